@@ -1,0 +1,1 @@
+"""Speech in: file -> waveform -> features, and its rhythm."""

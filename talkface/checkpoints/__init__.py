@@ -1,0 +1,1 @@
+"""Weights, config and provenance <-> one file; name or path -> model."""

@@ -1,0 +1,1 @@
+"""Command line -> one call of the package per verb."""

@@ -1,0 +1,114 @@
+"""YAML file and dotted overrides -> one frozen dataclass, strictly checked."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from talkface.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What every training shares: where it writes, how long it runs, how often it looks."""
+
+    out: str = "runs/unnamed"  # run folder; the same command resumes from it
+    steps: int = 1000
+    batch_size: int = 32
+    seed: int = 0
+    device: str = "auto"  # auto | cpu | cuda | mps
+    bf16: bool = False  # autocast; faster on CPUs with AVX-512 BF16 or AMX, and on GPUs
+    threads: int = 0  # torch CPU threads; 0 leaves torch's own choice
+    grad_clip: float = 1.0  # largest gradient norm
+    ema: float = 0.999  # decay of the averaged weights that a snapshot holds; 0 switches it off
+    log_every: int = 50  # steps between rows of the CSV and TensorBoard
+    eval_every: int = 500  # steps between scores on held-out clips, a preview grid and a snapshot
+    save_every: int = 500  # steps between states to resume from
+    patience: int = 0  # evaluations without a better score before stopping; 0 never stops early
+
+
+def load_config(schema: type[Any], path: Path | str | None = None, overrides: Sequence[str] = ()) -> Any:
+    """Read `path`, apply `key.sub=value` overrides, check both against `schema`.
+
+    Returns:
+        An instance of `schema` (a frozen dataclass of dataclasses).
+
+    Raises:
+        ConfigError: the file is missing or no YAML mapping, a key is unknown (the nearest known one is named)
+            or a value has the wrong type.
+    """
+    merged = OmegaConf.structured(schema)
+    try:
+        if path is not None:
+            merged = OmegaConf.merge(merged, _read_yaml(Path(path), schema))
+        if overrides:
+            given = OmegaConf.from_dotlist(_checked_overrides(overrides))
+            _check_keys(OmegaConf.to_container(given), schema, "an override")
+            merged = OmegaConf.merge(merged, given)
+        return OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        where = f" in {path}" if path else ""
+        raise ConfigError(f"bad setting{where}: {str(error).splitlines()[0]}") from error
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain dict of a config dataclass, as saved in run folders and checkpoints."""
+    return asdict(config)
+
+
+def read_kind(path: Path | str) -> str:
+    """The `kind:` line of a config file, which says which schema it follows.
+
+    Raises:
+        ConfigError: no such file, no YAML, or no `kind`.
+    """
+    loaded = _load_mapping(Path(path))
+    if "kind" not in loaded:
+        raise ConfigError(f"{path} has no `kind:` line: start from one of the files in configs/")
+    return str(loaded["kind"])
+
+
+def _load_mapping(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"no config file {path}: the shipped ones are in configs/")
+    try:
+        loaded = OmegaConf.to_container(OmegaConf.load(path))
+    except Exception as error:  # the YAML parser has its own tree of errors
+        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines")
+    return {str(key): value for key, value in loaded.items()}
+
+
+def _read_yaml(path: Path, schema: type[Any]) -> Any:
+    loaded = _load_mapping(path)
+    _check_keys(loaded, schema, str(path))
+    return OmegaConf.create(loaded)
+
+
+def _checked_overrides(overrides: Sequence[str]) -> list[str]:
+    for item in overrides:
+        if "=" not in item:
+            raise ConfigError(f"override {item!r} must look like key.sub=value")
+    return list(overrides)
+
+
+def _check_keys(given: Any, schema: type[Any], where: str, prefix: str = "") -> None:
+    """Raise on the first key that `schema` does not have, naming the nearest one it has."""
+    fields = {f.name: f for f in schema.__dataclass_fields__.values()}
+    for key, value in given.items():
+        name = str(key)
+        if name not in fields:
+            nearest = difflib.get_close_matches(name, fields, n=1)
+            hint = f": did you mean {prefix}{nearest[0]}?" if nearest else f": known are {', '.join(fields)}"
+            raise ConfigError(f"unknown setting {prefix}{name} in {where}{hint}")
+        kind = fields[name].type
+        if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
+            _check_keys(value, kind, where, f"{prefix}{name}.")
+
+
+

@@ -1,0 +1,1 @@
+"""Corpus folder -> manifest -> shards -> batches."""

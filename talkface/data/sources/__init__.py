@@ -1,0 +1,1 @@
+"""Published corpus layout -> clips; one file per corpus."""

@@ -1,0 +1,1 @@
+"""Made video and real video -> scores."""

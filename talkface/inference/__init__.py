@@ -1,0 +1,1 @@
+"""Photo and speech -> frames, with trained networks."""

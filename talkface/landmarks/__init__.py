@@ -1,0 +1,1 @@
+"""68 points: photo -> landmarks, motion -> landmarks, landmarks -> sketches."""

@@ -1,0 +1,1 @@
+"""Tensors -> tensors: the networks and their shared blocks."""

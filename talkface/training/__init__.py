@@ -1,0 +1,1 @@
+"""Shards and a config -> checkpoint."""

@@ -1,0 +1,143 @@
+"""What flows between the rooms: Waveform, LandmarkSequence, HeadPose, Shot, FaceCrop, Clip."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating]
+Image = npt.NDArray[np.uint8]
+"""RGB uint8 `[H, W, 3]`; BGR never leaves the function that called OpenCV."""
+
+Space = Literal["pixel", "canonical"]
+
+SAMPLE_RATE = 16_000  # Hz, of every waveform that reaches a network
+DEFAULT_FPS = Fraction(25)  # video frames per second of every corpus and of the default output
+
+
+def num_frames(duration_s: float, fps: Fraction) -> int:
+    """Count of video frames that cover `duration_s` seconds: `round(duration_s * fps)`."""
+    return round(Fraction(duration_s).limit_denominator(10**9) * fps)
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Mono sound.
+
+    Attributes:
+        samples: `[S]` float32, nominally in [-1, 1].
+        rate: samples per second.
+    """
+
+    samples: FloatArray
+    rate: int = SAMPLE_RATE
+
+    def __post_init__(self) -> None:
+        assert self.samples.ndim == 1, f"samples must be [S], got shape {self.samples.shape}"
+        assert self.samples.dtype == np.float32, f"samples must be float32, got {self.samples.dtype}"
+        assert self.rate > 0, f"rate must be positive, got {self.rate}"
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.rate
+
+
+@dataclass(frozen=True)
+class LandmarkSequence:
+    """68 points per video frame.
+
+    Attributes:
+        points: `[T, 68, 2]` float32, x right and y down.
+        space: `pixel` (of a photo or frame) or `canonical` (outer eye corners 1 apart, nose at the origin).
+        fps: frames per second, exact.
+    """
+
+    points: FloatArray
+    space: Space
+    fps: Fraction = DEFAULT_FPS
+
+    def __post_init__(self) -> None:
+        assert self.points.ndim == 3 and self.points.shape[1:] == (68, 2), (
+            f"points must be [T, 68, 2], got {self.points.shape}"
+        )
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True)
+class HeadPose:
+    """Rigid motion of the head per video frame, relative to the photo.
+
+    Attributes:
+        rotation: `[T, 3]` rotation vectors in radians (pitch about x, yaw about y, roll about z).
+        translation: `[T, 2]` in outer-eye distances, x right and y down.
+    """
+
+    rotation: FloatArray
+    translation: FloatArray
+
+    def __post_init__(self) -> None:
+        assert self.rotation.ndim == 2 and self.rotation.shape[1] == 3, self.rotation.shape
+        assert self.translation.shape == (len(self.rotation), 2), self.translation.shape
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One photo (or video frame) of a person, whole, with its landmarks.
+
+    Attributes:
+        image: `[H, W, 3]` RGB uint8.
+        landmarks: `[68, 2]` float32, pixel space of `image`.
+    """
+
+    image: Image
+    landmarks: FloatArray
+
+    def __post_init__(self) -> None:
+        assert self.image.ndim == 3 and self.image.shape[2] == 3 and self.image.dtype == np.uint8, (
+            f"image must be [H, W, 3] uint8, got {self.image.shape} {self.image.dtype}"
+        )
+        assert self.landmarks.shape == (68, 2), f"landmarks must be [68, 2], got {self.landmarks.shape}"
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """A resampled part of an image.
+
+    Attributes:
+        image: `[H, W, 3]` RGB uint8, the crop.
+        to_crop: `[2, 3]` affine map from pixels of the whole image to pixels of the crop.
+    """
+
+    image: Image
+    to_crop: FloatArray
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One talking clip of a corpus, as its adapter found it; nothing is decoded yet.
+
+    Attributes:
+        key: unique name inside the corpus, letters, digits, `_` and `-` only.
+        video: file with the pictures.
+        audio: file with the sound where the corpus keeps it apart, else the video itself.
+        speaker: identity; a split never shares one.
+        split: `train`, `val` or `test`.
+        transcript: spoken text where the corpus has it.
+        info: anything else worth keeping (licence, word times), JSON-serialisable.
+    """
+
+    key: str
+    video: Path
+    audio: Path
+    speaker: str
+    split: str
+    transcript: str | None = None
+    info: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Frames in, frames out: read, crop, warp, paste, write, mark."""

@@ -1,0 +1,24 @@
+"""Fixtures that every room's tests share; media are made here, not stored."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real clips and portraits; the test is skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs ../shared/data")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """NASA portrait that scikit-image carries, `[512, 512, 3]` RGB uint8."""
+    import skimage.data
+
+    return np.asarray(skimage.data.astronaut())
