@@ -1,0 +1,61 @@
+"""Pixel landmarks <-> canonical landmarks, through one exactly invertible similarity per frame."""
+
+import numpy as np
+
+from talkface.landmarks.layout import STABLE
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.types import FloatArray
+
+
+def fit_similarity(source: FloatArray, target: FloatArray) -> FloatArray:
+    """Rotation, uniform scale and shift that bring `source` onto `target` with the least squared error.
+
+    Solved in complex numbers, which excludes mirroring (Umeyama 1991, restricted to the plane).
+
+    Args:
+        source: `[..., N, 2]`.
+        target: `[..., N, 2]`, broadcast against `source`.
+
+    Returns:
+        `[..., 2, 3]` float64 affine matrices.
+    """
+    source, target = np.broadcast_arrays(np.asarray(source, np.float64), np.asarray(target, np.float64))
+    source_mean, target_mean = source.mean(-2, keepdims=True), target.mean(-2, keepdims=True)
+    a = (source - source_mean) @ np.array([1, 1j])
+    b = (target - target_mean) @ np.array([1, 1j])
+    turn = (np.conj(a) * b).sum(-1) / np.maximum((np.abs(a) ** 2).sum(-1), 1e-12)
+    linear = np.stack([np.stack([turn.real, -turn.imag], -1), np.stack([turn.imag, turn.real], -1)], -2)
+    shift = target_mean[..., 0, :] - (linear @ source_mean[..., 0, :, None])[..., 0]
+    return np.asarray(np.concatenate([linear, shift[..., None]], -1))
+
+
+def transform(matrix: FloatArray, points: FloatArray) -> FloatArray:
+    """Apply `[..., 2, 3]` affine matrices to `[..., N, 2]` points."""
+    return np.asarray(points @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2])
+
+
+def invert(matrix: FloatArray) -> FloatArray:
+    """Inverse of `[..., 2, 3]` affine matrices."""
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.asarray(np.concatenate([linear, -linear @ matrix[..., 2:]], -1))
+
+
+def to_canonical(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Lay each frame's eyes and nose onto the mean face's.
+
+    The fit uses the points that speech hardly moves, so that an opening jaw does not scale the face.
+
+    Args:
+        points: `[T, 68, 2]` pixel landmarks.
+
+    Returns:
+        `[T, 68, 2]` float32 canonical landmarks, and `[T, 2, 3]` float64 similarities pixel -> canonical, whose
+        inverse `from_canonical` applies: the round trip is the identity to float precision.
+    """
+    matrices = fit_similarity(points[:, STABLE], MEAN_FACE[STABLE])
+    return transform(matrices, np.asarray(points, np.float64)).astype(np.float32), matrices
+
+
+def from_canonical(points: FloatArray, matrices: FloatArray) -> FloatArray:
+    """Undo `to_canonical`: `[T, 68, 2]` canonical and `[T, 2, 3]` similarities -> `[T, 68, 2]` float32 pixel."""
+    return transform(invert(matrices), np.asarray(points, np.float64)).astype(np.float32)

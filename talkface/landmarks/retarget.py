@@ -1,0 +1,120 @@
+"""Canonical motion and a photo's landmarks -> pixel landmarks of that photo's face."""
+
+import numpy as np
+
+from talkface.landmarks.align import from_canonical, to_canonical
+from talkface.landmarks.layout import INNER_LIP, JAW, OUTER_LIP
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.pose import head_rotation, move_head
+from talkface.types import FloatArray, HeadPose
+
+CLOSED_GAP = 0.012  # inner-lip gap that the detector reports on closed lips, in outer-eye distances
+SMILE_RELAX = 0.35  # share of a photo's excess mouth width that speech takes back
+LOWER_LIP_SHARE = 0.7  # of closing a mouth, the rest is the upper lip's
+
+_UPPER_INNER, _LOWER_INNER = np.array([61, 62, 63]), np.array([67, 66, 65])  # facing pairs
+_JAW_FOLLOW = np.sin(np.pi * (JAW - JAW[0]) / (JAW[-1] - JAW[0])) ** 2  # chin 1, ears 0
+
+
+def lip_gap(points: FloatArray) -> FloatArray:
+    """Signed vertical gap of the three facing inner-lip pairs, `[..., 68, 2]` -> `[..., 3]`; negative when crossed."""
+    return np.asarray(points[..., _LOWER_INNER, 1] - points[..., _UPPER_INNER, 1])
+
+
+def close_mouth(face: FloatArray) -> FloatArray:
+    """The photo's own face with its lips closed and a broad smile partly relaxed.
+
+    Args:
+        face: `[68, 2]` canonical landmarks of the photo, any expression.
+
+    Returns:
+        `[68, 2]` canonical landmarks: what speech is added to, so that a closed sound closes this mouth.
+    """
+    neutral = np.array(face, np.float64)
+    gap = float(np.maximum(lip_gap(neutral) - CLOSED_GAP, 0.0).max())
+    for pair, (upper, lower) in enumerate(zip(_UPPER_INNER, _LOWER_INNER, strict=True)):
+        own = max(float(lip_gap(neutral)[pair]) - CLOSED_GAP, 0.0)
+        neutral[upper, 1] += (1 - LOWER_LIP_SHARE) * own
+        neutral[lower, 1] -= LOWER_LIP_SHARE * own
+    neutral[49:54, 1] += (1 - LOWER_LIP_SHARE) * gap
+    neutral[55:60, 1] -= LOWER_LIP_SHARE * gap
+    neutral[JAW, 1] -= LOWER_LIP_SHARE * gap * _JAW_FOLLOW
+    return _relax_smile(neutral)
+
+
+def _relax_smile(face: FloatArray) -> FloatArray:
+    """Narrow a mouth that is wider than the mean face's by part of the excess, about its own centre."""
+    width = face[54, 0] - face[48, 0]
+    mean_width = MEAN_FACE[54, 0] - MEAN_FACE[48, 0]
+    if width <= mean_width:
+        return face
+    shrink = 1 - SMILE_RELAX * (1 - mean_width / width)
+    centre = (face[48] + face[54]) / 2
+    lips = np.concatenate([OUTER_LIP, INNER_LIP])
+    relaxed = face.copy()
+    relaxed[lips, 0] = centre[0] + (face[lips, 0] - centre[0]) * shrink
+    return relaxed
+
+
+def uncross_lips(points: FloatArray) -> FloatArray:
+    """Meet facing inner-lip points in the middle where the upper one lies below the lower one, `[T, 68, 2]`."""
+    result = points.copy()
+    crossed = lip_gap(points) < 0
+    middle = (points[:, _UPPER_INNER, 1] + points[:, _LOWER_INNER, 1]) / 2
+    result[:, _UPPER_INNER, 1] = np.where(crossed, middle, points[:, _UPPER_INNER, 1])
+    result[:, _LOWER_INNER, 1] = np.where(crossed, middle, points[:, _LOWER_INNER, 1])
+    return result
+
+
+class Retargeter:
+    """Moves one photo's face: holds its closed-mouth shape, its pose and the way back to pixels."""
+
+    def __init__(self, landmarks: FloatArray) -> None:
+        """Take the photo's `[68, 2]` pixel landmarks."""
+        canonical, self._matrices = to_canonical(landmarks[None])
+        self.face = canonical[0]
+        self.rotation = head_rotation(canonical)[0]
+        self.neutral = close_mouth(self.face)
+
+    def __call__(
+        self, displacement: FloatArray, pose: HeadPose | None = None, *, expression_scale: float = 1.0
+    ) -> FloatArray:
+        """Add `displacement` to the photo's closed-mouth face and turn the head.
+
+        A turned face shows sideways motion foreshortened, so displacement passes through the photo's own rotation.
+
+        Args:
+            displacement: `[T, 68, 2]` from the closed mouth, in outer-eye distances.
+            pose: head pose per frame relative to the photo; still if not given.
+            expression_scale: factor on `displacement`.
+
+        Returns:
+            `[T, 68, 2]` float32 pixel landmarks.
+        """
+        seen = expression_scale * displacement @ self.rotation[:2, :2].T
+        faces = uncross_lips(self.neutral + seen)
+        if pose is not None:
+            faces = move_head(faces, pose, self.rotation)
+        return from_canonical(faces, np.broadcast_to(self._matrices, (len(faces), 2, 3)))
+
+
+def transfer_motion(driving: FloatArray, neutral: FloatArray) -> FloatArray:
+    """Displacement of a driving face from its own closed-mouth shape, so that its shape does not leak.
+
+    Args:
+        driving: `[T, 68, 2]` pixel landmarks of the driver.
+        neutral: `[68, 2]` canonical closed-mouth landmarks of the driver.
+
+    Returns:
+        `[T, 68, 2]` canonical displacement.
+    """
+    canonical, _ = to_canonical(driving)
+    return np.asarray(canonical - neutral, dtype=np.float32)
+
+
+def closed_mouth_shape(points: FloatArray, share: float = 0.1) -> FloatArray:
+    """Mean canonical shape of a clip's most closed frames: `[T, 68, 2]` pixel -> `[68, 2]`."""
+    canonical, _ = to_canonical(points)
+    gap = lip_gap(canonical).mean(-1)
+    most_closed = np.argsort(gap, kind="stable")[: max(1, round(share * len(points)))]
+    return np.asarray(canonical[most_closed].mean(0))

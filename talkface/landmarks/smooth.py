@@ -1,0 +1,28 @@
+"""Jittering landmarks -> smooth landmarks, lips apart from the rest."""
+
+import numpy as np
+from scipy.ndimage import convolve1d
+
+from talkface.landmarks.layout import MOUTH
+from talkface.types import FloatArray
+
+
+def hanning(values: FloatArray, width: int) -> FloatArray:
+    """Average over `width` frames (odd) of the first axis with a Hanning window; ends repeat the border frame."""
+    assert width % 2 == 1, f"width must be odd, got {width}"
+    if width == 1 or len(values) == 1:
+        return values
+    window = np.hanning(width + 2)[1:-1]
+    smoothed = convolve1d(np.asarray(values, np.float64), window / window.sum(), axis=0, mode="nearest")
+    return np.asarray(smoothed, dtype=values.dtype)
+
+
+def smooth_landmarks(points: FloatArray, lip_width: int = 3, face_width: int = 7) -> FloatArray:
+    """Smooth `[T, 68, 2]` landmarks over time.
+
+    Lips close within one or two frames, so they get the short window; jitter of the rest shows as a swimming face, so it
+    gets the long one. Both windows keep the mean.
+    """
+    result = hanning(points, face_width).copy()
+    result[:, MOUTH] = hanning(points[:, MOUTH], lip_width)
+    return np.asarray(result)
