@@ -1,0 +1,314 @@
+"""Job and RunConfig -> run folder: one straight loop that logs, scores, previews, snapshots and resumes.
+
+A run folder holds `config.yaml`, `log.csv` (`step,name,value`), TensorBoard events, `preview_*.png`, `best.safetensors`
+and `last.safetensors` (for users), and `state.pt` (resumes the run when the same command is given again).
+
+Every step is a function of (seed, step) and of the state, so a run that was stopped and resumed ends in the same
+weights, bit for bit on a CPU, as one that was never stopped.
+"""
+
+import contextlib
+import copy
+import csv
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator, PartialState
+from omegaconf import OmegaConf
+from PIL import Image as PilImage
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from talkface.checkpoints.format import Checkpoint, save_checkpoint
+from talkface.config import RunConfig
+from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.types import Image
+
+FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience")
+"""Settings of `run:` that may differ from those the run folder was started with; all others must not."""
+
+
+class Job(Protocol):
+    """What one kind of network brings to `fit`; it owns its networks, optimisers and data."""
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """Draw the batch of `step` from (seed, step), update the weights, return the loss terms by name."""
+        ...
+
+    def evaluate(self) -> dict[str, float]:
+        """Score held-out clips; `score` is the one that picks the best snapshot, lower is better."""
+        ...
+
+    def preview(self) -> Image | None:
+        """A picture that shows the present state, or None."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that resuming needs: tensors, numbers, strings, lists and dicts only."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Undo `state_dict`."""
+        ...
+
+    def snapshot(self) -> Checkpoint:
+        """Weights for users."""
+        ...
+
+
+@dataclass
+class _Progress:
+    step: int = 0  # steps done
+    best: float = math.inf
+    evaluations_since_best: int = 0
+    terms: dict[str, list[float]] = field(default_factory=dict)  # of the steps since the last row of the log
+
+
+def make_accelerator(run: RunConfig) -> Accelerator:
+    """Accelerate's handle on device, precision and processes, as `run` asks; also sets the CPU threads.
+
+    Raises:
+        ConfigError: a device that this machine does not have.
+    """
+    if run.threads > 0:
+        torch.set_num_threads(run.threads)
+    available = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(run.device, False):
+        usable = ", ".join(name for name, there in available.items() if there)
+        raise ConfigError(f"run.device is {run.device!r}, which this machine lacks: use one of {usable}")
+    return Accelerator(cpu=run.device == "cpu", mixed_precision="bf16" if run.bf16 else "no")
+
+
+def step_generator(seed: int, step: int) -> np.random.Generator:
+    """Random numbers of one step: the same whether or not the run was interrupted before it."""
+    return np.random.default_rng((seed, step))
+
+
+@contextlib.contextmanager
+def seeded(seed: int, step: int) -> Iterator[None]:
+    """Inside, torch's own random numbers (dropout) follow from (seed, step); outside they are left as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence((seed, step, 1)).generate_state(1, np.uint32)[0]))
+        yield
+
+
+class Ema:
+    """Running average of a network's weights, `average <- decay * average + (1 - decay) * weights`.
+
+    The decay ramps up as `(1 + n) / (10 + n)` so that the first steps do not linger.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move the average one step towards `network`; buffers are copied."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for averaged, current in zip(self.network.parameters(), network.parameters(), strict=True):
+            averaged.lerp_(current.detach(), 1 - decay)
+        for averaged_buffer, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
+            averaged_buffer.copy_(buffer)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "network": self.network.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.updates = state["updates"]
+        self.network.load_state_dict(state["network"])
+
+
+def backward_and_step(
+    accelerator: Accelerator, loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, grad_clip: float
+) -> None:
+    """Gradients of `loss`, clipped to the norm `grad_clip` (0 leaves them), one step of `optimizer`."""
+    optimizer.zero_grad(set_to_none=True)
+    accelerator.backward(loss)
+    if grad_clip > 0:
+        accelerator.clip_grad_norm_(network.parameters(), grad_clip)
+    optimizer.step()
+
+
+def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
+    """Train `job` for `run.steps` steps in the folder `run.out`, going on from where an earlier call stopped.
+
+    Args:
+        config: the whole config as a plain dict, with `run` inside; kept in the folder and compared on resume.
+
+    Returns:
+        Scores of the last evaluation.
+
+    Raises:
+        ConfigError: the folder belongs to a run with other settings.
+        TalkfaceError: a loss term became infinite or not a number.
+    """
+    folder = Path(run.out)
+    is_main = PartialState().is_main_process
+    progress = _resume(job, folder, config)
+    if is_main:
+        _save_config(folder, config)
+    log = _Log(folder, progress.step) if is_main else None
+    scores: dict[str, float] = {}
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(_bar(is_main))
+        if log is not None:
+            stack.callback(log.close)
+        task = bar.add_task("train", total=run.steps, completed=progress.step)
+        while progress.step < run.steps:
+            for name, value in _checked_step(job, run.seed, progress.step, folder).items():
+                progress.terms.setdefault(name, []).append(value)
+            progress.step += 1
+            bar.update(task, completed=progress.step, description=_describe(progress))
+            if progress.step % run.log_every == 0:
+                means = {f"train/{name}": float(np.mean(values)) for name, values in progress.terms.items()}
+                progress.terms.clear()
+                if log is not None:
+                    log.write(progress.step, means)
+            last = progress.step == run.steps
+            if progress.step % run.eval_every == 0 or last:
+                scores = _evaluate(job, run, folder, progress, log)
+            stop = 0 < run.patience <= progress.evaluations_since_best
+            if is_main and (progress.step % run.save_every == 0 or last or stop):
+                _save_state(job, folder, progress)
+            if stop:
+                break
+    return scores
+
+
+def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, float]:
+    with seeded(seed, step):
+        terms = job.train_step(step)
+    for name, value in terms.items():
+        if not math.isfinite(value):
+            raise TalkfaceError(
+                f"loss term {name} is {value} at step {step + 1}: lower the learning rate or grad_clip in a new run.out;"
+                f" {folder}/state.pt still holds the last good state"
+            )
+    return terms
+
+
+def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: "_Log | None") -> dict[str, float]:
+    """Score, note whether it is the best so far, and (main process) write snapshots and the preview."""
+    with seeded(run.seed, 0):
+        scores = job.evaluate()
+    improved = scores["score"] < progress.best
+    progress.best = min(progress.best, scores["score"])
+    progress.evaluations_since_best = 0 if improved else progress.evaluations_since_best + 1
+    if log is None:
+        return scores
+    log.write(progress.step, {f"eval/{name}": value for name, value in scores.items()})
+    drawn = job.preview()
+    if drawn is not None:
+        PilImage.fromarray(drawn).save(folder / f"preview_{progress.step:07d}.png")
+        log.picture(progress.step, drawn)
+    snapshot = job.snapshot()
+    dated = {"steps": progress.step, "date": datetime.now(UTC).date().isoformat()}
+    snapshot = replace(snapshot, metrics=scores, provenance={**snapshot.provenance, **dated})
+    save_checkpoint(folder / "last.safetensors", snapshot)
+    if improved:
+        save_checkpoint(folder / "best.safetensors", snapshot)
+    return scores
+
+
+def _resume(job: Job, folder: Path, config: dict[str, Any]) -> _Progress:
+    state_file = folder / "state.pt"
+    if not state_file.is_file():
+        return _Progress()
+    saved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    changed = sorted(_differences(_fixed_part(saved), _fixed_part(config)))
+    if changed:
+        raise ConfigError(
+            f"{folder} belongs to a run with another {changed[0]}: give the old settings to resume it, or a new run.out"
+        )
+    try:
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
+        job.load_state_dict(state["job"])
+    except (RuntimeError, KeyError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{state_file} cannot be resumed ({reason}): remove it to start anew") from error
+    return _Progress(**state["progress"])
+
+
+def _save_state(job: Job, folder: Path, progress: _Progress) -> None:
+    """Write `state.pt` under another name first, so that a kill at any moment leaves a whole one."""
+    partial = folder / "state.pt.part"
+    torch.save({"job": job.state_dict(), "progress": vars(progress)}, partial)
+    os.replace(partial, folder / "state.pt")
+
+
+def _save_config(folder: Path, config: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+
+
+def _fixed_part(config: Any) -> dict[str, Any]:
+    """Dotted names -> values, without the settings that may change."""
+    flat: dict[str, Any] = {}
+
+    def walk(node: Any, prefix: str) -> None:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                walk(value, f"{prefix}{key}.")
+        else:
+            flat[prefix[:-1]] = list(node) if isinstance(node, tuple) else node
+
+    walk(config, "")
+    return {name: value for name, value in flat.items() if name not in {f"run.{free}" for free in FREE_ON_RESUME}}
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    for name in old.keys() | new.keys():
+        if old.get(name) != new.get(name):
+            yield f"{name} ({old.get(name)!r} there, {new.get(name)!r} here)"
+
+
+def _describe(progress: _Progress) -> str:
+    shown = "  ".join(f"{name} {np.mean(values):.4f}" for name, values in list(progress.terms.items())[:4])
+    best = "" if math.isinf(progress.best) else f"  best {progress.best:.4f}"
+    return shown + best
+
+
+def _bar(visible: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, disable=not visible)
+
+
+class _Log:
+    """The CSV and the TensorBoard events of a run; rows after the step that is resumed from are dropped."""
+
+    def __init__(self, folder: Path, resumed_step: int) -> None:
+        path = folder / "log.csv"
+        kept = []
+        if resumed_step and path.is_file():
+            with path.open(newline="") as file:
+                kept = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) <= resumed_step]
+        self._file = path.open("w", newline="")
+        self._csv = csv.writer(self._file)
+        self._csv.writerow(["step", "name", "value"])
+        self._csv.writerows(kept)
+        self._file.flush()
+        self._board = SummaryWriter(str(folder), purge_step=resumed_step + 1 if resumed_step else None)
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self._csv.writerow([step, name, f"{value:.6g}"])
+            self._board.add_scalar(name, value, step)
+        self._file.flush()
+
+    def picture(self, step: int, drawn: Image) -> None:
+        self._board.add_image("preview", drawn, step, dataformats="HWC")
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()
