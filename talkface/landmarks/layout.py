@@ -1,4 +1,4 @@
-"""Names of the 68 landmarks (iBUG 300-W order, counted from 0)."""
+"""Name of a facial part -> its indices among the 68 landmarks (iBUG 300-W order, counted from 0)."""
 
 import numpy as np
 

@@ -1,0 +1,133 @@
+"""Imports go down the floors only, rooms on one floor stay strangers, and the picture rooms know no torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "talkface"
+FLOORS = {
+    "__main__": 7,
+    "cli": 6,
+    "__init__": 6,
+    "training": 5,
+    "inference": 5,
+    "evaluation": 5,
+    "checkpoints": 4,
+    "data": 3,
+    "models": 3,
+    "losses": 3,
+    "audio": 2,
+    "landmarks": 2,
+    "video": 2,
+    "config": 1,
+    "types": 0,
+    "errors": 0,
+}
+TORCH_FREE = ("landmarks", "video")
+TORCH_PACKAGES = {"torch", "torchaudio", "torchvision", "accelerate"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """Room (or top-level module) that a file of the package belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(tree: ast.AST, package: list[str]) -> list[tuple[int, str]]:
+    """`(line, dotted name)` of every import, those inside functions and under `TYPE_CHECKING` counted too.
+
+    `from a import b` yields `a.b`, because b may be a module; relative imports are resolved against `package`.
+    """
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            prefix = [*base, *(node.module.split(".") if node.module else [])]
+            found += [(node.lineno, ".".join([*prefix, alias.name])) for alias in node.names]
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute | ast.Name)
+            and (node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id)
+            in ("import_module", "__import__")
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            found.append((node.lineno, str(node.args[0].value)))
+    return found
+
+
+def forbidden_imports(path: Path, source: str) -> list[str]:
+    """Sentences about the imports of `source`, a file of the package at `path`, that break the floors."""
+    room = room_of(path)
+    package = ["talkface", *path.relative_to(PACKAGE).parts[:-1]]
+    complaints = []
+    for line, name in imported_modules(ast.parse(source), package):
+        where = f"{path.relative_to(PACKAGE.parent)}:{line}"
+        parts = name.split(".")
+        if room in TORCH_FREE and parts[0] in TORCH_PACKAGES:
+            complaints.append(f"{where} imports {parts[0]}, which {room}/ must do without")
+        if parts[0] != "talkface":
+            continue
+        target = parts[1] if len(parts) > 1 and parts[1] in FLOORS else "__init__"
+        if target == room:
+            continue
+        if FLOORS[target] >= FLOORS[room]:
+            complaints.append(
+                f"{where} imports {name}: {room} is on floor {FLOORS[room]}, {target} on {FLOORS[target]}"
+            )
+    return complaints
+
+
+def test_every_room_has_a_floor():
+    assert {room_of(path) for path in FILES} <= set(FLOORS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path):
+    complaints = forbidden_imports(path, path.read_text(encoding="utf-8"))
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "broken"),
+    [
+        ("landmarks/a.py", "import torch", True),
+        ("landmarks/a.py", "def f():\n    import torch.nn as nn", True),
+        ("video/a.py", "from talkface.landmarks import layout", True),
+        ("training/a.py", "from talkface import inference", True),
+        ("models/a.py", "from talkface.training.loop import fit", True),
+        ("models/a.py", "import importlib\nimportlib.import_module('talkface.training.loop')", True),
+        ("data/sources/a.py", "from ...models import blocks", True),
+        ("audio/a.py", "import talkface", True),
+        ("models/a.py", "import torch\nfrom talkface.landmarks.layout import MOUTH", False),
+        ("data/sources/a.py", "from ..manifest import read", False),
+        ("audio/a.py", "from .io import open_speech\nfrom talkface.types import Waveform", False),
+    ],
+)
+def test_the_rule_itself(file: str, source: str, broken: bool):
+    assert bool(forbidden_imports(PACKAGE / file, source)) is broken
+
+
+def _modules(*rooms: str) -> list[str]:
+    names = []
+    for room in rooms:
+        for path in sorted((PACKAGE / room).rglob("*.py")):
+            parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+            names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names
+
+
+def test_light_rooms_load_no_torch_even_indirectly():
+    names = ["talkface", "talkface.types", "talkface.errors", "talkface.config", *_modules(*TORCH_FREE)]
+    program = (
+        f"import sys, importlib\nfor name in {names!r}:\n    importlib.import_module(name)\n"
+        f"    heavy = {sorted(TORCH_PACKAGES)!r}\n"
+        "    assert not sys.modules.keys() & set(heavy), f'importing {name} loads torch or its friends'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
