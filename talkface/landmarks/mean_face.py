@@ -1,7 +1,8 @@
-"""The mean face in canonical space: 68 points, their depths, and nothing else.
+"""Landmark index -> its place on the mean face in canonical space, and its depth.
 
-`MEAN_FACE` is the generalised Procrustes mean (similarities fitted on the stable points) of 81 people's talking clips,
-60 frames each at most, made symmetric and scaled so that the outer eye corners are 1 apart and the nose tip is the origin.
+`MEAN_FACE` is the generalised Procrustes mean (similarities fitted on the stable points) of 81 people's talking
+clips, 60 frames each at most, made symmetric and scaled so that the outer eye corners are 1 apart and the nose tip
+is the origin.
 `MEAN_DEPTH` is the first principal component of what those similarities leave: turning the head shifts each point
 sideways in proportion to its depth. Its unit is set by one anatomical length: the nose tip stands 0.42 outer-eye
 distances (38 mm of 90 mm) in front of the outer eye corners, whose depth is 0.
