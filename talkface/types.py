@@ -73,7 +73,7 @@ class HeadPose:
     """Rigid motion of the head per video frame, relative to the photo.
 
     Attributes:
-        rotation: `[T, 3]` rotation vectors in radians (pitch about x, yaw about y, roll about z).
+        rotation: `[T, 3]` rotation vectors in radians: pitch (positive looks up), yaw, roll.
         translation: `[T, 2]` in outer-eye distances, x right and y down.
     """
 

@@ -7,7 +7,7 @@ from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_DEPTH, MEAN_FACE
 from talkface.types import FloatArray, HeadPose
 
-NECK_PIVOT = np.array([0.0, 0.75, -0.9])  # where skull meets spine, in canonical units (about 70 mm below, 80 mm behind)
+NECK_PIVOT = np.array([0.0, 0.75, -0.9])  # where skull meets spine: about 70 mm below, 80 mm behind
 
 _POSE_POINTS = np.unique(np.concatenate([STABLE, np.arange(17, 27), [2, 14]]))
 

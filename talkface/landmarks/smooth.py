@@ -20,8 +20,8 @@ def hanning(values: FloatArray, width: int) -> FloatArray:
 def smooth_landmarks(points: FloatArray, lip_width: int = 3, face_width: int = 7) -> FloatArray:
     """Smooth `[T, 68, 2]` landmarks over time.
 
-    Lips close within one or two frames, so they get the short window; jitter of the rest shows as a swimming face, so it
-    gets the long one. Both windows keep the mean.
+    Lips close within one or two frames, so they get the short window; jitter of the rest shows as a swimming face,
+    so it gets the long one. Both windows keep the mean.
     """
     result = hanning(points, face_width).copy()
     result[:, MOUTH] = hanning(points[:, MOUTH], lip_width)

@@ -1,0 +1,91 @@
+"""Speech -> rhythm: onset strength and voice activity per video frame."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from talkface.types import FloatArray, Waveform
+
+HOP = 160  # samples, 10 ms at 16 kHz
+WINDOW = 512  # samples of one spectrum
+MAX_FREQUENCY_HZ = 4000.0  # voiced speech; hiss above it has onsets that no head follows
+ACTIVITY_FLOOR_DB = -30.0  # below the speech's own level: pauses
+SILENCE_LEVEL = 1e-4  # RMS below which a recording holds no speech at all
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """What the head follows.
+
+    Attributes:
+        onset: `[T]` onset strength, 1 at a strong syllable of this recording.
+        activity: `[T]` in 0..1, 1 while somebody speaks.
+    """
+
+    onset: FloatArray
+    activity: FloatArray
+
+
+def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, level: float) -> Rhythm:
+    """Measure rhythm block by block, so that memory holds one block and two numbers per 10 ms.
+
+    Onset strength is librosa's spectral flux of the mel spectrogram (Bock and Widmer 2013).
+
+    Args:
+        blocks: consecutive parts of the speech, 16 kHz.
+        num_frames: video frames to report.
+        fps: video frames per second.
+        level: RMS of active speech, from `speech_level`.
+
+    Returns:
+        Rhythm with arrays of `num_frames`.
+    """
+    onset, loudness = _measure(blocks, level)
+    frames = (np.arange(num_frames) + 0.5) / float(fps)  # seconds, middle of each frame
+    times = (np.arange(len(onset)) + 0.5) * HOP / 16_000
+    if not len(onset) or level < SILENCE_LEVEL:
+        return Rhythm(np.zeros(num_frames, np.float32), np.zeros(num_frames, np.float32))
+    strong = max(float(np.percentile(onset, 95)), 1e-6)
+    # An onset lasts a few hops: take the strongest within one frame rather than the sample in its middle.
+    width = max(1, round(16_000 / HOP / float(fps)))
+    peaks = np.array([onset[max(0, i - width // 2) : i + width // 2 + 1].max() for i in range(len(onset))])
+    active = np.clip((loudness - ACTIVITY_FLOOR_DB) / 12.0, 0.0, 1.0)
+    return Rhythm(
+        np.interp(frames, times, np.minimum(peaks / strong, 1.5)).astype(np.float32),
+        np.interp(frames, times, active).astype(np.float32),
+    )
+
+
+def _measure(blocks: Iterable[Waveform], level: float) -> tuple[FloatArray, FloatArray]:
+    """Onset strength and loudness (dB above `level`) per hop; each spectrum spans its block and the one before."""
+    onsets: list[FloatArray] = []
+    loudness: list[FloatArray] = []
+    tail = np.zeros(WINDOW, np.float32)
+    rest = np.zeros(0, np.float32)
+    for block in blocks:
+        samples = np.concatenate([rest, block.samples])
+        count = len(samples) // HOP
+        rest = samples[count * HOP :]
+        if count == 0:
+            continue
+        used = samples[: count * HOP]
+        onsets.append(_onset_strength(np.concatenate([tail, used]) / max(level, SILENCE_LEVEL), block.rate)[-count:])
+        power = (used.reshape(count, HOP).astype(np.float64) ** 2).mean(1)
+        loudness.append(10 * np.log10(power / max(level, SILENCE_LEVEL) ** 2 + 1e-9))
+        tail = np.concatenate([tail, used])[-WINDOW:]
+    if not onsets:
+        return np.zeros(0), np.zeros(0)
+    return np.concatenate(onsets), np.concatenate(loudness)
+
+
+def _onset_strength(samples: FloatArray, rate: int) -> FloatArray:
+    """Spectral flux per hop; spectra are not centred, so that nothing beyond the block is made up."""
+    import librosa
+
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=rate, n_fft=WINDOW, hop_length=HOP, n_mels=40, fmax=MAX_FREQUENCY_HZ, center=False
+    )
+    decibels = librosa.power_to_db(power, ref=1.0, amin=1e-6, top_db=None)
+    return np.asarray(librosa.onset.onset_strength(S=decibels, sr=rate, hop_length=HOP, center=False))

@@ -1,0 +1,76 @@
+from fractions import Fraction
+
+import numpy as np
+
+from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.motion import blink_track, close_eyes, head_motion
+
+FPS = Fraction(25)
+
+
+def beats(num_frames: int) -> np.ndarray:
+    onset = np.zeros(num_frames)
+    onset[::8] = 1.0
+    return onset
+
+
+def test_blinks_come_at_human_intervals_and_durations():
+    closure = blink_track(25 * 600, FPS, np.random.default_rng(0))
+    shut = closure > 0.5
+    starts = np.flatnonzero(shut[1:] & ~shut[:-1])
+    ends = np.flatnonzero(~shut[1:] & shut[:-1])
+    assert 8 < len(starts) / 10 < 30  # per minute
+    assert np.diff(starts).min() / 25 > 1.0
+    assert 0.08 <= (ends - starts).mean() / 25 <= 0.4
+    assert closure.max() <= 1 and closure.min() == 0
+
+
+def test_same_seed_gives_the_same_blinks_at_any_length():
+    short = blink_track(200, FPS, np.random.default_rng(3))
+    long = blink_track(2000, FPS, np.random.default_rng(3))
+    np.testing.assert_array_equal(short[:190], long[:190])
+
+
+def test_closing_eyes_moves_lids_only_and_meets_them():
+    face = np.repeat(MEAN_FACE[None], 3, 0).astype(np.float32)
+    closed = close_eyes(face, np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_array_equal(closed[0], face[0])
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        upper, lower = eye[[1, 2]], eye[[5, 4]]
+        before = face[0, lower, 1] - face[0, upper, 1]
+        after = closed[2, lower, 1] - closed[2, upper, 1]
+        assert (after >= 0).all() and (after < 0.1 * before).all()
+    others = np.setdiff1d(np.arange(68), [37, 38, 40, 41, 43, 44, 46, 47])
+    np.testing.assert_array_equal(closed[2, others], face[0, others])
+
+
+def test_head_motion_is_small_smooth_and_fades_in_silence():
+    onset = np.concatenate([beats(500), np.zeros(500)])
+    activity = np.concatenate([np.ones(500), np.zeros(500)])
+    pose = head_motion(onset, activity, FPS, np.random.default_rng(0))
+    degrees = np.degrees(pose.rotation)
+    assert 0.3 < degrees[50:500].std() < 4
+    assert np.abs(degrees).max() < 12
+    assert np.abs(np.diff(degrees, axis=0)).max() < 1.5  # per frame
+    assert degrees[600:].std() < 0.5 * degrees[50:500].std()
+    np.testing.assert_allclose(pose.rotation[0], 0, atol=1e-6)
+
+
+def test_amount_scales_head_motion_and_zero_is_still():
+    onset, activity = beats(100), np.ones(100)
+    full = head_motion(onset, activity, FPS, np.random.default_rng(5))
+    half = head_motion(onset, activity, FPS, np.random.default_rng(5), amount=0.5)
+    none = head_motion(onset, activity, FPS, np.random.default_rng(5), amount=0.0)
+    np.testing.assert_allclose(half.rotation, 0.5 * full.rotation, rtol=1e-5)
+    assert not none.rotation.any() and not none.translation.any()
+
+
+def test_nods_follow_syllables():
+    onset = np.zeros(100)
+    onset[50] = 1.0
+    calm = head_motion(np.zeros(100), np.ones(100), FPS, np.random.default_rng(5))
+    nodding = head_motion(onset, np.ones(100), FPS, np.random.default_rng(5))
+    pitch = calm.rotation[:, 0] - nodding.rotation[:, 0]  # downwards
+    assert np.abs(pitch[:50]).max() < 1e-6
+    assert 51 <= pitch.argmax() <= 60 and pitch.max() > 0.002
