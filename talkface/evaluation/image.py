@@ -1,0 +1,115 @@
+"""Made and real frames -> how alike their pixels are."""
+
+import cv2
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from talkface.types import FloatArray, Image
+
+SSIM_SIGMA = 1.5  # pixels; with the radius of 5 this is the 11x11 Gaussian window of Wang et al. 2004
+SSIM_RADIUS = 5
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+def luma(image: Image) -> FloatArray:
+    """Brightness `[H, W]` in [0, 255], float64, by the BT.601 weights."""
+    return np.asarray(image.astype(np.float64) @ LUMA)
+
+
+def ssim(made: Image, real: Image) -> float:
+    """Structural similarity (Wang et al. 2004): Gaussian window 11x11, sigma 1.5, on BT.601 luma, range 255.
+
+    The five border pixels, whose window leaves the image, do not count. Equal to scikit-image's
+    `structural_similarity(gaussian_weights=True, use_sample_covariance=False)` on luma.
+
+    Args:
+        made: `[H, W, 3]`, the crop to compare; crop and resample both images alike before.
+        real: same shape.
+
+    Returns:
+        Value in [-1, 1]; 1 for identical images.
+    """
+    _check_shapes(made, real)
+    a, b = luma(made), luma(real)
+    mean_a, mean_b = _blur(a), _blur(b)
+    var_a, var_b = _blur(a * a) - mean_a**2, _blur(b * b) - mean_b**2
+    covariance = _blur(a * b) - mean_a * mean_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    values = ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)) / (
+        (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
+    )
+    inside = values[SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
+    return float(inside.mean())
+
+
+def psnr(made: Image, real: Image) -> float:
+    """Peak signal-to-noise ratio over all RGB values, peak 255, in dB; infinite for identical images.
+
+    Computed in float64: subtracting uint8 arrays wraps around, which inflated some published numbers.
+    """
+    _check_shapes(made, real)
+    error = np.mean((made.astype(np.float64) - real.astype(np.float64)) ** 2)
+    return float("inf") if error == 0 else float(10 * np.log10(255.0**2 / error))
+
+
+def polygon_l1(made: Image, real: Image, polygon: FloatArray) -> float:
+    """Mean absolute RGB difference inside a polygon, in grey levels of 0-255.
+
+    For the inner mouth the polygon is points 60-67 of the *real* frame, so that a made mouth that stays shut is
+    charged for what it does not show.
+
+    Args:
+        made: `[H, W, 3]`.
+        real: same shape.
+        polygon: `[N, 2]` pixels, x right and y down.
+
+    Returns:
+        NaN when the polygon covers no pixel.
+    """
+    _check_shapes(made, real)
+    mask = np.zeros(real.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
+    inside = mask.astype(bool)
+    if not inside.any():
+        return float("nan")
+    return float(np.abs(made[inside].astype(np.float64) - real[inside].astype(np.float64)).mean())
+
+
+def away_from_face(shape: tuple[int, int], landmarks: FloatArray, factor: float = 2.2) -> FloatArray:
+    """Mask `[H, W]` of the pixels outside a square around the landmarks.
+
+    Args:
+        shape: height and width of the image.
+        landmarks: `[68, 2]` pixels.
+        factor: the square's side over the larger side of the landmarks' bounding box;
+            2.2 leaves hair, ears and chin inside.
+    """
+    low, high = landmarks.min(0), landmarks.max(0)
+    half = factor * float((high - low).max()) / 2
+    centre = (low + high) / 2
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return np.asarray((np.abs(columns - centre[0]) > half) | (np.abs(rows - centre[1]) > half))
+
+
+def masked_difference(made: Image, real: Image, mask: FloatArray) -> float:
+    """Mean absolute RGB difference where `mask` is true, in grey levels; NaN when it is true nowhere."""
+    _check_shapes(made, real)
+    if not mask.any():
+        return float("nan")
+    return float(np.abs(made[mask].astype(np.float64) - real[mask].astype(np.float64)).mean())
+
+
+def square_crop(image: Image, centre: FloatArray, side: float, size: int = 256) -> Image:
+    """Square of `side` pixels around `centre`, resampled to `size` x `size`; outside the image the border repeats."""
+    scale = size / side
+    matrix = np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _blur(values: FloatArray) -> FloatArray:
+    return np.asarray(gaussian_filter(values, SSIM_SIGMA, radius=SSIM_RADIUS, mode="reflect"))
+
+
+def _check_shapes(made: Image, real: Image) -> None:
+    assert made.shape == real.shape, f"images must have one shape, got {made.shape} and {real.shape}"
