@@ -69,7 +69,7 @@ def read_photo(path: Path | str) -> Image:
                     raise MediaError(f"{path} is {photo.width}x{photo.height}, above 150 megapixels: scale it")
                 return _to_rgb(ImageOps.exif_transpose(photo))
     except UnidentifiedImageError as error:
-        raise MediaError(f"{path} is not a picture: expected JPEG, PNG, WebP, BMP or TIFF") from error
+        raise MediaError(f"{path} is {_what_else(path)}: expected JPEG, PNG, WebP, BMP or TIFF") from error
     except Pillow.DecompressionBombError as error:
         raise MediaError(f"{path} is too large a picture, expected at most 150 megapixels: scale it") from error
     except (OSError, ValueError, SyntaxError, IndexError, EOFError) as error:
@@ -84,6 +84,17 @@ def is_photo(path: Path | str) -> bool:
             with Pillow.open(path):
                 return True
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
+        return False
+
+
+def is_video(path: Path | str) -> bool:
+    """Whether the file holds moving pictures; no still picture, no sound file with cover art."""
+    if is_photo(path):
+        return False
+    try:
+        with _open(Path(path)) as container:
+            return bool(_picture_stream(container, Path(path)).codec_context)
+    except MediaError:
         return False
 
 
@@ -160,6 +171,16 @@ def _read_bytes(path: Path) -> bytes:
     if not data:
         raise MediaError(f"{path} is empty (0 bytes): give another file")
     return data
+
+
+def _what_else(path: Path) -> str:
+    """What a file is that is no picture."""
+    try:
+        with _open(path) as container:
+            kind = "a video" if container.streams.video else "a sound file"
+    except MediaError:
+        return "not a picture"
+    return f"{kind}, not a photo (the photo is given first, the speech second)"
 
 
 def _to_rgb(photo: Pillow.Image) -> Image:
