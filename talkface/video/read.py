@@ -4,9 +4,7 @@ Time zero is where the file's earliest stream starts, as in `audio/io`, so pictu
 together.
 """
 
-import io
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,15 +15,14 @@ import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from talkface.errors import MediaError
 from talkface.types import Image
+from talkface.video.container import is_still, open_container, picture_stream
+from talkface.video.photo import is_photo, read_photo
 
-PAPER = (255, 255, 255)  # what shows through transparent parts
-LARGEST_PHOTO = 150_000_000  # pixels; a file that claims more is a mistake or an attack
-ATTACHED_PICTURE = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
+__all__ = ["VideoInfo", "frame_image", "is_photo", "is_video", "probe_video", "read_frames", "read_photo"]
+
 HELD_S = 10.0  # a frame is never held longer than this: a longer hole is a fault of the file's clock
 
 
@@ -48,52 +45,13 @@ class VideoInfo:
     rotation: int
 
 
-def read_photo(path: Path | str) -> Image:
-    """Read a still picture as it is meant to be seen: EXIF rotation applied, sRGB, transparent parts white.
-
-    Any mode Pillow knows (grey, 16 bit, palette, CMYK, float, alpha); of animations the first frame.
-
-    Returns:
-        `[H, W, 3]` RGB uint8.
-
-    Raises:
-        MediaError: missing, unreadable, empty or cut-short file, no picture, or above 150 megapixels.
-    """
-    path = Path(path)
-    data = _read_bytes(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large photos and of odd EXIF blocks
-            with Pillow.open(io.BytesIO(data)) as photo:
-                if photo.width * photo.height > LARGEST_PHOTO:
-                    raise MediaError(f"{path} is {photo.width}x{photo.height}, above 150 megapixels: scale it")
-                return _to_rgb(ImageOps.exif_transpose(photo))
-    except UnidentifiedImageError as error:
-        raise MediaError(f"{path} is {_what_else(path)}: expected JPEG, PNG, WebP, BMP or TIFF") from error
-    except Pillow.DecompressionBombError as error:
-        raise MediaError(f"{path} is too large a picture, expected at most 150 megapixels: scale it") from error
-    except (OSError, ValueError, SyntaxError, IndexError, EOFError) as error:
-        raise MediaError(f"{path} is a damaged picture or cut short: save it anew ({error})") from error
-
-
-def is_photo(path: Path | str) -> bool:
-    """Whether the file's first bytes are those of a still picture, whatever its name."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Pillow.open(path):
-                return True
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
-        return False
-
-
 def is_video(path: Path | str) -> bool:
     """Whether the file holds moving pictures; no still picture, no sound file with cover art."""
     if is_photo(path):
         return False
     try:
-        with _open(Path(path)) as container:
-            return bool(_picture_stream(container, Path(path)).codec_context)
+        with open_container(Path(path)) as container:
+            return not is_still(container) and picture_stream(container, Path(path)).codec_context is not None
     except MediaError:
         return False
 
@@ -105,8 +63,8 @@ def probe_video(path: Path | str) -> VideoInfo:
         MediaError: missing, unreadable, empty or damaged file, or no moving pictures in it.
     """
     path = Path(path)
-    with _open(path) as container:
-        stream = _picture_stream(container, path)
+    with open_container(path) as container:
+        stream = picture_stream(container, path)
         first = next(_decoded(container, stream), None)
         if first is None:
             raise MediaError(f"no picture could be decoded from {path}: the file is damaged or cut short")
@@ -139,8 +97,8 @@ def read_frames(path: Path | str, fps: Fraction | None = None) -> Iterator[tuple
         MediaError: as `probe_video`. Damage after the first frame ends the video or leaves frames out.
     """
     path = Path(path)
-    with _open(path) as container:
-        stream = _picture_stream(container, path)
+    with open_container(path) as container:
+        stream = picture_stream(container, path)
         frames = _timed(container, stream)
         empty = True
         for frame, time_s in frames if fps is None else _at_rate(frames, fps):
@@ -155,97 +113,6 @@ def frame_image(frame: VideoFrame) -> Image:
     image: Image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, expected a picture")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise MediaError(f"no file {path}: check the name") from error
-    except PermissionError as error:
-        raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it") from error
-    except OSError as error:
-        raise MediaError(f"{path} cannot be read: {error.strerror}") from error
-    if not data:
-        raise MediaError(f"{path} is empty (0 bytes): give another file")
-    return data
-
-
-def _what_else(path: Path) -> str:
-    """What a file is that is no picture."""
-    try:
-        with _open(path) as container:
-            kind = "a video" if container.streams.video else "a sound file"
-    except MediaError:
-        return "not a picture"
-    return f"{kind}, not a photo (the photo is given first, the speech second)"
-
-
-def _to_rgb(photo: Pillow.Image) -> Image:
-    photo.load()
-    if photo.mode.startswith(("I", "F")):
-        return _from_deep_grey(np.asarray(photo))
-    if photo.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in photo.info:
-        photo = photo.convert("RGBA")
-    if photo.mode == "RGBA":
-        alpha = photo.getchannel("A")
-        photo = _to_srgb(photo.convert("RGB"), photo.info.get("icc_profile"))
-        sheet = Pillow.new("RGB", photo.size, PAPER)
-        sheet.paste(photo, mask=alpha)
-        photo = sheet
-    else:
-        photo = _to_srgb(photo, photo.info.get("icc_profile"))
-    return np.array(photo.convert("RGB"))
-
-
-def _from_deep_grey(values: np.ndarray) -> Image:
-    """16 or 32 bit or float grey -> 8 bit RGB; the range is guessed from the largest value."""
-    grey = np.nan_to_num(values.astype(np.float64))
-    top = float(grey.max())
-    full = next((level for level in (1.0, 255.0, 65_535.0) if top <= level), top)
-    if np.issubdtype(values.dtype, np.integer):
-        full = 65_535.0 if top <= 65_535 else top
-    grey = np.clip(grey / full, 0, 1) * 255
-    return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _to_srgb(photo: Pillow.Image, profile: bytes | None) -> Pillow.Image:
-    """Apply an embedded colour profile (Display P3, Adobe RGB, press CMYK); broken ones are passed over."""
-    if not profile or photo.mode not in ("RGB", "CMYK", "L"):
-        return photo
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if photo.mode != "CMYK" and "srgb" in ImageCms.getProfileDescription(source).lower():
-            return photo
-        turned = ImageCms.profileToProfile(photo, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return photo
-    return photo if turned is None else turned
-
-
-def _open(path: Path) -> InputContainer:
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, expected a video")
-    try:
-        if path.stat().st_size == 0:
-            raise MediaError(f"{path} is empty (0 bytes): give another file")
-        return av.open(str(path), metadata_errors="ignore")
-    except FileNotFoundError as error:
-        raise MediaError(f"no file {path}: check the name") from error
-    except PermissionError as error:
-        raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it") from error
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path} is not a picture or video that can be read, or is damaged") from error
-
-
-def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if stream.codec_context is not None and not int(stream.disposition) & ATTACHED_PICTURE:
-            stream.thread_type = "AUTO"
-            return stream
-    raise MediaError(f"{path} has no moving pictures: give a photo, or a video of the person")
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
