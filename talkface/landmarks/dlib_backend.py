@@ -1,0 +1,161 @@
+"""Image -> face boxes and 68 landmarks with dlib, on the weights of the package face_recognition_models."""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import dlib
+import numpy as np
+
+from talkface.errors import MissingExtraError
+from talkface.landmarks.face import MIN_FACE_PX, Box, Effort, Face, box_of_landmarks, cut_patch, face_of, overlap
+from talkface.types import FloatArray, Image
+
+PATCH_PX = 320  # the predictor sees every face at one size: 68 points of an 8K portrait cost what a thumbnail's do
+PATCH_BOX_PX = 180  # side of the box inside the patch
+VIDEO_SIDE_PX = 640  # longest side at which video frames are searched
+PHOTO_SIDES_PX = (1280, 2560)  # longest sides at which photos are searched, until a face is found
+CNN_SIDE_PX = 480  # longest side for dlib's CNN detector, the photos' second chance; 0.7 s per look
+CNN_MIN_SCORE = 0.6
+DOUBTFUL = 0.3  # HOG finds below this score count only in photos without a surer one (badges, folds of cloth)
+SCORE_WEAK = -0.15  # HOG scores above this count in video, where a face is expected
+
+
+def weights_path(name: str) -> Path:
+    """File inside the package face_recognition_models, without importing it (that needs pkg_resources).
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    spec = importlib.util.find_spec("face_recognition_models")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError("the package face_recognition_models is missing: pip install face_recognition_models")
+    return Path(spec.submodule_search_locations[0]) / "models" / name
+
+
+@cache
+def shape_predictor() -> Any:
+    """dlib's 68-point predictor; loading takes half a second, so one serves the process."""
+    return dlib.shape_predictor(str(weights_path("shape_predictor_68_face_landmarks.dat")))
+
+
+@cache
+def _hog_detector() -> Any:
+    return dlib.get_frontal_face_detector()
+
+
+@cache
+def _cnn_detector() -> Any:
+    return dlib.cnn_face_detection_model_v1(str(weights_path("mmod_human_face_detector.dat")))
+
+
+class DlibDetector:
+    """dlib's HOG face detector and 68-point regression trees (Kazemi & Sullivan 2014).
+
+    The trees' answer moves with the box they start from. Here they start from several boxes on a patch in which the
+    face is upright and of one size, and the answers are averaged.
+    """
+
+    def __init__(self, starts: int = 9) -> None:
+        self._starts = _start_boxes(starts)
+
+    def boxes(self, image: Image, effort: Effort = "photo") -> list[tuple[Box, float]]:
+        """Face boxes with scores, largest first.
+
+        Photos are searched by dlib's HOG at growing sizes up to their own, small ones doubled; `hard` asks the CNN,
+        which also knows turned and covered faces.
+        """
+        if effort == "video":
+            return _hog_boxes(image, VIDEO_SIDE_PX, SCORE_WEAK)
+        if effort == "hard":
+            return _cnn_boxes(image)
+        own = max(image.shape[:2])
+        for side in (*(side for side in PHOTO_SIDES_PX if side < own), own):
+            found = _hog_boxes(image, side, 0.0)
+            if found:
+                sure = [(box, score) for box, score in found if score >= DOUBTFUL]
+                return sure or found
+        return []
+
+    def landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray:
+        """`[68, 2]` float32: mean over the starting boxes."""
+        matrix = _patch_matrix(box, roll)
+        patch = cv2.cvtColor(cut_patch(image, matrix, PATCH_PX), cv2.COLOR_RGB2GRAY)
+        predictor = shape_predictor()
+        answers = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in self._starts]
+        points = np.mean(np.array(answers, np.float64), axis=0)
+        return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32)
+
+    def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
+        """All faces, largest first; each is looked at twice, the second time upright."""
+        faces = []
+        for box, score in self.boxes(image, effort):
+            points = self.landmarks(image, box)
+            faces.append(face_of(self.landmarks(image, *box_of_landmarks(points)), score))
+        return sorted(faces, key=lambda face: -face.width)
+
+
+def _start_boxes(count: int) -> list[Any]:
+    """Boxes inside the patch: the centred one, then shifted and scaled ones in balanced pairs."""
+    steps = [(0.0, 0.0, 1.0), (0.04, 0.0, 1.0), (-0.04, 0.0, 1.0), (0.0, 0.04, 1.0), (0.0, -0.04, 1.0)]
+    steps += [(0.0, 0.0, 1.06), (0.0, 0.0, 0.94), (0.03, 0.03, 1.03), (-0.03, -0.03, 0.97)]
+    boxes = []
+    for x, y, scale in steps[:count]:
+        half = 0.5 * PATCH_BOX_PX * scale
+        centre_x, centre_y = 0.5 * PATCH_PX + x * PATCH_BOX_PX, 0.5 * PATCH_PX + y * PATCH_BOX_PX
+        boxes.append(
+            dlib.rectangle(
+                *(round(v) for v in (centre_x - half, centre_y - half)),
+                *(round(v) for v in (centre_x + half, centre_y + half)),
+            )
+        )
+    return boxes
+
+
+def _patch_matrix(box: Box, roll: float) -> FloatArray:
+    """`[2, 3]` similarity image -> patch that centres `box`, scales it to `PATCH_BOX_PX` and undoes `roll`."""
+    scale = PATCH_BOX_PX / max(box[2] - box[0], 1.0)
+    cos, sin = scale * np.cos(roll), scale * np.sin(roll)
+    linear = np.array([[cos, sin], [-sin, cos]])
+    centre = np.array([0.5 * (box[0] + box[2]), 0.5 * (box[1] + box[3])])
+    return np.concatenate([linear, (0.5 * PATCH_PX - linear @ centre)[:, None]], 1)
+
+
+def _fit(image: Image, side: int) -> tuple[Image, float]:
+    """`image` with its longest side shrunk to `side`, and the scale; never enlarged."""
+    scale = min(1.0, side / max(image.shape[:2]))
+    if scale == 1.0:
+        return np.ascontiguousarray(image), 1.0
+    return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)), scale
+
+
+def _hog_boxes(image: Image, side: int, threshold: float) -> list[tuple[Box, float]]:
+    """HOG search at `side`, which finds faces of 80 px; doubling reaches 40 px, and 20 px in thumbnails."""
+    small, scale = _fit(image, side)
+    longest = max(small.shape[:2])
+    doublings = 2 if longest <= 320 else 1 if longest <= 1280 else 0
+    rectangles, scores, _ = _hog_detector().run(small, doublings, threshold)
+    found = [(_box(rectangle, scale), float(score)) for rectangle, score in zip(rectangles, scores, strict=True)]
+    return _largest_first(found)
+
+
+def _cnn_boxes(image: Image) -> list[tuple[Box, float]]:
+    small, scale = _fit(image, CNN_SIDE_PX)
+    found = [(_box(hit.rect, scale), float(hit.confidence)) for hit in _cnn_detector()(small, 0)]
+    return _largest_first([(box, score) for box, score in found if score >= CNN_MIN_SCORE])
+
+
+def _box(rectangle: Any, scale: float) -> Box:
+    left, top, right, bottom = rectangle.left(), rectangle.top(), rectangle.right(), rectangle.bottom()
+    return left / scale, top / scale, (right + 1) / scale, (bottom + 1) / scale
+
+
+def _largest_first(found: list[tuple[Box, float]]) -> list[tuple[Box, float]]:
+    """Sorted by width; of two boxes on the same face the surer one stays."""
+    kept: list[tuple[Box, float]] = []
+    for box, score in sorted(found, key=lambda item: -item[1]):
+        if box[2] - box[0] >= 0.5 * MIN_FACE_PX and all(overlap(box, other) < 0.4 for other, _ in kept):
+            kept.append((box, score))
+    return sorted(kept, key=lambda item: item[0][0] - item[0][2])

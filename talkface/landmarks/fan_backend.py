@@ -1,0 +1,60 @@
+"""Image -> face boxes and 68 landmarks with the package face-alignment (Bulat & Tzimiropoulos 2017), an extra."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from talkface.errors import MissingExtraError
+from talkface.landmarks.face import Box, Effort, Face, face_of
+from talkface.types import FloatArray, Image
+
+PHOTO_SIDE_PX = 1280  # longest side at which faces are searched
+VIDEO_SIDE_PX = 480
+
+
+def load_fan_detector(device: str = "cpu") -> "FanDetector":
+    """The backend with the package's own networks, which it downloads on first use.
+
+    Raises:
+        MissingExtraError: face-alignment is not installed.
+    """
+    try:
+        import face_alignment
+    except ImportError as error:
+        raise MissingExtraError("landmark backend face-alignment: pip install 'talkface[face-alignment]'") from error
+    kind = face_alignment.LandmarksType.TWO_D
+    return FanDetector(face_alignment.FaceAlignment(kind, device=device, flip_input=False))
+
+
+class FanDetector:
+    """face-alignment's SFD face detector and 2D-FAN heat maps behind the same methods as dlib's."""
+
+    def __init__(self, network: Any) -> None:
+        """Args: network: a `face_alignment.FaceAlignment`."""
+        self._network = network
+
+    def boxes(self, image: Image, effort: Effort = "photo") -> list[tuple[Box, float]]:
+        """Face boxes with scores in 0..1, largest first."""
+        side = VIDEO_SIDE_PX if effort == "video" else PHOTO_SIDE_PX
+        scale = min(1.0, side / max(image.shape[:2]))
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        found = [np.asarray(hit, np.float64) for hit in self._network.face_detector.detect_from_image(small.copy())]
+        boxes = [(_box(hit[:4] / scale), float(hit[4])) for hit in found]
+        return sorted(boxes, key=lambda item: item[0][0] - item[0][2])
+
+    def landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray:
+        """`[68, 2]` float32; heat maps follow the roll by themselves, so `roll` is not used."""
+        del roll
+        answer = self._network.get_landmarks_from_image(np.ascontiguousarray(image), detected_faces=[[*box, 1.0]])
+        return np.asarray(answer[0][:, :2], dtype=np.float32)
+
+    def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
+        """All faces, largest first."""
+        faces = [face_of(self.landmarks(image, box), score) for box, score in self.boxes(image, effort)]
+        return sorted(faces, key=lambda face: -face.width)
+
+
+def _box(values: FloatArray) -> Box:
+    left, top, right, bottom = (float(value) for value in values)
+    return left, top, right, bottom
