@@ -1,0 +1,183 @@
+"""`talkface animate PHOTO SPEECH -o OUT.mp4` -> a speaking video."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from talkface.cli.progress import frame_progress
+from talkface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from talkface.inference.animate import AnimateResult
+
+ALIASES = {  # what users of other talking-head programs type
+    "source-image": "photo",
+    "source": "photo",
+    "image": "photo",
+    "person": "photo",
+    "driven-audio": "speech",
+    "audio": "speech",
+    "in-file": "speech",
+    "wav": "speech",
+    "output": "out",
+    "outfile": "out",
+    "result": "out",
+    "save-name": "out",
+    "overwrite": "force",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("animate", context_settings={"token_normalize_func": _known_name})(animate)
+
+
+def animate(
+    first: Annotated[
+        str | None, typer.Argument(metavar="PHOTO", help="Photo, folder of photos, or video of the person.")
+    ] = None,
+    second: Annotated[
+        str | None, typer.Argument(metavar="SPEECH", help="Any sound or video file that ffmpeg decodes.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The .mp4 to write. (default: PHOTO_SPEECH.mp4, here)")
+    ] = None,
+    photo: Annotated[
+        list[str] | None, typer.Option("--photo", "-p", help="A photo; repeat for more shots of the same person.")
+    ] = None,
+    speech: Annotated[str | None, typer.Option("--speech", "-s", help="The speech, instead of as an argument.")] = None,
+    fps: Annotated[str, typer.Option(help="Frames per second: 25, 29.97, 30000/1001, ...")] = "25",
+    crop: Annotated[bool, typer.Option("--crop", help="Write only a square around the face.")] = False,
+    panel: Annotated[bool, typer.Option("--panel", help="Write photo | sketch | mask | result side by side.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    expression_scale: Annotated[
+        float, typer.Option(min=0.0, max=4.0, help="Factor on the mouth's motion.", rich_help_panel="Motion")
+    ] = 1.0,
+    head_motion: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Head motion: 0 none, 1 natural.", rich_help_panel="Motion")
+    ] = 1.0,
+    blink: Annotated[bool, typer.Option("--blink/--no-blink", help="Blink.", rich_help_panel="Motion")] = True,
+    still: Annotated[
+        bool, typer.Option("--still", help="Keep the head still; the eyes still blink.", rich_help_panel="Motion")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of blinks and head motion.", rich_help_panel="Motion")] = 0,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(help="Drive by the landmarks of this .npz instead of by speech.", rich_help_panel="Motion"),
+    ] = None,
+    save_landmarks: Annotated[
+        Path | None, typer.Option(help="Also write the driving landmarks to this .npz.", rich_help_panel="Motion")
+    ] = None,
+    renderer: Annotated[
+        str,
+        typer.Option(help="hybrid (a network paints the mouth) or warp (geometry only).", rich_help_panel="Networks"),
+    ] = "hybrid",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Networks")] = "auto",
+    face: Annotated[
+        int | None,
+        typer.Option(help="Which face, 0 the largest. (default: the largest)", rich_help_panel="Networks"),
+    ] = None,
+    detector: Annotated[str, typer.Option(help="dlib or face-alignment.", rich_help_panel="Networks")] = "dlib",
+    audio2landmark: Annotated[
+        str, typer.Option(help="Name or path of the speech network.", rich_help_panel="Networks")
+    ] = "audio2landmark",
+    renderer_weights: Annotated[
+        str | None,
+        typer.Option(help="Name or path of the renderer's network. (default: its own)", rich_help_panel="Networks"),
+    ] = None,
+) -> None:
+    """Make the person in PHOTO speak SPEECH.
+
+    The video has the photo's size and background, and round(duration x fps) frames.
+    Its comment tag says that it is synthetic.
+    Animate only people who agreed, and say that the video is made.
+    """
+    photos, sound = inputs(first, second, photo or [], speech, driven=landmarks is not None)
+    target = out or default_out(photos, sound or landmarks)
+    from talkface import animate as write_video
+
+    with frame_progress(target.name, quiet) as report:
+        result = write_video(
+            photos if len(photos) > 1 else photos[0],
+            sound,
+            target,
+            renderer=renderer,
+            fps=fps,
+            expression_scale=expression_scale,
+            head_motion=head_motion,
+            blink=blink,
+            still=still,
+            seed=seed,
+            device=device,
+            face=face,
+            crop=crop,
+            panel=panel,
+            save_landmarks=save_landmarks,
+            landmarks=landmarks,
+            force=force,
+            audio2landmark=audio2landmark,
+            renderer_weights=renderer_weights,
+            detector=detector,
+            progress=report,
+        )
+    if not quiet:
+        networks = [] if landmarks is not None else [audio2landmark]
+        report_result(result, [*networks, renderer_weights or renderer])
+
+
+def inputs(
+    first: str | None, second: str | None, photos: list[str], speech: str | None, *, driven: bool
+) -> tuple[list[str], str | None]:
+    """Which words of the command are photos and which is the speech.
+
+    Two arguments are PHOTO SPEECH; one is what the options left out.
+
+    Returns:
+        Photos, the animated one first, and the speech; None where landmarks drive a silent video.
+
+    Raises:
+        ConfigError: something is missing, or given twice.
+    """
+    words = [word for word in (first, second) if word is not None]
+    if speech is None and words and (len(words) == 2 or photos):
+        speech = words.pop()
+    if len(words) == 2:
+        raise ConfigError(f"speech given twice, {words[1]} and --speech {speech}: leave one out")
+    photos = [*words, *photos]
+    if not photos:
+        raise ConfigError("no photo given: talkface animate PHOTO SPEECH -o OUT.mp4")
+    if speech is None and not driven:
+        raise ConfigError("no speech given: talkface animate PHOTO SPEECH -o OUT.mp4")
+    return photos, speech
+
+
+def default_out(photos: list[str], driving: str | Path | None) -> Path:
+    """`PHOTO_SPEECH.mp4` in the current folder."""
+    return Path(f"{Path(photos[0]).stem}_{Path(driving or 'speaking').stem}.mp4")
+
+
+def report_result(result: "AnimateResult", networks: list[str]) -> None:
+    """Print what was made, from what, and anything worth knowing about the input."""
+    from talkface.checkpoints.registry import find_weights
+    from talkface.errors import CheckpointError
+
+    for note in result.notes:
+        typer.echo(f"note: {note}")
+    for name in networks:
+        try:
+            path = find_weights(name)
+        except CheckpointError:  # a renderer without a network
+            continue
+        typer.echo(f"network: {name} ({path.stat().st_size / 1e6:.1f} MB, {path})")
+    width, height = result.size
+    speed = result.num_frames / max(result.timings.get("render", 0.0), 1e-9)
+    typer.echo(f"made: {result.num_frames} frames, {width}x{height}, {speed:.0f} frames/s rendered and encoded")
+    typer.echo(f"{result.path}: {result.duration_s:.2f} s at {float(result.fps):g} frames/s, marked as synthetic")
+
+
+def _known_name(name: str) -> str:
+    """`--source_image` -> `--photo` and the like; underscores are as good as dashes."""
+    dashed = name.replace("_", "-")
+    return ALIASES.get(dashed, dashed)
