@@ -67,7 +67,7 @@ def test_weights_are_found_by_path_and_unknown_names_list_what_there_is(tmp_path
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, checkpoint)
     assert find_weights(path) == path
-    with pytest.raises(CheckpointError, match="shipped are|did you mean"):
+    with pytest.raises(CheckpointError, match=r"shipped are|did you mean"):
         find_weights("no-such-network")
 
 
