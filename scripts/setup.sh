@@ -1,0 +1,36 @@
+# Sourced by the other scripts: makes .venv with this package, or does nothing when it is there.
+#   setup ""       what the package needs       setup "[dev]"   and what its tests need
+# A stamp holds the hash of pyproject.toml, so a second run takes no time and a changed list installs anew.
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3 python; do
+    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo "error: no Python 3.11 or newer found: install one, or set PYTHON=/path/to/python" >&2
+  return 1
+}
+
+setup() {
+  local extras=$1 stamp=.venv/talkface-installed want python
+  if [ ! -x .venv/bin/python ]; then
+    python=$(find_python) || return 1
+    echo "making .venv with $("$python" --version)" >&2
+    "$python" -m venv .venv || {
+      echo "error: $python cannot make .venv: on Debian and Ubuntu run apt-get install python3-venv" >&2
+      return 1
+    }
+  fi
+  want=$(.venv/bin/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("pyproject.toml").read_bytes()).hexdigest())')
+  # what was installed with [dev] also has what the package alone needs
+  if [ -f "$stamp" ] && { [ "$(cat "$stamp")" = "$want $extras" ] || [ "$(cat "$stamp")" = "$want [dev]" ]; }; then
+    return 0
+  fi
+  echo "installing talkface$extras into .venv (several minutes the first time)" >&2
+  rm -f "$stamp"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".$extras" || return 1
+  echo "$want $extras" > "$stamp"
+}
