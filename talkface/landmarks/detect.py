@@ -3,13 +3,25 @@
 import numpy as np
 
 from talkface.errors import ConfigError
-from talkface.landmarks.face import Box, Detector, Effort, Face, box_of_landmarks, face_of, fraction_outside, overlap
+from talkface.landmarks.face import (
+    Box,
+    Detector,
+    Effort,
+    Face,
+    box_of_landmarks,
+    cut_patch,
+    face_of,
+    fraction_outside,
+    overlap,
+)
 from talkface.types import Image
 
 __all__ = ["Detector", "Face", "FaceTracker", "detect_any_rotation", "fraction_outside", "load_detector"]
 
-SEARCH_REACH = 1.0  # video: a known face is looked for this many box sides beyond its last box
+SEARCH_REACH = 0.6  # video: a known face is looked for this many box sides beyond its last box
+SEARCH_FACE_PX = 110  # and at this size; dlib's HOG needs 80
 SAME_FACE = 0.3  # smallest overlap of a detection with the tracked box
+GOOD_OVERLAP = 0.5  # above it the track's own box, which is steadier, is kept
 
 
 def load_detector(name: str = "dlib") -> Detector:
@@ -51,54 +63,50 @@ class FaceTracker:
 
     Every frame's landmarks start from the previous frame's box and roll. Every `every` frames the detector looks
     around that box: it confirms the face, or moves the track onto it; if it sees none the whole frame is searched.
-    Between confirmations a face may be lost for at most `every` frames before `track` says so.
+    So a face that leaves is noticed after at most `every` frames, and one that enters is found as late.
     """
 
     def __init__(self, detector: Detector, every: int = 4) -> None:
         self._detector = detector
         self._every = every
         self._last: Face | None = None
-        self._age = 0
+        self._age = every
 
     def track(self, image: Image) -> Face | None:
         """The face in the next frame, `None` where there is none. On the first frame the largest face is chosen."""
-        face: Face | None
-        if self._last is not None and self._age < self._every:
-            self._age += 1
-            face = self._follow(image, box_of_landmarks(self._last.landmarks), self._last.score)
-        else:
-            face = self._find(image)
-            self._age = 1
-        self._last = face
-        return face
+        if self._age >= self._every:
+            self._last = self._find(image)
+            self._age = 0
+        elif self._last is not None:
+            self._last = self._follow(image, box_of_landmarks(self._last.landmarks), self._last.score)
+        self._age += 1
+        return self._last
 
     def _find(self, image: Image) -> Face | None:
-        if self._last is not None:
-            near = self._near(image, self._last)
-            if near is not None:
-                return near
-        found = self._detector.boxes(image, effort="video")
+        near = None if self._last is None else self._near(image, self._last)
+        if near is not None:
+            return near
+        found = self._detector.boxes(image, "video")
         if not found:
             return None
         box, score = found[0]
-        first = self._detector.landmarks(image, box)
-        return self._follow(image, box_of_landmarks(first), score)
+        return self._follow(image, box_of_landmarks(self._detector.landmarks(image, box)), score)
 
     def _near(self, image: Image, last: Face) -> Face | None:
         """`last` confirmed or corrected by a detection close to it."""
         tracked, roll = box_of_landmarks(last.landmarks)
-        left, top, region = _region(image, tracked)
-        if min(region.shape[:2]) < 8:
-            return None
-        shifted = [
-            ((box[0] + left, box[1] + top, box[2] + left, box[3] + top), score)
-            for box, score in self._detector.boxes(region, effort="video")
-        ]
-        same = [(overlap(box, tracked), box, score) for box, score in shifted if overlap(box, tracked) >= SAME_FACE]
+        side = tracked[2] - tracked[0]
+        scale = SEARCH_FACE_PX / side
+        reach = SEARCH_REACH * side
+        matrix = np.array([[scale, 0, (reach - tracked[0]) * scale], [0, scale, (reach - tracked[1]) * scale]])
+        region = cut_patch(image, matrix, round((side + 2 * reach) * scale))
+        here = (tracked[0], tracked[1])
+        boxes = [(_unscaled(box, scale, reach, here), score) for box, score in self._detector.boxes(region, "near")]
+        same = [(overlap(box, tracked), box, score) for box, score in boxes if overlap(box, tracked) >= SAME_FACE]
         if not same:
             return None
         agreement, box, score = max(same)
-        if agreement >= 0.5:
+        if agreement >= GOOD_OVERLAP:
             return self._follow(image, (tracked, roll), score)
         return self._follow(image, box_of_landmarks(self._detector.landmarks(image, box)), score)
 
@@ -106,10 +114,7 @@ class FaceTracker:
         return face_of(self._detector.landmarks(image, *start), score)
 
 
-def _region(image: Image, box: Box) -> tuple[int, int, Image]:
-    """Left, top and pixels of the part of `image` around `box`."""
-    height, width = image.shape[:2]
-    reach = SEARCH_REACH * (box[2] - box[0])
-    left, top = max(0, int(box[0] - reach)), max(0, int(box[1] - reach))
-    right, bottom = min(width, int(box[2] + reach)), min(height, int(box[3] + reach))
-    return left, top, image[top : max(top, bottom), left : max(left, right)]
+def _unscaled(box: Box, scale: float, reach: float, corner: tuple[float, float]) -> Box:
+    """Box in the search region -> box in the frame."""
+    x, y = corner[0] - reach, corner[1] - reach
+    return box[0] / scale + x, box[1] / scale + y, box[2] / scale + x, box[3] / scale + y

@@ -20,6 +20,7 @@ PHOTO_SIDES_PX = (1280, 2560)  # longest sides at which photos are searched, unt
 CNN_SIDE_PX = 480  # longest side for dlib's CNN detector, the photos' second chance; 0.7 s per look
 CNN_MIN_SCORE = 0.6
 DOUBTFUL = 0.3  # HOG finds below this score count only in photos without a surer one (badges, folds of cloth)
+VIDEO_STARTS = 5  # jitter of the still parts 0.6 of one start; nine give 0.5 at half the speed
 SCORE_WEAK = -0.15  # HOG scores above this count in video, where a face is expected
 
 
@@ -58,8 +59,9 @@ class DlibDetector:
     face is upright and of one size, and the answers are averaged.
     """
 
-    def __init__(self, starts: int = 9) -> None:
-        self._starts = _start_boxes(starts)
+    def __init__(self, starts: int = VIDEO_STARTS) -> None:
+        """Args: starts: boxes per call of `landmarks`, at most 9; `detect` always uses all."""
+        self._starts = _start_boxes()[:starts]
 
     def boxes(self, image: Image, effort: Effort = "photo") -> list[tuple[Box, float]]:
         """Face boxes with scores, largest first.
@@ -67,8 +69,8 @@ class DlibDetector:
         Photos are searched by dlib's HOG at growing sizes up to their own, small ones doubled; `hard` asks the CNN,
         which also knows turned and covered faces.
         """
-        if effort == "video":
-            return _hog_boxes(image, VIDEO_SIDE_PX, SCORE_WEAK)
+        if effort in ("near", "video"):
+            return _hog_boxes(image, VIDEO_SIDE_PX, SCORE_WEAK, doublings=int(effort == "video"))
         if effort == "hard":
             return _cnn_boxes(image)
         own = max(image.shape[:2])
@@ -81,28 +83,33 @@ class DlibDetector:
 
     def landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray:
         """`[68, 2]` float32: mean over the starting boxes."""
-        matrix = _patch_matrix(box, roll)
-        patch = cv2.cvtColor(cut_patch(image, matrix, PATCH_PX), cv2.COLOR_RGB2GRAY)
-        predictor = shape_predictor()
-        answers = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in self._starts]
-        points = np.mean(np.array(answers, np.float64), axis=0)
-        return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32)
+        return _predict(image, box, roll, self._starts)
 
     def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
         """All faces, largest first; each is looked at twice, the second time upright."""
         faces = []
         for box, score in self.boxes(image, effort):
             points = self.landmarks(image, box)
-            faces.append(face_of(self.landmarks(image, *box_of_landmarks(points)), score))
+            faces.append(face_of(_predict(image, *box_of_landmarks(points), _start_boxes()), score))
         return sorted(faces, key=lambda face: -face.width)
 
 
-def _start_boxes(count: int) -> list[Any]:
+def _predict(image: Image, box: Box, roll: float, starts: list[Any]) -> FloatArray:
+    matrix = _patch_matrix(box, roll)
+    patch = cv2.cvtColor(cut_patch(image, matrix, PATCH_PX), cv2.COLOR_RGB2GRAY)
+    predictor = shape_predictor()
+    answers = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in starts]
+    points = np.mean(np.array(answers, np.float64), axis=0)
+    return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32)
+
+
+@cache
+def _start_boxes() -> list[Any]:
     """Boxes inside the patch: the centred one, then shifted and scaled ones in balanced pairs."""
     steps = [(0.0, 0.0, 1.0), (0.04, 0.0, 1.0), (-0.04, 0.0, 1.0), (0.0, 0.04, 1.0), (0.0, -0.04, 1.0)]
     steps += [(0.0, 0.0, 1.06), (0.0, 0.0, 0.94), (0.03, 0.03, 1.03), (-0.03, -0.03, 0.97)]
     boxes = []
-    for x, y, scale in steps[:count]:
+    for x, y, scale in steps:
         half = 0.5 * PATCH_BOX_PX * scale
         centre_x, centre_y = 0.5 * PATCH_PX + x * PATCH_BOX_PX, 0.5 * PATCH_PX + y * PATCH_BOX_PX
         boxes.append(
@@ -131,11 +138,12 @@ def _fit(image: Image, side: int) -> tuple[Image, float]:
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)), scale
 
 
-def _hog_boxes(image: Image, side: int, threshold: float) -> list[tuple[Box, float]]:
+def _hog_boxes(image: Image, side: int, threshold: float, doublings: int | None = None) -> list[tuple[Box, float]]:
     """HOG search at `side`, which finds faces of 80 px; doubling reaches 40 px, and 20 px in thumbnails."""
     small, scale = _fit(image, side)
     longest = max(small.shape[:2])
-    doublings = 2 if longest <= 320 else 1 if longest <= 1280 else 0
+    if doublings is None:
+        doublings = 2 if longest <= 320 else 1 if longest <= 1280 else 0
     rectangles, scores, _ = _hog_detector().run(small, doublings, threshold)
     found = [(_box(rectangle, scale), float(score)) for rectangle, score in zip(rectangles, scores, strict=True)]
     return _largest_first(found)

@@ -14,8 +14,8 @@ from talkface.types import FloatArray, Image
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels; may reach beyond the image."""
 
-Effort = Literal["video", "photo", "hard"]
-"""How long a search may take: milliseconds per frame, a fraction of a second, or a second for a last look."""
+Effort = Literal["near", "video", "photo", "hard"]
+"""How hard to search: a clip around a face of some 110 px, a video frame, a photo, a photo once more (a second)."""
 
 BOX_SIDE = 1.76  # side of dlib's box in outer-eye distances: median over 1,545 frames of 75 people
 MIN_FACE_PX = 40  # side of the smallest box that still gives useful landmarks
