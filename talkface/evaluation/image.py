@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from talkface.landmarks.face import cut_patch
 from talkface.types import FloatArray, Image
 
 SSIM_SIGMA = 1.5  # pixels; with the radius of 5 this is the 11x11 Gaussian window of Wang et al. 2004
@@ -103,8 +104,7 @@ def square_crop(image: Image, centre: FloatArray, side: float, size: int = 256) 
     """Square of `side` pixels around `centre`, resampled to `size` x `size`; outside the image the border repeats."""
     scale = size / side
     matrix = np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
-    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return cut_patch(image, matrix, size)
 
 
 def _blur(values: FloatArray) -> FloatArray:

@@ -1,0 +1,201 @@
+"""`talkface evaluate default` -> the table of what the default networks must reach, as measured."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from talkface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from talkface.evaluation.default_table import Bench, Maker, HeldOutClip
+    from talkface.evaluation.portraits import Portrait
+    from talkface.evaluation.report import Measure
+    from talkface.inference.animator import Animator
+    from talkface.types import FloatArray, Image, Shot, Waveform
+
+T = TypeVar("T")
+PARTS = ("clips", "silence", "identity", "still")
+QUICK_PEOPLE, QUICK_SENTENCES, QUICK_PORTRAITS = 8, 3, 6
+CLOSED_PORTRAITS = 5  # how many closed-mouth portraits must stay closed in silence
+STILL_PORTRAITS = 4
+PORTRAIT_SPEECH_S = 2.4  # seconds of speech per portrait
+DEMO_SPEECH = Path(__file__).with_name("demo_speech.flac")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb and its tables."""
+    tables = typer.Typer(help="Measure made videos.", no_args_is_help=True)
+    tables.command("default")(default)
+    app.add_typer(tables, name="evaluate")
+
+
+def default(
+    data: Annotated[Path, typer.Option(help="Folder of manifest.csv, video/, portraits/ and speech/.")] = Path(
+        "../shared/data"
+    ),
+    out: Annotated[
+        Path, typer.Option(help="Where videos and scores go; crops of real clips are kept for later.")
+    ] = Path("runs/evaluate_default"),
+    renderer: Annotated[str, typer.Option(help="The renderer that the bars are for.")] = "hybrid",
+    quick: Annotated[bool, typer.Option("--quick", help="A few people and portraits, for a first look.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Whole clips, portraits at their own size.")] = False,
+    natural: Annotated[
+        bool,
+        typer.Option("--natural", help="Measure lips with the default head motion and blinks, not on still heads."),
+    ] = False,
+    only: Annotated[str, typer.Option(help=f"Parts to measure, comma-separated, of {', '.join(PARTS)}.")] = "all",
+    audio2landmark: Annotated[str, typer.Option(help="Name or path of the speech network.")] = "audio2landmark",
+    renderer_weights: Annotated[str | None, typer.Option(help="Name or path of the renderer's network.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
+) -> None:
+    """Render people never seen in training, measure the videos, and print the table with its bars.
+
+    Beside the default networks stand the geometry-only renderer (warp), the photo that does not move and the real
+    video, re-encoded and re-measured. Exit code 1 when a bar is missed.
+    """
+    parts = _parts(only)
+    _limit_threads(threads)
+    from talkface import load_animator
+    from talkface.evaluation.report import to_json_lines, to_table
+
+    makers = [
+        DoorMaker(renderer, load_animator(renderer, audio2landmark=audio2landmark, renderer_weights=renderer_weights))
+    ]
+    if renderer != "warp":
+        makers.append(DoorMaker("warp", load_animator("warp", audio2landmark=audio2landmark)))
+    measures = list(_measures(parts, data, out, makers, quick=quick, full=full, natural=natural))
+    console = Console()
+    title = f"{renderer}, {'still heads' if not natural else 'natural motion'}{', quick subset' if quick else ''}"
+    console.print(to_table(title, measures))
+    (out / "scores.jsonl").write_text(to_json_lines(measures), encoding="utf-8")
+    console.print(f"scores: {out / 'scores.jsonl'}, videos: {out}")
+    missed = [measure.name for measure in measures if measure.verdict() == "FAIL"]
+    if missed:
+        console.print(f"missed: {', '.join(missed)}")
+        raise typer.Exit(1)
+
+
+class DoorMaker:
+    """Makes videos through the public door, with networks loaded once."""
+
+    def __init__(self, name: str, animator: "Animator") -> None:
+        """Take a column title and loaded networks."""
+        self.name = name
+        self._animator = animator
+
+    def speak(self, photo: "Image", speech: "Waveform", out: Path, *, natural: bool) -> None:
+        """Write `photo` speaking; without `natural` head and eyes stay still."""
+        from talkface import animate
+
+        animate(photo, speech, out, still=not natural, blink=natural, force=True, animator=self._animator)
+
+    def follow(self, photo: "Shot", landmarks: "FloatArray") -> Iterator["Image"]:
+        """Render exactly these pixel landmarks `[T, 68, 2]`."""
+        identity = self._animator.renderer.enroll([photo])
+        for rendered in self._animator.renderer.render(identity, landmarks):
+            yield rendered.image
+
+
+def _parts(only: str) -> Sequence[str]:
+    if only == "all":
+        return PARTS
+    chosen = [part.strip() for part in only.split(",")]
+    for part in chosen:
+        if part not in PARTS:
+            raise ConfigError(f"--only {part} is no part of the table: choose of {', '.join(PARTS)}")
+    return chosen
+
+
+def _limit_threads(threads: int) -> None:
+    if threads:
+        import cv2
+        import torch
+
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+
+
+def _progress() -> Callable[[Sequence[T], str], Iterable[T]]:
+    console = Console(stderr=True)
+    return lambda items, words: track(items, words, console=console)
+
+
+def _measures(
+    parts: Sequence[str], data: Path, out: Path, makers: Sequence["Maker"], *, quick: bool, full: bool, natural: bool
+) -> Iterator["Measure"]:
+    """Measure part after part, in the order of the table."""
+    from talkface.audio.io import read_waveform
+    from talkface.evaluation.clips import read_test_clips
+    from talkface.evaluation.default_table import Bench, clip_measures, score_clips
+    from talkface.evaluation.portraits import identity_measures, silence_measure, stillness_measures
+    from talkface.landmarks.detect import load_detector
+
+    judged = makers[0].name
+    bench = Bench(load_detector(), out, float("inf") if full else 8.0, _progress())
+    out.mkdir(parents=True, exist_ok=True)
+    if "clips" in parts:
+        clips = read_test_clips(data)
+        scores = score_clips(_few_people(clips) if quick else clips, makers, bench, natural=natural)
+        _write_json_lines(out / "clips.jsonl", [asdict(one) for one in scores])
+        yield from clip_measures(scores, judged)
+    if set(parts) & {"silence", "identity", "still"}:
+        portraits = _portraits(data, bench, quick=quick, full=full)
+        babble = _backwards(read_waveform(DEMO_SPEECH))
+        if "silence" in parts:
+            closed = sorted(portraits, key=lambda portrait: portrait.opening)[:CLOSED_PORTRAITS]
+            silence = read_waveform(data / "speech" / "silence_4s.wav")
+            yield silence_measure(closed, makers, silence, bench, judged)
+        if "identity" in parts:
+            yield from identity_measures(portraits, makers[:1], babble, bench, judged)
+        if "still" in parts:
+            yield from stillness_measures(_with_room(portraits), makers, babble, bench, judged)
+
+
+def _portraits(data: Path, bench: "Bench", *, quick: bool, full: bool) -> list["Portrait"]:
+    from talkface.evaluation.portraits import load_portraits, portrait_paths
+
+    paths = portrait_paths(data / "portraits")
+    if quick:
+        paths = paths[:: max(1, len(paths) // QUICK_PORTRAITS)]
+    return load_portraits(paths, bench, 100_000 if full else 1024)
+
+
+def _with_room(portraits: Sequence["Portrait"]) -> list["Portrait"]:
+    """Portraits with the most to see around the face: only they can show that it stands still."""
+    from talkface.evaluation.image import away_from_face
+
+    def room(portrait: "Portrait") -> float:
+        height, width = portrait.shot.image.shape[:2]
+        return float(away_from_face((height, width), portrait.shot.landmarks).mean())
+
+    return sorted(portraits, key=room, reverse=True)[:STILL_PORTRAITS]
+
+
+def _few_people(clips: Sequence["HeldOutClip"]) -> list["HeldOutClip"]:
+    """The first clip of a few people, spread over the list, and a few sentences of the GRID speaker."""
+    first = {clip.person: clip for clip in reversed(clips) if clip.group == "people"}
+    people = sorted(first.values(), key=lambda clip: clip.key)
+    sentences = [clip for clip in clips if clip.group != "people"]
+    return [*people[:: max(1, len(people) // QUICK_PEOPLE)][:QUICK_PEOPLE], *sentences[:QUICK_SENTENCES]]
+
+
+def _backwards(speech: "Waveform") -> "Waveform":
+    """Speech played backwards moves a mouth like speech but says nothing, so nobody is made to say words."""
+    import numpy as np
+
+    from talkface.types import Waveform
+
+    kept = speech.samples[: round(PORTRAIT_SPEECH_S * speech.rate)]
+    return Waveform(np.ascontiguousarray(kept[::-1]), speech.rate)
+
+
+def _write_json_lines(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    import json
+
+    lines = [json.dumps({key: None if value != value else value for key, value in row.items()}) for row in rows]
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

@@ -1,0 +1,187 @@
+"""Row of the test manifest -> photo, speech, landmarks and real frames to compare with."""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from talkface.audio.io import read_waveform
+from talkface.errors import DatasetError
+from talkface.evaluation.landmark import closed_frame, most_open_frames, opening_series
+from talkface.landmarks.detect import Detector, FaceTracker
+from talkface.landmarks.face import cut_patch
+from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, Shot, Waveform
+from talkface.video.read import probe_video, read_frames
+from talkface.video.write import VideoWriter
+
+CROP_FACTOR = 2.4  # side of the working crop over the larger side of the landmarks' bounding box over the clip
+LARGEST_CROP = 512  # pixels; larger crops are reduced, as a demo video would be
+GRID_FOLDER = "grid_s1"  # the one speaker who is split by sentence, not by person
+CONFIRM_EVERY = 12  # frames between two looks of the detector; between them the landmarks carry the track
+OPEN_SHARE = 0.1  # share of the frames that count as the most open ones
+
+
+@dataclass(frozen=True)
+class HeldOutClip:
+    """One row of the manifest that may be measured.
+
+    Attributes:
+        key: file name without its ending.
+        path: the video.
+        person: identity; several clips of one person are averaged.
+        group: `people` for people never seen in training, `grid_s1` for the GRID speaker's unseen sentences.
+    """
+
+    key: str
+    path: Path
+    person: str
+    group: str
+
+
+@dataclass(frozen=True)
+class RealClip:
+    """A real clip, cropped around its face and resampled to 25 frames/s by time.
+
+    Attributes:
+        clip: where it comes from.
+        landmarks: `[T, 68, 2]` pixels of the crop, found on the original frames; NaN where no face was found.
+        photo: the most frontal of its closed-mouth frames: all that a system may see of the person.
+        speech: sound of the same seconds, 16 kHz.
+        open_frames: `[N]` indices of the most open frames.
+        open_images: `[N, H, W, 3]` those frames.
+        video: the crop encoded by the same encoder as made videos, without sound.
+    """
+
+    clip: HeldOutClip
+    landmarks: FloatArray
+    photo: Shot
+    speech: Waveform
+    open_frames: FloatArray
+    open_images: FloatArray
+    video: Path
+
+    @property
+    def openings(self) -> FloatArray:
+        """Inner-lip opening `[T]`, see `opening_series`."""
+        return opening_series(self.landmarks)
+
+
+def read_test_clips(data: Path) -> list[HeldOutClip]:
+    """Talking clips of the split `test` in `data/manifest.csv`, with sound, in a fixed order.
+
+    Raises:
+        DatasetError: no manifest, or no such clip in it.
+    """
+    manifest = data / "manifest.csv"
+    if not manifest.is_file():
+        raise DatasetError(f"no {manifest}: give the folder that holds manifest.csv with --data")
+    with manifest.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test" and row["kind"] == "talk"]
+    clips = [
+        HeldOutClip(
+            key=Path(row["file"]).stem,
+            path=data / row["file"],
+            person=row["identity"],
+            group=GRID_FOLDER if GRID_FOLDER in Path(row["file"]).parts else "people",
+        )
+        for row in rows
+        if row["audio"] != "none"
+    ]
+    if not clips:
+        raise DatasetError(f"{manifest} has no talking clip with split test: check its columns split and kind")
+    return sorted(clips, key=lambda clip: (clip.group, clip.person, clip.key))
+
+
+def load_real_clip(clip: HeldOutClip, detector: Detector, folder: Path, longest_s: float) -> RealClip | None:
+    """Prepare one clip, or read what an earlier run prepared in `folder`.
+
+    Args:
+        clip: which one.
+        detector: finds faces on the original frames.
+        folder: where crops and landmarks are kept between runs.
+        longest_s: only the first seconds of longer clips are used.
+
+    Returns:
+        None when fewer than half of the frames show a face.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{clip.key}_{longest_s:g}s"
+    kept, video = folder / f"{name}.npz", folder / f"{name}.mp4"
+    if not kept.exists() or not video.exists():
+        landmarks = np.stack(list(_track(clip.path, detector, longest_s)))
+        if np.isfinite(landmarks[:, 0, 0]).mean() < 0.5:
+            return None
+        _keep(clip, landmarks, kept, video, longest_s)
+    with np.load(kept, allow_pickle=False) as stored:
+        return RealClip(
+            clip=clip,
+            landmarks=stored["landmarks"],
+            photo=Shot(stored["photo"], stored["photo_landmarks"]),
+            speech=Waveform(stored["speech"]),
+            open_frames=stored["open_frames"],
+            open_images=stored["open_images"],
+            video=video,
+        )
+
+
+def track_video(video: Path, detector: Detector) -> FloatArray:
+    """Landmarks `[T, 68, 2]` of a video at 25 frames/s, NaN where no face was found."""
+    return np.stack(list(_track(video, detector, math.inf)))
+
+
+def crop_matrix(landmarks: FloatArray, width: int, height: int) -> tuple[FloatArray, int]:
+    """Fixed square around a clip's face, kept inside the picture where it fits.
+
+    Returns:
+        `[2, 3]` affine map from pixels of the video to pixels of the crop, and the crop's side, an even number.
+    """
+    points = landmarks[np.isfinite(landmarks[:, 0, 0])].reshape(-1, 2)
+    low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
+    side = min(CROP_FACTOR * float((high - low).max()), width, height)
+    limits = np.array([width, height]) - side
+    corner = np.clip((low + high) / 2 - side / 2, 0, np.maximum(limits, 0))
+    size = 2 * round(min(side, LARGEST_CROP) / 2)
+    scale = size / side
+    return np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]]), size
+
+
+def _track(path: Path, detector: Detector, longest_s: float) -> Iterator[FloatArray]:
+    tracker = FaceTracker(detector, every=CONFIRM_EVERY)
+    for image, time_s in read_frames(path, DEFAULT_FPS):
+        if time_s >= longest_s:
+            break
+        face = tracker.track(image)
+        yield np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks
+
+
+def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, longest_s: float) -> None:
+    """Second pass over the clip: crop every frame, encode the crop, keep what the measures need."""
+    chosen, closed = most_open_frames(opening_series(landmarks), OPEN_SHARE), closed_frame(landmarks)
+    matrix, size = crop_matrix(landmarks, *probe_video(clip.path).size)
+    images: dict[int, Image] = {}
+    with VideoWriter(
+        video, (size, size), DEFAULT_FPS, comment="real clip, cropped and re-encoded", force=True
+    ) as writer:
+        for index, (image, time_s) in enumerate(read_frames(clip.path, DEFAULT_FPS)):
+            if time_s >= longest_s:
+                break
+            frame = cut_patch(image, matrix, size)
+            writer.write(frame)
+            if index == closed or index in chosen:
+                images[index] = frame
+    cropped = (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    speech = read_waveform(clip.path).samples
+    partial = kept.with_suffix(".part.npz")
+    np.savez(
+        partial,
+        landmarks=cropped,
+        photo=images[closed],
+        photo_landmarks=cropped[closed],
+        speech=speech[: round(len(landmarks) / float(DEFAULT_FPS) * SAMPLE_RATE)],
+        open_frames=chosen,
+        open_images=np.stack([images[int(index)] for index in chosen]),
+    )
+    partial.replace(kept)
