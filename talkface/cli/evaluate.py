@@ -12,7 +12,7 @@ from rich.progress import track
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.default_table import Bench, Maker, HeldOutClip
+    from talkface.evaluation.default_table import Bench, HeldOutClip, Maker
     from talkface.evaluation.portraits import Portrait
     from talkface.evaluation.report import Measure
     from talkface.inference.animator import Animator

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from talkface.evaluation.clips import RealClip, HeldOutClip, load_real_clip, track_video
+from talkface.evaluation.clips import HeldOutClip, RealClip, load_real_clip, track_video
 from talkface.evaluation.image import polygon_l1, square_crop, ssim
 from talkface.evaluation.landmark import best_lag, opening_series, pearson, std_ratio
 from talkface.evaluation.report import Bar, Measure, Score, average_by_person, mean, median, ratio_score, score

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from talkface.errors import DatasetError
-from talkface.evaluation.clips import RealClip, HeldOutClip, crop_matrix, load_real_clip, read_test_clips
+from talkface.evaluation.clips import HeldOutClip, RealClip, crop_matrix, load_real_clip, read_test_clips
 from talkface.evaluation.default_table import Bench, ClipScore, clip_measures, score_clips
 from talkface.evaluation.portraits import (
     Portrait,
