@@ -31,6 +31,6 @@ setup() {
   fi
   echo "installing talkface$extras into .venv (several minutes the first time)" >&2
   rm -f "$stamp"
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".$extras" || return 1
+  .venv/bin/python -m pip install -qq --disable-pip-version-check -e ".$extras" || return 1
   echo "$want $extras" > "$stamp"
 }

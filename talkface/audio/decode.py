@@ -56,17 +56,19 @@ def probe_sound(path: Path) -> SoundInfo:
 def decode_sound(path: Path, rate: int, channels: int) -> Iterator[Block]:
     """Decode the best sound stream of `path` to `[S, channels]` blocks at `rate`, as long as the decoder makes them.
 
-    Damaged packets are passed over; the hole they leave is silence.
+    Damaged packets are passed over; the hole they leave is silence. Two channels become one by their mean.
 
     Raises:
         MediaError: as `probe_sound`.
     """
-    layout = "mono" if channels == 1 else "stereo"
     with open_container(path) as container:
         stream = _sound_stream(container, path)
+        layout = "mono" if max(channels, stream.channels or 1) == 1 else "stereo"
         origin_s = (container.start_time or 0) / av.time_base
         end_s = _exact_end(container, stream)
-        yield from _cut(_on_clock(_frames(container, stream), origin_s, rate, layout), rate, end_s)
+        for block in _cut(_on_clock(_frames(container, stream), origin_s, rate, layout), rate, end_s):
+            # ffmpeg's own way to one channel adds both at -3 dB, which clips what is the same on both
+            yield block if block.shape[1] <= channels else block.mean(axis=1, keepdims=True)
 
 
 def resample_samples(samples: Block, from_rate: int, rate: int) -> Block:
