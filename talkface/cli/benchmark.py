@@ -1,0 +1,219 @@
+"""`talkface benchmark` -> frames per second of every stage, time of the whole process, peak memory."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from talkface.errors import TalkfaceError
+
+if TYPE_CHECKING:
+    from talkface.inference.animator import Animator
+    from talkface.types import Image
+
+DEMO_SPEECH = Path(__file__).with_name("demo_speech.flac")
+STAGE_SECONDS = 10  # of speech, for the frames per second of the stages
+SHORT_S, MIDDLE_S, LONG_S = 10, 30, 600  # speech lengths of the whole-process table
+DETECTIONS = 5
+FPS = Fraction(25)
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """One whole `talkface animate` process.
+
+    Attributes:
+        speech_s: length of the speech.
+        wall_s: from the start of the interpreter to its end.
+        peak_mb: largest resident memory of the process or of one of its children, in MiB.
+    """
+
+    speech_s: float
+    wall_s: float
+    peak_mb: float
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("benchmark")(benchmark)
+
+
+def benchmark(
+    renderer: Annotated[str, typer.Option(help="hybrid or warp.")] = "hybrid",
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the 10 minutes of speech.")] = False,
+) -> None:
+    """Time a 512x512 photo on this machine: every stage alone, then the whole process on 10 s, 30 s and 10 min.
+
+    Exit code 1 when a bar is missed: render + encode at 30 frames/s, 30 s of speech in 30 s, and memory that does not
+    grow with the length of the speech.
+    """
+    import skimage.data
+    from PIL import Image as Pillow
+
+    console = Console()
+    console.print(f"{os.cpu_count()} cores, renderer {renderer}, photo 512x512, {float(FPS):g} frames/s")
+    photo = skimage.data.astronaut()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Pillow.fromarray(photo).save(folder / "photo.png")
+        speed = _print_stages(console, photo, renderer, folder)
+        runs = []
+        for seconds in (SHORT_S, MIDDLE_S) if quick else (SHORT_S, MIDDLE_S, LONG_S):
+            _write_speech(folder / "speech.wav", seconds)
+            with console.status(f"animate {seconds} s of speech"):
+                runs.append(run_whole(folder / "photo.png", folder / "speech.wav", folder / "out.mp4", renderer))
+    _print_runs(console, runs)
+    if not all(_print_bars(console, speed, runs)):
+        raise typer.Exit(1)
+
+
+def run_whole(photo: Path, speech: Path, out: Path, renderer: str) -> WholeRun:
+    """Run `talkface animate` in a process of its own and take its time and peak memory.
+
+    Raises:
+        TalkfaceError: the process failed; its last line is in the message.
+    """
+    from talkface.audio.io import open_speech
+
+    command = [sys.executable, "-m", "talkface", "animate", str(photo), str(speech), "-o", str(out)]
+    command += ["--renderer", renderer, "--force", "--quiet"]
+    with tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    if process.returncode != 0:
+        raise TalkfaceError(f"talkface animate failed: {said[-1] if said else process.returncode}")
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
+    return WholeRun(open_speech(speech).duration_s, wall_s, usage.ru_maxrss / unit)
+
+
+def _print_stages(console: Console, photo: "Image", renderer: str, folder: Path) -> float:
+    """Time each stage alone and all together; returns render + encode in frames/s."""
+    from talkface import animate, load_animator
+
+    clock = Stages()
+    with clock.stage("load networks", 0):
+        animator = load_animator(renderer)
+    _write_speech(folder / "speech.wav", STAGE_SECONDS)
+    frames = _time_stages(clock, animator, photo, folder / "speech.wav")
+    with clock.stage("encode", len(frames)):
+        _encode(frames, folder / "encoded.mp4")
+    result = animate(photo, folder / "speech.wav", folder / "both.mp4", animator=animator)
+    clock.seconds["render + encode"] = (result.num_frames, result.timings["render"])
+    console.print(clock.table())
+    return result.num_frames / result.timings["render"]
+
+
+def _time_stages(clock: "Stages", animator: "Animator", photo: "Image", speech: Path) -> "list[Image]":
+    from talkface.audio.io import open_speech
+    from talkface.inference.animator import AnimateOptions
+
+    with clock.stage("detect (photo)", DETECTIONS):
+        for _ in range(DETECTIONS):
+            animator.detector.detect(photo)
+    with clock.stage("enroll", 1):
+        subject = animator.enroll(photo)
+    sound = open_speech(speech)
+    with clock.stage("speech -> landmarks", round(STAGE_SECONDS * FPS)):
+        track = animator.listen(sound, FPS)
+    options = AnimateOptions(fps=FPS)
+    with clock.stage("retarget, head, blinks", len(track)):
+        list(animator.landmarks(subject, track, options))
+    with clock.stage("render", len(track)):
+        return [rendered.image for rendered in animator.render(subject, track, options)]
+
+
+class Stages:
+    """Seconds and frames of every stage, in order."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, tuple[int, float]] = {}
+
+    @contextmanager
+    def stage(self, name: str, frames: int) -> Iterator[None]:
+        """Time the block, which handles `frames` frames; 0 where frames mean nothing."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = (frames, time.perf_counter() - start)
+
+    def table(self) -> Table:
+        """Stage, seconds, frames per second."""
+        table = Table(title="stages", title_justify="left", header_style="bold")
+        for heading in ("stage", "seconds", "frames/s"):
+            table.add_column(heading, justify="left" if heading == "stage" else "right")
+        for name, (frames, seconds) in self.seconds.items():
+            table.add_row(name, f"{seconds:.2f}", f"{frames / seconds:.1f}" if frames else "")
+        return table
+
+
+def _print_runs(console: Console, runs: list[WholeRun]) -> None:
+    table = Table(title="whole process, start included", title_justify="left", header_style="bold")
+    for heading in ("speech", "wall time", "x real time", "peak memory"):
+        table.add_column(heading, justify="right")
+    for run in runs:
+        pace = run.wall_s / run.speech_s
+        table.add_row(f"{run.speech_s:.0f} s", f"{run.wall_s:.1f} s", f"{pace:.2f}", f"{run.peak_mb:.0f} MiB")
+    console.print(table)
+
+
+def _print_bars(console: Console, speed: float, runs: list[WholeRun]) -> list[bool]:
+    """Print value, bar and verdict; returns the verdicts."""
+    from talkface.evaluation.report import Bar
+
+    by_length = {round(run.speech_s): run for run in runs}
+    middle = by_length[MIDDLE_S]
+    rows: list[tuple[str, float, Bar]] = [
+        ("render + encode, frames/s", speed, Bar(at_least=30)),
+        ("30 s of speech, x real time", middle.wall_s / middle.speech_s, Bar(at_most=1.0)),
+    ]
+    if LONG_S in by_length:
+        rows.append(("memory, 10 min over 30 s", by_length[LONG_S].peak_mb / middle.peak_mb, Bar(at_most=1.2)))
+    table = Table(title="bars", title_justify="left", header_style="bold")
+    for heading in ("measure", "value", "bar", ""):
+        table.add_column(heading)
+    for name, value, bar in rows:
+        passed = bar.passed(value)
+        table.add_row(name, f"{value:.2f}", str(bar), "[green]pass[/]" if passed else "[bold red]FAIL[/]")
+    console.print(table)
+    return [bar.passed(value) for _, value, bar in rows]
+
+
+def _write_speech(path: Path, seconds: int) -> None:
+    """The demo speech again and again, for `seconds`, as 16 bit WAV."""
+    import wave
+
+    import numpy as np
+
+    from talkface.audio.io import read_waveform
+
+    speech = read_waveform(DEMO_SPEECH)
+    samples = np.resize(speech.samples, seconds * speech.rate)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(speech.rate)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def _encode(frames: "list[Image]", path: Path) -> None:
+    from talkface.video.write import VideoWriter
+
+    height, width = frames[0].shape[:2]
+    with VideoWriter(path, (width, height), FPS, force=True) as writer:
+        for frame in frames:
+            writer.write(frame)

@@ -1,0 +1,46 @@
+"""Clocks and whole-process runs of the benchmark."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from rich.console import Console
+
+from talkface.audio.io import open_speech
+from talkface.cli.benchmark import Stages, WholeRun, _print_bars, _write_speech, run_whole
+from talkface.errors import TalkfaceError
+
+
+def test_speech_is_looped_to_the_exact_length(tmp_path: Path):
+    _write_speech(tmp_path / "speech.wav", 20)
+    assert open_speech(tmp_path / "speech.wav").duration_s == pytest.approx(20.0)
+
+
+def test_a_stage_counts_its_frames_per_second():
+    clock = Stages()
+    with clock.stage("sleep", 10):
+        time.sleep(0.05)
+    frames, seconds = clock.seconds["sleep"]
+    assert frames == 10
+    assert 0.05 <= seconds < 0.5
+    assert clock.table().row_count == 1
+
+
+def test_bars_fail_where_they_are_missed(capsys: pytest.CaptureFixture[str]):
+    good = [WholeRun(30.0, 20.0, 500.0), WholeRun(600.0, 400.0, 550.0)]
+    assert _print_bars(Console(), 45.0, good) == [True, True, True]
+    slow_and_growing = [WholeRun(30.0, 40.0, 500.0), WholeRun(600.0, 400.0, 900.0)]
+    assert _print_bars(Console(), 20.0, slow_and_growing) == [False, False, False]
+    assert capsys.readouterr().out.count("FAIL") == 3
+
+
+def test_a_failed_process_says_why_in_one_line(tmp_path: Path):
+    _write_speech(tmp_path / "speech.wav", 1)
+    Pillow.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(tmp_path / "grey.png")
+    with pytest.raises(TalkfaceError, match="face"):
+        run_whole(tmp_path / "grey.png", tmp_path / "speech.wav", tmp_path / "out.mp4", "warp")
+    assert not (tmp_path / "out.mp4").exists()
+    assert not [name for name in os.listdir(tmp_path) if "part" in name]

@@ -1,0 +1,54 @@
+"""Every shipped YAML opens with its command and loads through the schema that its `kind:` names."""
+
+import importlib
+import pkgutil
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+
+import talkface
+from talkface.config import load_config, read_kind, to_dict
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted((ROOT / "configs").rglob("*.yaml"))
+ROOMS_WITH_SCHEMAS = ("talkface.training.", "talkface.data.", "talkface.cli.")
+
+
+@pytest.fixture(scope="module")
+def schemas() -> dict[str, list[type]]:
+    """Config dataclasses by the default of their field `kind`."""
+    found: dict[str, list[type]] = {}
+    for info in pkgutil.walk_packages(talkface.__path__, "talkface."):
+        if not info.name.startswith(ROOMS_WITH_SCHEMAS) or info.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(info.name)
+        for value in vars(module).values():
+            if isinstance(value, type) and is_dataclass(value) and value.__module__ == info.name:
+                kinds = [one.default for one in fields(value) if one.name == "kind"]
+                if kinds and isinstance(kinds[0], str):
+                    found.setdefault(kinds[0], []).append(value)
+    return found
+
+
+def test_there_are_configs():
+    assert FILES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_config_loads_by_its_kind(path: Path, schemas: dict[str, list[type]]):
+    kind = read_kind(path)
+    assert len(schemas.get(kind, [])) == 1, (
+        f"kind {kind} has the schemas {schemas.get(kind)}; known are {sorted(schemas)}"
+    )
+    config = load_config(schemas[kind][0], path)
+    assert to_dict(config)["kind"] == kind
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_config_opens_with_its_command(path: Path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# talkface "), (
+        "the first line must be `# talkface VERB ...`, the command that uses the file"
+    )
+    assert str(path.relative_to(ROOT)) in first, "the command must name this very file"
