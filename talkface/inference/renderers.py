@@ -1,0 +1,244 @@
+"""Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a painted mouth."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.registry import load_weights
+from talkface.errors import CheckpointError, ConfigError
+from talkface.inference.canvas import Canvas, fill_mouth
+from talkface.landmarks.frames import mouth_frame
+from talkface.landmarks.layout import mouth_opening
+from talkface.landmarks.rasterize import face_sketch, mouth_sketch
+from talkface.models.hybrid import Enrolled, Hybrid, HybridConfig, Painted, border_window
+from talkface.types import FloatArray, Image, Shot
+from talkface.video.paste import Patch, paste_patch, place_patch
+
+RENDERERS = ("hybrid", "warp")
+SHOTS_USED = 3  # of the photos given: each one costs a warp and a pass of the encoder per frame
+BATCH = 8  # frames painted at once
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One frame.
+
+    Attributes:
+        image: `[H, W, 3]` of the photo's size.
+        landmarks: `[68, 2]` it was drawn for.
+        patch_mask: `[S, S]` where the network painted, None where nothing did.
+        to_patch: `[2, 3]` from the frame to the mouth patch.
+    """
+
+    image: Image
+    landmarks: FloatArray
+    patch_mask: FloatArray | None = None
+    to_patch: FloatArray | None = None
+
+    @cached_property
+    def sketch(self) -> Image:
+        """`[H, W, 3]` coloured line drawing of the landmarks."""
+        return face_sketch(self.landmarks, (self.image.shape[1], self.image.shape[0]))
+
+    @cached_property
+    def mask(self) -> FloatArray | None:
+        """`[H, W]` float32 in [0, 1], where the network painted."""
+        if self.patch_mask is None or self.to_patch is None:
+            return None
+        height, width = self.image.shape[:2]
+        return place_patch(self.patch_mask, self.to_patch, (0, 0), (width, height))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person who is ready to be rendered.
+
+    Attributes:
+        canvases: the photo that is animated, then further ones that lend their mouths.
+        enrolled: what the network keeps of them; None for `warp`.
+    """
+
+    canvases: tuple[Canvas, ...]
+    enrolled: Enrolled | None = field(default=None, repr=False)
+
+
+class Renderer(Protocol):
+    """A renderer family."""
+
+    name: str
+
+    def enroll(self, shots: Sequence[Shot]) -> Identity:
+        """Prepare a person; the first shot is the picture that will move."""
+        ...
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        """Frames for `[T, 68, 2]` landmarks in pixels of the first shot."""
+        ...
+
+
+class WarpRenderer:
+    """Geometry only: the floor that every network must beat. An opening mouth is filled with its own dark."""
+
+    name = "warp"
+
+    def enroll(self, shots: Sequence[Shot]) -> Identity:
+        return Identity((Canvas(shots[0]),))
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        canvas = identity.canvases[0]
+        for target in landmarks:
+            frame = canvas.warp(canvas.deform(target))
+            fill_mouth(frame, target, canvas.shot)
+            yield Rendered(frame, target)
+
+
+class HybridRenderer:
+    """The warp, with the mouth painted over it by the `hybrid` network where the mask says so."""
+
+    name = "hybrid"
+
+    def __init__(self, network: Hybrid, device: torch.device) -> None:
+        self.network = network.to(device).eval().requires_grad_(False)
+        if device.type == "cpu":
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.device = device
+        self.bf16 = device.type == "cuda" or (device.type == "cpu" and _cpu_has_bf16())
+
+    def enroll(self, shots: Sequence[Shot]) -> Identity:
+        canvases = tuple(Canvas(shot) for shot in spread_shots(shots))
+        size, scale = self.network.config.patch, self.network.config.scale
+        reference = canvases[0].own_patch(size, scale)
+        own = []
+        for canvas in canvases:
+            patch = canvas.own_patch(size, scale) if canvas is canvases[0] else canvas.recolour(reference, size, scale)
+            frame = mouth_frame(canvas.landmarks, size, scale)
+            own.append(np.concatenate([patch, mouth_sketch(canvas.landmarks, frame, size)], 2))
+        with torch.no_grad():
+            enrolled = self.network.enroll(self._to_tensor(np.stack(own)))
+        return Identity(canvases, enrolled)
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        assert identity.enrolled is not None, "this identity was enrolled by another renderer"
+        for start in range(0, len(landmarks), BATCH):
+            yield from self._render_batch(identity, identity.enrolled, landmarks[start : start + BATCH])
+
+    def _render_batch(self, identity: Identity, enrolled: Enrolled, landmarks: FloatArray) -> Iterator[Rendered]:
+        size, scale = self.network.config.patch, self.network.config.scale
+        canvas = identity.canvases[0]
+        deformations = [canvas.deform(target) for target in landmarks]
+        warped, sketches, frames = [], [], []
+        for target, deformation in zip(landmarks, deformations, strict=True):
+            local = canvas.to_work(target)
+            frames.append(mouth_frame(local, size, scale))
+            sketches.append(mouth_sketch(local, frames[-1], size))
+            patches = [canvas.warp_patch(deformation, frames[-1], size)]
+            for other in identity.canvases[1:]:
+                patches.append(other.warp_patch(other.deform(local, local=True), frames[-1], size))
+            warped.append(np.stack(patches))
+        painted = self._paint(enrolled, np.stack(warped), np.stack(sketches))
+        changes, masks = _to_arrays(painted, warped)
+        for index, (target, deformation) in enumerate(zip(landmarks, deformations, strict=True)):
+            frame = canvas.warp(deformation)
+            inner = sketches[index][..., 0].astype(np.float32) / 255
+            replaced = masks[index] * cv2.GaussianBlur(inner, (0, 0), 1.5)
+            to_patch = canvas.patch_from_photo(frames[index])
+            paste_patch(frame, Patch(changes[index], warped[index][0], replaced), to_patch)
+            yield Rendered(frame, target, masks[index], to_patch)
+
+    @torch.no_grad()
+    def _paint(self, enrolled: Enrolled, warped: np.ndarray, sketches: np.ndarray) -> Painted:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.network.paint_frames(enrolled, self._to_tensor(warped), self._to_tensor(sketches))
+
+    def _to_tensor(self, images: np.ndarray) -> Tensor:
+        """`[..., H, W, C]` uint8 -> `[..., C, H, W]` in [-1, 1] on the device."""
+        tensor = torch.from_numpy(images).to(self.device).float().movedim(-1, -3)
+        return tensor / 127.5 - 1
+
+
+def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Path | None = None) -> Renderer:
+    """Build a renderer family by name.
+
+    Args:
+        name: `hybrid` or `warp`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        weights: shipped name or path; the family's own default if not given.
+
+    Raises:
+        ConfigError: unknown family, or a device that this machine does not have.
+        CheckpointError: weights that are missing or of another kind.
+    """
+    if name == "warp":
+        return WarpRenderer()
+    if name == "hybrid":
+        return HybridRenderer(build_hybrid(load_weights(weights or "hybrid", "hybrid")), pick_device(device))
+    raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
+
+
+def build_hybrid(checkpoint: Checkpoint) -> Hybrid:
+    """Network of a checkpoint, in single precision.
+
+    Raises:
+        CheckpointError: settings or weights that do not fit this version's network.
+    """
+    try:
+        settings = {**checkpoint.config, "channels": tuple(checkpoint.config["channels"])}
+        network = Hybrid(HybridConfig(**settings))
+        network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+    except (TypeError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"these hybrid weights do not fit this version ({reason}): train or fetch new ones"
+        ) from error
+    return network
+
+
+def pick_device(name: str) -> torch.device:
+    """Torch device of a user's word; `auto` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: not a device, or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(name.split(":")[0], False):
+        usable = ", ".join(["auto", *(kind for kind, present in there.items() if present)])
+        raise ConfigError(f"device {name!r} is not on this machine: use one of {usable}")
+    return torch.device(name)
+
+
+def spread_shots(shots: Sequence[Shot]) -> list[Shot]:
+    """The canvas, and of the others those whose mouths differ most from each other: `SHOTS_USED` at most."""
+    chosen = [0]
+    openings = [float(mouth_opening(shot.landmarks)) for shot in shots]
+    while len(chosen) < min(SHOTS_USED, len(shots)):
+        rest = [i for i in range(len(shots)) if i not in chosen]
+        chosen.append(max(rest, key=lambda i: min(abs(openings[i] - openings[j]) for j in chosen)))
+    return [shots[i] for i in chosen]
+
+
+def _to_arrays(painted: Painted, warped: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """`[T, S, S, 3]` change over the canvas' warp in grey levels, and `[T, S, S]` how much of it is painted or lent."""
+    window = border_window(painted.mask.shape[-1], painted.mask)
+    kept = painted.attention[:, :1] * (1 - painted.mask)
+    mask = ((1 - kept) * window)[:, 0].float().cpu().numpy()
+    image = ((painted.image.float() + 1) * 127.5).movedim(1, -1).cpu().numpy()
+    change = image - np.stack([patches[0] for patches in warped])
+    if painted.attention.shape[1] > 1:  # a lent patch has no border of its own
+        change = change * window[0, 0, :, :, None].cpu().numpy()
+    return np.ascontiguousarray(change, np.float32), np.ascontiguousarray(mask, np.float32)
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware, about twice as fast here as float32."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe and probe())

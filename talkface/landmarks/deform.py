@@ -1,0 +1,202 @@
+"""Photo's and target's landmarks -> where each pixel of the frame comes from in the photo."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from talkface.landmarks.columns import Columns, eye_columns, lip_columns
+from talkface.landmarks.frames import apply_affine, eye_angle, eye_distance, fit_similarity, upright_square
+from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE
+from talkface.landmarks.spline import ThinPlate, fit_thin_plate
+from talkface.types import FloatArray
+
+SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
+"""Points of the smooth part: all but the lids and the inner lips, which slide down columns."""
+
+HEAD_FADE = 0.75  # width of the ring in which a small motion of the head fades out, in head radii
+SOFT_FADE = (1.2, 1.8)  # where jaw and cheeks stop pulling on neck and air, in head radii
+NODE_SPACING = 0.09  # of the coarse lattice on which the smooth part is evaluated, in outer-eye distances
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """Backward map of one frame; lengths in pixels of the photo.
+
+    Attributes:
+        to_photo: `[2, 3]` similarity that undoes the head's motion, from the frame to the photo.
+        ellipse: `[2, 3]` affine map under which the head's outline in the photo is the unit circle.
+        fade: radii (inner, outer) under `ellipse` between which the head's motion fades to none.
+        unit: outer-eye distance of the photo.
+        spline: what the face adds to a place, both in `unit`s.
+        columns: eyelids and lips, applied last.
+    """
+
+    to_photo: FloatArray
+    ellipse: FloatArray
+    fade: tuple[float, float]
+    unit: float
+    spline: ThinPlate
+    columns: tuple[Columns, ...]
+
+    def offsets(self, to_frame: FloatArray, size: tuple[int, int], rigid: bool = False) -> FloatArray:
+        """How far from its own place each pixel of a lattice is looked up in the photo.
+
+        Args:
+            to_frame: `[2, 3]` map from lattice pixels to pixels of the frame.
+            size: (width, height) of the lattice.
+            rigid: let the head's motion go on outside the head, as for a patch of another shot, where no background
+                has to stay.
+
+        Returns:
+            `[height, width, 2]` float32 pixels of the photo, exactly 0 where nothing moves.
+        """
+        width, height = size
+        zoom = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
+        step = max(1.0, NODE_SPACING * self.unit / zoom)
+        columns, rows = _node_count(width, step), _node_count(height, step)
+        across, down = _upsampler(width, columns), _upsampler(height, rows)
+        nodes = np.stack(np.meshgrid(_nodes(width, columns), _nodes(height, rows)), -1).reshape(-1, 2)
+        smooth = self.smooth_offsets(apply_affine(to_frame, nodes), rigid).reshape(rows, columns, 2)
+        full = np.stack([down @ smooth[..., axis] @ across.T for axis in range(2)], -1)
+        for part in self.columns:
+            self._bend(full, part, to_frame, rigid)
+        return full
+
+    def smooth_offsets(self, places: FloatArray, rigid: bool = False) -> FloatArray:
+        """Head motion and soft face at `[N, 2]` places of the frame, without lids and inner lips; float32."""
+        head = apply_affine(self.to_photo, places)
+        radius = np.linalg.norm(apply_affine(self.ellipse, head), axis=1)
+        head_share = np.ones(len(radius)) if rigid else 1 - _smoothstep(radius, *self.fade)
+        still = places + head_share[:, None] * (head - places)
+        soft_radius = np.linalg.norm(apply_affine(self.ellipse, still), axis=1)
+        soft_share = 1 - _smoothstep(soft_radius, *SOFT_FADE)
+        soft = self.spline(still / self.unit) * self.unit
+        return np.asarray(still - places + soft_share[:, None] * soft, np.float32)
+
+    def reach(self) -> FloatArray:
+        """`[2, 2]` box (left top, right bottom) of the frame outside which nothing moves."""
+        radius = max(self.fade[1], SOFT_FADE[1])
+        turn = np.linalg.inv(self.ellipse[:, :2])
+        half = radius * np.linalg.norm(turn, axis=1)
+        centre = -turn @ self.ellipse[:, 2]
+        corners = centre + half * np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]])
+        inverse = np.linalg.inv(self.to_photo[:, :2])
+        moved = (corners - self.to_photo[:, 2]) @ inverse.T
+        both = np.concatenate([corners, moved])
+        return np.stack([both.min(0), both.max(0)])
+
+    def _bend(self, full: FloatArray, part: Columns, to_frame: FloatArray, rigid: bool) -> None:
+        """Add one lid's or the lips' shift to `full`, in place, inside the part's own box only."""
+        height, width = full.shape[:2]
+        linear, start = to_frame[:, :2], to_frame[:, 2]
+        frame_box = apply_affine(_inverse(self.to_photo), part.corners())
+        box = (frame_box - start) @ np.linalg.inv(linear).T
+        left, top = np.clip(np.floor(box.min(0)).astype(int), 0, (width, height))
+        right, bottom = np.clip(np.ceil(box.max(0)).astype(int) + 1, 0, (width, height))
+        if left >= right or top >= bottom:
+            return
+        pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1).astype(np.float32)
+        head = apply_affine(self.to_photo @ _square(to_frame), pixels.reshape(-1, 2)).astype(np.float32)
+        full[top:bottom, left:right] += part.shift_at(head).reshape(bottom - top, right - left, 2)
+
+
+class FaceDeformer:
+    """One photo's landmarks, ready to be moved to any target's.
+
+    The head moves as a whole by the similarity of its stable points; what that leaves over (jaw, cheeks, brows, outer
+    lips) is a thin-plate spline with anchors at rest around the face; lids and inner lips slide down columns, so that
+    they shut and open without folding or tearing the spline.
+    """
+
+    def __init__(self, landmarks: FloatArray) -> None:
+        self.landmarks = np.asarray(landmarks, np.float64)
+        self.unit = eye_distance(self.landmarks)
+        self.ellipse = head_ellipse(self.landmarks)
+        self.anchors = self._anchors()
+        stiffness = np.full(NUM_LANDMARKS, 2e-3)
+        stiffness[[*JAW[:5], *JAW[12:]]] = 5e-2  # a detector lets these slide along the cheek
+        stiffness[JAW[5:12]] = 1e-2
+        self.stiffness = np.concatenate([stiffness[SOFT], np.zeros(len(self.anchors))])
+
+    def toward(self, target: FloatArray) -> Deformation:
+        """Deformation that shows the photo with `target` `[68, 2]` landmarks, pixels of the photo's frame."""
+        target = np.asarray(target, np.float64)
+        to_photo = fit_similarity(target[STABLE], self.landmarks[STABLE])
+        still = apply_affine(to_photo, target)
+        moved = np.linalg.norm((target - still) @ self.ellipse[:, :2].T, axis=1).max()
+        controls = np.concatenate([still[SOFT], self.anchors]) / self.unit
+        offsets = np.concatenate([(self.landmarks - still)[SOFT], np.zeros_like(self.anchors)]) / self.unit
+        spline = fit_thin_plate(controls, offsets, self.stiffness)
+        missing = self.landmarks - still - spline(still / self.unit) * self.unit  # what the columns still have to add
+        return Deformation(
+            to_photo=to_photo,
+            ellipse=self.ellipse,
+            fade=(1.0, 1.0 + max(HEAD_FADE, 3.0 * float(moved))),
+            unit=self.unit,
+            spline=spline,
+            columns=(
+                eye_columns(self.landmarks, still, missing, RIGHT_EYE, np.arange(17, 22)),
+                eye_columns(self.landmarks, still, missing, LEFT_EYE, np.arange(22, 27)),
+                lip_columns(self.landmarks, still, missing),
+            ),
+        )
+
+    def _anchors(self) -> FloatArray:
+        """`[N, 2]` points that the soft part leaves at rest: the scalp, then a ring through neck and air."""
+        scalp = np.linspace(1.02 * np.pi, 1.98 * np.pi, 9)
+        ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+        polar = [(0.97, angle) for angle in scalp] + [(1.5, angle) for angle in ring]
+        around = np.array([(radius * np.cos(angle), radius * np.sin(angle)) for radius, angle in polar])
+        return apply_affine(_inverse(self.ellipse), around)
+
+
+def head_ellipse(landmarks: FloatArray) -> FloatArray:
+    """`[2, 3]` map under which the head's outline (with hair and ears, judged from the face) is the unit circle."""
+    unit = eye_distance(landmarks)
+    turn = upright_square(np.zeros(2), eye_angle(landmarks), 1.0, 1)  # photo -> upright, same scale
+    upright = apply_affine(turn, landmarks)
+    left, right = upright[:27, 0].min(), upright[:27, 0].max()
+    chin, brow = upright[JAW, 1].max(), upright[17:27, 1].min()
+    top = brow - 0.75 * max(chin - brow, unit)
+    bottom = chin + 0.12 * unit
+    half_height = 0.5 * (bottom - top)
+    half_width = max(0.5 * (right - left) + 0.25 * unit, 0.72 * half_height)
+    centre = np.array([0.5 * (left + right), 0.5 * (top + bottom)])
+    zoom = np.diag([1 / half_width, 1 / half_height])
+    return np.hstack([zoom @ turn[:, :2], (zoom @ (turn[:, 2] - centre))[:, None]])
+
+
+def _inverse(affine: FloatArray) -> FloatArray:
+    linear = np.linalg.inv(affine[:, :2])
+    return np.hstack([linear, -(linear @ affine[:, 2])[:, None]])
+
+
+def _square(affine: FloatArray) -> FloatArray:
+    return np.vstack([affine, [0, 0, 1]])
+
+
+def _smoothstep(value: FloatArray, low: float, high: float) -> FloatArray:
+    """0 up to `low`, 1 from `high`, with flat ends."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def _node_count(size: int, step: float) -> int:
+    return max(4, int(np.ceil((size - 1) / step)) + 1)
+
+
+def _nodes(size: int, count: int) -> FloatArray:
+    return np.linspace(0, size - 1, count)
+
+
+@lru_cache(maxsize=64)
+def _upsampler(size: int, count: int) -> FloatArray:
+    """`[size, count]` float32 linear interpolation from `count` even nodes to `size` pixels."""
+    place = np.arange(size) * ((count - 1) / max(size - 1, 1))
+    low = np.minimum(place.astype(int), count - 2)
+    share = place - low
+    matrix = np.zeros((size, count), np.float32)
+    matrix[np.arange(size), low] = 1 - share
+    matrix[np.arange(size), low + 1] += share
+    return matrix

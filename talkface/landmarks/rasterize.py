@@ -1,0 +1,74 @@
+"""Landmarks -> sketches: coloured lines for people to look at, filled mouth shapes for networks."""
+
+import cv2
+import numpy as np
+
+from talkface.landmarks.frames import apply_affine
+from talkface.landmarks.layout import (
+    INNER_LIP,
+    JAW,
+    LEFT_BROW,
+    LEFT_EYE,
+    NOSE_BASE,
+    NOSE_BRIDGE,
+    OUTER_LIP,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
+from talkface.types import FloatArray, Image
+
+_SHIFT = 4  # OpenCV draws at 1/16 of a pixel
+_PARTS = (
+    (JAW, False, (255, 255, 255)),
+    (RIGHT_BROW, False, (90, 200, 90)),
+    (LEFT_BROW, False, (90, 200, 90)),
+    (NOSE_BRIDGE, False, (240, 180, 60)),
+    (NOSE_BASE, False, (240, 180, 60)),
+    (RIGHT_EYE, True, (90, 160, 255)),
+    (LEFT_EYE, True, (90, 160, 255)),
+    (OUTER_LIP, True, (255, 70, 70)),
+    (INNER_LIP, True, (200, 70, 200)),
+)
+"""Indices of a part, whether its line closes, its colour."""
+
+
+def face_sketch(landmarks: FloatArray, size: tuple[int, int]) -> Image:
+    """Coloured line drawing of a face on black.
+
+    Args:
+        landmarks: `[68, 2]` pixels of the drawing.
+        size: (width, height).
+
+    Returns:
+        `[height, width, 3]`.
+    """
+    width, height = size
+    canvas = np.zeros((height, width, 3), np.uint8)
+    thickness = max(1, round(min(size) / 160))
+    for indices, closed, colour in _PARTS:
+        cv2.polylines(canvas, [_fixed_point(landmarks[indices])], closed, colour, thickness, cv2.LINE_AA, _SHIFT)
+    return canvas
+
+
+def mouth_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
+    """What a network needs to know of a mouth, one thing per channel.
+
+    Args:
+        landmarks: `[68, 2]` pixels of the image.
+        to_patch: `[2, 3]` map to pixels of the patch.
+        size: side of the patch.
+
+    Returns:
+        `[size, size, 3]`: 0 the inner mouth filled, 1 lips and inner mouth filled, 2 lines of jaw, nose and lips.
+    """
+    points = apply_affine(to_patch, np.asarray(landmarks, np.float64))
+    canvas = np.zeros((3, size, size), np.uint8)
+    cv2.fillPoly(canvas[0], [_fixed_point(points[INNER_LIP])], 255, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(canvas[1], [_fixed_point(points[OUTER_LIP])], 255, cv2.LINE_AA, _SHIFT)
+    for indices, closed in ((JAW, False), (NOSE_BASE, False), (INNER_LIP, True)):
+        cv2.polylines(canvas[2], [_fixed_point(points[indices])], closed, 255, 1, cv2.LINE_AA, _SHIFT)
+    return np.ascontiguousarray(canvas.transpose(1, 2, 0))
+
+
+def _fixed_point(points: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    return np.round(points * (1 << _SHIFT)).astype(np.int32)[:, None]

@@ -1,0 +1,20 @@
+"""Discriminator scores and features -> hinge terms and feature matching."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def hinge_discriminator(fake_score: Tensor, real_score: Tensor) -> Tensor:
+    """max(0, 1 + D(fake)) + max(0, 1 - D(real)) (FSTH, Zakharov et al. 2019, equation 7)."""
+    return F.relu(1 + fake_score).mean() + F.relu(1 - real_score).mean()
+
+
+def hinge_generator(fake_score: Tensor) -> Tensor:
+    """-D(fake) (FSTH, equation 4, first term)."""
+    return -fake_score.mean()
+
+
+def feature_matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
+    """Mean over layers of the L1 between features; the real ones are taken as they are (pix2pixHD, equation 3)."""
+    terms = [F.l1_loss(a, b.detach()) for a, b in zip(fake, real, strict=True)]
+    return sum(terms[1:], terms[0]) / len(terms)
