@@ -156,7 +156,7 @@ def _at_rate(frames: Iterator[tuple[VideoFrame, float]], fps: Fraction) -> Itera
             index += 1
         step_s = time_s - held_s if held is not None else step_s
         held, held_s = frame, time_s
-    end = max(math.floor((held_s + min(step_s, 1.0)) * fps + 0.5 + 1e-6), index + 1) if held is not None else 0
-    while held is not None and index < end:
+    end = math.floor((held_s + min(step_s, 1.0)) * fps + 0.5 + 1e-6)
+    while held is not None and (index < end or index == 0):
         yield held, float(index / fps)
         index += 1

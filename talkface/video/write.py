@@ -1,25 +1,21 @@
 """RGB frames (+ speech) -> H.264 and AAC in one MP4, complete or not there at all."""
 
 import os
-import signal
-import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import Protocol
 
 import cv2
 import ffmpeg
-import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 
 from talkface.errors import MediaError
 from talkface.types import Image
 from talkface.video.mark import mark_comment
+from talkface.video.process import FfmpegProcess
 
 SUFFIXES = (".mp4", ".m4v", ".mov")
 CRF = 17  # constant quality; 17-18 is where H.264 differences stop being visible
@@ -39,12 +35,6 @@ class SoundTrack(Protocol):
     def mux_format(self) -> tuple[int, int]: ...
 
     def mux_blocks(self) -> Iterable[npt.NDArray[np.float32]]: ...
-
-
-@dataclass(frozen=True)
-class _Encoder:
-    process: "subprocess.Popen[bytes]"
-    errors: IO[bytes]
 
 
 class VideoWriter:
@@ -97,10 +87,10 @@ class VideoWriter:
             )
         self._pictures = self._temporary("pictures")
         self._whole = self._temporary("whole")
-        self._encoder: _Encoder | None = None
+        self._encoder: FfmpegProcess | None = None
 
     def __enter__(self) -> "VideoWriter":
-        self._encoder = _start(self._picture_arguments(), self.path)
+        self._encoder = FfmpegProcess(self._picture_output(), self.path)
         return self
 
     def __exit__(
@@ -123,14 +113,14 @@ class VideoWriter:
         assert self._encoder is not None, "use the writer in a `with` statement"
         if width % 2 or height % 2:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
-        self._feed(self._encoder, np.ascontiguousarray(frame).data)
+        self._encoder.feed(np.ascontiguousarray(frame).data)
         self.frames_written += 1
 
     def _finish(self) -> None:
         if self.frames_written == 0:
             raise MediaError(f"no frame for {self.path}: the speech is shorter than one frame at {self.fps} fps")
         assert self._encoder is not None
-        self._wait(self._encoder)
+        self._encoder.finish()
         self._encoder = None
         done = self._pictures
         if self._speech is not None:
@@ -140,21 +130,21 @@ class VideoWriter:
 
     def _add_sound(self, speech: SoundTrack) -> None:
         rate, channels = speech.mux_format()
-        self._encoder = _start(self._sound_arguments(rate, channels), self.path)
+        self._encoder = FfmpegProcess(self._sound_output(rate, channels), self.path)
         samples = round(self.frames_written / self.fps * rate)
         for block in exact_length(speech.mux_blocks(), samples, channels):
-            self._feed(self._encoder, block.data)
-        self._wait(self._encoder)
+            self._encoder.feed(block.data)
+        self._encoder.finish()
         self._encoder = None
 
-    def _picture_arguments(self) -> list[str]:
+    def _picture_output(self) -> "ffmpeg.Stream":
         width, height = (side + side % 2 for side in self.size)
         frames = ffmpeg.input(
             "pipe:0", format="rawvideo", pix_fmt="rgb24", video_size=(width, height), framerate=str(self.fps)
         )
         coloured = frames.filter("scale", out_color_matrix="bt601", out_range="tv")
         large = {"x264-params": "rc-lookahead=5:threads=2"} if width * height > LARGE_PIXELS else {}
-        output = coloured.output(
+        return coloured.output(
             str(self._pictures),
             vcodec="libx264",
             preset=PRESET,
@@ -167,12 +157,11 @@ class VideoWriter:
             **self._container_options(),
             **large,
         )
-        return _command(output)
 
-    def _sound_arguments(self, rate: int, channels: int) -> list[str]:
+    def _sound_output(self, rate: int, channels: int) -> "ffmpeg.Stream":
         pictures = ffmpeg.input(str(self._pictures))
         sound = ffmpeg.input("pipe:0", format="f32le", ar=rate, ac=channels)
-        output = ffmpeg.output(
+        return ffmpeg.output(
             pictures.video,
             sound.audio,
             str(self._whole),
@@ -181,7 +170,6 @@ class VideoWriter:
             audio_bitrate=AAC_BITRATE,
             **self._container_options(),
         )
-        return _command(output)
 
     def _container_options(self) -> dict[str, str]:
         # a time scale that is a multiple of the rate keeps every time stamp exact
@@ -194,51 +182,24 @@ class VideoWriter:
     def _temporary(self, what: str) -> Path:
         return self.path.with_name(f".{self.path.stem}.{os.getpid()}.{what}.part{self.path.suffix}")
 
-    def _feed(self, encoder: _Encoder, data: memoryview) -> None:
-        assert encoder.process.stdin is not None
-        try:
-            encoder.process.stdin.write(data)
-        except OSError:  # ffmpeg has closed its end; why is on its standard error
-            self._wait(encoder)
-            raise MediaError(f"{self.path} cannot be written: ffmpeg stopped early") from None
-
-    def _wait(self, encoder: _Encoder) -> None:
-        """Let ffmpeg come to its end.
-
-        Raises:
-            MediaError: it failed.
-        """
-        try:
-            if encoder.process.stdin is not None:
-                encoder.process.stdin.close()
-        except OSError:
-            pass  # the exit code below tells
-        code = encoder.process.wait()
-        encoder.errors.seek(0)
-        said = encoder.errors.read().decode(errors="replace").strip()
-        if code != 0:
-            raise MediaError(f"{self.path} cannot be written: {_reason(code, said)}")
-
     def _clean_up(self) -> None:
         if self._encoder is not None:
-            self._encoder.process.kill()
-            self._encoder.process.wait()
-            self._encoder.errors.close()
+            self._encoder.kill()
             self._encoder = None
         self._pictures.unlink(missing_ok=True)
         self._whole.unlink(missing_ok=True)
 
 
-def check_output(path: Path, *, force: bool = False) -> None:
+def check_output(path: Path, *, force: bool = False, suffixes: Sequence[str] = SUFFIXES) -> None:
     """Refuse an output file before any work is done for it.
 
     Raises:
         MediaError: wrong suffix, folder missing or not writable, or the file exists and `force` is off.
     """
     if path.is_dir():
-        raise MediaError(f"{path} is a folder: give a file name such as {path / 'speaking.mp4'}")
-    if path.suffix.lower() not in SUFFIXES:
-        raise MediaError(f"{path} must end in .mp4 (or .m4v, .mov): the video is H.264 and AAC")
+        raise MediaError(f"{path} is a folder: give a file name such as {path / ('speaking' + suffixes[0])}")
+    if path.suffix.lower() not in suffixes:
+        raise MediaError(f"output {path} must end in {' or '.join(suffixes)}: rename it")
     if not path.parent.is_dir():
         raise MediaError(f"there is no folder {path.parent}: make it with mkdir -p, or give another output")
     if path.exists() and not force:
@@ -263,34 +224,3 @@ def exact_length(
         silence = np.zeros((min(left, 65_536), channels), np.float32)
         left -= len(silence)
         yield silence
-
-
-def _command(output: "ffmpeg.Stream") -> list[str]:
-    stream = output.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-y")
-    arguments = ffmpeg.compile(stream, cmd=imageio_ffmpeg.get_ffmpeg_exe())
-    return [str(argument) for argument in arguments]
-
-
-def _start(arguments: list[str], path: Path) -> _Encoder:
-    errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-    try:
-        # a session of its own: Ctrl-C reaches this program only, which then ends ffmpeg and removes its files
-        process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
-        )
-    except OSError as error:
-        errors.close()
-        raise MediaError(f"{path} cannot be written: ffmpeg does not start ({error.strerror})") from error
-    return _Encoder(process, errors)
-
-
-def _reason(code: int, said: str) -> str:
-    """ffmpeg's exit code and words -> what the user can do something about."""
-    if "No space left on device" in said:
-        return "the disk is full; free some space or write elsewhere"
-    if code == -getattr(signal, "SIGXFSZ", 0) or "File too large" in said:
-        return "the file would be larger than allowed here (ulimit -f); write elsewhere"
-    if code < 0:
-        return f"ffmpeg was ended by signal {-code}; free some memory and try again"
-    lines = [line for line in said.splitlines() if line.strip()]
-    return lines[0].strip() if lines else f"ffmpeg ended with code {code}"

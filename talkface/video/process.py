@@ -1,0 +1,93 @@
+"""ffmpeg graph + bytes -> finished file, or one line that says why not."""
+
+import contextlib
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import ffmpeg
+import imageio_ffmpeg
+
+from talkface.errors import MediaError
+
+
+class FfmpegProcess:
+    """The ffmpeg of imageio-ffmpeg, fed through its standard input."""
+
+    def __init__(self, output: "ffmpeg.Stream", path: Path) -> None:
+        """Start it.
+
+        Args:
+            output: what ffmpeg-python built, reading from `pipe:0`.
+            path: the file the user asked for, for messages.
+
+        Raises:
+            MediaError: it cannot be started.
+        """
+        self._path = path
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; a pipe could fill up
+        stream = output.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-y")
+        arguments = [str(word) for word in ffmpeg.compile(stream, cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+        try:
+            # a session of its own: Ctrl-C reaches this program only, which then ends ffmpeg and removes its files
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._errors.close()
+            raise MediaError(f"{path} cannot be written: ffmpeg does not start ({error.strerror})") from error
+
+    def feed(self, data: memoryview) -> None:
+        """Hand over bytes.
+
+        Raises:
+            MediaError: ffmpeg stopped, for example because the disk is full.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+        except OSError:  # ffmpeg has closed its end; why is on its standard error
+            self.finish()
+            raise MediaError(f"{self._path} cannot be written: ffmpeg stopped early") from None
+
+    def finish(self) -> None:
+        """End the input and wait for the file.
+
+        Raises:
+            MediaError: ffmpeg failed.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # the exit code tells
+            self._process.stdin.close()
+        code = self._process.wait()
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip()
+        self._errors.close()
+        if code != 0:
+            raise MediaError(f"{self._path} cannot be written: {reason(code, said)}")
+
+    def kill(self) -> None:
+        """End it now, whatever it was doing; harmless after its end."""
+        self._process.kill()
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        self._process.wait()
+        self._errors.close()
+
+
+def reason(code: int, said: str) -> str:
+    """ffmpeg's exit code and words -> what the user can do something about."""
+    if "No space left on device" in said:
+        return "the disk is full; free some space or write elsewhere"
+    if code == -getattr(signal, "SIGXFSZ", 0) or "File too large" in said:
+        return "the file would be larger than allowed here (ulimit -f); write elsewhere"
+    if code < 0:
+        return f"ffmpeg was ended by signal {-code}; free some memory and try again"
+    lines = [line for line in said.splitlines() if line.strip()]
+    return lines[0].strip() if lines else f"ffmpeg ended with code {code}"
