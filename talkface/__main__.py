@@ -63,6 +63,8 @@ def run(arguments: Sequence[str]) -> int:
             message = error.format_message()
             return _say(error, message and f"{message} (talkface --help lists what there is)", USAGE)
         return _say(error, f"fault in talkface: {type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", 1)
+    if code == INTERRUPTED:  # the parser turns Ctrl-C into this code itself
+        return _say(KeyboardInterrupt(), "interrupted; nothing half-written was left behind", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

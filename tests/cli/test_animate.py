@@ -1,0 +1,143 @@
+"""Words of `talkface animate` -> photos, speech and output."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+import talkface
+from talkface.__main__ import run
+from talkface.cli.animate import ALIASES, default_out, inputs
+from talkface.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("words", "photos", "speech", "driven", "expected"),
+    [
+        (("a.jpg", "s.wav"), [], None, False, (["a.jpg"], "s.wav")),
+        (("s.wav", None), ["a.jpg", "b.jpg"], None, False, (["a.jpg", "b.jpg"], "s.wav")),
+        (("a.jpg", "s.wav"), ["b.jpg"], None, False, (["a.jpg", "b.jpg"], "s.wav")),
+        (("a.jpg", None), [], "s.wav", False, (["a.jpg"], "s.wav")),
+        (("a.jpg", None), ["b.jpg"], "s.wav", False, (["a.jpg", "b.jpg"], "s.wav")),
+        ((None, None), ["a.jpg"], "s.wav", False, (["a.jpg"], "s.wav")),
+        (("a.jpg", None), [], None, True, (["a.jpg"], None)),
+        (("a.jpg", "s.wav"), [], None, True, (["a.jpg"], "s.wav")),
+        ((None, None), ["a.jpg"], None, True, (["a.jpg"], None)),
+    ],
+)
+def test_photos_and_speech_are_told_apart(
+    words: tuple[str | None, str | None],
+    photos: list[str],
+    speech: str | None,
+    driven: bool,
+    expected: tuple[list[str], str | None],
+) -> None:
+    assert inputs(*words, photos, speech, driven=driven) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "photos", "speech", "says"),
+    [
+        ((None, None), [], None, "no photo"),
+        (("a.jpg", None), [], None, "no speech"),
+        ((None, None), ["a.jpg"], None, "no speech"),
+        (("a.jpg", "s.wav"), [], "t.wav", "speech given twice"),
+    ],
+)
+def test_what_is_missing_is_named(
+    words: tuple[str | None, str | None], photos: list[str], speech: str | None, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        inputs(*words, photos, speech, driven=False)
+
+
+def test_output_is_named_after_photo_and_speech() -> None:
+    assert default_out(["x/ada.jpg"], "y/hello.wav") == Path("ada_hello.mp4")
+    assert default_out(["x/ada"], Path("walk.npz")) == Path("ada_walk.mp4")
+
+
+def given(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> dict[str, object]:
+    """What the public door is asked for; only the door itself is replaced."""
+    seen: dict[str, object] = {}
+
+    class Stop(Exception):
+        pass
+
+    def door(photo: object, speech: object, out: object, **options: object) -> None:
+        seen.update(photo=photo, speech=speech, out=out, **options)
+        raise Stop
+
+    monkeypatch.setattr(talkface, "animate", door)
+    run(["animate", *words])
+    return seen
+
+
+def test_names_of_other_programs_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    for photo, speech in (
+        ("--source_image", "--driven_audio"),
+        ("--source-image", "--audio"),
+        ("--person", "--in_file"),
+    ):
+        seen = given(monkeypatch, [photo, "a.jpg", speech, "s.wav", "--expression_scale", "1.5", "--outfile", "o.mp4"])
+        assert (seen["photo"], seen["speech"], seen["out"]) == ("a.jpg", "s.wav", Path("o.mp4"))
+        assert seen["expression_scale"] == 1.5
+
+
+def test_no_alias_hides_an_option() -> None:
+    import inspect
+
+    from talkface.cli.animate import animate
+
+    own = {name.replace("_", "-") for name in inspect.signature(animate).parameters}
+    assert not own & set(ALIASES)
+    assert set(ALIASES.values()) <= own
+
+
+def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = given(
+        monkeypatch,
+        shlex.split(
+            "a.jpg s.wav -o o.mp4 --photo b.jpg --renderer warp --fps 30000/1001 --expression-scale 2 "
+            "--head-motion 0.5 --no-blink --still --seed 7 --device cpu --face 1 --crop --panel --save-landmarks l.npz "
+            "--landmarks m.npz --force --quiet --audio2landmark x --renderer-weights y --detector face-alignment"
+        ),
+    )
+    assert seen.pop("progress") is None
+    assert seen == {
+        "photo": ["a.jpg", "b.jpg"],
+        "speech": "s.wav",
+        "out": Path("o.mp4"),
+        "renderer": "warp",
+        "fps": "30000/1001",
+        "expression_scale": 2.0,
+        "head_motion": 0.5,
+        "blink": False,
+        "still": True,
+        "seed": 7,
+        "device": "cpu",
+        "face": 1,
+        "crop": True,
+        "panel": True,
+        "save_landmarks": Path("l.npz"),
+        "landmarks": Path("m.npz"),
+        "force": True,
+        "audio2landmark": "x",
+        "renderer_weights": "y",
+        "detector": "face-alignment",
+    }
+
+
+def test_defaults_of_the_command_are_those_of_the_public_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    import inspect
+
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(talkface.animate).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+    seen = given(monkeypatch, ["a.jpg", "s.wav", "-q"])
+    for name in ("photo", "speech", "out"):
+        seen.pop(name)
+    assert str(seen.pop("fps")) == str(defaults.pop("fps"))
+    for name, value in seen.items():
+        assert value == defaults[name], name

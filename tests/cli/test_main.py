@@ -1,0 +1,106 @@
+"""The command line says every mistake in one line, and its help needs no network library."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import talkface
+from talkface.__main__ import INTERRUPTED, USAGE, build_app, run
+
+VERBS = ("animate", "demo", "doctor", "weights")
+
+
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for verb in VERBS:
+        assert verb in shown
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    assert run([verb, "--help"]) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+def test_every_option_has_a_help_text() -> None:
+    import typer
+
+    command = typer.main.get_command(build_app())
+    todo = [(("talkface",), command)]
+    while todo:
+        path, current = todo.pop()
+        assert current.help, f"{' '.join(path)} has no help"
+        for parameter in current.params:
+            assert getattr(parameter, "help", None), f"{' '.join(path)} {parameter.name} has no help"
+        todo += [((*path, name), child) for name, child in getattr(current, "commands", {}).items()]
+
+
+def test_help_is_quick_because_torch_stays_out() -> None:
+    code = "import sys; from talkface.__main__ import run; run(['--help']); print(sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("'torch'", "'librosa'", "'dlib'", "'cv2'", "'av'", "'skimage'"):
+        assert heavy not in modules, heavy
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"talkface {talkface.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["sing"], USAGE, "No such command 'sing'"),
+        (["animate", "a.jpg", "b.wav", "--loud"], USAGE, "No such option: --loud"),
+        (["animate", "a.jpg", "b.wav", "c.wav"], USAGE, "unexpected extra argument"),
+        (["animate", "a.jpg", "b.wav", "--seed", "x"], USAGE, "--seed"),
+        (["animate", "a.jpg", "b.wav", "--head-motion", "2"], USAGE, "--head-motion"),
+        (["animate", "a.jpg", "b.wav", "--expression-scale", "-1"], USAGE, "--expression-scale"),
+        (["animate"], 1, "no photo given"),
+        (["animate", "a.jpg"], 1, "no speech given"),
+        (["animate", "a.jpg", "b.wav", "--speech", "c.wav"], 1, "speech given twice"),
+    ],
+)
+def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], words: list[str], code: int, says: str) -> None:
+    assert run(words) == code
+    said = capsys.readouterr()
+    assert re.search(re.escape(says), said.err), said.err
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_no_words_show_the_help_and_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == USAGE
+    said = capsys.readouterr()
+    assert "Usage" in said.out + said.err
+    assert "error" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "says"),
+    [
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted"),
+        (talkface.errors.MediaError("a.jpg is\n empty"), 1, "a.jpg is empty"),
+        (RuntimeError("boom"), 1, "fault in talkface: RuntimeError: boom"),
+    ],
+)
+def test_what_a_verb_raises_becomes_one_line_and_a_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, says: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(talkface, "animate", broken)
+    assert run(["animate", "a.jpg", "b.wav", "--quiet"]) == code
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ") and says in said.err and said.err.count("\n") == 1
+
+
+def test_the_installed_command_is_this_one(tmp_path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-m", "talkface", "animate", "none.jpg"], cwd=tmp_path, capture_output=True)
+    assert ran.returncode == 1
+    assert ran.stderr.decode().startswith("error: no speech given")
