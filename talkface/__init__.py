@@ -1,3 +1,130 @@
-"""Photo and speech -> a video of that person speaking."""
+"""Photo and speech -> a video of that person speaking.
+
+speech ── audio ──► features ── models.audio2landmark ──► motion ─┐
+photo ── landmarks.detect ──► shape ── landmarks.retarget ◄───────┘
+  │                                        │
+  └── inference.renderers.enroll ──► render ┴──► video.write
+
+import talkface
+talkface.animate("photo.jpg", "speech.wav", "speaking.mp4")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from talkface.checkpoints.registry import ModelInfo
+    from talkface.inference.animate import AnimateResult
+    from talkface.inference.animator import Animator
+    from talkface.inference.photos import PhotoSource
+    from talkface.types import LandmarkSequence, Waveform
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "animate", "list_models", "load_animator"]
+
+
+def animate(
+    photo: PhotoSource | Sequence[PhotoSource],
+    speech: str | Path | Waveform | None,
+    out: str | Path,
+    *,
+    renderer: str = "hybrid",
+    fps: Fraction | str | float = 25,
+    expression_scale: float = 1.0,
+    head_motion: float = 1.0,
+    blink: bool = True,
+    still: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    face: int | None = None,
+    crop: bool = False,
+    panel: bool = False,
+    save_landmarks: str | Path | None = None,
+    landmarks: str | Path | LandmarkSequence | None = None,
+    force: bool = False,
+    audio2landmark: str | Path = "audio2landmark",
+    renderer_weights: str | Path | None = None,
+    detector: str = "dlib",
+    animator: Animator | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AnimateResult:
+    """Write a video of the person in `photo` speaking `speech`.
+
+    Args:
+        photo: path, RGB uint8 array, folder, video, or a list of these: all of one person; the first is animated.
+        speech: any sound or video file that ffmpeg decodes, or a `Waveform`; None where `landmarks` drive.
+        out: the .mp4 to write; H.264 and AAC, the photo's size, `round(duration * fps)` frames.
+        renderer: `hybrid` (networks paint the mouth) or `warp` (geometry only).
+        fps: frames per second: a number, or a ratio such as "30000/1001".
+        expression_scale: factor on the mouth's motion.
+        head_motion: 0 still to 1 natural.
+        blink: whether the eyes blink.
+        still: keep the head still; eyes still blink.
+        seed: of blinks and head motion; the same seed gives the same frames.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        face: which face where there are several, 0 the largest.
+        crop: write only a square around the face.
+        panel: write photo, landmark sketch, mask and result side by side.
+        save_landmarks: also write the driving landmarks to this .npz.
+        landmarks: .npz, .npy or sequence that drives the face instead of the speech.
+        force: overwrite `out`.
+        audio2landmark: name or path of the speech network.
+        renderer_weights: name or path of the renderer's network.
+        detector: `dlib` or `face-alignment`.
+        animator: networks already loaded by `load_animator`; the four options above are then its own.
+        progress: called with (frames done, frames in all).
+
+    Raises:
+        TalkfaceError: anything wrong with the input, in one line that names the next step.
+    """
+    from talkface.inference.animate import OutputOptions, parse_fps
+    from talkface.inference.animate import animate as write_video
+    from talkface.inference.animator import AnimateOptions
+    from talkface.inference.animator import load_animator as load
+
+    options = AnimateOptions(parse_fps(fps), expression_scale, head_motion, blink, still, seed)
+    output = OutputOptions(crop, panel, Path(save_landmarks) if save_landmarks else None, force)
+    networks = animator or load(
+        renderer,
+        device,
+        audio2landmark=audio2landmark,
+        renderer_weights=renderer_weights,
+        detector=detector,
+    )
+    driving = Path(landmarks) if isinstance(landmarks, str) else landmarks
+    return write_video(
+        networks,
+        photo,
+        speech,
+        Path(out),
+        options=options,
+        output=output,
+        face=face,
+        landmarks=driving,
+        progress=progress,
+    )
+
+
+def load_animator(
+    renderer: str = "hybrid",
+    device: str = "auto",
+    *,
+    audio2landmark: str | Path = "audio2landmark",
+    renderer_weights: str | Path | None = None,
+    detector: str = "dlib",
+) -> Animator:
+    """Load the networks once; `Animator.frames(photo, speech)` streams frames, `animate(..., animator=...)` writes."""
+    from talkface.inference.animator import load_animator as load
+
+    return load(renderer, device, audio2landmark=audio2landmark, renderer_weights=renderer_weights, detector=detector)
+
+
+def list_models() -> list[ModelInfo]:
+    """The networks that ship inside the package: name, kind, size, hash, number of parameters."""
+    from talkface.checkpoints.registry import list_models as shipped
+
+    return shipped()

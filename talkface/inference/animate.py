@@ -1,0 +1,186 @@
+"""Photo, speech and options -> video file, marked as synthetic."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from talkface.audio.io import SpeechStream, open_speech
+from talkface.errors import ConfigError, MediaError
+from talkface.inference.animator import AnimateOptions, Animator, Subject, Track
+from talkface.inference.driving import landmark_track, load_landmarks, save_landmarks
+from talkface.inference.panel import face_window, panel
+from talkface.inference.photos import PhotoSource
+from talkface.inference.renderers import Rendered
+from talkface.types import Image, LandmarkSequence, Waveform
+from talkface.video.write import VideoWriter, check_output
+
+Progress = Callable[[int, int], None]
+"""Called with (frames written, frames in all)."""
+
+
+@dataclass(frozen=True)
+class AnimateResult:
+    """What was written.
+
+    Attributes:
+        path: the video.
+        num_frames: its length in frames.
+        fps: its frame rate, exact.
+        duration_s: its length in seconds.
+        size: width and height in pixels.
+        faces_found: faces in the first photo.
+        notes: remarks on the input.
+        timings: seconds by stage: `enroll`, `listen`, `render`.
+    """
+
+    path: Path
+    num_frames: int
+    fps: Fraction
+    duration_s: float
+    size: tuple[int, int]
+    faces_found: int
+    notes: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written besides the plain video.
+
+    Attributes:
+        crop: only the face, square.
+        panel: photo, landmark sketch, mask and result side by side.
+        save_landmarks: where to write the driving landmarks.
+        force: overwrite.
+    """
+
+    crop: bool = False
+    panel: bool = False
+    save_landmarks: Path | None = None
+    force: bool = False
+
+
+def parse_fps(value: Fraction | str | float) -> Fraction:
+    """Frame rate from `25`, `29.97`, `30000/1001`; raises `ConfigError` for anything else."""
+    try:
+        return Fraction(str(value))
+    except (ValueError, ZeroDivisionError) as error:
+        raise ConfigError(f"fps {value!r} is no number: expected for example 25, 29.97 or 30000/1001") from error
+
+
+def animate(
+    animator: Animator,
+    photo: PhotoSource | Sequence[PhotoSource],
+    speech: str | Path | Waveform | None,
+    out: Path,
+    *,
+    options: AnimateOptions,
+    output: OutputOptions,
+    face: int | None = None,
+    landmarks: Path | LandmarkSequence | None = None,
+    progress: Progress | None = None,
+) -> AnimateResult:
+    """Write a video of `photo` speaking `speech`; everything a user can get wrong is checked before the first frame.
+
+    Raises:
+        MediaError, NoFaceError, ConfigError: one line that names the next step.
+    """
+    check_output(out, force=output.force)
+    if output.save_landmarks is not None:
+        check_output(output.save_landmarks, force=output.force)
+    if speech is None and landmarks is None:
+        raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
+    sound = open_speech(speech) if speech is not None else None
+    clock = _Clock()
+    subject = animator.enroll(photo, face)
+    clock.lap("enroll")
+    track = _track(animator, subject, sound, landmarks, options.fps)
+    clock.lap("listen")
+    size = _write(animator, subject, track, sound, out, options, output, progress)
+    clock.lap("render")
+    if output.save_landmarks is not None:
+        points = np.concatenate(list(animator.landmarks(subject, track, options)))
+        save_landmarks(output.save_landmarks, points, options.fps, subject.landmarks)
+    return AnimateResult(
+        path=out,
+        num_frames=len(track),
+        fps=options.fps,
+        duration_s=float(len(track) / options.fps),
+        size=size,
+        faces_found=subject.shots.faces_found,
+        notes=subject.shots.notes,
+        timings=clock.laps,
+    )
+
+
+def _track(
+    animator: Animator,
+    subject: Subject,
+    sound: SpeechStream | None,
+    landmarks: Path | LandmarkSequence | None,
+    fps: Fraction,
+) -> Track:
+    if landmarks is None:
+        assert sound is not None
+        return animator.listen(sound, fps)
+    if isinstance(landmarks, LandmarkSequence):
+        return landmark_track(landmarks, None, subject, fps)
+    driving, photo_landmarks = load_landmarks(landmarks)
+    return landmark_track(driving, photo_landmarks, subject, fps)
+
+
+def _write(
+    animator: Animator,
+    subject: Subject,
+    track: Track,
+    sound: SpeechStream | None,
+    out: Path,
+    options: AnimateOptions,
+    output: OutputOptions,
+    progress: Progress | None,
+) -> tuple[int, int]:
+    """Render and encode frame by frame; returns width and height."""
+    shot = subject.shots.shots[0]
+    window = face_window(shot.image.shape[:2], shot.landmarks) if output.crop else None
+    frames = _pictures(animator.render(subject, track, options), shot.image, window, output.panel)
+    try:
+        first = next(frames)
+    except StopIteration:
+        raise MediaError("there is no frame to write: the speech or landmarks are empty") from None
+    height, width = first.shape[:2]
+    with VideoWriter(out, (width, height), options.fps, sound, force=output.force) as writer:
+        writer.write(first)
+        if progress:
+            progress(1, len(track))
+        for done, frame in enumerate(frames, start=2):
+            writer.write(frame)
+            if progress:
+                progress(done, len(track))
+    return width, height
+
+
+def _pictures(
+    rendered: Iterator[Rendered], photo: Image, window: tuple[slice, slice] | None, panels: bool
+) -> Iterator[Image]:
+    for one in rendered:
+        if panels:
+            yield panel(photo, one, window)
+        else:
+            yield one.image if window is None else np.ascontiguousarray(one.image[window])
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = now - self._last
+        self._last = now

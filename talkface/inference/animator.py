@@ -1,0 +1,181 @@
+"""Photo and speech -> talking frames, one stage a line."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from talkface.audio.io import SpeechStream, open_speech, speech_level
+from talkface.audio.rhythm import Rhythm, speech_rhythm
+from talkface.checkpoints.registry import load_weights
+from talkface.errors import ConfigError, MediaError
+from talkface.inference.photos import PhotoSource, Shots, load_shots
+from talkface.inference.renderers import Identity, Rendered, Renderer, load_renderer
+from talkface.landmarks.detect import Detector, load_detector
+from talkface.landmarks.motion import blink_track, close_eyes, head_motion, smooth_activity
+from talkface.landmarks.retarget import Retargeter
+from talkface.models.audio2landmark import Audio2Landmark
+from talkface.types import DEFAULT_FPS, FloatArray, Waveform, num_frames
+
+BLOCK = 32  # frames of landmarks made and rendered at a time
+HIGHEST_FPS = 240
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """How a face moves; the defaults look natural.
+
+    Attributes:
+        fps: frames per second of the video, any rational.
+        expression_scale: factor on the mouth's motion.
+        head_motion: 0 still to 1 natural.
+        blink: whether the eyes blink.
+        still: keep the head where the photo has it; eyes still blink.
+        seed: of blinks and of the head's drift.
+    """
+
+    fps: Fraction = DEFAULT_FPS
+    expression_scale: float = 1.0
+    head_motion: float = 1.0
+    blink: bool = True
+    still: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fps <= HIGHEST_FPS:
+            raise ConfigError(f"fps {self.fps} is out of range: expected above 0 and at most {HIGHEST_FPS}")
+        if not 0 <= self.head_motion <= 1:
+            raise ConfigError(f"head motion {self.head_motion} is out of range: expected 0 (still) to 1 (natural)")
+        if not 0 <= self.expression_scale <= 4:
+            raise ConfigError(f"expression scale {self.expression_scale} is out of range: expected 0 to 4")
+
+
+@dataclass(frozen=True)
+class Track:
+    """What drives one video: everything about its frames that is small enough to hold.
+
+    Attributes:
+        displacement: `[T, 68, 2]` canonical displacement from the closed mouth, in outer-eye distances.
+        rhythm: of the speech, or silence.
+        exact: `[T, 68, 2]` pixel landmarks to reproduce as they are, instead of `displacement`.
+    """
+
+    displacement: FloatArray
+    rhythm: Rhythm
+    exact: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.displacement)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person who is ready to speak: the renderer's identity and what the photos told."""
+
+    identity: Identity
+    retargeter: Retargeter
+    shots: Shots = field(repr=False)
+
+    @property
+    def landmarks(self) -> FloatArray:
+        """`[68, 2]` pixel landmarks of the photo that is animated."""
+        return self.shots.shots[0].landmarks
+
+
+class Animator:
+    """Photo and speech -> frames.
+
+    Holds the networks and nothing that depends on one request, so that many videos can share it.
+    """
+
+    def __init__(self, renderer: Renderer, audio2landmark: Callable[[], Audio2Landmark], detector: Detector) -> None:
+        """Take a renderer, a way to load the speech network when speech comes, and a face detector."""
+        self.renderer = renderer
+        self.detector = detector
+        self._load_audio2landmark = audio2landmark
+        self._audio2landmark: Audio2Landmark | None = None
+
+    def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> Subject:
+        """Prepare one person, from one photo or several; raises as `load_shots` does."""
+        found = load_shots(photos, self.detector, face)
+        identity = self.renderer.enroll(found.shots)
+        return Subject(identity, Retargeter(found.shots[0].landmarks), found)
+
+    def listen(self, speech: SpeechStream, fps: Fraction) -> Track:
+        """Speech -> motion of mouth and rhythm, for `round(duration * fps)` frames."""
+        count = num_frames(speech.duration_s, fps)
+        if count == 0:
+            raise MediaError(f"speech of {speech.duration_s:.3f} s is shorter than one frame at {fps} frames/s")
+        level = speech_level(speech)
+        rhythm = speech_rhythm(speech.blocks(), count, fps, level)
+        if self._audio2landmark is None:
+            self._audio2landmark = self._load_audio2landmark()
+        displacement = self._audio2landmark.predict(speech.blocks(), count, level, fps=fps)
+        return Track(displacement, rhythm)
+
+    def landmarks(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[FloatArray]:
+        """Pixel landmarks of the photo's face, `[<= 32, 68, 2]` at a time."""
+        if track.exact is not None:
+            yield from (track.exact[i : i + BLOCK] for i in range(0, len(track), BLOCK))
+            return
+        head_rng, blink_rng = (np.random.default_rng([options.seed, part]) for part in range(2))
+        amount = 0.0 if options.still else options.head_motion
+        activity = smooth_activity(track.rhythm.activity, options.fps)
+        pose = head_motion(track.rhythm.onset, activity, options.fps, head_rng, amount=amount)
+        closure = blink_track(len(track), options.fps, blink_rng) * options.blink
+        for start in range(0, len(track), BLOCK):
+            part = slice(start, start + BLOCK)
+            block_pose = type(pose)(pose.rotation[part], pose.translation[part]) if amount else None
+            points = subject.retargeter(track.displacement[part], block_pose, expression_scale=options.expression_scale)
+            yield close_eyes(points, closure[part])
+
+    def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:
+        """One rendered frame after the other."""
+        for points in self.landmarks(subject, track, options):
+            yield from self.renderer.render(subject.identity, points)
+
+    def frames(
+        self,
+        photos: PhotoSource | Sequence[PhotoSource] | Subject,
+        speech: str | Path | Waveform,
+        options: AnimateOptions | None = None,
+    ) -> Iterator[FloatArray]:
+        """Stream `[H, W, 3]` RGB uint8 frames of the photo speaking, `round(duration * fps)` of them."""
+        options = options or AnimateOptions()
+        subject = photos if isinstance(photos, Subject) else self.enroll(photos)
+        track = self.listen(open_speech(speech), options.fps)
+        for rendered in self.render(subject, track, options):
+            yield rendered.image
+
+
+def load_animator(
+    renderer: str = "hybrid",
+    device: str = "auto",
+    *,
+    audio2landmark: str | Path = "audio2landmark",
+    renderer_weights: str | Path | None = None,
+    detector: str = "dlib",
+) -> Animator:
+    """Load the networks once, to make many videos.
+
+    Args:
+        renderer: `hybrid` or `warp`.
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        audio2landmark: shipped name or path of the speech network; read when the first speech comes.
+        renderer_weights: shipped name or path; the renderer's own default if not given.
+        detector: `dlib` or `face-alignment`.
+
+    Raises:
+        CheckpointError: weights that are missing or of another kind.
+        ConfigError: an unknown renderer or device.
+    """
+
+    def load_speech_network() -> Audio2Landmark:
+        from talkface.models.audio2landmark import load_audio2landmark
+
+        return load_audio2landmark(load_weights(audio2landmark, "audio2landmark"))
+
+    pictures = load_renderer(renderer, device, weights=renderer_weights)
+    return Animator(pictures, load_speech_network, load_detector(detector))

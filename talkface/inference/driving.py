@@ -1,0 +1,88 @@
+"""Landmarks of a file or array -> track that drives a photo instead of speech."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from talkface.audio.rhythm import Rhythm
+from talkface.errors import MediaError
+from talkface.inference.animator import Subject, Track
+from talkface.landmarks.layout import interocular
+from talkface.landmarks.retarget import closed_mouth_shape, transfer_motion
+from talkface.landmarks.smooth import smooth_landmarks
+from talkface.types import DEFAULT_FPS, FloatArray, LandmarkSequence
+
+SAME_FACE = 0.02  # mean landmark distance, in outer-eye distances, below which a file was made from this very photo
+
+
+def save_landmarks(path: Path, points: FloatArray, fps: Fraction, photo_landmarks: FloatArray) -> None:
+    """Write `[T, 68, 2]` pixel landmarks, their frame rate and the photo's own `[68, 2]` as one .npz file."""
+    partial = path.with_name(path.name + ".part.npz")
+    np.savez_compressed(partial, points=points, fps=np.array(str(fps)), photo_landmarks=photo_landmarks)
+    partial.replace(path)
+
+
+def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
+    """Read what `save_landmarks` wrote, or any .npy / .npz of `[T, 68, 2]` pixel points at 25 frames/s.
+
+    Returns:
+        The sequence, and the photo's landmarks where the file has them.
+
+    Raises:
+        MediaError: missing or unreadable file, wrong shape, or numbers that are not finite.
+    """
+    if not path.is_file():
+        raise MediaError(f"no landmarks file {path}: make one with --save-landmarks")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"points": loaded}
+    except (ValueError, OSError, EOFError) as error:
+        raise MediaError(f"{path} is not a .npz or .npy file of landmarks: make one with --save-landmarks") from error
+    points = arrays.get("points")
+    if points is None or points.ndim != 3 or points.shape[1:] != (68, 2) or not len(points):
+        shape = "nothing called points" if points is None else f"points of shape {points.shape}"
+        raise MediaError(f"{path} holds {shape}: expected [T, 68, 2] pixel landmarks")
+    if not np.isfinite(points).all():
+        raise MediaError(f"{path} holds landmarks that are not finite: fill the frames without a face first")
+    fps = Fraction(str(arrays["fps"])) if "fps" in arrays else DEFAULT_FPS
+    photo = arrays.get("photo_landmarks")
+    return LandmarkSequence(points.astype(np.float32), "pixel", fps), photo
+
+
+def landmark_track(
+    driving: LandmarkSequence, photo_landmarks: FloatArray | None, subject: Subject, fps: Fraction
+) -> Track:
+    """Drive `subject` by landmarks.
+
+    Points that were made from this very photo are reproduced as they are. Points of another face give their motion
+    only: the displacement from that face's own closed mouth, smoothed, so that its shape does not leak.
+
+    Args:
+        driving: pixel landmarks of a photo or of a driving video.
+        photo_landmarks: `[68, 2]` landmarks of the photo that `driving` was made from, where known.
+        subject: who is animated.
+        fps: of the video; `driving` is resampled in time.
+    """
+    points = resample(driving, fps)
+    still = Rhythm(np.zeros(len(points), np.float32), np.zeros(len(points), np.float32))
+    if photo_landmarks is not None and _distance(photo_landmarks, subject.landmarks) < SAME_FACE:
+        return Track(np.zeros_like(points), still, exact=points)
+    motion = transfer_motion(smooth_landmarks(points), closed_mouth_shape(driving.points))
+    return Track(motion, still)
+
+
+def _distance(first: FloatArray, second: FloatArray) -> float:
+    return float(np.linalg.norm(first - second, axis=-1).mean() / interocular(second))
+
+
+def resample(sequence: LandmarkSequence, fps: Fraction) -> FloatArray:
+    """Landmarks at another frame rate, linear in time: `[T', 68, 2]` with `T' = round(T / sequence.fps * fps)`."""
+    if sequence.fps == fps:
+        return sequence.points
+    count = max(1, round(len(sequence) / sequence.fps * fps))
+    times = np.clip((np.arange(count) + 0.5) * float(sequence.fps / fps) - 0.5, 0, len(sequence) - 1)
+    before = np.minimum(times.astype(int), max(len(sequence) - 2, 0))
+    after = np.minimum(before + 1, len(sequence) - 1)
+    share = (times - before)[:, None, None].astype(np.float32)
+    return np.asarray((1 - share) * sequence.points[before] + share * sequence.points[after])

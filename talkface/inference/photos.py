@@ -1,0 +1,164 @@
+"""Photos, a folder or a video -> shots of one person, the first of them the canvas."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from talkface.errors import MediaError, NoFaceError
+from talkface.landmarks.detect import Detector, Face, detect_any_rotation
+from talkface.landmarks.layout import interocular, mouth_opening
+from talkface.types import Image, Shot
+from talkface.video.read import is_video, read_frames, read_photo
+
+PhotoSource = str | Path | Image
+SMALLEST_EYE_DISTANCE = 14.0  # pixels between the outer eye corners, of a face about 30 pixels wide
+LOW_DETAIL_EYE_DISTANCE = 40.0  # below it the mouth has too few pixels for teeth
+SHOTS_FROM_VIDEO = 8
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+_TURNS = {1: "90 degrees counter-clockwise", 2: "180 degrees", 3: "90 degrees clockwise"}
+
+
+@dataclass(frozen=True)
+class Shots:
+    """What the photos gave.
+
+    Attributes:
+        shots: usable shots; the first one is the picture that is animated.
+        faces_found: faces in the first photo.
+        notes: lines worth telling the user.
+    """
+
+    shots: list[Shot]
+    faces_found: int
+    notes: list[str]
+
+
+def load_shots(photos: PhotoSource | Sequence[PhotoSource], detector: Detector, face: int | None = None) -> Shots:
+    """Read every photo, find its face, and put the best canvas first.
+
+    Args:
+        photos: a photo, a folder of photos, a video, an image array, or several of these: all of one person.
+        detector: finds faces and landmarks.
+        face: which face to animate where there are several, 0 the largest; the largest if not given.
+
+    Raises:
+        MediaError: unreadable file, or a folder without photos.
+        NoFaceError: no photo has a usable face, or not as many faces as `face` asks for.
+    """
+    single = isinstance(photos, (str, Path, np.ndarray))
+    sources: list[PhotoSource] = [photos] if single else list(photos)  # type: ignore[list-item, arg-type]
+    if not sources:
+        raise MediaError("no photo given: pass at least one photo, a folder of photos or a video")
+    images, from_video = _read_all(sources)
+    shots: list[Shot] = []
+    notes: list[str] = []
+    faces_found = 0
+    refusal: NoFaceError | None = None
+    for name, image in images:
+        try:
+            shot, count, remarks = _find_shot(name, image, detector, face)
+        except NoFaceError as error:
+            refusal = refusal or error
+            if len(images) > 1 and not from_video:
+                notes.append(f"left out: {error}")
+            continue
+        faces_found = faces_found or count
+        notes += remarks if not shots else []
+        shots.append(shot)
+    if not shots:
+        assert refusal is not None
+        raise refusal
+    if from_video:
+        shots.sort(key=_canvas_rank)
+    return Shots(shots, faces_found, notes)
+
+
+def _canvas_rank(shot: Shot) -> float:
+    """Low for frames that make good canvases: closed mouth, open eyes."""
+    points = shot.landmarks.astype(np.float64)
+    lids = np.linalg.norm(points[[37, 38, 43, 44]] - points[[41, 40, 47, 46]], axis=-1).mean()
+    return float(mouth_opening(points) - 0.5 * lids / interocular(points))
+
+
+def _read_all(sources: Sequence[PhotoSource]) -> tuple[list[tuple[str, Image]], bool]:
+    """Every photo with its name; and whether they are frames of one video."""
+    images: list[tuple[str, Image]] = []
+    from_video = len(sources) == 1
+    for source in sources:
+        if isinstance(source, np.ndarray):
+            images.append(("the given image", _as_rgb(source)))
+            from_video = False
+            continue
+        path = Path(source)
+        if path.is_dir():
+            found = sorted(item for item in path.iterdir() if item.suffix.lower() in PHOTO_SUFFIXES)
+            if not found:
+                raise MediaError(f"no photos in folder {path}: expected files such as .jpg, .png, .webp, .bmp, .tiff")
+            images += [(str(item), read_photo(item)) for item in found]
+            from_video = False
+        elif path.is_file() and is_video(path):
+            images += _sample_video(path)
+        else:
+            images.append((str(path), read_photo(path)))
+            from_video = False
+    return images, from_video
+
+
+def _as_rgb(image: Image) -> Image:
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise MediaError(
+            f"the given image has shape {image.shape} and type {image.dtype}: expected [H, W, 3] uint8 RGB"
+        )
+    return np.ascontiguousarray(image)
+
+
+def _sample_video(path: Path) -> list[tuple[str, Image]]:
+    """Evenly spread frames; a first pass counts them, so that memory holds only those kept."""
+    count = sum(1 for _ in read_frames(path, None))
+    if count == 0:
+        raise MediaError(f"no frame could be decoded from {path}: it may be damaged")
+    wanted = set(np.linspace(0, count - 1, min(SHOTS_FROM_VIDEO, count)).round().astype(int).tolist())
+    frames = enumerate(read_frames(path, None))
+    return [(f"{path} (frame {index})", image) for index, (image, _) in frames if index in wanted]
+
+
+def _find_shot(name: str, image: Image, detector: Detector, face: int | None) -> tuple[Shot, int, list[str]]:
+    faces, turns = detect_any_rotation(detector, image)
+    height, width = image.shape[:2]
+    if not faces:
+        raise NoFaceError(f"no face found in {name} ({width}x{height}): use a sharp, frontal photo of a human face")
+    notes = []
+    if turns:
+        image = np.ascontiguousarray(np.rot90(image, turns))
+        notes.append(f"no upright face in {name}: turned the photo by {_TURNS[turns]}")
+    index = 0 if face is None else face
+    if not 0 <= index < len(faces):
+        raise NoFaceError(f"--face {index} asked for, but {name} has {len(faces)}: count from 0, the largest")
+    if len(faces) > 1:
+        notes.append(f"{len(faces)} faces in {name}: animating number {index} (0 is the largest; choose with --face)")
+    chosen = faces[index]
+    notes += _check_face(name, image, chosen)
+    return Shot(image, chosen.landmarks), len(faces), notes
+
+
+def _check_face(name: str, image: Image, face: Face) -> list[str]:
+    """Refuse faces that cannot be animated; remarks on those that will look poor."""
+    height, width = image.shape[:2]
+    eyes = float(interocular(face.landmarks))
+    if eyes < SMALLEST_EYE_DISTANCE:
+        raise NoFaceError(
+            f"the face in {name} is too small ({eyes:.0f} pixels between the eyes, at least "
+            f"{SMALLEST_EYE_DISTANCE:.0f} needed): use a larger photo"
+        )
+    inner = face.landmarks[17:]
+    margin = 0.02 * eyes
+    outside = (inner < -margin).any() or (inner[:, 0] > width + margin).any() or (inner[:, 1] > height + margin).any()
+    if outside:
+        raise NoFaceError(f"the face in {name} is cut off by the photo's border: use a photo that shows all of it")
+    if eyes < LOW_DETAIL_EYE_DISTANCE:
+        return [f"the face in {name} is small ({eyes:.0f} pixels between the eyes): expect little detail in the mouth"]
+    return []
