@@ -1,5 +1,6 @@
 """`talkface evaluate default` -> the table of what the default networks must reach, as measured."""
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -44,6 +45,9 @@ def default(
     renderer: Annotated[str, typer.Option(help="The renderer that the bars are for.")] = "hybrid",
     quick: Annotated[bool, typer.Option("--quick", help="A few people and portraits, for a first look.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Whole clips, portraits at their own size.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Prepare the real clips anew, as after a change of detector.")
+    ] = False,
     natural: Annotated[
         bool,
         typer.Option("--natural", help="Measure lips with the default head motion and blinks, not on still heads."),
@@ -60,6 +64,8 @@ def default(
     """
     parts = _parts(only)
     _limit_threads(threads)
+    if fresh:
+        shutil.rmtree(out / "real", ignore_errors=True)
     from talkface import load_animator
     from talkface.evaluation.report import to_json_lines, to_table
 

@@ -53,6 +53,7 @@ class RealClip:
         open_frames: `[N]` indices of the most open frames.
         open_images: `[N, H, W, 3]` those frames.
         video: the crop encoded by the same encoder as made videos, without sound.
+        remeasured: `[T, 68, 2]` landmarks found on that video, as on a made one.
     """
 
     clip: HeldOutClip
@@ -62,6 +63,7 @@ class RealClip:
     open_frames: FloatArray
     open_images: FloatArray
     video: Path
+    remeasured: FloatArray
 
     @property
     def openings(self) -> FloatArray:
@@ -114,7 +116,7 @@ def load_real_clip(clip: HeldOutClip, detector: Detector, folder: Path, longest_
         landmarks = np.stack(list(_track(clip.path, detector, longest_s)))
         if np.isfinite(landmarks[:, 0, 0]).mean() < 0.5:
             return None
-        _keep(clip, landmarks, kept, video, longest_s)
+        _keep(clip, landmarks, kept, video, detector)
     with np.load(kept, allow_pickle=False) as stored:
         return RealClip(
             clip=clip,
@@ -124,6 +126,7 @@ def load_real_clip(clip: HeldOutClip, detector: Detector, folder: Path, longest_
             open_frames=stored["open_frames"],
             open_images=stored["open_images"],
             video=video,
+            remeasured=stored["remeasured"],
         )
 
 
@@ -157,7 +160,7 @@ def _track(path: Path, detector: Detector, longest_s: float) -> Iterator[FloatAr
         yield np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks
 
 
-def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, longest_s: float) -> None:
+def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, detector: Detector) -> None:
     """Second pass over the clip: crop every frame, encode the crop, keep what the measures need."""
     chosen, closed = most_open_frames(opening_series(landmarks), OPEN_SHARE), closed_frame(landmarks)
     matrix, size = crop_matrix(landmarks, *probe_video(clip.path).size)
@@ -165,9 +168,7 @@ def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, lon
     with VideoWriter(
         video, (size, size), DEFAULT_FPS, comment="real clip, cropped and re-encoded", force=True
     ) as writer:
-        for index, (image, time_s) in enumerate(read_frames(clip.path, DEFAULT_FPS)):
-            if time_s >= longest_s:
-                break
+        for index, (image, _) in zip(range(len(landmarks)), read_frames(clip.path, DEFAULT_FPS), strict=False):
             frame = cut_patch(image, matrix, size)
             writer.write(frame)
             if index == closed or index in chosen:
@@ -182,6 +183,7 @@ def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, lon
         photo_landmarks=cropped[closed],
         speech=speech[: round(len(landmarks) / float(DEFAULT_FPS) * SAMPLE_RATE)],
         open_frames=chosen,
+        remeasured=track_video(video, detector),
         open_images=np.stack([images[int(index)] for index in chosen]),
     )
     partial.replace(kept)

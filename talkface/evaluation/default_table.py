@@ -88,7 +88,7 @@ def score_clips(
         real = load_real_clip(clip, bench.detector, bench.folder / "real", bench.longest_s)
         if real is None:
             continue
-        scores.append(_score_real(real, bench))
+        scores.append(_score_real(real))
         scores.append(_score_still(real))
         scores.extend(_score_maker(real, maker, bench, natural=natural) for maker in makers)
     return scores
@@ -113,9 +113,9 @@ def clip_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
     return [*rows, *_ssim_measures(scores, judged)]
 
 
-def _score_real(real: RealClip, bench: Bench) -> ClipScore:
+def _score_real(real: RealClip) -> ClipScore:
     """The real clip after cropping and encoding, measured like a made video: the ceiling of every measure."""
-    made = opening_series(track_video(real.video, bench.detector))
+    made = opening_series(real.remeasured)
     chosen = set(real.open_frames.tolist())
     frames = [image for index, (image, _) in enumerate(read_frames(real.video, DEFAULT_FPS)) if index in chosen]
     return _clip_score(REAL, real, made, frames)
