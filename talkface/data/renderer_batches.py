@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkface.landmarks.align import invert
 from talkface.landmarks.deform import FaceDeformer
-from talkface.landmarks.frames import eye_distance, invert_affine, mouth_frame
+from talkface.landmarks.frames import eye_distance, mouth_frame
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.rasterize import mouth_sketch
 from talkface.types import FloatArray, Image
@@ -20,9 +21,13 @@ from talkface.video.warp import look_up, resample
 class FaceClip(Protocol):
     """What a prepared clip gives here."""
 
-    speaker: str
-    landmarks: FloatArray
-    """`[T, 68, 2]` pixels of the face crop, NaN where no face was found."""
+    @property
+    def speaker(self) -> str: ...
+
+    @property
+    def landmarks(self) -> FloatArray:
+        """`[T, 68, 2]` pixels of the face crop, NaN where no face was found."""
+        ...
 
     def image(self, index: int) -> Image:
         """Face crop of one frame."""
@@ -144,7 +149,7 @@ def make_example(
     if rng is not None:
         shown = _jittered(shown, config.jitter, rng)
     to_patch = mouth_frame(shown, size, config.scale)
-    to_frame = invert_affine(to_patch)
+    to_frame = invert(to_patch)
     warped, own, sketches = [], [], []
     for photo, points in zip(photos, photo_landmarks, strict=True):
         offsets = FaceDeformer(points).toward(shown).offsets(to_frame, (size, size), rigid=True)

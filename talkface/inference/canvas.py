@@ -3,14 +3,9 @@
 import cv2
 import numpy as np
 
+from talkface.landmarks.align import invert, transform
 from talkface.landmarks.deform import Deformation, FaceDeformer
-from talkface.landmarks.frames import (
-    apply_affine,
-    compose_affine,
-    eye_distance,
-    invert_affine,
-    mouth_frame,
-)
+from talkface.landmarks.frames import compose_affine, eye_distance, mouth_frame
 from talkface.landmarks.layout import INNER_LIP, mouth_opening
 from talkface.types import FloatArray, Image, Shot
 from talkface.video.paste import match_colour
@@ -41,7 +36,7 @@ class Canvas:
 
     def to_work(self, points: FloatArray) -> FloatArray:
         """Photo pixels -> pixels of the working copy."""
-        return apply_affine(self.work_affine, np.asarray(points, np.float64))
+        return transform(self.work_affine, np.asarray(points, np.float64))
 
     def deform(self, target: FloatArray, local: bool = False) -> Deformation:
         """Deformation to `[68, 2]` landmarks of the photo's frame, or of the working copy's if `local`."""
@@ -51,7 +46,7 @@ class Canvas:
         """Whole frame; pixels that do not move are the photo's own, bit for bit."""
         image = self.shot.image
         height, width = image.shape[:2]
-        reach = apply_affine(invert_affine(self.work_affine), deformation.reach())
+        reach = transform(invert(self.work_affine), deformation.reach())
         left, top, right, bottom = pixel_box(reach, (width, height))
         frame = image.copy()
         if left < right and top < bottom:
@@ -62,7 +57,7 @@ class Canvas:
 
     def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: int) -> Image:
         """`[size, size, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
-        to_frame = invert_affine(to_patch)
+        to_frame = invert(to_patch)
         return look_up(self.work, deformation.offsets(to_frame, (size, size), rigid=True), to_frame)
 
     def own_patch(self, size: int, scale: float) -> Image:
@@ -85,8 +80,7 @@ class Canvas:
 
 
 def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
-    """Darken what a warp stretched between parting lips, in place: only a photo with
-    shut lips has nothing better to show there."""
+    """Darken, in place, what a warp stretched between parting lips; a photo that shows teeth keeps them."""
     unit = eye_distance(target)
     shown = float(mouth_opening(shot.landmarks))
     amount = float(np.clip((mouth_opening(target) - shown) / 0.06, 0, 1) * np.clip(1.3 - shown / 0.08, 0, 1))
@@ -100,7 +94,6 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
         return
     hole = np.zeros((bottom - top, right - left), np.uint8)
     cv2.fillPoly(hole, [np.round((lips - (left, top)) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
-    hole = cv2.erode(hole, np.ones((3, 3), np.uint8)) if unit > 40 else hole
     soft = amount * cv2.GaussianBlur(hole.astype(np.float32) / 255, (0, 0), max(0.7, 0.018 * unit))[..., None]
     part = frame[top:bottom, left:right].astype(np.float32)
     dark = part * np.array([0.34, 0.24, 0.24], np.float32)

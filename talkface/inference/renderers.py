@@ -1,6 +1,7 @@
 """Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a painted mouth."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -108,7 +109,7 @@ class HybridRenderer:
     def __init__(self, network: Hybrid, device: torch.device) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         if device.type == "cpu":
-            self.network = self.network.to(memory_format=torch.channels_last)
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
         self.bf16 = device.type == "cuda" or (device.type == "cpu" and _cpu_has_bf16())
 
@@ -155,7 +156,7 @@ class HybridRenderer:
 
     @torch.no_grad()
     def _paint(self, enrolled: Enrolled, warped: np.ndarray, sketches: np.ndarray) -> Painted:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), _one_thread(self.device):
             return self.network.paint_frames(enrolled, self._to_tensor(warped), self._to_tensor(sketches))
 
     def _to_tensor(self, images: np.ndarray) -> Tensor:
@@ -236,6 +237,18 @@ def _to_arrays(painted: Painted, warped: Sequence[np.ndarray]) -> tuple[np.ndarr
     if painted.attention.shape[1] > 1:  # a lent patch has no border of its own
         change = change * window[0, 0, :, :, None].cpu().numpy()
     return np.ascontiguousarray(change, np.float32), np.ascontiguousarray(mask, np.float32)
+
+
+@contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU the patches are too small to share out: threads would wait for each other, and for the encoder."""
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cpu_has_bf16() -> bool:

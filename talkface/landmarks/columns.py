@@ -54,9 +54,7 @@ class Columns:
         return np.asarray(np.einsum("km,kmc->mc", passed, np.diff(knots[..., 1:], axis=0)))
 
 
-def eye_columns(
-    source: FloatArray, target: FloatArray, missing: FloatArray, eye: IntArray, brow: IntArray
-) -> Columns:
+def eye_columns(source: FloatArray, target: FloatArray, missing: FloatArray, eye: IntArray, brow: IntArray) -> Columns:
     """Upper lid slides over the eye: skin between brow and lid stretches, the eye shrinks to the lash line.
 
     Args:
@@ -68,16 +66,19 @@ def eye_columns(
     """
     upper_row, lower_row = eye[[0, 1, 2, 3]], eye[[0, 5, 4, 3]]
     frame = _Frame(target[eye[0]], target[eye[3]], margin=0.3)
-    upper, lower = frame.curve(target, missing, upper_row), frame.curve(target, missing, lower_row)
+    upper, lower = frame.arc(target, missing, upper_row), frame.arc(target, missing, lower_row)
     opening = frame.opening(upper, lower)
-    photo_opening = frame.opening(frame.curve(source, missing, upper_row), frame.curve(source, missing, lower_row))
+    photo_upper, photo_lower = frame.arc(source, missing, upper_row), frame.arc(source, missing, lower_row)
+    photo_opening = frame.opening(photo_upper, photo_lower)
     shut = frame.inside * np.clip(1 - opening / np.maximum(photo_opening, 1e-3), 0, 1)
     up = upper[:, 1:] - frame.down * (0.03 * frame.length * shut)[:, None]  # no white of the eye left over
     low = lower[:, 1:] + frame.down * (0.03 * frame.length * shut)[:, None]
     lid, rim = upper[:, 0], lower[:, 0]
-    lash = lid - 0.08 * frame.length  # the lashes ride on the lid's edge unstretched
-    room = float(np.median(lid) - frame.local(target[brow])[:, 1].mean())
-    start = np.minimum(np.median(lid) - np.clip(room, 0.3 * frame.length, 0.8 * frame.length), lash - 1)
+    lash = lid - 0.07 * frame.length  # the lashes ride on the lid's edge unstretched
+    brow_line = frame.local(target[brow])
+    room = photo_upper[:, 0] - np.interp(frame.x, brow_line[:, 0], brow_line[:, 1])
+    room = np.clip(0.5 * room, 0.17 * frame.length, 0.45 * frame.length)  # the brow's own hair stays where it is
+    start = np.minimum(photo_upper[:, 0], lid) - room
     still = np.zeros_like(up)
     return frame.columns([start, lash, lid, rim, rim + 0.45 * frame.length], [still, up, up, low, still])
 
@@ -124,6 +125,17 @@ class _Frame:
         path = _rounder(len(path)) @ path
         order = np.maximum.accumulate(path[:, 0])
         values = np.stack([np.interp(self.x, order, path[:, axis]) for axis in (1, 2, 3)], 1)
+        values[:, 1:] *= np.minimum(4 * self.inside, 1)[:, None]
+        return values
+
+    def arc(self, points: FloatArray, shifts: FloatArray, row: IntArray) -> FloatArray:
+        """As `curve`, but the parabola next to the landmarks: a lid has no kinks, a detector's four points do."""
+        path = np.concatenate([self.local(points[row]), shifts[row]], 1)
+        basis = np.vander(path[:, 0] / self.length, 3)
+        weights = np.array([3.0, 1.0, 1.0, 3.0])[:, None]  # corners are found best
+        fit = np.linalg.lstsq(basis * weights, path[:, 1:] * weights, rcond=None)[0]
+        ends = np.clip(self.x, path[0, 0], path[-1, 0])
+        values = np.asarray(np.vander(ends / self.length, 3) @ fit)
         values[:, 1:] *= np.minimum(4 * self.inside, 1)[:, None]
         return values
 

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from talkface.landmarks.align import fit_similarity, invert, transform
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
-from talkface.landmarks.frames import apply_affine, eye_angle, eye_distance, fit_similarity, upright_square
+from talkface.landmarks.frames import eye_angle, eye_distance, upright_square
 from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE
 from talkface.landmarks.spline import ThinPlate, fit_thin_plate
 from talkface.types import FloatArray
@@ -57,7 +58,7 @@ class Deformation:
         columns, rows = _node_count(width, step), _node_count(height, step)
         across, down = _upsampler(width, columns), _upsampler(height, rows)
         nodes = np.stack(np.meshgrid(_nodes(width, columns), _nodes(height, rows)), -1).reshape(-1, 2)
-        smooth = self.smooth_offsets(apply_affine(to_frame, nodes), rigid).reshape(rows, columns, 2)
+        smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(rows, columns, 2)
         full = np.stack([down @ smooth[..., axis] @ across.T for axis in range(2)], -1)
         for part in self.columns:
             self._bend(full, part, to_frame, rigid)
@@ -65,11 +66,11 @@ class Deformation:
 
     def smooth_offsets(self, places: FloatArray, rigid: bool = False) -> FloatArray:
         """Head motion and soft face at `[N, 2]` places of the frame, without lids and inner lips; float32."""
-        head = apply_affine(self.to_photo, places)
-        radius = np.linalg.norm(apply_affine(self.ellipse, head), axis=1)
+        head = transform(self.to_photo, places)
+        radius = np.linalg.norm(transform(self.ellipse, head), axis=1)
         head_share = np.ones(len(radius)) if rigid else 1 - _smoothstep(radius, *self.fade)
         still = places + head_share[:, None] * (head - places)
-        soft_radius = np.linalg.norm(apply_affine(self.ellipse, still), axis=1)
+        soft_radius = np.linalg.norm(transform(self.ellipse, still), axis=1)
         soft_share = 1 - _smoothstep(soft_radius, *SOFT_FADE)
         soft = self.spline(still / self.unit) * self.unit
         return np.asarray(still - places + soft_share[:, None] * soft, np.float32)
@@ -90,14 +91,14 @@ class Deformation:
         """Add one lid's or the lips' shift to `full`, in place, inside the part's own box only."""
         height, width = full.shape[:2]
         linear, start = to_frame[:, :2], to_frame[:, 2]
-        frame_box = apply_affine(_inverse(self.to_photo), part.corners())
+        frame_box = transform(invert(self.to_photo), part.corners())
         box = (frame_box - start) @ np.linalg.inv(linear).T
         left, top = np.clip(np.floor(box.min(0)).astype(int), 0, (width, height))
         right, bottom = np.clip(np.ceil(box.max(0)).astype(int) + 1, 0, (width, height))
         if left >= right or top >= bottom:
             return
         pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1).astype(np.float32)
-        head = apply_affine(self.to_photo @ _square(to_frame), pixels.reshape(-1, 2)).astype(np.float32)
+        head = transform(self.to_photo @ _square(to_frame), pixels.reshape(-1, 2)).astype(np.float32)
         full[top:bottom, left:right] += part.shift_at(head).reshape(bottom - top, right - left, 2)
 
 
@@ -123,7 +124,7 @@ class FaceDeformer:
         """Deformation that shows the photo with `target` `[68, 2]` landmarks, pixels of the photo's frame."""
         target = np.asarray(target, np.float64)
         to_photo = fit_similarity(target[STABLE], self.landmarks[STABLE])
-        still = apply_affine(to_photo, target)
+        still = transform(to_photo, target)
         moved = np.linalg.norm((target - still) @ self.ellipse[:, :2].T, axis=1).max()
         controls = np.concatenate([still[SOFT], self.anchors]) / self.unit
         offsets = np.concatenate([(self.landmarks - still)[SOFT], np.zeros_like(self.anchors)]) / self.unit
@@ -148,14 +149,14 @@ class FaceDeformer:
         ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
         polar = [(0.97, angle) for angle in scalp] + [(1.5, angle) for angle in ring]
         around = np.array([(radius * np.cos(angle), radius * np.sin(angle)) for radius, angle in polar])
-        return apply_affine(_inverse(self.ellipse), around)
+        return transform(invert(self.ellipse), around)
 
 
 def head_ellipse(landmarks: FloatArray) -> FloatArray:
     """`[2, 3]` map under which the head's outline (with hair and ears, judged from the face) is the unit circle."""
     unit = eye_distance(landmarks)
     turn = upright_square(np.zeros(2), eye_angle(landmarks), 1.0, 1)  # photo -> upright, same scale
-    upright = apply_affine(turn, landmarks)
+    upright = transform(turn, landmarks)
     left, right = upright[:27, 0].min(), upright[:27, 0].max()
     chin, brow = upright[JAW, 1].max(), upright[17:27, 1].min()
     top = brow - 0.75 * max(chin - brow, unit)
@@ -165,11 +166,6 @@ def head_ellipse(landmarks: FloatArray) -> FloatArray:
     centre = np.array([0.5 * (left + right), 0.5 * (top + bottom)])
     zoom = np.diag([1 / half_width, 1 / half_height])
     return np.hstack([zoom @ turn[:, :2], (zoom @ (turn[:, 2] - centre))[:, None]])
-
-
-def _inverse(affine: FloatArray) -> FloatArray:
-    linear = np.linalg.inv(affine[:, :2])
-    return np.hstack([linear, -(linear @ affine[:, 2])[:, None]])
 
 
 def _square(affine: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""68 landmarks -> upright mouth patch and face square: affine maps from the photo, and their algebra."""
+"""68 landmarks -> upright mouth patch and face square: affine maps from the photo."""
 
 import numpy as np
 
@@ -52,35 +52,6 @@ def upright_square(centre: FloatArray, angle: float, side: float, size: int) -> 
     return np.hstack([linear, (middle - linear @ np.asarray(centre, np.float64))[:, None]])
 
 
-def apply_affine(affine: FloatArray, points: FloatArray) -> FloatArray:
-    """`[2, 3]` map of `[..., 2]` points."""
-    return np.asarray(points @ affine[:, :2].T + affine[:, 2])
-
-
-def invert_affine(affine: FloatArray) -> FloatArray:
-    """Inverse of a `[2, 3]` map."""
-    linear = np.linalg.inv(affine[:, :2])
-    return np.hstack([linear, -(linear @ affine[:, 2])[:, None]])
-
-
 def compose_affine(outer: FloatArray, inner: FloatArray) -> FloatArray:
     """The map that applies `inner`, then `outer`."""
     return np.hstack([outer[:, :2] @ inner[:, :2], (outer[:, :2] @ inner[:, 2] + outer[:, 2])[:, None]])
-
-
-def fit_similarity(moving: FloatArray, fixed: FloatArray) -> FloatArray:
-    """Least-squares similarity (turn, zoom, shift; no mirror) that takes `moving` to `fixed`.
-
-    Args:
-        moving: `[N, 2]` points, N >= 2.
-        fixed: `[N, 2]` where they should go.
-
-    Returns:
-        `[2, 3]` float64. Umeyama (1991) in the plane, where complex numbers solve it in one line.
-    """
-    moving_mean, fixed_mean = moving.mean(0), fixed.mean(0)
-    a = (moving - moving_mean) @ np.array([1, 1j])
-    b = (fixed - fixed_mean) @ np.array([1, 1j])
-    ratio = np.vdot(a, b) / max(float(np.vdot(a, a).real), 1e-12)
-    linear = np.array([[ratio.real, -ratio.imag], [ratio.imag, ratio.real]])
-    return np.hstack([linear, (fixed_mean - linear @ moving_mean)[:, None]])

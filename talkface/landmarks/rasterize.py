@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from talkface.landmarks.frames import apply_affine
+from talkface.landmarks.align import transform
 from talkface.landmarks.layout import (
     INNER_LIP,
     JAW,
@@ -61,7 +61,7 @@ def mouth_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Imag
     Returns:
         `[size, size, 3]`: 0 the inner mouth filled, 1 lips and inner mouth filled, 2 lines of jaw, nose and lips.
     """
-    points = apply_affine(to_patch, np.asarray(landmarks, np.float64))
+    points = transform(to_patch, np.asarray(landmarks, np.float64))
     canvas = np.zeros((3, size, size), np.uint8)
     cv2.fillPoly(canvas[0], [_fixed_point(points[INNER_LIP])], 255, cv2.LINE_AA, _SHIFT)
     cv2.fillPoly(canvas[1], [_fixed_point(points[OUTER_LIP])], 255, cv2.LINE_AA, _SHIFT)

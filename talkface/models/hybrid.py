@@ -144,8 +144,8 @@ class Hybrid(nn.Module):
 
 def border_window(size: int, like: Tensor) -> Tensor:
     """`[1, 1, S, S]` 1 inside, falling smoothly to 0 on the border: the mask's own seamless edge."""
-    place = (torch.arange(size, device=like.device, dtype=like.dtype) + 0.5) / size
-    edge = (torch.minimum(place, 1 - place) / RIM - 0.06).clamp(0, 1)
+    place = torch.arange(size, device=like.device, dtype=like.dtype) / (size - 1)
+    edge = (torch.minimum(place, 1 - place) / RIM).clamp(0, 1)
     edge = edge * edge * (3 - 2 * edge)
     return (edge[:, None] * edge[None])[None, None]
 

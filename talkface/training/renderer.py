@@ -12,6 +12,7 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import RunConfig, to_dict
+from talkface.data.datasets import ClipDataset
 from talkface.data.renderer_batches import FaceClip, PairSampler, PatchBatch, PatchConfig, make_example, stack_examples
 from talkface.errors import DatasetError
 from talkface.landmarks.layout import mouth_opening
@@ -77,8 +78,6 @@ def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = No
         DatasetError: no clips to train on.
     """
     if clips is None:
-        from talkface.data.shards import ClipDataset
-
         dataset = ClipDataset(Path(config.data.shards), config.data.split)
         clips = [dataset[index] for index in range(len(dataset))]
     return fit(RendererJob(config, clips), config.run, to_dict(config))

@@ -1,0 +1,121 @@
+"""The deformation against what it promises: identity, exact landmarks, a background at rest, no fold, clean cuts."""
+
+import numpy as np
+import pytest
+
+from talkface.landmarks.align import transform
+from talkface.landmarks.deform import FaceDeformer
+from talkface.landmarks.frames import eye_distance
+from talkface.landmarks.layout import STABLE
+from talkface.landmarks.mean_face import MEAN_FACE
+
+WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+SIZE = (400, 460)
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """Mean face, 100 pixels between the outer eye corners."""
+    return MEAN_FACE * 100 + np.array([200, 220])
+
+
+def opened(points: np.ndarray, amount: float) -> np.ndarray:
+    moved = points.copy()
+    moved[[65, 66, 67, 55, 56, 57, 58, 59, 6, 7, 8, 9, 10]] += [0, amount]
+    return moved
+
+
+def sources(target: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """`[H, W, 2]` where each pixel comes from."""
+    offsets = FaceDeformer(photo).toward(target).offsets(WHOLE, SIZE)
+    grid = np.stack(np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1])), -1)
+    return grid + offsets
+
+
+def at(places: np.ndarray, point: np.ndarray) -> np.ndarray:
+    x, y = np.round(point).astype(int)
+    return places[y, x] - (np.round(point) - point)
+
+
+def test_same_landmarks_move_nothing(photo):
+    offsets = FaceDeformer(photo).toward(photo).offsets(WHOLE, SIZE)
+    assert np.abs(offsets).max() < 1e-3
+
+
+def test_landmarks_come_from_the_photos_landmarks(photo):
+    target = opened(photo, 25)
+    places = sources(target, photo)
+    for index in (8, 30, 36, 51, 57, 62, 66):
+        assert np.linalg.norm(at(places, target[index]) - photo[index]) < 3.0, index
+
+
+def test_background_is_exactly_still_while_the_head_moves(photo):
+    turned = (photo - 200) @ np.array([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]]) + 205
+    deformation = FaceDeformer(photo).toward(turned)
+    offsets = deformation.offsets(WHOLE, (900, 900))
+    left, top = np.floor(deformation.reach()[0]).astype(int)
+    right, bottom = np.ceil(deformation.reach()[1]).astype(int)
+    inside = np.zeros((900, 900), bool)
+    inside[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = True
+    assert not offsets[~inside].any()
+    assert offsets[inside].any()
+
+
+def test_head_moves_rigidly(photo):
+    target = photo * 1.02 + [6, -4]
+    deformation = FaceDeformer(photo).toward(target)
+    expected = transform(deformation.to_photo, target[STABLE]) - target[STABLE]
+    assert np.allclose(deformation.smooth_offsets(target[STABLE]), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("amount", [-12, 12, 40])
+def test_smooth_part_never_folds(photo, amount):
+    photo = opened(photo, 12)
+    deformation = FaceDeformer(photo).toward(opened(photo, amount))
+    grid = np.stack(np.meshgrid(np.arange(0, 400, 3), np.arange(0, 460, 3)), -1).reshape(-1, 2).astype(float)
+    places = (grid + deformation.smooth_offsets(grid)).reshape(154, 134, 2)
+    across, down = np.diff(places, axis=1)[:-1], np.diff(places, axis=0)[:, :-1]
+    assert (across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]).min() > 0
+
+
+def test_shut_lips_jump_over_the_teeth(photo):
+    smiling = opened(photo, 20)
+    shut = smiling.copy()
+    shut[[67, 66, 65]] = shut[[61, 62, 63]]
+    column = sources(shut, smiling)[:, round(shut[62, 0]), 1]
+    lip = round(shut[62, 1])
+    assert np.diff(column[lip - 30 : lip + 30]).min() > -1e-3  # order is kept
+    between = (smiling[62, 1] + 4, smiling[66, 1] - 4)
+    shown = column[lip - 30 : lip + 30]
+    assert ((shown > between[0]) & (shown < between[1])).sum() <= 1
+
+
+def test_shut_eye_shows_skin_only(photo):
+    shut = photo.copy()
+    shut[[37, 38]] = shut[[41, 40]]
+    middle = 0.5 * (photo[37] + photo[38])
+    column = sources(shut, photo)[:, round(middle[0]), 1]
+    eye = (photo[37, 1] + 1, photo[41, 1] - 1)
+    near = column[round(middle[1]) - 40 : round(middle[1]) + 40]
+    assert ((near > eye[0]) & (near < eye[1])).sum() <= 1
+    assert np.diff(near).min() > -1e-3
+
+
+def test_crossing_inner_lips_do_no_harm(photo):
+    crossed = photo.copy()
+    crossed[[61, 62, 63]] += [0, 6]
+    places = sources(crossed, photo)
+    assert np.isfinite(places).all()
+    assert np.diff(places[:, round(photo[62, 0]), 1]).min() > -0.5
+
+
+def test_any_size_gives_the_same_motion(photo):
+    target = opened(photo, 20)
+    small = FaceDeformer(photo).toward(target).offsets(WHOLE, SIZE)
+    large = FaceDeformer(photo * 4).toward(target * 4).offsets(WHOLE, (1600, 1840))
+    assert np.abs(large[::4, ::4] / 4 - small).mean() < 0.02
+
+
+def test_eye_distance_does_not_shrink_with_a_turned_head(photo):
+    turned = (photo - 200) * [0.5, 1] + 200
+    assert eye_distance(turned) > 0.65 * eye_distance(photo)

@@ -1,0 +1,39 @@
+"""Pixel and adversarial terms against hand-computed numbers."""
+
+import pytest
+import torch
+
+from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from talkface.losses.pixel import dynamic_weights, edge_l1, weighted_l1
+
+
+def test_weighted_l1_counts_by_weight():
+    painted = torch.tensor([[[[1.0, 3.0]]]])
+    weights = torch.tensor([[[[1.0, 3.0]]]])
+    assert weighted_l1(painted, torch.zeros_like(painted), weights) == pytest.approx((1 + 9) / 2 / 2)
+
+
+def test_dynamic_weights_add_up_and_pass_no_gradient():
+    mask = torch.tensor(0.25, requires_grad=True)
+    weights = dynamic_weights(torch.tensor(1.0), mask, 3.0)
+    assert float(weights) == 3.75 and not weights.requires_grad
+
+
+def test_edges_ignore_a_constant_shift():
+    picture = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    assert edge_l1(picture + 0.3, picture, torch.ones(1, 1, 6, 6)) == pytest.approx(0, abs=1e-6)
+    assert edge_l1(torch.zeros_like(picture), picture, torch.ones(1, 1, 6, 6)) > 0.1
+
+
+def test_hinge_terms():
+    scores = torch.tensor([1.0, 2.0, 3.0])
+    assert hinge_generator(scores) == -2
+    assert hinge_discriminator(torch.tensor([-2.0, 0.0]), torch.tensor([2.0, 0.0])) == pytest.approx(0.5 + 0.5)
+
+
+def test_feature_matching_leaves_the_real_features_alone():
+    real = torch.zeros(2, requires_grad=True)
+    fake = torch.tensor([1.0, 3.0], requires_grad=True)
+    loss = feature_matching([fake, fake], [real, real])
+    loss.backward()
+    assert float(loss.detach()) == 2 and real.grad is None

@@ -1,0 +1,72 @@
+"""The hybrid network on noise: shapes, the blend's arithmetic, shots, gradients to every weight."""
+
+import pytest
+import torch
+
+from talkface.models.discriminator import PatchDiscriminator
+from talkface.models.hybrid import Hybrid, HybridConfig, border_window
+
+TINY = HybridConfig(patch=32, channels=(8, 8, 8), depth=1, embedding=8)
+
+
+def inputs(batch: int, shots: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    sizes = ((batch, shots, 3, 32, 32), (batch, shots, 6, 32, 32), (batch, 3, 32, 32))
+    warped, patches, sketch = (torch.rand(size, generator=generator) * 2 - 1 for size in sizes)
+    return warped, patches, sketch
+
+
+@pytest.fixture
+def network() -> Hybrid:
+    torch.manual_seed(0)
+    return Hybrid(TINY)
+
+
+def test_shapes_and_blend(network):
+    warped, patches, sketch = inputs(2, 1)
+    painted = network(warped, patches, sketch)
+    assert painted.image.shape == (2, 3, 32, 32) and painted.mask.shape == (2, 1, 32, 32)
+    blend = painted.mask * painted.colour + (1 - painted.mask) * painted.warped
+    assert torch.allclose(painted.image, blend, atol=1e-5)
+    assert torch.allclose(painted.warped, warped[:, 0], atol=1e-6)
+
+
+def test_mask_starts_half_open_and_ends_at_the_border(network):
+    mask = network(*inputs(2, 1)).mask
+    assert 0.35 < mask[..., 8:24, 8:24].mean() < 0.65
+    for edge in (mask[..., 0, :], mask[..., -1, :], mask[..., 0], mask[..., -1]):
+        assert edge.abs().max() == 0
+
+
+def test_equal_shots_count_as_one(network):
+    warped, patches, sketch = inputs(2, 1)
+    one = network(warped, patches, sketch)
+    three = network(warped.expand(-1, 3, -1, -1, -1), patches.expand(-1, 3, -1, -1, -1), sketch)
+    assert torch.allclose(three.attention.sum(1), torch.ones(2, 32, 32))
+    assert torch.allclose(one.image, three.image, atol=1e-4)
+
+
+def test_enrolling_first_gives_the_same_frames(network):
+    warped, patches, sketch = inputs(3, 2)
+    patches = patches[:1].expand(3, -1, -1, -1, -1)
+    at_once = network(warped, patches, sketch)
+    enrolled = network.enroll(patches[0])
+    assert torch.allclose(network.paint_frames(enrolled, warped, sketch).image, at_once.image, atol=1e-5)
+
+
+def test_every_weight_learns(network):
+    painted = network(*inputs(2, 2))
+    (painted.image.square().mean() + painted.colour.square().mean()).backward()
+    without = [name for name, weight in network.named_parameters() if weight.grad is None]
+    assert not without
+
+
+def test_border_window_is_one_inside():
+    window = border_window(96, torch.zeros(1))[0, 0]
+    assert window[48, 48] == 1 and window[20, 20] == 1 and window[0].max() == 0
+
+
+def test_discriminator_returns_scores_and_features():
+    scores, features = PatchDiscriminator(widths=(8, 8))(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32))
+    assert scores.shape == (2, 1, 8, 8)
+    assert [tuple(f.shape[1:]) for f in features] == [(8, 16, 16), (8, 8, 8)]
