@@ -1,0 +1,142 @@
+"""`talkface prepare folder DIR OUT` -> shards, manifest, contact sheet and a table of what was refused."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from talkface.errors import ConfigError, DatasetError
+
+if TYPE_CHECKING:
+    from talkface.data.manifest import Record
+
+SHEET_NAME = "contact_sheet.png"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("prepare")(prepare)
+
+
+def prepare(
+    corpus: Annotated[str, typer.Argument(help="Layout of the corpus: folder (any clips).")],
+    root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the clips.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the shards; the same command resumes there.")],
+    table: Annotated[
+        Path | None, typer.Option(help="CSV with columns file, split, identity or speaker, licence, tier.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Take only rows with COLUMN=VALUE[,VALUE]; repeat for more columns.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML from configs/data.")] = None,
+    sync: Annotated[
+        str | None, typer.Option(help="Sound out of time: correct it, drop the clip for speech, or keep it as it is.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes. (default: one per core)")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as preprocess.size=128.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.
+
+    May be stopped or killed at any moment; the same command goes on where it was.
+    """
+    from talkface.config import load_config
+    from talkface.data.contact_sheet import write_contact_sheet
+    from talkface.data.prepare import PrepareConfig
+    from talkface.data.prepare import prepare as prepare_clips
+    from talkface.data.sources import SOURCES
+
+    if corpus not in SOURCES:
+        raise ConfigError(f"unknown corpus {corpus!r}: known are {', '.join(SOURCES)}")
+    given = list(overrides or [])
+    given += [f"preprocess.sync={checked_sync(sync)}"] if sync is not None else []
+    given += [f"workers={workers}"] if workers is not None else []
+    settings = load_config(PrepareConfig, config, given)
+    clips = SOURCES[corpus](root, table, parse_where(where or []))
+    with _clip_progress(len(clips), quiet) as advance:
+        records = prepare_clips(clips, out, settings, advance)
+    if not quiet:
+        _show(records, out)
+    if all(record.refused for record in records):
+        raise DatasetError(f"all {len(records)} clips were refused: {out / 'manifest.jsonl'} says why")
+    write_contact_sheet(out, out / SHEET_NAME)
+
+
+def parse_where(items: Sequence[str]) -> dict[str, list[str]]:
+    """`["split=train", "tier=A,B"]` -> column -> accepted values.
+
+    Raises:
+        ConfigError: an item without `=`.
+    """
+    result: dict[str, list[str]] = {}
+    for item in items:
+        column, equals, values = item.partition("=")
+        if not equals or not column:
+            raise ConfigError(f"--where {item!r} must look like COLUMN=VALUE or COLUMN=VALUE,VALUE")
+        result[column] = values.split(",")
+    return result
+
+
+def checked_sync(value: str) -> str:
+    """`value` if it is one of the three ways.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if value not in ("correct", "drop", "keep"):
+        raise ConfigError(f"--sync {value!r}: expected correct, drop or keep")
+    return value
+
+
+@contextmanager
+def _clip_progress(total: int, quiet: bool) -> Iterator[Callable[["Record"], None] | None]:
+    """Progress bar over clips with the count of refusals so far; None when `quiet`."""
+    if quiet:
+        yield None
+        return
+    console = Console(stderr=True)
+    columns = [TextColumn("prepare"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[refused]} refused")]
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("prepare", total=total, refused=0)
+        refused = 0
+
+        def advance(record: "Record") -> None:
+            nonlocal refused
+            refused += record.refused
+            bar.update(task, advance=1, refused=refused)
+
+        yield advance
+
+
+def _show(records: Sequence["Record"], out: Path) -> None:
+    """Print the summary, and the refusals by reason."""
+    kept = [record for record in records if not record.refused]
+    speech = [record for record in kept if record.speech]
+    moved = sum(record.sync_lag is not None and record.sync_applied != 0 for record in kept)
+    seen, work_s = sum(record.source_frames for record in records), sum(record.work_s for record in records)
+    print(f"{len(kept)} clips of {len({record.speaker for record in kept})} people, ", end="")
+    print(f"{sum(record.num_frames for record in kept)} frames, {_hours(kept)} -> {out}")
+    print(f"{len(speech)} of them ({_hours(speech)}) with sound to learn from, {moved} moved into time")
+    print(f"{seen} frames looked at, {seen / max(work_s, 1e-9):.0f} per second and core")
+    refusals = Counter(record.reason for record in records if record.refused)
+    if not refusals:
+        print("no clip refused")
+        return
+    table = Table("refused", "clips", "for example")
+    for reason, count in refusals.most_common():
+        example = next(record for record in records if record.reason == reason)
+        table.add_row(reason, str(count), f"{example.key}: {example.detail}")
+    Console().print(table)
+
+
+def _hours(records: Sequence["Record"]) -> str:
+    seconds = sum(record.seconds for record in records)
+    return f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,86 @@
+"""Prepared clips -> WebDataset tar shards with an index of byte offsets, and back.
+
+A shard is an ordinary tar that `webdataset` reads; members of one sample stand together and share the name before
+the first dot. `shard-00000.index.json` beside it lists every member's offset and size, so that any frame of any clip
+is one `pread` away. Everything is written under another name and renamed when complete.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from talkface.errors import DatasetError
+
+PENDING = "pending"  # sub-folder of finished clips that wait for their shard
+
+
+def write_sample(path: Path, key: str, members: Mapping[str, bytes]) -> None:
+    """Write one sample as a tar of its own, complete or not at all."""
+    temporary = path.with_suffix(".tmp")
+    with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"{key}.{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    _settle(temporary, path)
+
+
+def join_samples(sample_paths: Iterable[Path], shard: Path) -> None:
+    """Join sample tars into a shard and write its index; the shard appears complete or not at all."""
+    temporary = shard.with_suffix(".tmp")
+    with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for sample in sample_paths:
+            with tarfile.open(sample) as source:
+                for member in source:
+                    tar.addfile(member, source.extractfile(member))
+    _settle(temporary, shard)
+    write_index(shard)
+
+
+def index_path(shard: Path) -> Path:
+    return shard.with_suffix(".index.json")
+
+
+def write_index(shard: Path) -> None:
+    """List the samples of a shard: their JSON, and offset and size of every member."""
+    samples: dict[str, dict[str, Any]] = {}
+    try:
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                key, _, name = member.name.partition(".")
+                sample = samples.setdefault(key, {"key": key, "members": {}})
+                sample["members"][name] = [member.offset_data, member.size]
+                if name == "json":
+                    handle = tar.extractfile(member)
+                    assert handle is not None
+                    sample["meta"] = {k: v for k, v in json.load(handle).items() if k != "image_offsets"}
+    except (tarfile.TarError, ValueError) as error:
+        raise DatasetError(f"{shard} is not a whole shard ({error}): delete it and prepare again") from error
+    temporary = index_path(shard).with_suffix(".tmp")
+    temporary.write_text(json.dumps({"samples": list(samples.values())}), encoding="utf-8")
+    os.replace(temporary, index_path(shard))
+
+
+def find_shards(folder: Path) -> list[Path]:
+    return sorted(folder.glob("shard-*.tar"))
+
+
+def read_index(shard: Path) -> list[dict[str, Any]]:
+    """Samples of a shard; an index that a kill left out is made first."""
+    if not index_path(shard).is_file():
+        write_index(shard)
+    try:
+        samples = json.loads(index_path(shard).read_text(encoding="utf-8"))["samples"]
+    except (ValueError, KeyError) as error:
+        raise DatasetError(f"{index_path(shard)} is damaged: delete it, it is made anew from the shard") from error
+    return list(samples)
+
+
+def _settle(temporary: Path, path: Path) -> None:
+    with temporary.open("rb") as handle:
+        os.fsync(handle.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,139 @@
+"""Folder of videos and photos, with or without a CSV table -> Clips."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from talkface.errors import DatasetError
+from talkface.types import Clip
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".ogv", ".ts")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+SOUND_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")
+FILE_COLUMNS = ("file", "path", "video")
+SPEAKER_COLUMNS = ("speaker", "identity", "person", "id")
+LICENCE_COLUMNS = ("licence", "license")
+
+
+def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequence[str]]) -> list[Clip]:
+    """Every video under `root` is a clip, every person's photos together are one.
+
+    With a table (columns `file`, and where present `split`, `speaker` or `identity`, `licence`, `tier`) exactly its
+    rows are taken. Without one the first folder under `root` names the speaker, a file right in `root` is its own,
+    and `train`, `val` or `test` anywhere in the path names the split. A sound file beside a video, of the same
+    name, replaces the video's own sound.
+
+    Args:
+        root: folder that the table's paths are relative to.
+        table: CSV file, or None.
+        where: table column -> accepted values.
+
+    Raises:
+        DatasetError: no such folder or table, a missing column, no row that fits, or no clip at all.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"no folder {root}: give the folder that holds the clips")
+    if table is None and where:
+        raise DatasetError("--where filters the rows of a table: add --table FILE.csv")
+    rows = _table_rows(root, table, where) if table else _bare_rows(root)
+    clips = _video_clips(root, rows) + _photo_clips(root, rows)
+    if not clips:
+        raise DatasetError(f"no video and no photo in {root}" + (f" fits {table} and --where" if table else ""))
+    return _unique(sorted(clips, key=lambda clip: clip.key))
+
+
+def _table_rows(root: Path, table: Path, where: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    if not table.is_file():
+        raise DatasetError(f"no table {table}: give a CSV file with a `file` column")
+    with table.open(newline="", encoding="utf-8-sig") as handle:
+        reader = csv.DictReader(handle)
+        columns = list(reader.fieldnames or [])
+        rows = [{name: value or "" for name, value in row.items() if name} for row in reader]
+    file_column = _first(FILE_COLUMNS, columns)
+    if file_column is None:
+        raise DatasetError(f"{table} has no column `file`: found {', '.join(columns) or 'nothing'}")
+    for name in where:
+        if name not in columns:
+            raise DatasetError(f"--where {name}=...: {table} has no such column, only {', '.join(columns)}")
+    rows = [row for row in rows if all(row[name] in values for name, values in where.items())]
+    return [{**row, "file": _inside(root, row[file_column])} for row in rows]
+
+
+def _inside(root: Path, name: str) -> str:
+    if not (root / name).resolve().is_relative_to(root.resolve()):
+        raise DatasetError(f"the table names {name!r}, which is outside {root}: paths must be relative to the folder")
+    return name
+
+
+def _bare_rows(root: Path) -> list[dict[str, str]]:
+    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    rows = []
+    for path in files:
+        name = path.relative_to(root)
+        folders = [part for part in name.parts[:-1] if part not in ("train", "val", "test")]
+        split = next((part for part in name.parts[:-1] if part in ("train", "val", "test")), "train")
+        rows.append({"file": str(name), "speaker": folders[0] if folders else name.stem, "split": split})
+    return rows
+
+
+def _video_clips(root: Path, rows: list[dict[str, str]]) -> list[Clip]:
+    clips = []
+    for row in rows:
+        video = root / row["file"]
+        if video.suffix.lower() in VIDEO_SUFFIXES:
+            sound = next((video.with_suffix(end) for end in SOUND_SUFFIXES if video.with_suffix(end).is_file()), video)
+            clips.append(_clip(row, _slug(str(Path(row["file"]).with_suffix(""))), video, sound))
+    return clips
+
+
+def _photo_clips(root: Path, rows: list[dict[str, str]]) -> list[Clip]:
+    """One silent clip per person and split, whose frames are the photos."""
+    people: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in rows:
+        if Path(row["file"]).suffix.lower() in PHOTO_SUFFIXES:
+            people.setdefault((_speaker(row), row.get("split", "train")), []).append(row)
+    clips = []
+    for (speaker, _), photos in people.items():
+        files = sorted(row["file"] for row in photos)
+        clip = _clip(photos[0], _slug(f"photos {speaker}"), root / files[0], root / files[0])
+        clips.append(replace(clip, info={**clip.info, "photos": [str(root / name) for name in files]}))
+    return clips
+
+
+def _clip(row: dict[str, str], key: str, video: Path, audio: Path) -> Clip:
+    info: dict[str, object] = {"file": row["file"]}
+    licence = _first(LICENCE_COLUMNS, list(row))
+    if licence and row[licence]:
+        info["licence"] = row[licence]
+    if row.get("tier"):
+        info["tier"] = row["tier"]
+    transcript = row.get("transcript") or None
+    return Clip(key, video, audio, _speaker(row), row.get("split") or "train", transcript, info)
+
+
+def _speaker(row: dict[str, str]) -> str:
+    column = _first(SPEAKER_COLUMNS, list(row))
+    return (row[column] if column else "") or Path(row["file"]).stem
+
+
+def _first(wanted: Sequence[str], present: Sequence[str]) -> str | None:
+    return next((name for name in wanted if name in present), None)
+
+
+def _slug(text: str) -> str:
+    """Letters, digits, `_` and `-` only, as a shard's keys must be (a dot would end the key)."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_") or "clip"
+
+
+def _unique(clips: list[Clip]) -> list[Clip]:
+    """Clips whose names became the same get a number."""
+    seen: Counter[str] = Counter()
+    result = []
+    for clip in clips:
+        seen[clip.key] += 1
+        again = seen[clip.key]
+        result.append(clip if again == 1 else replace(clip, key=f"{clip.key}-{again}"))
+    return result

@@ -1,0 +1,173 @@
+"""Sound and landmarks -> how many frames the sound is late or early, and how sure that is.
+
+A lag is the number of frames by which sound must be moved so that it fits the picture: negative, the sound is late
+and must come earlier.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+
+from talkface.landmarks.align import to_canonical
+from talkface.landmarks.layout import mouth_opening
+from talkface.types import SAMPLE_RATE, FloatArray
+
+MAX_LAG = 8.0  # frames at 25 fps searched to either side
+LAG_STEP = 0.5
+PRIOR_FRAMES = 3.0  # standard deviation of offsets met in 74 clips of eight corpora
+CORRELATED_FRAMES = 4.0  # neighbouring frames' openings are alike: T frames are worth T / 4 independent ones
+NEAR_FRAMES = 1.5  # confidence is the probability that the lag is right to this
+SHORTEST_FRAMES = 15
+MELS_PER_FRAME = 4  # log-mel frames of 10 ms in a video frame of 40 ms
+
+_FILTER = (
+    np.array(
+        [
+            [-5, -4, -6, -7, -6, -8, -8, -7, -5, -8, -7, -8, -10, -9, -5, -5],
+            [-7, -6, -5, -5, -4, -5, -5, -4, -1, -5, -3, -4, -7, -7, -4, -7],
+            [-11, -9, -2, -0, 2, 1, -0, 1, 6, 3, 6, 4, 0, -1, -1, -7],
+            [-12, -10, 5, 9, 12, 10, 8, 11, 18, 17, 21, 18, 13, 8, 4, -4],
+            [-12, -11, 8, 16, 17, 14, 13, 17, 25, 26, 30, 28, 21, 14, 8, -1],
+            [-12, -12, 4, 13, 14, 11, 10, 14, 21, 22, 25, 25, 18, 12, 6, -1],
+            [-11, -13, -2, 5, 6, 5, 3, 6, 11, 11, 14, 14, 8, 5, 1, -2],
+            [-8, -10, -6, -1, 0, 1, -1, 0, 3, 3, 4, 5, 0, 0, -2, -2],
+            [-2, -5, -5, -3, -1, 1, -1, -2, -1, -0, 0, 0, -3, -1, -2, 1],
+        ],
+        np.float64,
+    )
+    / 1000
+)
+"""`[9, 16]`: weight of each mel band (80-7000 Hz) at -4..4 video frames in the mouth's opening.
+
+Ridge regression on 194 clips of 75 people, refitted seven times to the offsets that the previous fit measured. The
+zero lies halfway between the median of 120 clips of GRID speaker 1 and that of the other people, who differ by 0.9.
+"""
+
+
+@dataclass(frozen=True)
+class SpeechOffset:
+    """Sound-picture offset of a clip.
+
+    Attributes:
+        lag: frames at 25 fps, negative when the sound is late.
+        confidence: probability that `lag` is right to 1.5 frames.
+        in_sync: probability that the true offset is within one frame of 0.
+        correlation: of predicted and real opening at that lag.
+    """
+
+    lag: float
+    confidence: float
+    in_sync: float
+    correlation: float
+
+
+def measure_offset(samples: FloatArray, points: FloatArray) -> SpeechOffset | None:
+    """Offset of 16 kHz `samples` against `[T, 68, 2]` landmarks at 25 fps that start at the same time.
+
+    None where the clip is too short, the sound silent or the mouth still.
+    """
+    opening = mouth_opening(to_canonical(points)[0])
+    if len(opening) < SHORTEST_FRAMES or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
+        return None
+    predicted = _bands(samples, len(opening))
+    lags = _lags(MAX_LAG)
+    real = _levelled(opening)
+    shifted = (_shift(predicted, lag) for lag in lags)
+    return _offset(
+        np.array([_correlation(rows.reshape(len(real), -1) @ _FILTER.ravel(), real) for rows in shifted]),
+        lags,
+        len(real),
+    )
+
+
+def estimate_lag(predicted: FloatArray, real: FloatArray, max_lag: float = MAX_LAG) -> tuple[float, float]:
+    """Lag of a clip from any prediction of its mouth opening, such as a trained network's.
+
+    Args:
+        predicted: `[T]` opening that the sound suggests, 25 fps.
+        real: `[T]` opening measured in the picture.
+        max_lag: frames searched to either side.
+
+    Returns:
+        The lag in frames, which fits `real[t]` to `predicted[t - lag]` (negative: sound late), and its confidence.
+    """
+    lags = _lags(max_lag)
+    prediction, real = _levelled(predicted), _levelled(real)
+    times = np.arange(len(real), dtype=np.float64)
+    scores = []
+    for lag in lags:
+        inside = (times - lag >= 0) & (times - lag <= len(real) - 1)
+        moved = np.interp(times[inside] - lag, times, prediction)
+        scores.append(_correlation(moved, real[inside]) if inside.sum() >= SHORTEST_FRAMES else 0.0)
+    offset = _offset(np.array(scores), lags, len(real))
+    return offset.lag, offset.confidence
+
+
+def shift_samples(samples: FloatArray, start: int, count: int) -> FloatArray:
+    """`samples[start : start + count]`, silent where that is before the beginning or after the end."""
+    result = np.zeros(count, np.float32)
+    low, high = max(start, 0), min(start + count, len(samples))
+    if low < high:
+        result[low - start : high - start] = samples[low:high]
+    return result
+
+
+def _lags(max_lag: float) -> FloatArray:
+    steps = round(max_lag / LAG_STEP)
+    return np.arange(-steps, steps + 1) * LAG_STEP
+
+
+def _offset(scores: FloatArray, lags: FloatArray, num_frames: int) -> SpeechOffset:
+    """Posterior over lags from their correlations, each as likely as a Gaussian residual of that size."""
+    worth = num_frames / CORRELATED_FRAMES
+    surprise = 0.5 * worth * np.log(1 - np.clip(scores, 0, 0.999) ** 2) + 0.5 * (lags / PRIOR_FRAMES) ** 2
+    posterior = np.exp(surprise.min() - surprise)
+    posterior /= posterior.sum()
+    best = int(posterior.argmax())
+    near = np.abs(lags - lags[best]) <= NEAR_FRAMES
+    confidence = float(posterior[near].sum())
+    in_sync = float(posterior[np.abs(lags) <= 1].sum())
+    return SpeechOffset(float((posterior * lags)[near].sum() / confidence), confidence, in_sync, float(scores[best]))
+
+
+def _levelled(opening: FloatArray) -> FloatArray:
+    """Opening without its slow drift and single-frame noise, in standard deviations."""
+    smooth = gaussian_filter1d(np.asarray(opening, np.float64), 0.6)
+    return _standard(smooth - 0.7 * gaussian_filter1d(smooth, 12))
+
+
+def _standard(values: FloatArray) -> FloatArray:
+    return np.asarray((values - values.mean(0)) / (values.std(0) + 1e-6))
+
+
+def _correlation(a: FloatArray, b: FloatArray) -> float:
+    return float(np.mean(_standard(a) * _standard(b)))
+
+
+@dataclass(frozen=True)
+class _Bands:
+    """Standardised log-mel bands, `[N, 16]` at 100 Hz, and the number of video frames they belong to."""
+
+    values: FloatArray
+    num_frames: int
+
+
+def _bands(samples: FloatArray, num_frames: int) -> _Bands:
+    import librosa  # takes a second to import; only workers that meet sound need it
+
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=SAMPLE_RATE, n_fft=512, hop_length=SAMPLE_RATE // 100, n_mels=16, fmin=80, fmax=7000, power=1.0
+    )
+    log_mel = np.log(power + 1e-4 * power.max() + 1e-7).T
+    return _Bands(uniform_filter1d(_standard(log_mel), MELS_PER_FRAME, axis=0, mode="nearest"), num_frames)
+
+
+def _shift(bands: _Bands, lag: float) -> FloatArray:
+    """`[T, 9, 16]` bands around each video frame of sound moved by `lag` frames."""
+    taps = np.arange(len(_FILTER)) - len(_FILTER) // 2
+    times = (np.arange(bands.num_frames)[:, None] + 0.5 - lag + taps) * MELS_PER_FRAME - 0.5
+    times = np.clip(times, 0, len(bands.values) - 1)
+    low = np.floor(times).astype(int)
+    part = (times - low)[..., None]
+    return (1 - part) * bands.values[low] + part * bands.values[np.minimum(low + 1, len(bands.values) - 1)]
