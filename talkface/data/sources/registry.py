@@ -1,0 +1,79 @@
+"""Name of a corpus and its root -> Clips, or what the root holds instead."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from talkface.data.sources.cremad import CREMAD
+from talkface.data.sources.grid import GRID
+from talkface.data.sources.lrs3 import LRS3
+from talkface.data.sources.lrw import LRW
+from talkface.data.sources.tree import Corpus, folders
+from talkface.data.sources.voxceleb1 import VOXCELEB1
+from talkface.data.sources.voxceleb2 import VOXCELEB2
+from talkface.errors import DatasetError
+from talkface.types import Clip
+
+CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, VOXCELEB1, VOXCELEB2)}
+CLIP_COLUMNS = ("speaker", "split", "key")
+MOST_LOOKED_AT = 2000  # clips of a folder above that may hold the given one
+MOST_CHILDREN = 20  # sub-folders looked into for a corpus that was given one level too high
+
+
+def find_clips(name: str, root: Path, where: Mapping[str, Sequence[str]] | None = None) -> list[Clip]:
+    """Clips of a published corpus, in the adapter's order.
+
+    Args:
+        name: one of `CORPORA`.
+        root: folder that the corpus was unpacked to.
+        where: `speaker`, `split`, `key` or a name in the clips' info -> accepted values.
+
+    Raises:
+        DatasetError: unknown corpus, no such folder, another layout (the message names what it looks like), or no clip
+            that fits `where`.
+    """
+    if name not in CORPORA:
+        nearest = difflib.get_close_matches(name, CORPORA, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"known are folder, {', '.join(CORPORA)}"
+        raise DatasetError(f"unknown corpus {name!r}: {hint}")
+    if not root.is_dir():
+        raise DatasetError(f"no folder {root}: give the folder that holds {CORPORA[name].layout}")
+    clips = list(CORPORA[name].find(root))
+    if not clips:
+        raise DatasetError(wrong_root(CORPORA[name], root))
+    fitting = [clip for clip in clips if all(_value(clip, key) in values for key, values in (where or {}).items())]
+    if not fitting:
+        wanted = ", ".join(f"{key}={'|'.join(values)}" for key, values in (where or {}).items())
+        raise DatasetError(f"none of the {len(clips)} clips of {name} in {root} has {wanted}")
+    return fitting
+
+
+def wrong_root(corpus: Corpus, root: Path) -> str:
+    """One line: what was expected, and which corpus or folder this looks like."""
+    expected = f"no {corpus.name} in {root}: expected {corpus.layout}"
+    if not any(root.iterdir()):
+        return f"{expected}, but the folder is empty (get the corpus at {corpus.home})"
+    for below in folders(root)[:MOST_CHILDREN]:
+        if holds(corpus, below):
+            return f"{expected}; {below} fits: give that folder"
+    for other in CORPORA.values():
+        if other is not corpus and holds(other, root):
+            return f"{expected}; it looks like {other.name}: talkface prepare {other.name} {root} OUT"
+    for above in (root.parent, root.parent.parent):
+        if holds(corpus, above, inside=root):
+            return f"{expected}; it is a part of {above}: give that folder"
+    return f"{expected} (get the corpus at {corpus.home})"
+
+
+def holds(corpus: Corpus, root: Path, inside: Path | None = None) -> bool:
+    """Whether `root` has at least one clip of the corpus; among its first ones, one in `inside` where that is given."""
+    try:
+        first = islice(corpus.find(root), MOST_LOOKED_AT if inside else 1)
+        return any(inside is None or inside in clip.video.parents for clip in first)
+    except DatasetError:  # the layout is the corpus' own, its files are faulty
+        return True
+
+
+def _value(clip: Clip, key: str) -> str:
+    return str(getattr(clip, key) if key in CLIP_COLUMNS else clip.info.get(key, ""))
