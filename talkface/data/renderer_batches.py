@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.landmarks.align import invert
+from talkface.landmarks.align import fit_similarity, invert, transform
 from talkface.landmarks.deform import FaceDeformer
 from talkface.landmarks.frames import eye_distance, mouth_frame
-from talkface.landmarks.layout import mouth_opening
+from talkface.landmarks.layout import STABLE, mouth_opening
 from talkface.landmarks.rasterize import mouth_sketch
 from talkface.types import FloatArray, Image
 from talkface.video.warp import look_up, resample
@@ -32,6 +32,10 @@ class FaceClip(Protocol):
     def image(self, index: int) -> Image:
         """Face crop of one frame."""
         ...
+
+
+POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
+DRAWS = 4  # of a pair, before one that is turned too far is taken
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,11 @@ class PairSampler:
         """One example, drawn and varied."""
         group = self.by_speaker[rng.choice(len(self.by_speaker), p=self.chances)]
         index = group[rng.integers(len(group))]
-        sources, target = self._pick(index, shots, rng)
         clip = self.clips[index]
+        for _ in range(DRAWS):
+            sources, target = self._pick(index, shots, rng)
+            if pose_error(clip.landmarks[sources[0]], clip.landmarks[target]) < POSE_ERROR:
+                break
         photos = [clip.image(int(frame)) for frame in sources]
         if rng.random() < self.config.degrade:
             photos = [_worsen(photo, rng) for photo in photos]
@@ -202,6 +209,12 @@ def stack_examples(examples: Sequence[Example]) -> PatchBatch:
         torch.from_numpy(np.ascontiguousarray(channels_first([item.real for item in examples]))),
         torch.from_numpy(np.ascontiguousarray(channels_first([item.inner_mouth for item in examples]))),
     )
+
+
+def pose_error(photo: FloatArray, target: FloatArray) -> float:
+    """How far a similarity leaves the stable points of `[68, 2]` from each other, in outer-eye distances."""
+    left = transform(fit_similarity(target[STABLE], photo[STABLE]), target[STABLE]) - photo[STABLE]
+    return float(np.linalg.norm(left, axis=1).mean()) / eye_distance(photo)
 
 
 def _jittered(points: FloatArray, amount: float, rng: np.random.Generator) -> FloatArray:

@@ -13,7 +13,16 @@ from torch import Tensor
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import RunConfig, to_dict
 from talkface.data.datasets import ClipDataset
-from talkface.data.renderer_batches import FaceClip, PairSampler, PatchBatch, PatchConfig, make_example, stack_examples
+from talkface.data.renderer_batches import (
+    POSE_ERROR,
+    FaceClip,
+    PairSampler,
+    PatchBatch,
+    PatchConfig,
+    make_example,
+    pose_error,
+    stack_examples,
+)
 from talkface.errors import DatasetError
 from talkface.landmarks.layout import mouth_opening
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -246,6 +255,7 @@ def held_out_batch(
             continue
         order = kept[np.argsort(mouth_opening(clip.landmarks[kept]), kind="stable")]
         photo, points = clip.image(int(order[0])), clip.landmarks[order[:1]]
+        order = order[[pose_error(points[0], clip.landmarks[frame]) < POSE_ERROR for frame in order]]
         for target in order[::-1][: min(frames, len(order) - 1)]:
             examples.append(make_example([photo], points, clip.image(int(target)), clip.landmarks[target], config))
     return stack_examples(examples)

@@ -1,0 +1,116 @@
+"""Both renderer families on the NASA portrait and on drawn photos: still backgrounds, sizes, shots, errors."""
+
+import numpy as np
+import pytest
+import torch
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.errors import CheckpointError, ConfigError
+from talkface.inference.renderers import (
+    HybridRenderer,
+    Rendered,
+    WarpRenderer,
+    build_hybrid,
+    load_renderer,
+    pick_device,
+    spread_shots,
+)
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.models.hybrid import Hybrid, HybridConfig
+from talkface.types import Shot
+
+EYES = 62.0  # pixels between the portrait's outer eye corners
+
+
+@pytest.fixture
+def shot(astronaut) -> Shot:
+    return Shot(astronaut, (MEAN_FACE * EYES + np.array([222, 122])).astype(np.float32))
+
+
+@pytest.fixture(params=["warp", "hybrid"])
+def renderer(request):
+    if request.param == "warp":
+        return WarpRenderer()
+    torch.manual_seed(0)
+    return HybridRenderer(Hybrid(HybridConfig(patch=48, channels=(8, 8, 8), depth=1, embedding=8)), torch.device("cpu"))
+
+
+def opened(landmarks: np.ndarray, amount: float) -> np.ndarray:
+    moved = landmarks.copy()
+    moved[[55, 56, 57, 58, 59, 65, 66, 67, 7, 8, 9], 1] += amount
+    return moved
+
+
+def test_background_is_the_photos_own_bit_for_bit(renderer, shot):
+    targets = np.stack([opened(shot.landmarks, amount) for amount in (0, 8, 16)])
+    frames = list(renderer.render(renderer.enroll([shot]), targets))
+    assert len(frames) == 3
+    for frame in frames:
+        assert frame.image.shape == shot.image.shape and frame.image.dtype == np.uint8
+        assert np.array_equal(frame.image[:, 420:], shot.image[:, 420:])
+        assert np.array_equal(frame.image[330:], shot.image[330:])
+    assert not np.array_equal(frames[2].image, shot.image)
+    assert np.array_equal(renderer.enroll([shot]).canvases[0].shot.image, shot.image)
+
+
+def test_frames_are_the_same_however_they_are_blocked(renderer, shot):
+    targets = np.stack([opened(shot.landmarks, amount) for amount in range(10)])
+    identity = renderer.enroll([shot])
+    at_once = [frame.image for frame in renderer.render(identity, targets)]
+    one_by_one = [next(iter(renderer.render(identity, target[None]))).image for target in targets]
+    for a, b in zip(at_once, one_by_one, strict=True):
+        assert np.abs(a.astype(int) - b).max() <= 2
+
+
+def test_warp_of_its_own_landmarks_is_the_photo(shot):
+    frame = next(iter(WarpRenderer().render(WarpRenderer().enroll([shot]), shot.landmarks[None])))
+    assert np.array_equal(frame.image, shot.image)
+
+
+@pytest.mark.parametrize("corner", [(30, 60), (470, 460)])
+def test_faces_cut_off_by_the_border_render(renderer, astronaut, corner):
+    cut = Shot(astronaut, (MEAN_FACE * EYES + np.array(corner)).astype(np.float32))
+    frame = next(iter(renderer.render(renderer.enroll([cut]), opened(cut.landmarks, 10)[None])))
+    assert frame.image.shape == astronaut.shape
+
+
+def test_tiny_and_huge_photos_keep_their_size(renderer, astronaut):
+    tiny = Shot(np.ascontiguousarray(astronaut[::8, ::8]), (MEAN_FACE * EYES / 8 + 25).astype(np.float32))
+    huge = Shot(astronaut.repeat(6, 0).repeat(6, 1), (MEAN_FACE * EYES * 6 + np.array([1332, 732])).astype(np.float32))
+    for case, amount in ((tiny, 1.0), (huge, 60.0)):
+        frame = next(iter(renderer.render(renderer.enroll([case]), opened(case.landmarks, amount)[None])))
+        assert frame.image.shape == case.image.shape
+
+
+def test_several_shots_lend_their_mouths(shot):
+    network = Hybrid(HybridConfig(patch=48, channels=(8, 8, 8), depth=1, embedding=8))
+    renderer = HybridRenderer(network, torch.device("cpu"))
+    other = Shot(shot.image[:, ::-1].copy(), opened(shot.landmarks + [68, 0], 10).astype(np.float32))
+    identity = renderer.enroll([shot, other])
+    assert len(identity.canvases) == 2
+    frame = next(iter(renderer.render(identity, opened(shot.landmarks, 8)[None])))
+    assert np.array_equal(frame.image[330:], shot.image[330:])
+
+
+def test_shots_that_differ_most_are_used(shot):
+    shots = [Shot(shot.image, opened(shot.landmarks, amount).astype(np.float32)) for amount in (0, 1, 2, 20, 10)]
+    used = spread_shots(shots)
+    assert used[0] is shots[0] and {id(one) for one in used[1:]} == {id(shots[3]), id(shots[4])}
+
+
+def test_mask_and_sketch_have_the_photos_size(shot):
+    network = Hybrid(HybridConfig(patch=48, channels=(8, 8, 8), depth=1, embedding=8))
+    renderer = HybridRenderer(network, torch.device("cpu"))
+    frame: Rendered = next(iter(renderer.render(renderer.enroll([shot]), shot.landmarks[None])))
+    assert frame.mask is not None and frame.mask.shape == (512, 512)
+    assert frame.mask.max() > 0.2 and frame.mask[400:].max() == 0
+    assert frame.sketch.shape == (512, 512, 3)
+
+
+def test_errors_say_what_to_do():
+    with pytest.raises(ConfigError, match="unknown renderer 'nerf': expected one of hybrid, warp"):
+        load_renderer("nerf")
+    with pytest.raises(ConfigError, match="not on this machine"):
+        pick_device("tpu")
+    with pytest.raises(CheckpointError, match="do not fit this version"):
+        build_hybrid(Checkpoint("hybrid", {"channels": [1, 2], "depths": 3}, {}))
