@@ -85,7 +85,7 @@ def test_tiny_and_huge_photos_keep_their_size(renderer, astronaut):
 def test_several_shots_lend_their_mouths(shot):
     network = Hybrid(HybridConfig(patch=48, channels=(8, 8, 8), depth=1, embedding=8))
     renderer = HybridRenderer(network, torch.device("cpu"))
-    other = Shot(shot.image[:, ::-1].copy(), opened(shot.landmarks + [68, 0], 10).astype(np.float32))
+    other = Shot(shot.image[:, ::-1].copy(), opened(shot.landmarks + np.array([68, 0]), 10).astype(np.float32))
     identity = renderer.enroll([shot, other])
     assert len(identity.canvases) == 2
     frame = next(iter(renderer.render(identity, opened(shot.landmarks, 8)[None])))
