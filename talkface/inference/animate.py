@@ -91,7 +91,7 @@ def animate(
     """
     check_output(out, force=output.force)
     if output.save_landmarks is not None:
-        check_output(output.save_landmarks, force=output.force)
+        check_output(output.save_landmarks, force=output.force, suffixes=(".npz",))
     if speech is None and landmarks is None:
         raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
     sound = open_speech(speech) if speech is not None else None

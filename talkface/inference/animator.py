@@ -16,7 +16,7 @@ from talkface.inference.renderers import Identity, Rendered, Renderer, load_rend
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, head_motion, smooth_activity
 from talkface.landmarks.retarget import Retargeter
-from talkface.models.audio2landmark import Audio2Landmark
+from talkface.models.audio2landmark import Audio2Landmark, load_audio2landmark
 from talkface.types import DEFAULT_FPS, FloatArray, Waveform, num_frames
 
 BLOCK = 32  # frames of landmarks made and rendered at a time
@@ -173,8 +173,6 @@ def load_animator(
     """
 
     def load_speech_network() -> Audio2Landmark:
-        from talkface.models.audio2landmark import load_audio2landmark
-
         return load_audio2landmark(load_weights(audio2landmark, "audio2landmark"))
 
     pictures = load_renderer(renderer, device, weights=renderer_weights)
