@@ -192,7 +192,7 @@ def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, flo
     for name, value in terms.items():
         if not math.isfinite(value):
             raise TalkfaceError(
-                f"loss term {name} is {value} at step {step + 1}: lower the learning rate or grad_clip in a new run.out;"
+                f"loss term {name} is {value} at step {step + 1}: lower the rate or grad_clip in a new run.out;"
                 f" {folder}/state.pt still holds the last good state"
             )
     return terms

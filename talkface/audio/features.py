@@ -1,0 +1,105 @@
+"""Waveform -> mel frames at 100 Hz -> log-mel without the recording's level and colour."""
+
+import numpy as np
+import torch
+import torchaudio
+from torch import Tensor, nn
+from torch.nn import functional
+
+from talkface.types import SAMPLE_RATE, FloatArray
+
+HOP = 160  # samples between mel frames: 100 per second, four per video frame at 25
+FRAME_RATE = SAMPLE_RATE // HOP
+FFT = 512
+WINDOW = 400  # samples, 25 ms
+LOWEST_HZ, HIGHEST_HZ = 50.0, 8000.0
+FLOOR = 1e-4  # of the reference power: what lies 40 dB under the speech is no cue
+ACTIVE = 1e-2  # of the reference power: frames above it are speech for the mean spectrum
+PRIOR_FRAMES = 100.0  # weight of the average voice in the mean spectrum: a second of speech
+SILENT_POWER = 1e-6  # mean mel power of about -80 dBFS: below it there is no sound at all
+LOUD_STEP = 10  # mel frames of a loudness step, 100 ms
+LOUD_PERCENTILE = 98.0
+PAUSE = 10 ** (-20 / 10)  # steps more than 20 dB under the loud ones are pauses
+
+
+class MelPower(nn.Module):
+    """`[B, S]` samples -> `[B, T', C]` mel power, frame j centred on sample 160 j, T' = S // 160.
+
+    HTK mel scale without area normalisation, as `librosa.feature.melspectrogram(htk=True, norm=None)`.
+    """
+
+    def __init__(self, num_mels: int) -> None:
+        super().__init__()
+        self.num_mels = num_mels
+        self.transform = torchaudio.transforms.MelSpectrogram(
+            SAMPLE_RATE, FFT, WINDOW, HOP, LOWEST_HZ, HIGHEST_HZ, n_mels=num_mels, power=2.0, center=False
+        )
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Whole sounds; beyond both ends is silence."""
+        return self.inside(functional.pad(samples, (FFT // 2, FFT // 2)))[:, : samples.shape[1] // HOP]
+
+    def inside(self, padded: Tensor) -> Tensor:
+        """Frames whose windows lie inside `padded` `[B, S]`: `[B, (S - 512) // 160 + 1, C]`."""
+        power: Tensor = self.transform(padded)
+        return power.transpose(1, 2)
+
+
+class MelStream:
+    """Blocks of a long sound -> the same frames as `MelPower` gives for the whole, in bounded memory."""
+
+    def __init__(self, mel: MelPower) -> None:
+        self._mel = mel
+        self._waiting = np.zeros(FFT // 2, np.float32)
+
+    @torch.no_grad()
+    def push(self, samples: FloatArray) -> FloatArray:
+        """Samples that follow the last ones -> the `[n, C]` float32 frames that became complete."""
+        waiting = np.concatenate([self._waiting, samples.astype(np.float32)])
+        count = (len(waiting) - FFT) // HOP + 1 if len(waiting) >= FFT else 0
+        self._waiting = waiting[count * HOP :]
+        if count == 0:
+            return np.zeros((0, self._mel.num_mels), np.float32)
+        return self._mel.inside(torch.from_numpy(waiting[None, : (count - 1) * HOP + FFT]))[0].numpy()
+
+    def finish(self, num_samples: int) -> FloatArray:
+        """Frames that remain when `num_samples` of silence follow the end."""
+        return self.push(np.zeros(num_samples + FFT // 2, np.float32))
+
+
+def reference_power(energy: FloatArray) -> float:
+    """Mean mel power of the parts that are speech: every feature is relative to it, so that gain does not matter.
+
+    Steps of 100 ms within 20 dB of the loud ones (98th percentile) count, so a clip may be mostly pause.
+
+    Args:
+        energy: `[T']` mean mel power of each frame of a whole clip.
+    """
+    steps = len(energy) // LOUD_STEP
+    if steps > 0:
+        energy = energy[: steps * LOUD_STEP].reshape(steps, LOUD_STEP).mean(1, dtype=np.float64)
+    loud = float(np.percentile(energy, LOUD_PERCENTILE)) if len(energy) else 0.0
+    return float(energy[energy >= PAUSE * loud].mean()) if loud > 0 else 0.0
+
+
+def active_sum(relative: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the log-mel of the frames that hold speech, `[B, 1, C]`, and their count, `[B, 1, 1]`."""
+    active = (relative.mean(-1, keepdim=True) > ACTIVE).to(relative.dtype)
+    return (torch.log(relative + FLOOR) * active).sum(1, keepdim=True), active.sum(1, keepdim=True)
+
+
+def mean_spectrum(total: Tensor, count: Tensor, prior: Tensor) -> Tensor:
+    """Mean log-mel of a voice, pulled towards the average voice `[C]` where little was heard of it."""
+    return (total + PRIOR_FRAMES * prior) / (count + PRIOR_FRAMES)
+
+
+def log_mel(relative: Tensor, mean: Tensor) -> Tensor:
+    """`[B, T', C]` mel power over the reference -> log-mel about zero, in units that networks like."""
+    return (torch.log(relative + FLOOR) - mean) / 2.0
+
+
+def mel_hz(num_mels: int) -> FloatArray:
+    """`[C]` centre frequencies of the mel bands in Hz."""
+    low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, HIGHEST_HZ))
+    mels = np.linspace(low, high, num_mels + 2)[1:-1]
+    return np.asarray(700 * (10 ** (mels / 2595) - 1))

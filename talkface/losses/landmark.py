@@ -1,0 +1,92 @@
+"""Predicted and real displacement -> how wrong the mouth is, in place, in time and in rhythm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from talkface.landmarks.layout import JAW, LOWER_INNER_LIP, MOUTH, NUM_LANDMARKS, UPPER_INNER_LIP
+from talkface.types import FloatArray
+
+
+@dataclass(frozen=True)
+class LandmarkLossConfig:
+    """Weights of the terms; 0 leaves a term out."""
+
+    points: float = 3.0  # L1 of the points
+    correlation: float = 1.0  # 1 - Pearson r of the opening over the stretch
+    velocity: float = 0.5  # L1 of the opening's change per frame
+    closed: float = 0.0  # L1 of the opening where the real mouth is closed
+
+
+def point_weights() -> FloatArray:
+    """`[68]` importance: mouth 1, jaw up to 0.5 at the chin, all else 0 (speech does not move it)."""
+    weights = np.zeros(NUM_LANDMARKS, np.float32)
+    weights[MOUTH] = 1.0
+    weights[JAW] = 0.2 + 0.3 * np.sin(np.pi * np.arange(len(JAW)) / (len(JAW) - 1)).astype(np.float32)
+    return weights
+
+
+def lip_opening(motion: Tensor) -> Tensor:
+    """Vertical inner-lip gap, `[..., 68, 2]` -> `[...]`."""
+    return motion[..., LOWER_INNER_LIP, 1] - motion[..., UPPER_INNER_LIP, 1]
+
+
+def point_l1(predicted: Tensor, real: Tensor, weight: Tensor, importance: Tensor) -> Tensor:
+    """Mean distance per coordinate, `[B, T, 68, 2]` twice, `[B, T]`, `[68]` -> scalar."""
+    error = ((predicted - real).abs().mean(-1) * importance).sum(-1) / importance.sum()
+    return _mean(error, weight)
+
+
+def opening_correlation(predicted: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+    """Pearson r over time of openings `[B, T]` -> `[B]`; a little below the true one for mouths that hardly move."""
+    share = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
+    predicted = predicted - (predicted * share).sum(1, keepdim=True)
+    real = real - (real * share).sum(1, keepdim=True)
+    spread = (predicted.square() * share).sum(1) * (real.square() * share).sum(1)
+    return (predicted * real * share).sum(1) / (spread + 1e-3).sqrt()
+
+
+def landmark_terms(
+    predicted: Tensor, real: Tensor, weight: Tensor, importance: Tensor, config: LandmarkLossConfig
+) -> dict[str, Tensor]:
+    """Weighted terms by name, to be summed.
+
+    Args:
+        predicted: `[B, T, 68, 2]` displacement over the speaker's range.
+        real: the same.
+        weight: `[B, T]` 0 where there is nothing to learn from.
+        importance: `[68]`.
+    """
+    opening, real_opening = lip_opening(predicted), lip_opening(real)
+    change = (opening.diff(dim=1) - real_opening.diff(dim=1)).abs()
+    shut = (real_opening < 0.15).to(weight.dtype)  # of the speaker's range
+    moves = (real_opening.amax(1) > 0.2).to(weight.dtype)  # a mouth that never opens has no rhythm to match
+    correlation = 1 - opening_correlation(opening, real_opening, weight)
+    terms = {
+        "points": config.points * point_l1(predicted, real, weight, importance),
+        "correlation": config.correlation * _mean(correlation, moves),
+        "velocity": config.velocity * _mean(change, weight[:, 1:] * weight[:, :-1]),
+        "closed": config.closed * _mean((opening - real_opening).abs(), weight * shut),
+    }
+    return {name: term for name, term in terms.items() if getattr(config, name) > 0}
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    return (values * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def pearson(first: FloatArray, second: FloatArray) -> float:
+    """Correlation of two series; 0 where one of them is constant."""
+    a, b = first - first.mean(), second - second.mean()
+    spread = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
+    return float((a * b).sum() / spread) if spread > 1e-12 else 0.0
+
+
+def pearson_at_lag(predicted: FloatArray, real: FloatArray, lag: int) -> float:
+    """Correlation of `real[t]` with `predicted[t - lag]`: a positive lag means that the picture follows the sound."""
+    if lag > 0:
+        return pearson(predicted[:-lag], real[lag:])
+    if lag < 0:
+        return pearson(predicted[-lag:], real[:lag])
+    return pearson(predicted, real)

@@ -1,0 +1,87 @@
+"""Predicted and real openings -> by how many frames each clip's picture follows its sound."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from talkface.losses.landmark import pearson_at_lag
+from talkface.types import FloatArray
+
+FRAMES_PER_VOTE = 8.0  # neighbouring frames say the same; so many count as one
+SAME_CAMERA = 5  # clips; a speaker with more was recorded in one set-up, with one offset
+
+
+@dataclass(frozen=True)
+class OffsetConfig:
+    """How offsets are measured before training."""
+
+    steps: int = 400  # of training of each of the two networks that measure; 0 leaves all clips as they are
+    reach: int = 8  # largest offset in frames
+    spread: float = 1.0  # frames; offsets beyond it must be well supported
+
+
+def lag_evidence(predicted: FloatArray, real: FloatArray, reach: int) -> FloatArray:
+    """`[2 reach + 1]` log likelihood of each lag, from the correlation there (0 where too little overlaps)."""
+    evidence = np.zeros(2 * reach + 1)
+    for index, lag in enumerate(range(-reach, reach + 1)):
+        if len(real) > abs(lag) + 12:
+            r = min(max(pearson_at_lag(predicted, real, lag), 0.0), 0.99)
+            evidence[index] = -0.5 * len(real) / FRAMES_PER_VOTE * np.log(1 - r * r)
+    return evidence
+
+
+def most_likely_lag(evidence: FloatArray, spread: float) -> float:
+    """Peak of evidence and a heavy-tailed prior about 0, refined by a parabola, in frames."""
+    reach = len(evidence) // 2
+    lags = np.arange(-reach, reach + 1)
+    posterior = evidence - 1.5 * np.log1p((lags / spread) ** 2)
+    peak = int(np.argmax(posterior))
+    lag = float(lags[peak])
+    if 0 < peak < len(lags) - 1:
+        before, here, after = posterior[peak - 1 : peak + 2]
+        bend = before - 2 * here + after
+        if bend < 0:
+            lag += float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+    return lag
+
+
+def estimate_lags(
+    predictions: Sequence[tuple[str, str, FloatArray, FloatArray]], config: OffsetConfig
+) -> dict[str, float]:
+    """Lag of every clip by key.
+
+    Args:
+        predictions: (key, speaker, predicted opening `[T]`, real opening `[T]`), by a network that did not train on
+            the speaker.
+    """
+    evidence = {key: lag_evidence(predicted, real, config.reach) for key, _, predicted, real in predictions}
+    speaker_of = {key: speaker for key, speaker, _, _ in predictions}
+    keys_of: dict[str, list[str]] = {}
+    for key, speaker in speaker_of.items():
+        keys_of.setdefault(speaker, []).append(key)
+    lags = {}
+    for keys in keys_of.values():
+        shared = len(keys) > SAME_CAMERA
+        together = np.sum([evidence[key] for key in keys], 0)
+        for key in keys:
+            lags[key] = most_likely_lag(together if shared else evidence[key], config.spread)
+    return lags
+
+
+def load_lags(path: Path) -> dict[str, float] | None:
+    """Lags that an earlier start of the run measured."""
+    if not path.is_file():
+        return None
+    return {str(key): float(lag) for key, lag in json.loads(path.read_text()).items()}
+
+
+def save_lags(path: Path, lags: dict[str, float]) -> None:
+    """Write them under another name first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps({key: round(lag, 3) for key, lag in sorted(lags.items())}, indent=1))
+    os.replace(partial, path)

@@ -1,0 +1,54 @@
+"""Landmark losses: numpy as oracle, perfect predictions cost nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from talkface.losses.landmark import (
+    LandmarkLossConfig,
+    landmark_terms,
+    lip_opening,
+    opening_correlation,
+    pearson,
+    pearson_at_lag,
+    point_l1,
+    point_weights,
+)
+
+
+@pytest.fixture
+def motion() -> torch.Tensor:
+    return torch.randn(2, 50, 68, 2, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_perfect_prediction_costs_nothing(motion: torch.Tensor) -> None:
+    weight, importance = torch.ones(2, 50), torch.from_numpy(point_weights())
+    terms = landmark_terms(motion, motion, weight, importance, LandmarkLossConfig(closed=1.0))
+    assert {name: pytest.approx(0, abs=1e-3) for name in terms} == {k: v.item() for k, v in terms.items()}
+
+
+def test_correlation_is_numpys_and_ignores_weightless_frames(motion: torch.Tensor) -> None:
+    real, predicted = lip_opening(motion[:1]), lip_opening(motion[1:])
+    weight = torch.ones(1, 50)
+    weight[:, 30:] = 0
+    expected = np.corrcoef(real[0, :30].numpy(), predicted[0, :30].numpy())[0, 1]
+    assert opening_correlation(predicted, real, weight).item() == pytest.approx(expected, abs=1e-3)
+    predicted[:, 30:] = 99.0
+    assert opening_correlation(predicted, real, weight).item() == pytest.approx(expected, abs=1e-3)
+
+
+def test_point_l1_by_hand() -> None:
+    real = torch.zeros(1, 1, 68, 2)
+    predicted = real.clone()
+    predicted[0, 0, 62] = torch.tensor([1.0, 3.0])
+    importance = torch.zeros(68)
+    importance[60:64] = 1
+    assert point_l1(predicted, real, torch.ones(1, 1), importance).item() == pytest.approx(2 / 4)
+
+
+def test_positive_lag_means_that_the_picture_follows() -> None:
+    sound = np.random.default_rng(0).standard_normal(80)
+    picture = np.roll(sound, 2)
+    assert pearson_at_lag(sound, picture, 2) == pytest.approx(1, abs=1e-6)
+    assert abs(pearson_at_lag(sound, picture, 0)) < 0.5
+    assert pearson(np.ones(5), sound[:5]) == 0
