@@ -15,6 +15,7 @@ from talkface.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from talkface.data.manifest import Record
+    from talkface.types import Clip
 
 SHEET_NAME = "contact_sheet.png"
 
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def prepare(
-    corpus: Annotated[str, typer.Argument(help="Layout of the corpus: folder (any clips).")],
+    corpus: Annotated[str, typer.Argument(help="folder (any clips), lrw, grid, lrs3, cremad, voxceleb1 or voxceleb2.")],
     root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the clips.")],
     out: Annotated[Path, typer.Argument(help="Folder for the shards; the same command resumes there.")],
     table: Annotated[
@@ -52,15 +53,12 @@ def prepare(
     from talkface.data.contact_sheet import write_contact_sheet
     from talkface.data.prepare import PrepareConfig
     from talkface.data.prepare import prepare as prepare_clips
-    from talkface.data.sources import SOURCES
 
-    if corpus not in SOURCES:
-        raise ConfigError(f"unknown corpus {corpus!r}: known are {', '.join(SOURCES)}")
     given = list(overrides or [])
     given += [f"preprocess.sync={checked_sync(sync)}"] if sync is not None else []
     given += [f"workers={workers}"] if workers is not None else []
     settings = load_config(PrepareConfig, config, given)
-    clips = SOURCES[corpus](root, table, parse_where(where or []))
+    clips = corpus_clips(corpus, root, table, parse_where(where or []))
     with _clip_progress(len(clips), quiet) as advance:
         records = prepare_clips(clips, out, settings, advance)
     if not quiet:
@@ -68,6 +66,23 @@ def prepare(
     if all(record.refused for record in records):
         raise DatasetError(f"all {len(records)} clips were refused: {out / 'manifest.jsonl'} says why")
     write_contact_sheet(out, out / SHEET_NAME)
+
+
+def corpus_clips(corpus: str, root: Path, table: Path | None, where: dict[str, list[str]]) -> list["Clip"]:
+    """What the corpus' adapter finds.
+
+    Raises:
+        ConfigError: a table for a corpus that brings its own lists.
+        DatasetError: from the adapter: wrong name or root, no clip that fits.
+    """
+    from talkface.data.sources.folder import find_folder_clips
+    from talkface.data.sources.registry import find_clips
+
+    if corpus == "folder":
+        return find_folder_clips(root, table, where)
+    if table is not None:
+        raise ConfigError(f"--table is for `prepare folder`: {corpus} says itself who speaks in which split")
+    return find_clips(corpus, root, where)
 
 
 def parse_where(items: Sequence[str]) -> dict[str, list[str]]:
