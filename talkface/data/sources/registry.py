@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from talkface.data.importers import PICKLE_SUFFIXES, WHY_NO_PICKLES, refuse_pickles
+from talkface.data.sources.arrays import ATVGNET, LSTM_HDF5
 from talkface.data.sources.cremad import CREMAD
 from talkface.data.sources.grid import GRID
 from talkface.data.sources.lrs3 import LRS3
@@ -16,6 +18,9 @@ from talkface.errors import DatasetError
 from talkface.types import Clip
 
 CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, VOXCELEB1, VOXCELEB2)}
+IMPORTS: dict[str, Corpus] = {c.name: c for c in (ATVGNET, LSTM_HDF5)}
+"""Landmarks that earlier systems left; they can look like anything, so no root is taken for one of them."""
+
 CLIP_COLUMNS = ("speaker", "split", "key")
 MOST_LOOKED_AT = 2000  # clips of a folder above that may hold the given one
 MOST_CHILDREN = 20  # sub-folders looked into for a corpus that was given one level too high
@@ -33,15 +38,12 @@ def find_clips(name: str, root: Path, where: Mapping[str, Sequence[str]] | None 
         DatasetError: unknown corpus, no such folder, another layout (the message names what it looks like), or no clip
             that fits `where`.
     """
-    if name not in CORPORA:
-        nearest = difflib.get_close_matches(name, CORPORA, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"known are folder, {', '.join(CORPORA)}"
-        raise DatasetError(f"unknown corpus {name!r}: {hint}")
-    if not root.is_dir():
-        raise DatasetError(f"no folder {root}: give the folder that holds {CORPORA[name].layout}")
-    clips = list(CORPORA[name].find(root))
+    corpus = load_corpus(name)
+    if not root.is_dir() and not (corpus is LSTM_HDF5 and root.is_file()):
+        raise DatasetError(f"no folder {root}: give the folder that holds {corpus.layout}")
+    clips = list(corpus.find(root))
     if not clips:
-        raise DatasetError(wrong_root(CORPORA[name], root))
+        raise DatasetError(wrong_root(corpus, root))
     fitting = [clip for clip in clips if all(_value(clip, key) in values for key, values in (where or {}).items())]
     if not fitting:
         wanted = ", ".join(f"{key}={'|'.join(values)}" for key, values in (where or {}).items())
@@ -49,9 +51,29 @@ def find_clips(name: str, root: Path, where: Mapping[str, Sequence[str]] | None 
     return fitting
 
 
+def load_corpus(name: str) -> Corpus:
+    """Published corpus or import by name.
+
+    Raises:
+        DatasetError: unknown; or pickles, which no import opens.
+    """
+    known = {**CORPORA, **IMPORTS}
+    if name in known:
+        return known[name]
+    if f".{name}" in PICKLE_SUFFIXES:
+        raise DatasetError(f"no import of {name}: {WHY_NO_PICKLES}")
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known are folder, {', '.join(known)}"
+    raise DatasetError(f"unknown corpus {name!r}: {hint}")
+
+
 def wrong_root(corpus: Corpus, root: Path) -> str:
     """One line: what was expected, and which corpus or folder this looks like."""
+    if corpus.name in IMPORTS and root.is_dir():
+        refuse_pickles(root)
     expected = f"no {corpus.name} in {root}: expected {corpus.layout}"
+    if root.is_file():
+        return expected
     if not any(root.iterdir()):
         return f"{expected}, but the folder is empty (get the corpus at {corpus.home})"
     for below in folders(root)[:MOST_CHILDREN]:
