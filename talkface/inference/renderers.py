@@ -174,10 +174,13 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
         weights: shipped name or path; the family's own default if not given.
 
     Raises:
-        ConfigError: unknown family, or a device that this machine does not have.
+        ConfigError: unknown family, weights for one that has none, or a device that this machine does not have.
         CheckpointError: weights that are missing or of another kind.
     """
     if name == "warp":
+        pick_device(device)  # a word that is no device is a mistake here too
+        if weights is not None:
+            raise ConfigError(f"renderer warp has no network, but weights {weights} were given: leave them out")
         return WarpRenderer()
     if name == "hybrid":
         return HybridRenderer(build_hybrid(load_weights(weights or "hybrid", "hybrid")), pick_device(device))
@@ -210,8 +213,9 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(name.split(":")[0], False):
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    kind, _, index = name.partition(":")
+    if not (index or "0").isdigit() or int(index or 0) >= there.get(kind, 0):
         usable = ", ".join(["auto", *(kind for kind, present in there.items() if present)])
         raise ConfigError(f"device {name!r} is not on this machine: use one of {usable}")
     return torch.device(name)
