@@ -42,8 +42,8 @@ DRAWS = 4  # of a pair, before one that is turned too far is taken
 class PatchConfig:
     """How patches are cut and varied."""
 
-    size: int = 96  # side of the mouth patch in pixels
-    scale: float = 1.15  # side in outer-eye distances
+    size: int = 80  # side of the mouth patch in pixels
+    scale: float = 1.0  # side in outer-eye distances
     pool: int = 6  # frames of a clip that a pair is picked from by their opening
     jitter: float = 0.006  # noise of the target's landmarks, outer-eye distances: what a predictor gets wrong
     degrade: float = 0.25  # share of examples at a lower resolution or with a worse JPEG

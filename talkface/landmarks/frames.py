@@ -5,7 +5,7 @@ import numpy as np
 from talkface.landmarks.layout import JAW, LEFT_EYE, OUTER_LIP, RIGHT_EYE, interocular
 from talkface.types import FloatArray
 
-MOUTH_SCALE = 1.15  # side of the mouth patch in outer-eye distances: the widest smile and a wide-open mouth fit
+MOUTH_SCALE = 1.0  # side of the mouth patch in outer-eye distances: the widest smile and a wide-open mouth fit
 FACE_SCALE = 3.2  # side of the face square in outer-eye distances: forehead to below the chin, both ears
 
 

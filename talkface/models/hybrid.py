@@ -15,8 +15,8 @@ RIM = 0.09  # width of the patch's border, as a share of its side, in which the 
 class HybridConfig:
     """Size of the network; travels in the checkpoint."""
 
-    patch: int = 96  # side in pixels of the mouth patch, a multiple of 8
-    scale: float = 1.15  # side of the mouth patch in outer-eye distances
+    patch: int = 80  # side in pixels of the mouth patch, a multiple of 8
+    scale: float = 1.0  # side of the mouth patch in outer-eye distances
     channels: tuple[int, int, int] = (32, 64, 128)  # at 1/2, 1/4 and 1/8 of the patch's side
     depth: int = 3  # residual blocks at 1/8
     embedding: int = 128
@@ -78,13 +78,11 @@ class Hybrid(nn.Module):
         self.decode_middle = AdaptiveResBlock(middle, config.embedding)
         self.up_fine = nn.Conv2d(middle + fine, fine, 3, padding=1)
         self.decode_fine = AdaptiveResBlock(fine, config.embedding)
-        self.to_full = nn.Conv2d(fine, 4 * 16, 3, padding=1)
-        self.refine = nn.Conv2d(16 + 6, 16, 3, padding=1)
-        self.paint = nn.Conv2d(16, 4, 3, padding=1)
+        self.paint = nn.Conv2d(fine, 4 * 4, 3, padding=1)  # colour and mask of 2 x 2 pixels
         nn.init.zeros_(self.attend.weight)
         with torch.no_grad():
-            self.paint.weight[3] *= 0.1
-            self.paint.bias[3] = 0.0  # type: ignore[index]
+            self.paint.weight[12:] *= 0.1
+            self.paint.bias[12:] = 0.0  # type: ignore[index]
 
     def enroll(self, patches: Tensor) -> Enrolled:
         """`[K, 6, S, S]` photos' own mouth patches and sketches -> what `paint_frames` needs of them."""
@@ -123,21 +121,17 @@ class Hybrid(nn.Module):
         fine, middle, coarse = (_mix(features, logits) for features in (fine, middle, coarse))
         attention = F.interpolate(logits[:, :, 0], scale_factor=2, mode="bilinear").softmax(1)  # [B, K, S, S]
         mixed = (attention[:, :, None] * warped).sum(1)
-        colour, mask = self._decode(fine, middle, coarse, embedding, mixed, sketch)
+        colour, mask = self._decode(fine, middle, coarse, embedding)
         return Painted(mixed + mask * (colour - mixed), colour, mask, mixed, attention)
 
-    def _decode(
-        self, fine: Tensor, middle: Tensor, coarse: Tensor, embedding: Tensor, mixed: Tensor, sketch: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _decode(self, fine: Tensor, middle: Tensor, coarse: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
         for block in self.bottom:
             coarse = block(coarse, embedding)
         middle = self.up_middle(torch.cat([F.interpolate(coarse, scale_factor=2), middle], 1))
         middle = self.decode_middle(middle, embedding)
         fine = self.up_fine(torch.cat([F.interpolate(middle, scale_factor=2), fine], 1))
         fine = self.decode_fine(fine, embedding)
-        full = F.pixel_shuffle(F.relu(self.to_full(fine)), 2)
-        full = F.relu(self.refine(torch.cat([full, mixed.to(full.dtype), sketch.to(full.dtype)], 1)))
-        painted = self.paint(full).float()
+        painted = F.pixel_shuffle(self.paint(F.relu(fine)).float(), 2)
         colour = torch.tanh(painted[:, :3])
         return colour, torch.sigmoid(painted[:, 3:]) * border_window(self.config.patch, painted)
 

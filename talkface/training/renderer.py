@@ -53,7 +53,7 @@ class RendererLossConfig:
 
     blend: float = 1.0  # L1 of the blend with the warp
     colour: float = 1.0  # L1 of the painted colour itself: what opens the mask
-    inner_gain: float = 3.0  # how much more the inner mouth counts
+    inner_gain: float = 4.0  # how much more the inner mouth counts
     edges: float = 1.0
     outside: float = 0.02  # mask away from the lips, where the warp is sharper
     adversarial: float = 0.02
@@ -63,9 +63,9 @@ class RendererLossConfig:
 
 @dataclass(frozen=True)
 class RendererOptimConfig:
-    rate: float = 6e-4  # of Adam, for the renderer
+    rate: float = 8e-4  # of Adam, for the renderer
     discriminator_rate: float = 4e-4
-    halve_every: int = 4000  # steps after which the renderer's rate has halved, smoothly
+    halve_every: int = 3000  # steps after which the renderer's rate has halved, smoothly
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class RendererJob:
         if device.type == "cpu":
             self.renderer = self.renderer.to(memory_format=torch.channels_last)
         self.ema = Ema(self.renderer, config.run.ema)
-        self.optimizer = torch.optim.Adam(self.renderer.parameters(), config.optim.rate, betas=(0.5, 0.99))
+        self.optimizer = torch.optim.Adam(self.renderer.parameters(), config.optim.rate, betas=(0.9, 0.99))
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), config.optim.discriminator_rate, betas=(0.0, 0.99)
         )
