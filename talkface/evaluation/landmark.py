@@ -16,6 +16,10 @@ from talkface.types import FloatArray
 MIN_FRAMES = 8  # fewer common frames than this make no correlation
 STILL_STD = 1e-6  # openings that vary less than this (in outer-eye distances) do not move at all
 
+RIGID = np.arange(17, 48)  # brows, nose and eyes: all but what speech moves most
+
+RIGID = np.arange(17, 48)  # brows, nose and eyes: all but what speech moves most
+
 LmdConvention = Literal["mean", "sum"]
 
 
@@ -132,9 +136,10 @@ def most_open_frames(openings: FloatArray, share: float = 0.1, at_least: int = 3
 
 
 def closed_frame(landmarks: FloatArray) -> int:
-    """Index of the frame that serves as the photo: of the tenth with the most closed mouths, the most frontal one.
+    """Index of the frame that serves as the photo: of the tenth with the most closed mouths, the most typical one.
 
-    Frontal means that the nose tip is as far from one outer eye corner as from the other.
+    Typical is the frame whose points other than the mouth's lie nearest to their median over the clip, so that what
+    is compared is the mouth and not how far the person turned or walked between two frames.
 
     Raises:
         ValueError: no frame has a face.
@@ -145,9 +150,9 @@ def closed_frame(landmarks: FloatArray) -> int:
         raise ValueError("no frame of the clip has a face")
     count = max(1, len(finite) // 10)
     candidates = finite[np.argsort(openings[finite], kind="stable")][:count]
-    points = np.asarray(landmarks, np.float64)[candidates]
-    left, right = (np.linalg.norm(points[:, 30] - points[:, corner], axis=-1) for corner in (36, 45))
-    return int(candidates[np.argmin(np.abs(np.log(left / right)))])
+    points = np.asarray(landmarks, np.float64)[:, RIGID]
+    distances = np.linalg.norm(points[candidates] - np.median(points[finite], axis=0), axis=-1).mean(-1)
+    return int(candidates[np.argmin(distances)])
 
 
 def _centred_distances(made: FloatArray, real: FloatArray, chosen: FloatArray) -> FloatArray:
