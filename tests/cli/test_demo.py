@@ -1,0 +1,77 @@
+"""`talkface demo` needs nothing but the package; `talkface doctor` tells what is missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+
+import talkface
+from talkface.__main__ import run
+from talkface.audio.io import open_speech, speech_level
+from talkface.cli import doctor
+from talkface.errors import MediaError
+from talkface.video.mark import verify_mark
+
+SPEECH = Path(talkface.__file__).parent / "cli" / "demo_speech.flac"
+
+
+def test_the_speech_in_the_package_is_a_few_sentences() -> None:
+    speech = open_speech(SPEECH)
+    assert 7 < speech.duration_s < 10
+    assert 0.03 < speech_level(speech) < 0.3
+
+
+def test_the_demo_folder_shows_the_same_speech() -> None:
+    link = Path(__file__).resolve().parents[2] / "demo" / "speech.flac"
+    assert link.read_bytes() == SPEECH.read_bytes()
+
+
+@pytest.mark.flow
+def test_demo_makes_a_marked_video_and_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # the second run replaces the first one's video
+        assert run(["demo", "--renderer", "warp"]) == 0
+        said = capsys.readouterr().out
+        assert said.strip().splitlines()[-1] == f"demo video: {tmp_path / 'talkface_demo.mp4'}"
+        assert "network: audio2landmark" in said
+    assert verify_mark(tmp_path / "talkface_demo.mp4")
+    with av.open(str(tmp_path / "talkface_demo.mp4")) as video:
+        assert video.streams.video[0].frames == round(open_speech(SPEECH).duration_s * 25)
+
+
+def test_demo_does_not_replace_a_strangers_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "talkface_demo.mp4").write_bytes(b"precious")
+    assert run(["demo", "--renderer", "warp"]) == 1
+    assert "exists" in capsys.readouterr().err
+    assert (tmp_path / "talkface_demo.mp4").read_bytes() == b"precious"
+
+
+def test_doctor_is_content_with_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(["doctor"])
+    said = capsys.readouterr().out
+    shipped = {model.name for model in talkface.list_models()}
+    assert code == (0 if {"audio2landmark", "hybrid"} <= shipped else 1), said
+    for name in ("torch", "dlib-bin", "encoder", "face detector", "networks"):
+        assert name in said
+
+
+def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def no_encoder() -> str:
+        raise MediaError("no libx264: reinstall imageio-ffmpeg")
+
+    monkeypatch.setattr(doctor, "_encoder", no_encoder)
+    assert run(["doctor"]) == 1
+    assert "missing" in capsys.readouterr().out
+
+
+def test_a_traceback_is_there_for_those_who_ask() -> None:
+    words = [sys.executable, "-m", "talkface", "animate"]
+    ran = subprocess.run(words, capture_output=True, text=True, env={"TALKFACE_TRACEBACK": "1", "PATH": ""})
+    assert "Traceback" in ran.stderr and ran.stderr.strip().splitlines()[-1].startswith("error: no photo given")
