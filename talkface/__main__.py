@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import traceback
 import warnings
@@ -41,6 +42,7 @@ def build_app() -> typer.Typer:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a mistake in the input, 2 in the command, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -52,20 +54,29 @@ def run(arguments: Sequence[str]) -> int:
     except TalkfaceError as error:
         return _say(error, str(error), 1)
     except (KeyboardInterrupt, typer.Abort) as error:
-        return _say(error, "interrupted; nothing half-written was left behind", INTERRUPTED)
+        return _say(error, "interrupted", INTERRUPTED)
     except typer.Exit as error:
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has left, as in `talkface ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError as error:
+        return _say(error, "not enough memory: use a smaller photo, or close other programs", 1)
+    except OSError as error:  # a full disk or a file taken away where no room expected it
+        return _say(error, f"{error.filename or 'a file'} cannot be used: {error.strerror or error}", 1)
     except Exception as error:  # noqa: BLE001 - the outermost door: whatever is left becomes one line and a code
         if hasattr(error, "format_message"):  # what the parser says of a wrong command line
             message = error.format_message()
             return _say(error, message and f"{message} (talkface --help lists what there is)", USAGE)
         return _say(error, f"fault in talkface: {type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", 1)
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code itself
-        return _say(KeyboardInterrupt(), "interrupted; nothing half-written was left behind", INTERRUPTED)
+        return _say(KeyboardInterrupt(), "interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _terminate(number: int, _: object) -> None:
+    """End like Ctrl-C does, so that half-written files are removed; the parser must not take it for its own."""
+    raise SystemExit(128 + number)
 
 
 def _print_version(wanted: bool) -> None:

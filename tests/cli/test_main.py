@@ -85,6 +85,8 @@ def test_no_words_show_the_help_and_fail(capsys: pytest.CaptureFixture[str]) -> 
     [
         (KeyboardInterrupt(), INTERRUPTED, "interrupted"),
         (talkface.errors.MediaError("a.jpg is\n empty"), 1, "a.jpg is empty"),
+        (OSError(28, "No space left on device", "l.npz"), 1, "l.npz cannot be used: No space left on device"),
+        (MemoryError(), 1, "not enough memory"),
         (RuntimeError("boom"), 1, "fault in talkface: RuntimeError: boom"),
     ],
 )

@@ -1,8 +1,10 @@
 """Every awkward file gives a good video or one clear line: the table of file -> outcome."""
 
 import re
+import signal
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -299,6 +301,22 @@ def test_quiet_says_nothing(
     assert run(["animate", *words, "--audio2landmark", str(untrained)]) == 0
     said = capfd.readouterr()
     assert said.out == "" and said.err == ""
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_video_leaves_nothing(files: Path, untrained: Path, sent: signal.Signals, code: int) -> None:
+    wavfile.write(files / "speech.wav", 16_000, np.random.default_rng(0).normal(0, 0.1, 800_000).astype(np.float32))
+    words = ["animate", "photo.png", "speech.wav", "-o", "o.mp4", "--renderer", "warp", "--fps", "60"]
+    command = [sys.executable, "-m", "talkface", *words, "--audio2landmark", str(untrained)]
+    process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list(files.glob(".o.*")) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(sent)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert said == ("error: interrupted\n" if sent == signal.SIGINT else "")
+    assert sorted(path.name for path in files.iterdir()) == ["photo.png", "speech.wav"]
 
 
 def test_a_full_disk_leaves_nothing(files: Path, untrained: Path) -> None:
