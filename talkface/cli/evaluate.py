@@ -1,5 +1,6 @@
 """`talkface evaluate default` -> the table of what the default networks must reach, as measured."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from rich.progress import track
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.default_table import Bench, HeldOutClip, Maker
+    from talkface.evaluation.default_table import Bench, ClipScore, HeldOutClip, Maker
     from talkface.evaluation.portraits import Portrait
     from talkface.evaluation.report import Measure
     from talkface.inference.animator import Animator
@@ -149,8 +150,7 @@ def _measures(
         clips = read_test_clips(data)
         if not full:
             clips = _few_people(clips) if quick else _few_clips(clips)
-        scores = score_clips(clips, makers, bench, natural=natural)
-        _write_json_lines(out / "clips.jsonl", [asdict(one) for one in scores])
+        scores = list(_written(score_clips(clips, makers, bench, natural=natural), out / "clips.jsonl"))
         yield from clip_measures(scores, judged)
     if set(parts) & {"silence", "identity", "still"}:
         portraits = _portraits(data, bench, quick=quick, full=full)
@@ -214,8 +214,11 @@ def _backwards(speech: "Waveform") -> "Waveform":
     return Waveform(np.ascontiguousarray(kept[::-1]), speech.rate)
 
 
-def _write_json_lines(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    import json
-
-    lines = [json.dumps({key: None if value != value else value for key, value in row.items()}) for row in rows]
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+def _written(scores: Iterable["ClipScore"], path: Path) -> Iterator["ClipScore"]:
+    """Write every score as one JSON line as soon as it is known: a look at half a run is worth something."""
+    with path.open("w", encoding="utf-8") as file:
+        for one in scores:
+            row = {key: None if value != value else value for key, value in asdict(one).items()}
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            yield one

@@ -81,17 +81,16 @@ class Bench:
 
 def score_clips(
     clips: Sequence[HeldOutClip], makers: Sequence[Maker], bench: Bench, *, natural: bool
-) -> list[ClipScore]:
+) -> Iterator[ClipScore]:
     """Score every system on every clip, the real clip re-encoded among them; clips without a face are left out."""
-    scores: list[ClipScore] = []
     for clip in bench.track(clips, "test clips"):
         real = load_real_clip(clip, bench.detector, bench.folder / "real", bench.longest_s)
         if real is None:
             continue
-        scores.append(_score_real(real))
-        scores.append(_score_still(real))
-        scores.extend(_score_maker(real, maker, bench, natural=natural) for maker in makers)
-    return scores
+        yield _score_real(real)
+        yield _score_still(real)
+        for maker in makers:
+            yield _score_maker(real, maker, bench, natural=natural)
 
 
 def clip_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
