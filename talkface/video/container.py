@@ -23,7 +23,7 @@ def open_container(path: Path) -> InputContainer:
     try:
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty (0 bytes): give another file")
-        return av.open(str(path), metadata_errors="ignore")
+        return av.open(f"file:{path}", metadata_errors="ignore")
     except FileNotFoundError as error:
         raise MediaError(f"no file {path}: check the name") from error
     except PermissionError as error:

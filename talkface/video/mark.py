@@ -30,7 +30,7 @@ def read_comment(path: Path | str) -> str:
     if not Path(path).is_file():
         raise MediaError(f"no file {path}: check the name")
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(f"file:{path}", metadata_errors="ignore") as container:
             tags = {key.lower(): value for key, value in container.metadata.items()}
             return str(tags.get("comment", ""))
     except (av.error.FFmpegError, OSError, ValueError) as error:

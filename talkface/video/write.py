@@ -152,7 +152,7 @@ class VideoWriter:
         coloured = frames.filter("scale", out_color_matrix="bt601", out_range="tv")
         frugal = {"x264-params": FRUGAL} if large else {}
         return coloured.output(
-            str(self._pictures),
+            f"file:{self._pictures}",
             vcodec="libx264",
             preset=PRESET,
             crf=CRF,
@@ -166,12 +166,12 @@ class VideoWriter:
         )
 
     def _sound_output(self, rate: int, channels: int) -> "ffmpeg.Stream":
-        pictures = ffmpeg.input(str(self._pictures))
+        pictures = ffmpeg.input(f"file:{self._pictures}")
         sound = ffmpeg.input("pipe:0", format="f32le", ar=rate, ac=channels)
         return ffmpeg.output(
             pictures.video,
             sound.audio,
-            str(self._whole),
+            f"file:{self._whole}",
             vcodec="copy",
             acodec="aac",
             audio_bitrate=AAC_BITRATE,

@@ -211,3 +211,12 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path) -> None:
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "it's é %d.mp4", "-dash.mp4", "http:x.mp4", "two..dots.mp4"])
+def test_any_file_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write(Path(name), 5, speech=open_speech(speech(0.2)))
+    assert verify_mark(path)
+    assert open_speech(path).duration_s == pytest.approx(0.2, abs=0.001)
+    assert [item.name for item in tmp_path.iterdir()] == [name]
