@@ -47,8 +47,15 @@ class PreparedClip:
     def __len__(self) -> int:
         return len(self.landmarks)
 
+    @property
+    def has_images(self) -> bool:
+        """Whether there are pictures; imported landmarks have none."""
+        return len(self.offsets) > 1
+
     def image(self, index: int) -> Image:
         """Face crop of frame `index`: `[256, 256, 3]` RGB (the size that was prepared)."""
+        if not self.has_images:
+            raise DatasetError(f"{self.key} in {self.shard} has landmarks only: it can teach how sound moves a face")
         start, end = self.offsets[index], self.offsets[index + 1]
         data = _read(self.shard, start, end - start)
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

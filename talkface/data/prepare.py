@@ -5,9 +5,11 @@ of pending clips are joined into a shard, which appears under its name only when
 is in a shard, pending, refused in the manifest, or still to do.
 """
 
+import hashlib
 import json
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,7 +21,7 @@ from pathlib import Path
 import cv2
 
 from talkface.data.manifest import Record, append_record, read_manifest, source_hash, source_stat, write_manifest
-from talkface.data.preprocess import PreprocessConfig, Refusal, members, preprocess
+from talkface.data.preprocess import PreprocessConfig, Refusal, check_config, members, preprocess
 from talkface.data.shards import PENDING, find_shards, join_samples, read_index, write_sample
 from talkface.errors import DatasetError
 from talkface.landmarks.detect import Detector, load_detector
@@ -55,7 +57,9 @@ def prepare(clips: Sequence[Clip], out: Path, config: PrepareConfig, progress: P
 
     Raises:
         DatasetError: `out` was made with other settings or is damaged.
+        ConfigError: a setting has an impossible value.
     """
+    check_config(config.preprocess)
     _open_folder(out, config.preprocess)
     records = _recover(out)
     todo = []
@@ -97,9 +101,10 @@ def _open_folder(out: Path, config: PreprocessConfig) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DatasetError(f"{path} is damaged: give another folder") from error
-    changed = [name for name in settings if before.get(name) != settings[name]]
+    before = {**asdict(PreprocessConfig()), **before}  # what a folder from an older version does not name
+    changed = [name for name in settings if before[name] != settings[name]]
     if changed:
-        list_ = ", ".join(f"{name} {before.get(name)} -> {settings[name]}" for name in changed)
+        list_ = ", ".join(f"{name} {before[name]} -> {settings[name]}" for name in changed)
         raise DatasetError(f"{out} was prepared with other settings ({list_}): give another folder or the old values")
 
 
@@ -187,7 +192,14 @@ def _alone(clip: Clip, out: Path, config: PrepareConfig) -> Record:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     """Workers started afresh: forking a process that runs threads can lock up."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_die_with_parent)
+
+
+def _die_with_parent() -> None:
+    """End this worker when the process that started it is killed; else it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 @cache
@@ -200,7 +212,7 @@ def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig) -> Record:
     """Prepare one clip into `pending/`; its record says what became of it."""
     start = time.process_time()
     try:
-        digest = source_hash(_sources(clip))
+        digest = _digest(clip)
     except OSError as error:
         return _record(clip, reason="unreadable", detail=f"{error.filename}: {error.strerror}")
     record = replace(_record(clip), source_hash=digest)
@@ -222,6 +234,13 @@ def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig) -> Record:
         source_frames=example.source_frames,
         work_s=round(time.process_time() - start, 3),
     )
+
+
+def _digest(clip: Clip) -> str:
+    """Hash of the clip's content; for a row of one large file, of the file's size and time and the row's number."""
+    if "row" not in clip.info:
+        return source_hash(_sources(clip))
+    return hashlib.sha256(f"{clip.video} {source_stat([clip.video])} {clip.info['row']}".encode()).hexdigest()
 
 
 def _record(clip: Clip, reason: str = "", detail: str = "") -> Record:
