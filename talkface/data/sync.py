@@ -16,7 +16,7 @@ from talkface.types import SAMPLE_RATE, FloatArray
 MAX_LAG = 8.0  # frames at 25 fps searched to either side
 LAG_STEP = 0.5
 PRIOR_FRAMES = 3.0  # standard deviation of offsets met in 74 clips of eight corpora
-CORRELATED_FRAMES = 4.0  # neighbouring frames' openings are alike: T frames are worth T / 4 independent ones
+CORRELATED_FRAMES = 6.0  # neighbouring frames' openings are alike: T frames are worth T / 6 independent ones
 NEAR_FRAMES = 1.5  # confidence is the probability that the lag is right to this
 SHORTEST_FRAMES = 15
 MELS_PER_FRAME = 4  # log-mel frames of 10 ms in a video frame of 40 ms

@@ -51,10 +51,14 @@ def detect_any_rotation(detector: Detector, image: Image) -> tuple[list[Face], i
     """
     efforts: tuple[Effort, ...] = ("photo", "hard")
     for effort in efforts:
-        for turns in (0, 1, 3, 2):  # lying photos are commoner than upside-down ones
-            faces = detector.detect(np.ascontiguousarray(np.rot90(image, turns)), effort)
-            if faces:
-                return faces, turns
+        upright = detector.detect(image, effort)
+        if upright:
+            return upright, 0
+        # detectors also take some upside-down faces for faces, but less surely
+        turned = [(detector.detect(np.ascontiguousarray(np.rot90(image, turns)), effort), turns) for turns in (1, 2, 3)]
+        faces, turns = max(turned, key=lambda found: max((face.score for face in found[0]), default=-np.inf))
+        if faces:
+            return faces, turns
     return [], 0
 
 
@@ -86,7 +90,7 @@ class FaceTracker:
         near = None if self._last is None else self._near(image, self._last)
         if near is not None:
             return near
-        found = self._detector.boxes(image, "video")
+        found = self._detector.boxes(image, "video") or self._detector.boxes(image, "hard")
         if not found:
             return None
         box, score = found[0]
@@ -101,9 +105,14 @@ class FaceTracker:
         matrix = np.array([[scale, 0, (reach - tracked[0]) * scale], [0, scale, (reach - tracked[1]) * scale]])
         region = cut_patch(image, matrix, round((side + 2 * reach) * scale))
         here = (tracked[0], tracked[1])
-        boxes = [(_unscaled(box, scale, reach, here), score) for box, score in self._detector.boxes(region, "near")]
-        same = [(overlap(box, tracked), box, score) for box, score in boxes if overlap(box, tracked) >= SAME_FACE]
-        if not same:
+        same: list[tuple[float, Box, float]] = []
+        efforts: tuple[Effort, ...] = ("near", "hard")  # the second for heads that turn away for a moment
+        for effort in efforts:
+            boxes = [(_unscaled(box, scale, reach, here), score) for box, score in self._detector.boxes(region, effort)]
+            same = [(overlap(box, tracked), box, score) for box, score in boxes if overlap(box, tracked) >= SAME_FACE]
+            if same:
+                break
+        else:
             return None
         agreement, box, score = max(same)
         if agreement >= GOOD_OVERLAP:

@@ -1,5 +1,6 @@
 """Image -> face boxes and 68 landmarks with the package face-alignment (Bulat & Tzimiropoulos 2017), an extra."""
 
+import inspect
 from typing import Any
 
 import cv2
@@ -23,8 +24,11 @@ def load_fan_detector(device: str = "cpu") -> "FanDetector":
         import face_alignment
     except ImportError as error:
         raise MissingExtraError("landmark backend face-alignment: pip install 'talkface[face-alignment]'") from error
-    kind = face_alignment.LandmarksType.TWO_D
-    return FanDetector(face_alignment.FaceAlignment(kind, device=device, flip_input=False))
+    network = face_alignment.FaceAlignment
+    options: dict[str, Any] = {"device": device, "flip_input": False}
+    if "compile" in inspect.signature(network.__init__).parameters:
+        options["compile"] = False  # since 1.5 it compiles by default, which takes a C++ compiler and minutes
+    return FanDetector(network(face_alignment.LandmarksType.TWO_D, **options))
 
 
 class FanDetector:

@@ -1,0 +1,34 @@
+"""A small drawn corpus and its shards, made once."""
+
+from pathlib import Path
+
+import pytest
+
+from talkface.data.prepare import PrepareConfig, prepare
+from talkface.data.preprocess import PreprocessConfig
+from talkface.data.sources.folder import find_folder_clips
+from talkface.data.synthetic import write_talking_corpus
+
+SMALL = PrepareConfig(workers=1, preprocess=PreprocessConfig(size=96, sync="keep"))
+
+
+@pytest.fixture(scope="session")
+def small() -> PrepareConfig:
+    """Settings of the prepared corpus."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Path:
+    """Two drawn speakers, two clips of 1.6 s each."""
+    root = tmp_path_factory.mktemp("corpus")
+    write_talking_corpus(root, speakers=2, clips=2, duration_s=1.6)
+    return root
+
+
+@pytest.fixture(scope="session")
+def shards(corpus, tmp_path_factory) -> Path:
+    """The corpus, prepared."""
+    out = tmp_path_factory.mktemp("shards")
+    prepare(find_folder_clips(corpus, None, {}), out, SMALL)
+    return out
