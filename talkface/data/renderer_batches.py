@@ -113,10 +113,12 @@ class PairSampler:
         pool = rng.choice(len(kept), size=min(max(self.config.pool, shots + 1), len(kept)), replace=False)
         pool = pool[np.argsort(openings[pool], kind="stable")]
         draw = rng.random()
-        if draw < 0.55:  # closed photo, open target
+        if draw < 0.5:  # closed photo, open target
             target, rest = pool[-1], pool[:-1]
-        elif draw < 0.75:  # open photo, closed target
+        elif draw < 0.7:  # open photo, closed target
             target, rest = pool[0], pool[:0:-1]
+        elif draw < 0.85:  # open photo, target nearly as open: the photo's own teeth are right
+            target, rest = pool[-2 % len(pool)], pool[[-1, *range(len(pool) - 2)]]
         else:
             pool = rng.permutation(pool)
             target, rest = pool[-1], pool[:-1]

@@ -96,5 +96,5 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     cv2.fillPoly(hole, [np.round((lips - (left, top)) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
     soft = amount * cv2.GaussianBlur(hole.astype(np.float32) / 255, (0, 0), max(0.7, 0.018 * unit))[..., None]
     part = frame[top:bottom, left:right].astype(np.float32)
-    dark = part * np.array([0.34, 0.24, 0.24], np.float32)
+    dark = part * np.array([0.55, 0.45, 0.45], np.float32)
     frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)

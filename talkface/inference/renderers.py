@@ -16,8 +16,10 @@ from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import CheckpointError, ConfigError
 from talkface.inference.canvas import Canvas, fill_mouth
+from talkface.landmarks.align import transform
+from talkface.landmarks.deform import Deformation
 from talkface.landmarks.frames import mouth_frame
-from talkface.landmarks.layout import mouth_opening
+from talkface.landmarks.layout import MOUTH, mouth_opening
 from talkface.landmarks.rasterize import face_sketch, mouth_sketch
 from talkface.models.hybrid import Enrolled, Hybrid, HybridConfig, Painted, border_window
 from talkface.types import FloatArray, Image, Shot
@@ -26,6 +28,7 @@ from talkface.video.paste import Patch, paste_patch, place_patch
 RENDERERS = ("hybrid", "warp")
 SHOTS_USED = 3  # of the photos given: each one costs a warp and a pass of the encoder per frame
 BATCH = 8  # frames painted at once
+LIPS_STILL, LIPS_MOVED = 0.005, 0.03  # largest motion of a lip point, outer-eye distances
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,11 @@ class HybridRenderer:
             warped.append(np.stack(patches))
         painted = self._paint(enrolled, np.stack(warped), np.stack(sketches))
         changes, masks = _to_arrays(painted, warped)
+        need = np.array(
+            [lips_moved(canvas, each, target) for each, target in zip(deformations, landmarks, strict=True)]
+        )
+        changes *= need[:, None, None, None].astype(np.float32)
+        masks *= need[:, None, None].astype(np.float32)
         for index, (target, deformation) in enumerate(zip(landmarks, deformations, strict=True)):
             frame = canvas.warp(deformation)
             inner = sketches[index][..., 0].astype(np.float32) / 255
@@ -229,6 +237,14 @@ def spread_shots(shots: Sequence[Shot]) -> list[Shot]:
         rest = [i for i in range(len(shots)) if i not in chosen]
         chosen.append(max(rest, key=lambda i: min(abs(openings[i] - openings[j]) for j in chosen)))
     return [shots[i] for i in chosen]
+
+
+def lips_moved(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
+    """0 while the lips are as in the photo, whose own pixels are best then, to 1 where they clearly are not."""
+    still = transform(deformation.to_photo, canvas.to_work(target[MOUTH]))
+    moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
+    share = float(np.clip((moved - LIPS_STILL) / (LIPS_MOVED - LIPS_STILL), 0, 1))
+    return share * share * (3 - 2 * share)
 
 
 def _to_arrays(painted: Painted, warped: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
