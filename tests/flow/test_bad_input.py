@@ -180,6 +180,8 @@ def test_container_as_photos(animator: Animator, shared_data: Path, hum: Wavefor
     result = outcome(animator, source, hum, tmp_path / "o.mp4", FPS, CONTAINERS[name][0])
     if result is not None:
         check_video(result.path, hum.duration_s, FPS, result.size)
+        if name == "rot90.mp4":  # its rotation tag lays an upright picture on its side
+            assert "turned the photo by 90 degrees clockwise" in " ".join(result.notes)
 
 
 @pytest.mark.data
