@@ -1,0 +1,134 @@
+"""Every command, option, link and Python line of the README is real, and the first ones run."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image as Pillow
+
+from talkface.__main__ import build_app
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+WEIGHTS = ROOT / "talkface" / "weights"
+
+
+def code_blocks(*languages: str) -> list[str]:
+    """Insides of the fenced blocks in these languages."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    return [inside for language, inside in found if language in languages]
+
+
+def block_commands() -> list[str]:
+    """`talkface ...` lines of the shell blocks, comments cut off and continued lines joined."""
+    lines = "".join(code_blocks("sh", "bash", "shell", "console")).replace("\\\n", " ").splitlines()
+    return [line.split(" #")[0].removeprefix("$ ").strip() for line in lines if "talkface " in line.split("#")[0]]
+
+
+def inline_commands() -> list[str]:
+    """Commands named in running text: `talkface doctor`."""
+    prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`(talkface [^`]+)`", prose)
+
+
+COMMANDS = [command for command in block_commands() if command.startswith("talkface ")]
+
+
+def parse(words: list[str]) -> None:
+    """Walk the command line's tree as a shell would, without running anything.
+
+    Raises:
+        Exception: the parser's own usage errors.
+    """
+    command = typer.main.get_command(build_app())
+    context = command.make_context("talkface", words)
+    while hasattr(command, "resolve_command"):
+        given = [*context._protected_args, *context.args]
+        name, command, rest = command.resolve_command(context, given)
+        context = command.make_context(name, rest, parent=context)
+
+
+def test_there_are_commands():
+    assert any(command.startswith("talkface animate") for command in COMMANDS)
+    assert len(TEXT.splitlines()) < 200
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *inline_commands()])
+def test_command_parses(command: str):
+    parse(shlex.split(command)[1:])
+
+
+def test_a_wrong_option_would_be_noticed():
+    with pytest.raises(Exception, match="no-such-option"):
+        parse(["animate", "photo.jpg", "speech.wav", "--no-such-option"])
+    with pytest.raises(Exception, match="no-such-verb"):
+        parse(["no-such-verb"])
+
+
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[a-z0-9-]+)", TEXT))))
+def test_option_in_the_text_exists(option: str):
+    def options(command) -> set[str]:
+        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        return known.union(*(options(child) for child in getattr(command, "commands", {}).values()))
+
+    assert option in options(typer.main.get_command(build_app()))
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?:|#)([^)]+)\)", TEXT))))
+def test_linked_file_exists(link: str):
+    assert (ROOT / link).exists()
+
+
+def _needed_files(commands: list[str]) -> set[str]:
+    return {word for command in commands for word in shlex.split(command) if re.match(r"(scripts|configs)/", word)}
+
+
+@pytest.mark.parametrize("file", sorted(_needed_files("".join(code_blocks("sh")).replace("#", "\n#").splitlines())))
+def test_scripts_and_configs_in_commands_exist(file: str):
+    assert (ROOT / file).is_file()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Path:
+    """A folder with the files that the README's examples name: photo.jpg and half a second of speech.wav."""
+    from talkface.cli.benchmark import _write_speech
+
+    folder = tmp_path_factory.mktemp("desk")
+    Pillow.fromarray(astronaut[40:300, 90:350]).save(folder / "photo.jpg", quality=95)
+    _write_speech(folder / "speech.wav", 1)
+    return folder
+
+
+@pytest.mark.flow
+@pytest.mark.skipif(not (WEIGHTS / "hybrid.safetensors").exists(), reason="needs the shipped networks")
+@pytest.mark.parametrize(
+    "command",
+    [one for one in COMMANDS if one.startswith("talkface animate") and "runs/" not in one and "-o" in one]
+    + ["talkface doctor", "talkface weights list"],
+)
+def test_command_runs(command: str, desk: Path):
+    words = [sys.executable, "-m", *shlex.split(command)]
+    done = subprocess.run(words, cwd=desk, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.flow
+@pytest.mark.skipif(not (WEIGHTS / "hybrid.safetensors").exists(), reason="needs the shipped networks")
+@pytest.mark.parametrize("block", code_blocks("python"))
+def test_python_example_runs(block: str, desk: Path):
+    shutil.rmtree(desk / "again", ignore_errors=True)
+    work = desk / "again"
+    work.mkdir()
+    for name in ("photo.jpg", "speech.wav"):
+        shutil.copy(desk / name, work / name)
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=work, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (work / "speaking.mp4").stat().st_size > 1000
