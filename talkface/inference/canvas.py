@@ -12,6 +12,7 @@ from talkface.video.paste import match_colour
 from talkface.video.warp import look_up, pixel_box, shrink_part
 
 WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
+LID_LIGHT = 0.75  # a shut lid's light over that of the skin below the eye, at least
 WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
 
 
@@ -53,7 +54,16 @@ class Canvas:
             corner = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
             offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, bottom - top))
             frame[top:bottom, left:right] = look_up(image, offsets / self.zoom, corner)
+            self._smooth_lids(frame, deformation)
         return frame
+
+    def _smooth_lids(self, frame: Image, deformation: Deformation) -> None:
+        """Even out, in place, the strip of skin that a shutting lid was stretched from."""
+        back = compose_affine(invert(self.work_affine), invert(deformation.to_photo))
+        for lid in deformation.columns[:2]:
+            amount = float(np.clip((lid.shut - 0.25) / 0.5, 0, 1))
+            if amount > 0:
+                smooth_band(frame, transform(back, lid.band(0, 1)), transform(back, lid.band(3, 4)), amount)
 
     def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: int) -> Image:
         """`[size, size, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
@@ -79,6 +89,39 @@ class Canvas:
         return compose_affine(to_patch, self.work_affine)
 
 
+def smooth_band(frame: Image, band: FloatArray, skin: FloatArray, amount: float) -> None:
+    """Make the polygon `band` of `frame` look like an eyelid, in place: smooth, and not much darker than `skin` below.
+
+    The strip between lid and brow is short where the eyes lie deep; stretched over the eye it would show streaks of
+    lashes and a shadow that only an open eye has.
+
+    Args:
+        band: `[N, 2]` outline of the lid.
+        skin: `[N, 2]` outline of the skin under the eye.
+        amount: 0 to 1.
+    """
+    reach = 0.05 * float(np.ptp(band[:, 0]))
+    height, width = frame.shape[:2]
+    both = np.concatenate([band, skin])
+    left, top, right, bottom = pixel_box(np.stack([both.min(0) - 3 * reach, both.max(0) + 3 * reach]), (width, height))
+    if left >= right or top >= bottom:
+        return
+    part = frame[top:bottom, left:right].astype(np.float32)
+    inside, below = (_filled(outline - (left, top), part.shape) for outline in (band, skin))
+    share = cv2.GaussianBlur(inside, (0, 0), max(0.5, 0.5 * reach))[..., None]
+    smooth = cv2.GaussianBlur(part, (0, 0), max(0.6, 1.2 * reach), sigmaY=max(0.4, 0.4 * reach))
+    floor = LID_LIGHT * (part * below[..., None]).sum((0, 1)) / max(float(below.sum()), 1e-3)  # skin's colour, dimmed
+    smooth += 0.6 * np.maximum(floor - smooth, 0)
+    frame[top:bottom, left:right] = np.clip(part + amount * share * (smooth - part) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _filled(outline: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """`[H, W]` float32, 1 inside the polygon."""
+    area = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(area, [np.round(outline * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
+    return area.astype(np.float32) / 255
+
+
 def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     """Darken, in place, what a warp stretched between parting lips; a photo that shows teeth keeps them."""
     unit = eye_distance(target)
@@ -92,9 +135,8 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     left, top, right, bottom = pixel_box(np.stack([low, high]), (width, height))
     if left >= right or top >= bottom:
         return
-    hole = np.zeros((bottom - top, right - left), np.uint8)
-    cv2.fillPoly(hole, [np.round((lips - (left, top)) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
-    soft = amount * cv2.GaussianBlur(hole.astype(np.float32) / 255, (0, 0), max(0.7, 0.018 * unit))[..., None]
     part = frame[top:bottom, left:right].astype(np.float32)
+    hole = _filled(lips - (left, top), part.shape)
+    soft = amount * cv2.GaussianBlur(hole, (0, 0), max(0.7, 0.018 * unit))[..., None]
     dark = part * np.array([0.55, 0.45, 0.45], np.float32)
     frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)

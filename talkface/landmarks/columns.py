@@ -25,6 +25,7 @@ class Columns:
         spacing: pixels between columns.
         depths: `[K, N]` pixels, not falling with k.
         shifts: `[K, N, 2]` pixels of the photo, 0 at the first and last knot.
+        shut: how much of the photo's opening is gone, 0 to 1.
     """
 
     origin: FloatArray
@@ -32,6 +33,14 @@ class Columns:
     spacing: float
     depths: FloatArray
     shifts: FloatArray
+    shut: float = 0.0
+
+    def band(self, first: int, last: int) -> FloatArray:
+        """`[2 N, 2]` outline in the photo's plane of the band between two knots."""
+        x = (np.arange(COUNT) * self.spacing)[:, None] * self.along + self.origin
+        down = np.array([-self.along[1], self.along[0]])
+        upper, lower = (x + self.depths[knot][:, None] * down for knot in (first, last))
+        return np.concatenate([upper, lower[::-1]])
 
     def corners(self) -> FloatArray:
         """`[4, 2]` corners of the part of the photo's plane that the columns move."""
@@ -71,16 +80,17 @@ def eye_columns(source: FloatArray, target: FloatArray, missing: FloatArray, eye
     photo_upper, photo_lower = frame.arc(source, missing, upper_row), frame.arc(source, missing, lower_row)
     photo_opening = frame.opening(photo_upper, photo_lower)
     shut = frame.inside * np.clip(1 - opening / np.maximum(photo_opening, 1e-3), 0, 1)
-    up = upper[:, 1:] - frame.down * (0.03 * frame.length * shut)[:, None]  # no white of the eye left over
-    low = lower[:, 1:] + frame.down * (0.03 * frame.length * shut)[:, None]
+    up = upper[:, 1:] - frame.down * (0.05 * frame.length * shut)[:, None]  # no white of the eye left over
+    low = lower[:, 1:] + frame.down * (0.05 * frame.length * shut)[:, None]
     lid, rim = upper[:, 0], lower[:, 0]
-    lash = lid - 0.07 * frame.length  # the lashes ride on the lid's edge unstretched
+    lash = lid - 0.09 * frame.length  # the lashes ride on the lid's edge unstretched
     brow_line = frame.local(target[brow])
     room = photo_upper[:, 0] - np.interp(frame.x, brow_line[:, 0], brow_line[:, 1])
-    room = np.clip(0.5 * room, 0.17 * frame.length, 0.45 * frame.length)  # the brow's own hair stays where it is
+    room = np.clip(0.45 * room, 0.19 * frame.length, 0.3 * frame.length)  # brow and rims of glasses stay where they are
     start = np.minimum(photo_upper[:, 0], lid) - room
     still = np.zeros_like(up)
-    return frame.columns([start, lash, lid, rim, rim + 0.45 * frame.length], [still, up, up, low, still])
+    depths = [start, lash, lid, rim, rim + 0.4 * frame.length]
+    return frame.columns(depths, [still, up, up, low, still], float(np.median(shut[shut.size // 4 : -shut.size // 4])))
 
 
 def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> Columns:
@@ -95,7 +105,7 @@ def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> 
     opening = frame.opening(upper, lower)
     photo_upper, photo_lower = (frame.curve(source, missing, row) for row in (np.arange(60, 65), [60, 67, 66, 65, 64]))
     photo_opening = frame.opening(photo_upper, photo_lower)
-    hide = np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * frame.inside * 0.02 * unit
+    hide = np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * frame.inside * 0.025 * unit
     up = upper[:, 1:] - frame.down * hide[:, None]
     low = lower[:, 1:] + frame.down * hide[:, None]
     still = np.zeros_like(up)
@@ -146,10 +156,10 @@ class _Frame:
         lower[:, 0] = np.maximum(lower[:, 0], middle)
         return np.asarray(lower[:, 0] - upper[:, 0])
 
-    def columns(self, depths: list[FloatArray], shifts: list[FloatArray]) -> Columns:
+    def columns(self, depths: list[FloatArray], shifts: list[FloatArray], shut: float = 0.0) -> Columns:
         """Columns with knots at `depths`, put into order where landmarks cross."""
         ordered = np.maximum.accumulate(np.stack(depths), axis=0)
-        return Columns(self.origin, self.along, self.spacing, ordered, np.stack(shifts))
+        return Columns(self.origin, self.along, self.spacing, ordered, np.stack(shifts), shut)
 
 
 @lru_cache(maxsize=8)
