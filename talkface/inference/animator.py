@@ -10,7 +10,7 @@ import numpy as np
 from talkface.audio.io import SpeechStream, open_speech, speech_level
 from talkface.audio.rhythm import Rhythm, speech_rhythm
 from talkface.checkpoints.registry import load_weights
-from talkface.errors import ConfigError, MediaError
+from talkface.errors import CheckpointError, ConfigError, MediaError
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.renderers import Identity, Rendered, Renderer, load_renderer
 from talkface.landmarks.detect import Detector, load_detector
@@ -173,7 +173,13 @@ def load_animator(
     """
 
     def load_speech_network() -> Audio2Landmark:
-        return load_audio2landmark(load_weights(audio2landmark, "audio2landmark"))
+        checkpoint = load_weights(audio2landmark, "audio2landmark")
+        try:
+            return load_audio2landmark(checkpoint)
+        except (TypeError, KeyError, RuntimeError) as error:
+            raise CheckpointError(
+                f"the speech network {audio2landmark} does not fit this version of talkface: train it anew"
+            ) from error
 
     pictures = load_renderer(renderer, device, weights=renderer_weights)
     return Animator(pictures, load_speech_network, load_detector(detector))

@@ -17,6 +17,7 @@ from scipy.io import wavfile
 import talkface
 from talkface.__main__ import run
 from talkface.audio.io import open_speech
+from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
 from talkface.errors import TalkfaceError
 from talkface.inference.animator import Animator
 from talkface.types import Waveform
@@ -281,6 +282,21 @@ def test_mistakes_end_in_one_line_and_a_code(
     assert said.out == ""
     assert sorted(path.name for path in files.rglob("*")) == before
     assert (files / "there.mp4").read_bytes() == b"precious"
+
+
+def test_weights_of_another_version_are_refused(
+    files: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(files)
+    held = load_checkpoint(untrained)
+    fewer = dict(list(held.tensors.items())[1:])
+    save_checkpoint(files / "old.safetensors", Checkpoint(held.kind, held.config, fewer))
+    save_checkpoint(files / "other.safetensors", Checkpoint("poetry", held.config, fewer))
+    for name, says in {"old": "does not fit this version", "other": "holds a poetry network"}.items():
+        words = ["photo.png", "speech.wav", "-o", "o.mp4", "--renderer", "warp"]
+        assert run(["animate", *words, "--audio2landmark", f"{name}.safetensors"]) == 1
+        said = capsys.readouterr().err
+        assert says in said and said.count("\n") == 1, said
 
 
 def test_force_replaces_and_the_report_names_the_networks(
