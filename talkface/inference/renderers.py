@@ -147,8 +147,7 @@ class HybridRenderer:
             for other in identity.canvases[1:]:
                 patches.append(other.warp_patch(other.deform(local, local=True), frames[-1], size))
             warped.append(np.stack(patches))
-        painted = self._paint(enrolled, np.stack(warped), np.stack(sketches))
-        changes, masks = _to_arrays(painted, warped)
+        changes, masks = self._paint(enrolled, np.stack(warped), np.stack(sketches))
         need = np.array(
             [lips_moved(canvas, each, target) for each, target in zip(deformations, landmarks, strict=True)]
         )
@@ -163,9 +162,12 @@ class HybridRenderer:
             yield Rendered(frame, target, masks[index], to_patch)
 
     @torch.no_grad()
-    def _paint(self, enrolled: Enrolled, warped: np.ndarray, sketches: np.ndarray) -> Painted:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), _one_thread(self.device):
-            return self.network.paint_frames(enrolled, self._to_tensor(warped), self._to_tensor(sketches))
+    def _paint(self, enrolled: Enrolled, warped: np.ndarray, sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `_to_arrays` returns, of `[T, K, S, S, 3]` warps and `[T, S, S, 3]` sketches."""
+        with _one_thread(self.device):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                painted = self.network.paint_frames(enrolled, self._to_tensor(warped), self._to_tensor(sketches))
+            return _to_arrays(painted, warped)
 
     def _to_tensor(self, images: np.ndarray) -> Tensor:
         """`[..., H, W, C]` uint8 -> `[..., C, H, W]` in [-1, 1] on the device."""
@@ -247,13 +249,13 @@ def lips_moved(canvas: Canvas, deformation: Deformation, target: FloatArray) -> 
     return share * share * (3 - 2 * share)
 
 
-def _to_arrays(painted: Painted, warped: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _to_arrays(painted: Painted, warped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`[T, S, S, 3]` change over the canvas' warp in grey levels, and `[T, S, S]` how much of it is painted or lent."""
     window = border_window(painted.mask.shape[-1], painted.mask)
     kept = painted.attention[:, :1] * (1 - painted.mask)
     mask = ((1 - kept) * window)[:, 0].float().cpu().numpy()
     image = ((painted.image.float() + 1) * 127.5).movedim(1, -1).cpu().numpy()
-    change = image - np.stack([patches[0] for patches in warped])
+    change = image - warped[:, 0]
     if painted.attention.shape[1] > 1:  # a lent patch has no border of its own
         change = change * window[0, 0, :, :, None].cpu().numpy()
     return np.ascontiguousarray(change, np.float32), np.ascontiguousarray(mask, np.float32)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from talkface.landmarks.align import fit_similarity, invert, transform
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
@@ -56,10 +57,9 @@ class Deformation:
         zoom = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
         step = max(1.0, NODE_SPACING * self.unit / zoom)
         columns, rows = _node_count(width, step), _node_count(height, step)
-        across, down = _upsampler(width, columns), _upsampler(height, rows)
         nodes = np.stack(np.meshgrid(_nodes(width, columns), _nodes(height, rows)), -1).reshape(-1, 2)
         smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(rows, columns, 2)
-        full = np.stack([down @ smooth[..., axis] @ across.T for axis in range(2)], -1)
+        full = _upsampled(_upsampled(smooth, height).swapaxes(0, 1), width).swapaxes(0, 1)
         for part in self.columns:
             self._bend(full, part, to_frame, rigid)
         return full
@@ -186,13 +186,17 @@ def _nodes(size: int, count: int) -> FloatArray:
     return np.linspace(0, size - 1, count)
 
 
+def _upsampled(nodes: FloatArray, size: int) -> FloatArray:
+    """`[N, ...]` even nodes -> `[size, ...]` float32, linear along the first axis; no matrix product, no threads."""
+    low, share = _places(size, len(nodes))
+    share = share.reshape(-1, *[1] * (nodes.ndim - 1))
+    below = nodes[low]
+    return np.asarray(below + share * (nodes[low + 1] - below), np.float32)
+
+
 @lru_cache(maxsize=64)
-def _upsampler(size: int, count: int) -> FloatArray:
-    """`[size, count]` float32 linear interpolation from `count` even nodes to `size` pixels."""
+def _places(size: int, count: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """For each of `size` pixels the node before it among `count`, and the share of the one after."""
     place = np.arange(size) * ((count - 1) / max(size - 1, 1))
-    low = np.minimum(place.astype(int), count - 2)
-    share = place - low
-    matrix = np.zeros((size, count), np.float32)
-    matrix[np.arange(size), low] = 1 - share
-    matrix[np.arange(size), low + 1] += share
-    return matrix
+    low = np.minimum(place.astype(np.intp), count - 2)
+    return low, (place - low).astype(np.float32)
