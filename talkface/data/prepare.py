@@ -25,6 +25,7 @@ from talkface.data.preprocess import PreprocessConfig, Refusal, check_config, me
 from talkface.data.shards import PENDING, find_shards, join_samples, read_index, write_sample
 from talkface.errors import DatasetError
 from talkface.landmarks.detect import Detector, load_detector
+from talkface.landmarks.dlib_backend import DlibDetector
 from talkface.types import Clip
 
 SETTINGS_NAME = "prepare.json"
@@ -168,8 +169,8 @@ def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig) -> Iterator[Re
             with _pool(min(workers, len(queue))) as pool:
                 while queue or running:
                     while queue and len(running) < workers * AHEAD:
-                        clip = queue.pop()
-                        running[pool.submit(prepare_clip, clip, out, config.preprocess)] = clip
+                        running[pool.submit(prepare_clip, queue[-1], out, config.preprocess)] = queue[-1]
+                        queue.pop()  # only now: a broken pool refuses it
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in [f for f in running if f in done]:
                         record = future.result()
@@ -203,9 +204,10 @@ def _die_with_parent() -> None:
 
 
 @cache
-def _detector(backend: str) -> Detector:
-    cv2.setNumThreads(1)  # the workers are the parallelism
-    return load_detector(backend)
+def load_workers_detector(backend: str, starts: int) -> Detector:
+    """Landmark backend for one worker, on one thread: the workers are the parallelism."""
+    cv2.setNumThreads(1)
+    return DlibDetector(starts) if backend == "dlib" else load_detector(backend)
 
 
 def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig) -> Record:
@@ -217,7 +219,7 @@ def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig) -> Record:
         return _record(clip, reason="unreadable", detail=f"{error.filename}: {error.strerror}")
     record = replace(_record(clip), source_hash=digest)
     try:
-        example = preprocess(clip, config, _detector(config.backend))
+        example = preprocess(clip, config, load_workers_detector(config.backend, config.starts))
     except Refusal as refusal:
         work_s = time.process_time() - start
         frames = refusal.source_frames

@@ -96,11 +96,23 @@ class DlibDetector:
 
 def _predict(image: Image, box: Box, roll: float, starts: list[Any]) -> FloatArray:
     matrix = _patch_matrix(box, roll)
-    patch = cv2.cvtColor(cut_patch(image, matrix, PATCH_PX), cv2.COLOR_RGB2GRAY)
+    patch = _grey_patch(image, matrix)
     predictor = shape_predictor()
     answers = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in starts]
     points = np.mean(np.array(answers, np.float64), axis=0)
     return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32)
+
+
+def _grey_patch(image: Image, matrix: FloatArray) -> Image:
+    """Grey `[PATCH_PX, PATCH_PX]` patch; only the part of the image that it shows is made grey."""
+    height, width = image.shape[:2]
+    corners = PATCH_PX * np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64)
+    source = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    low = np.clip(np.floor(source.min(0)) - 4, 0, [width - 1, height - 1]).astype(int)
+    high = np.clip(np.ceil(source.max(0)) + 4, low + 1, [width, height]).astype(int)
+    grey = np.asarray(cv2.cvtColor(image[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY), np.uint8)
+    shift = matrix[:, 2] + matrix[:, :2] @ low
+    return cut_patch(grey, np.concatenate([matrix[:, :2], shift[:, None]], 1), PATCH_PX)
 
 
 @cache

@@ -101,12 +101,12 @@ def cut_patch(image: Image, matrix: FloatArray, size: int) -> Image:
     """Resample a square patch, shrinking without aliasing.
 
     Args:
-        image: `[H, W, 3]`; beyond its border the edge pixels are repeated.
+        image: `[H, W, 3]` or grey `[H, W]`; beyond its border the edge pixels are repeated.
         matrix: `[2, 3]` affine map (a similarity) from image to patch pixels.
         size: side of the patch.
 
     Returns:
-        `[size, size, 3]`.
+        `[size, size, 3]`, or `[size, size]`.
     """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.7:  # bilinear sampling would skip source pixels: average blocks of the part it needs first
