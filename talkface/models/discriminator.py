@@ -8,14 +8,14 @@ from torch import Tensor, nn
 class PatchDiscriminator(nn.Module):
     """Says of overlapping parts of a picture whether they are photographed or painted (pix2pix, Isola et al. 2017).
 
-    Spectral normalisation keeps it from outrunning a generator that trains for minutes.
+    Instance normalisation, as in pix2pixHD; with spectral normalisation instead it had learnt nothing after 200 steps.
     """
 
     def __init__(self, inputs: int = 6, widths: tuple[int, ...] = (32, 64, 128)) -> None:
         super().__init__()
         before, layers = inputs, []
         for width in widths:
-            layers.append(nn.utils.parametrizations.spectral_norm(nn.Conv2d(before, width, 4, stride=2, padding=1)))
+            layers.append(nn.Conv2d(before, width, 4, stride=2, padding=1))
             before = width
         self.layers = nn.ModuleList(layers)
         self.score = nn.Conv2d(before, 1, 3, padding=1)
@@ -24,7 +24,8 @@ class PatchDiscriminator(nn.Module):
         """`[B, 3, S, S]` twice -> scores `[B, 1, s, s]`, features of every layer."""
         x = torch.cat([image, sketch], 1)
         features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            x = F.leaky_relu(F.instance_norm(x) if index else x, 0.2)
             features.append(x)
         return self.score(x), features

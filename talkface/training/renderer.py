@@ -56,9 +56,9 @@ class RendererLossConfig:
     inner_gain: float = 4.0  # how much more the inner mouth counts
     edges: float = 1.0
     outside: float = 0.02  # mask away from the lips, where the warp is sharper
-    adversarial: float = 0.02
-    feature_matching: float = 0.5
-    adversarial_from: int = 1500  # step at which the discriminator joins
+    adversarial: float = 0.04
+    feature_matching: float = 0.2
+    adversarial_from: int = 2800  # step at which the discriminator joins
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class RendererJob:
         self.renderer = Hybrid(config.model).to(device)
         self.discriminator = PatchDiscriminator().to(device)
         if device.type == "cpu":
-            self.renderer = self.renderer.to(memory_format=torch.channels_last)
+            self.renderer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.renderer, config.run.ema)
         self.optimizer = torch.optim.Adam(self.renderer.parameters(), config.optim.rate, betas=(0.9, 0.99))
         self.discriminator_optimizer = torch.optim.Adam(
@@ -228,10 +228,10 @@ class RendererJob:
     def _to_device(self, batch: PatchBatch) -> PatchBatch:
         """Pixels to [-1, 1], the inner mouth to [0, 1]."""
         device = self.accelerator.device
-        pixels = [
-            getattr(batch, name).to(device).float() / 127.5 - 1 for name in ("warped", "patches", "sketch", "real")
-        ]
-        return PatchBatch(*pixels, batch.inner_mouth.to(device).float() / 255)
+        warped, patches, sketch, real = (
+            pixels.to(device).float() / 127.5 - 1 for pixels in (batch.warped, batch.patches, batch.sketch, batch.real)
+        )
+        return PatchBatch(warped, patches, sketch, real, batch.inner_mouth.to(device).float() / 255)
 
 
 def split_speakers(clips: Sequence[FaceClip], every: int) -> tuple[list[FaceClip], list[FaceClip]]:
