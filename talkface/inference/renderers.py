@@ -28,7 +28,8 @@ from talkface.video.paste import Patch, paste_patch, place_patch
 RENDERERS = ("hybrid", "warp")
 SHOTS_USED = 3  # of the photos given: each one costs a warp and a pass of the encoder per frame
 BATCH = 8  # frames painted at once
-LIPS_STILL, LIPS_MOVED = 0.005, 0.03  # largest motion of a lip point, outer-eye distances
+LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
+OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class HybridRenderer:
             warped.append(np.stack(patches))
         changes, masks = self._paint(enrolled, np.stack(warped), np.stack(sketches))
         need = np.array(
-            [lips_moved(canvas, each, target) for each, target in zip(deformations, landmarks, strict=True)]
+            [paint_share(canvas, each, target) for each, target in zip(deformations, landmarks, strict=True)]
         )
         changes *= need[:, None, None, None].astype(np.float32)
         masks *= need[:, None, None].astype(np.float32)
@@ -241,11 +242,23 @@ def spread_shots(shots: Sequence[Shot]) -> list[Shot]:
     return [shots[i] for i in chosen]
 
 
-def lips_moved(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
-    """0 while the lips are as in the photo, whose own pixels are best then, to 1 where they clearly are not."""
-    still = transform(deformation.to_photo, canvas.to_work(target[MOUTH]))
+def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
+    """How far the network's paint is wanted, 0 to 1.
+
+    Nowhere while the lips are as in the photo, and little where the photo shows teeth and the mouth opens no wider:
+    those teeth are the person's own.
+    """
+    wanted = canvas.to_work(target)
+    still = transform(deformation.to_photo, wanted[MOUTH])
     moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
-    share = float(np.clip((moved - LIPS_STILL) / (LIPS_MOVED - LIPS_STILL), 0, 1))
+    shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(wanted))
+    teeth = _ramp(shown, 0.05, 0.1) * _ramp(opened, 0.02, 0.05) * (1 - _ramp(opened - shown, 0.0, 0.08))
+    return _ramp(moved, *LIPS_STILL) * (1 - OWN_TEETH * teeth)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high`, smooth between."""
+    share = float(np.clip((value - low) / (high - low), 0, 1))
     return share * share * (3 - 2 * share)
 
 

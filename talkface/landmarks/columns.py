@@ -94,7 +94,10 @@ def eye_columns(source: FloatArray, target: FloatArray, missing: FloatArray, eye
 
 
 def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> Columns:
-    """Inner lips slide within the lips: shutting hides the teeth behind them, opening parts them at the lip line."""
+    """Inner lips slide within the lips: opening parts them at the lip line, shutting slides the lower over the teeth.
+
+    The upper teeth belong to the skull: they stay below the upper lip at their own size and the lower lip covers them.
+    """
     frame = _Frame(target[48], target[54], margin=0.1)
     unit = eye_distance(source)
     upper, lower = frame.curve(target, missing, np.arange(60, 65)), frame.curve(target, missing, [60, 67, 66, 65, 64])
@@ -105,11 +108,14 @@ def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> 
     opening = frame.opening(upper, lower)
     photo_upper, photo_lower = (frame.curve(source, missing, row) for row in (np.arange(60, 65), [60, 67, 66, 65, 64]))
     photo_opening = frame.opening(photo_upper, photo_lower)
-    hide = np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * frame.inside * 0.025 * unit
+    hide = np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * frame.inside * 0.012 * unit
     up = upper[:, 1:] - frame.down * hide[:, None]
     low = lower[:, 1:] + frame.down * hide[:, None]
+    missing_depth = np.maximum(opening - photo_opening, 0)  # of the mouth's inside, which only then is stretched
+    inner = upper[:, 1:] - frame.down * missing_depth[:, None]
     still = np.zeros_like(up)
-    return frame.columns([top[:, 0], upper[:, 0], lower[:, 0], bottom[:, 0]], [still, up, low, still])
+    depths = [top[:, 0], upper[:, 0], upper[:, 0], lower[:, 0], lower[:, 0], bottom[:, 0]]
+    return frame.columns(depths, [still, up, upper[:, 1:], inner, low, still])
 
 
 class _Frame:
