@@ -13,9 +13,9 @@ FRAME_RATE = SAMPLE_RATE // HOP
 FFT = 512
 WINDOW = 400  # samples, 25 ms
 LOWEST_HZ, HIGHEST_HZ = 50.0, 8000.0
-FLOOR = 1e-4  # of the reference power: what lies 40 dB under the speech is no cue
-ACTIVE = 1e-2  # of the reference power: frames above it are speech for the mean spectrum
-PRIOR_FRAMES = 100.0  # weight of the average voice in the mean spectrum: a second of speech
+FLOOR = 2e-7  # of the reference power: what lies 67 dB under the speech is no cue
+ACTIVE = 2e-6  # of the reference power: frames above it count for the mean spectrum
+PRIOR_FRAMES = 5.0  # weight of the average voice in the mean spectrum: 50 ms of speech
 SILENT_POWER = 1e-6  # mean mel power of about -80 dBFS: below it there is no sound at all
 LOUD_STEP = 10  # mel frames of a loudness step, 100 ms
 LOUD_PERCENTILE = 98.0
@@ -83,13 +83,13 @@ def reference_power(energy: FloatArray) -> float:
 
 
 def active_sum(relative: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum of the log-mel of the frames that hold speech, `[B, 1, C]`, and their count, `[B, 1, 1]`."""
+    """Sum of the log-mel of the frames that hold sound, `[B, 1, C]`, and their count, `[B, 1, 1]`."""
     active = (relative.mean(-1, keepdim=True) > ACTIVE).to(relative.dtype)
     return (torch.log(relative + FLOOR) * active).sum(1, keepdim=True), active.sum(1, keepdim=True)
 
 
 def mean_spectrum(total: Tensor, count: Tensor, prior: Tensor) -> Tensor:
-    """Mean log-mel of a voice, pulled towards the average voice `[C]` where little was heard of it."""
+    """Mean log-mel of a clip, pulled towards the average voice `[C]` where little was heard of it."""
     return (total + PRIOR_FRAMES * prior) / (count + PRIOR_FRAMES)
 
 

@@ -28,12 +28,19 @@ QUIET = 1e-8  # mel power of what lies outside a clip
 class SpeechClip(Protocol):
     """What a prepared clip gives here."""
 
-    key: str
-    speaker: str
-    landmarks: FloatArray
-    """`[T, 68, 2]` pixels, NaN where no face was found."""
-    audio: FloatArray
-    """`[S]` float32, 16 kHz."""
+    @property
+    def key(self) -> str: ...
+    @property
+    def speaker(self) -> str: ...
+    @property
+    def landmarks(self) -> FloatArray:
+        """`[T, 68, 2]` pixels at 25 fps, NaN where no face was found."""
+        ...
+
+    @property
+    def audio(self) -> FloatArray:
+        """`[S]` float32, 16 kHz."""
+        ...
 
 
 @dataclass
@@ -90,7 +97,7 @@ def make_examples(clips: Sequence[SpeechClip], num_mels: int) -> list[SpeechExam
 
 def _measure(clip: SpeechClip, mel: MelPower) -> SpeechExample | None:
     points = np.asarray(clip.landmarks, np.float32)
-    seen = np.isfinite(points).all((1, 2))
+    seen = np.asarray(np.isfinite(points).all((1, 2)))
     if len(points) < SHORTEST or seen.mean() < FOUND or len(clip.audio) < FRAME_RATE * HOP // 2:
         return None
     count = len(points)
@@ -106,9 +113,8 @@ def _measure(clip: SpeechClip, mel: MelPower) -> SpeechExample | None:
     closed = np.argsort(gap, kind="stable")[: max(2, round(CLOSED_SHARE * count))]
     motion = (canonical - canonical[closed].mean(0)).astype(np.float32)
     opening = lip_gap(motion)
-    return SpeechExample(
-        clip.key, clip.speaker, power / np.float32(reference), motion, opening, seen.astype(np.float32), 1.0
-    )
+    relative = np.asarray(power / np.float32(reference))
+    return SpeechExample(clip.key, clip.speaker, relative, motion, opening, seen.astype(np.float32), 1.0)
 
 
 def _fill(points: FloatArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
@@ -134,11 +140,13 @@ class SpeechBatch:
         power: `[B, 4 T, C]` relative mel power, not yet varied.
         motion: `[B, T, 68, 2]` displacement over the speaker's range.
         weight: `[B, T]` 1 where a face was seen, 0 elsewhere and beyond the clip's end.
+        as_is: `[B]` 1 for stretches whose voice is to stay as it is.
     """
 
     power: Tensor
     motion: Tensor
     weight: Tensor
+    as_is: Tensor
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,8 @@ class BatchConfig:
     """How stretches are drawn."""
 
     frames: int = 64  # T, 2.56 s
-    main_share: float = 0.1  # of the batch from the speaker with most minutes, where one has over half of them
+    main_share: float = 0.15  # of the batch from the speaker with most minutes, where one has over half of them
+    main_as_is: bool = True  # that speaker's voice is not varied, so that its habits do not rub off on other voices
     speed: float = 0.1  # largest log ratio of playing faster or slower
     still: float = 0.06  # share of stretches replaced by steady noise or silence with a closed mouth
 
@@ -163,23 +172,25 @@ class StretchSampler:
         frames = np.array([sum(len(e) for e in self.by_speaker[s]) for s in self.speakers], np.float64)
         chance = np.sqrt(frames)
         main = int(np.argmax(frames))
+        self.main: str | None = None
         if len(frames) > 1 and frames[main] > frames.sum() / 2:
             others = chance.sum() - chance[main]
             chance[main] = config.main_share / (1 - config.main_share) * others
+            self.main = self.speakers[main] if config.main_as_is else None
         self.chance = chance / chance.sum()
 
     def draw(self, count: int, rng: np.random.Generator) -> SpeechBatch:
         """One batch of `count` stretches."""
         parts = [self._stretch(rng) for _ in range(count)]
-        power, motion, weight = (torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True))
-        return SpeechBatch(power, motion, weight)
+        columns = (torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True))
+        return SpeechBatch(*columns)
 
-    def _stretch(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _stretch(self, rng: np.random.Generator) -> tuple[FloatArray, ...]:
         frames = self.config.frames
         clips = self.by_speaker[self.speakers[rng.choice(len(self.speakers), p=self.chance)]]
         clip = clips[rng.integers(len(clips))]
         if rng.random() < self.config.still:
-            return _steady(clip, frames, rng)
+            return (*_steady(clip, frames, rng), np.float32(0))
         speed = float(np.exp(rng.uniform(-self.config.speed, self.config.speed)))
         start = rng.uniform(0, max(0.0, len(clip) - 1 - frames * speed))
         time = start + np.arange(frames) * speed
@@ -191,7 +202,7 @@ class StretchSampler:
         nearest = np.round(mel_time).astype(int)
         inside = (nearest >= 0) & (nearest < len(clip.power))
         power = np.where(inside[:, None], clip.power[np.clip(nearest, 0, len(clip.power) - 1)], np.float32(QUIET))
-        return power, motion, weight
+        return power, motion, weight, np.float32(clip.speaker == self.main)
 
 
 def _steady(clip: SpeechExample, frames: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:

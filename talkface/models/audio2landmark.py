@@ -43,7 +43,8 @@ class Audio2LandmarkConfig:
     components: int = 16  # P
     look_ahead: int = 5  # frames that the recurrent layer hears before it speaks
     dropout: float = 0.3
-    phones: int = 0  # classes of the auxiliary phone head; 0 has none
+    phones: int = 16  # classes that the front end also tells apart, see data.phones; 0 has none
+    members: int = 3  # networks trained on batches of their own, whose answers are averaged
 
 
 class Weights(Protocol):
@@ -55,8 +56,61 @@ class Weights(Protocol):
     def tensors(self) -> dict[str, Tensor]: ...
 
 
+class Listener(nn.Module):
+    """Log-mel -> coefficients: convolutions from 100 to 25 Hz, then a recurrent layer that speaks a little late."""
+
+    def __init__(self, config: Audio2LandmarkConfig) -> None:
+        super().__init__()
+        channels, hidden = config.channels, config.hidden
+        self.look_ahead = config.look_ahead
+        self.convolutions = nn.ModuleList(
+            [
+                nn.Conv1d(config.num_mels, channels, 6, stride=2, padding=2),
+                nn.Conv1d(channels, channels, 5, padding=2),
+                nn.Conv1d(channels, channels, 4, stride=2, padding=1),
+                nn.Conv1d(channels, channels, 3, padding=1),
+            ]
+        )
+        self.norms = nn.ModuleList([nn.BatchNorm1d(channels) for _ in self.convolutions])
+        self.phone_head = nn.Linear(channels, config.phones) if config.phones else None
+        self.recurrent = nn.GRU(channels + config.phones, hidden, config.layers, batch_first=True)
+        self.head = nn.Linear(hidden, config.components)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def hear(self, features: Tensor) -> Tensor:
+        """`[B, 4 T, C]` -> `[B, T, D]` what the convolutions make of each frame and its surroundings."""
+        x = features.transpose(1, 2)
+        for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            y = torch.relu(norm(convolution(x)))
+            x = y + x if index in (1, 3) else self.dropout(y)
+        return self.dropout(x).transpose(1, 2)
+
+    def phones(self, features: Tensor) -> Tensor:
+        """`[B, 4 T, C]` -> `[B, T, N]` logits of phone classes."""
+        assert self.phone_head is not None, "built without a phone head"
+        logits: Tensor = self.phone_head(self.hear(features))
+        return logits
+
+    def listen(self, features: Tensor) -> Tensor:
+        """`[B, 4 T, C]` -> `[B, T, D + N]` what was heard, with the probabilities of the phones."""
+        heard = self.hear(features)
+        if self.phone_head is None:
+            return heard
+        return torch.cat([heard, torch.softmax(self.phone_head(heard), -1)], -1)
+
+    def speak(self, heard: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """`[B, T, D + N]` and the carried state -> `[B, T, P]` coefficients of `look_ahead` frames ago, next state."""
+        states, state = self.recurrent(heard, state)
+        return self.head(self.dropout(states)), state
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`[B, 4 T, C]` -> `[B, T, P]` coefficients."""
+        spoken, _ = self.speak(functional.pad(self.listen(features), (0, 0, 0, self.look_ahead)), None)
+        return spoken[:, self.look_ahead :]
+
+
 class Audio2Landmark(nn.Module):
-    """Convolutions over log-mel at 100 Hz, a recurrent layer at 25 Hz, PCA coefficients out.
+    """Speech -> PCA coefficients of jaw and mouth at 25 Hz: the mean of several `Listener`s.
 
     After Eskimez et al. 2018 (log-mel -> LSTM -> landmarks) with Chen et al. 2019's PCA output; what differs: the
     clip's own level and mean spectrum are taken out, so that gain and microphones do not matter.
@@ -69,49 +123,24 @@ class Audio2Landmark(nn.Module):
     def __init__(self, config: Audio2LandmarkConfig) -> None:
         super().__init__()
         self.config = config
-        channels, hidden = config.channels, config.hidden
         self.mel = MelPower(config.num_mels)
-        self.convolutions = nn.ModuleList(
-            [
-                nn.Conv1d(config.num_mels, channels, 5, padding=2),
-                nn.Conv1d(channels, channels, 5, padding=2),
-                nn.Conv1d(channels, channels, MELS_PER_FRAME, stride=MELS_PER_FRAME),
-                nn.Conv1d(channels, channels, 3, padding=1),
-            ]
-        )
-        self.norms = nn.ModuleList([nn.BatchNorm1d(channels) for _ in self.convolutions])
-        self.phone_head = nn.Linear(channels, config.phones) if config.phones else None
-        self.recurrent = nn.GRU(channels, hidden, config.layers, batch_first=True)
-        self.head = nn.Linear(hidden, config.components)
-        self.dropout = nn.Dropout(config.dropout)
+        self.listeners = nn.ModuleList([Listener(config) for _ in range(config.members)])
         self.register_buffer("voice_mean", torch.zeros(config.num_mels))  # mean log-mel of many voices
         self.register_buffer("decoder", torch.zeros(config.components, 68, 2))  # shape per unit of the output
         self.register_buffer("scale", torch.ones(()))  # outer-eye distances per unit of motion
+
+    @property
+    def members(self) -> list[Listener]:
+        """The networks whose answers are averaged."""
+        return [listener for listener in self.listeners if isinstance(listener, Listener)]
 
     def features(self, power: Tensor) -> Tensor:
         """`[B, 4 T, C]` mel power over the reference -> `[B, 4 T, C]` network input, by each clip's own mean."""
         return log_mel(power, mean_spectrum(*active_sum(power), self.voice_mean))
 
-    def listen(self, features: Tensor) -> Tensor:
-        """`[B, 4 T, C]` -> `[B, T, D]` what was heard around each frame."""
-        x = features.transpose(1, 2)
-        for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            y = torch.relu(norm(convolution(x)))
-            x = y + x if index in (1, 3) else self.dropout(y)
-        return self.dropout(x).transpose(1, 2)
-
-    def phones(self, features: Tensor) -> Tensor:
-        """`[B, 4 T, C]` -> `[B, T, N]` logits of phone classes."""
-        assert self.phone_head is not None, "built without a phone head"
-        logits: Tensor = self.phone_head(self.listen(features))
-        return logits
-
     def forward(self, features: Tensor) -> Tensor:
         """`[B, 4 T, C]` -> `[B, T, P]` coefficients."""
-        heard = functional.pad(self.listen(features), (0, 0, 0, self.config.look_ahead))
-        states, _ = self.recurrent(heard)
-        coefficients: Tensor = self.head(self.dropout(states[:, self.config.look_ahead :]))
-        return coefficients
+        return torch.stack([listener(features) for listener in self.members]).mean(0)
 
     def motion(self, coefficients: Tensor) -> Tensor:
         """`[..., P]` -> `[..., 68, 2]` displacement over the speaker's range."""
@@ -170,17 +199,21 @@ class Audio2Landmark(nn.Module):
             more, count = active_sum(torch.from_numpy(_squared(part)[None] / np.float32(reference)))
             total, active = total + more, active + count
         mean = mean_spectrum(total, active, self.voice_mean)
-        state, skip, num_frames = None, self.config.look_ahead, len(root_power) // MELS_PER_FRAME
+        states: list[Tensor | None] = [None] * len(self.members)
+        skip, num_frames = self.config.look_ahead, len(root_power) // MELS_PER_FRAME
         for start in range(0, num_frames, CHUNK):
             stop = min(start + CHUNK, num_frames)
             first, last = max(0, start - CONTEXT), min(num_frames, stop + CONTEXT)
             relative = _squared(root_power[first * MELS_PER_FRAME : last * MELS_PER_FRAME]) / np.float32(reference)
-            heard = self.listen(log_mel(torch.from_numpy(relative[None]), mean))[:, start - first : stop - first]
-            if stop == num_frames:
-                heard = functional.pad(heard, (0, 0, 0, self.config.look_ahead))
-            states, state = self.recurrent(heard, state)
-            yield self.head(states[0, skip:]).numpy()
-            skip = max(0, skip - states.shape[1])
+            features = log_mel(torch.from_numpy(relative[None]), mean)
+            late = self.config.look_ahead if stop == num_frames else 0
+            spoken = []
+            for index, listener in enumerate(self.members):
+                heard = listener.listen(features)[:, start - first : stop - first]
+                coefficients, states[index] = listener.speak(functional.pad(heard, (0, 0, 0, late)), states[index])
+                spoken.append(coefficients[0])
+            yield torch.stack(spoken).mean(0)[skip:].numpy()
+            skip = max(0, skip - len(spoken[0]))
 
 
 def load_audio2landmark(checkpoint: Weights, device: torch.device | str = "cpu") -> Audio2Landmark:

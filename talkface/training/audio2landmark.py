@@ -28,8 +28,10 @@ from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig,
 from talkface.training.loop import Ema, backward_and_step, fit, make_accelerator, seeded, step_generator
 from talkface.training.offsets import OffsetConfig, estimate_lags, load_lags, save_lags
 from talkface.training.opening_scores import score_openings
+from talkface.training.phones import PhoneConfig, teach_phones
 from talkface.types import FloatArray, Image
 
+FrontEnd = dict[str, Tensor]
 BASIS_FRAMES = 4000  # of any one speaker, at most, in the PCA
 
 
@@ -59,6 +61,7 @@ class Audio2LandmarkTraining:
     data: SpeechDataConfig = field(default_factory=SpeechDataConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
     augment: VoiceAugmentation = field(default_factory=VoiceAugmentation)
+    phones: PhoneConfig = field(default_factory=PhoneConfig)
     offsets: OffsetConfig = field(default_factory=OffsetConfig)
     loss: LandmarkLossConfig = field(default_factory=LandmarkLossConfig)
     optim: SpeechOptimConfig = field(default_factory=SpeechOptimConfig)
@@ -72,14 +75,35 @@ def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechC
         DatasetError: no clip is usable, or one speaker alone.
     """
     if clips is None:
-        from talkface.data.shards import ClipDataset
+        from talkface.data.datasets import ClipDataset
 
-        dataset = ClipDataset(Path(config.data.shards), config.data.split)
+        dataset = ClipDataset(Path(config.data.shards), config.data.split, speech=True)
         clips = [dataset[i] for i in range(len(dataset))]
     examples = make_examples(clips, config.model.num_mels)
-    _correct_offsets(examples, config)
+    front_end = _teach_phones(clips, examples, config)
+    _correct_offsets(examples, config, front_end)
     train, held_out = split_speakers(examples, config.data.held_out_every, config.data.held_out_first)
-    return fit(Audio2LandmarkJob(config, train, held_out), config.run, to_dict(config))
+    return fit(Audio2LandmarkJob(config, train, held_out, front_end), config.run, to_dict(config))
+
+
+def _teach_phones(
+    clips: Sequence[SpeechClip], examples: Sequence[SpeechExample], config: Audio2LandmarkTraining
+) -> FrontEnd:
+    """Weights of a front end that knows phones; empty where the config leaves it out."""
+    if config.phones.steps == 0 or config.model.phones == 0:
+        return {}
+    single = replace(config, model=replace(config.model, members=1))
+    network = _new_network(single, examples)
+    kept = Path(config.run.out) / "phones.pt"
+    return teach_phones(network, clips, config.phones, config.augment, config.run.seed, kept)
+
+
+def _new_network(config: Audio2LandmarkTraining, examples: Sequence[SpeechExample]) -> Audio2Landmark:
+    with torch.random.fork_rng():
+        torch.manual_seed(config.run.seed)
+        network = Audio2Landmark(config.model)
+    _fill_buffers(network, examples)
+    return network
 
 
 def split_speakers(
@@ -101,7 +125,7 @@ def split_speakers(
     return train, [example for example in examples if example.speaker in kept]
 
 
-def _correct_offsets(examples: list[SpeechExample], config: Audio2LandmarkTraining) -> None:
+def _correct_offsets(examples: list[SpeechExample], config: Audio2LandmarkTraining, front_end: FrontEnd) -> None:
     """Set every clip's lag, measured by networks that did not train on its speaker; kept in the run folder.
 
     The speaker with most clips stays as recorded: two halves of the others measure each other.
@@ -117,7 +141,8 @@ def _correct_offsets(examples: list[SpeechExample], config: Audio2LandmarkTraini
             if not others:
                 continue
             run = replace(config.run, steps=config.offsets.steps)
-            job = Audio2LandmarkJob(replace(config, run=run), train, [])
+            model = replace(config.model, members=1)
+            job = Audio2LandmarkJob(replace(config, run=run, model=model), train, [], front_end)
             job.run_quietly()
             predictions = [(e.key, e.speaker, job.predict_opening(e), e.opening) for e in others]
             lags |= estimate_lags(predictions, config.offsets)
@@ -130,14 +155,17 @@ class Audio2LandmarkJob:
     """What `fit` drives."""
 
     def __init__(
-        self, config: Audio2LandmarkTraining, train: Sequence[SpeechExample], held_out: Sequence[SpeechExample]
+        self,
+        config: Audio2LandmarkTraining,
+        train: Sequence[SpeechExample],
+        held_out: Sequence[SpeechExample],
+        front_end: FrontEnd | None = None,
     ) -> None:
         self.config, self.train, self.held_out = config, train, held_out
         self.accelerator = make_accelerator(config.run)
-        with torch.random.fork_rng():
-            torch.manual_seed(config.run.seed)
-            network = Audio2Landmark(config.model)
-        self.spread = _fill_buffers(network, train)
+        network = _new_network(config, train)
+        for listener in network.members:
+            listener.load_state_dict(front_end or {}, strict=False)
         self.network = network.to(self.accelerator.device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.optim.rate, weight_decay=config.optim.weight_decay
@@ -148,21 +176,25 @@ class Audio2LandmarkJob:
 
     def train_step(self, step: int) -> dict[str, float]:
         config, device = self.config, self.accelerator.device
-        rng = step_generator(config.run.seed, step)
-        batch = self.sampler.draw(config.run.batch_size, rng)
-        power = augment_voice(batch.power, config.augment, rng)
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
         self.network.train()
-        with self.accelerator.autocast():
-            features = mask_features(self.network.features(power.to(device)), config.augment, rng)
-            coefficients = self.network(features)
-        motion = self.network.motion(coefficients.float())
-        terms = landmark_terms(motion, batch.motion.to(device), batch.weight.to(device), self.importance, config.loss)
-        loss = torch.stack(list(terms.values())).sum()
+        rng = step_generator(config.run.seed, step)
+        sums: dict[str, Tensor] = {}
+        for listener in self.network.members:
+            batch = self.sampler.draw(config.run.batch_size, rng)
+            as_is = batch.as_is[:, None, None]
+            power = batch.power * as_is + augment_voice(batch.power, config.augment, rng) * (1 - as_is)
+            with self.accelerator.autocast():
+                coefficients = listener(mask_features(self.network.features(power.to(device)), config.augment, rng))
+            motion = self.network.motion(coefficients.float())
+            real, weight = batch.motion.to(device), batch.weight.to(device)
+            for name, term in landmark_terms(motion, real, weight, self.importance, config.loss).items():
+                sums[name] = sums[name] + term if name in sums else term
+        loss = torch.stack(list(sums.values())).sum()
         backward_and_step(self.accelerator, loss, self.optimizer, self.network, config.run.grad_clip)
         self.ema.update(self.network)
-        return {name: term.item() for name, term in terms.items()}
+        return {name: term.item() / len(self.network.members) for name, term in sums.items()}
 
     def run_quietly(self) -> None:
         """All steps, without a folder."""
@@ -212,7 +244,7 @@ class Audio2LandmarkJob:
         return Checkpoint("audio2landmark", config_dict(self.config.model), self.ema.network.state_dict(), provenance)
 
 
-def _fill_buffers(network: Audio2Landmark, examples: Sequence[SpeechExample]) -> Tensor:
+def _fill_buffers(network: Audio2Landmark, examples: Sequence[SpeechExample]) -> None:
     """Fit the PCA, the average voice and the typical range of motion, and put them into the network."""
     used: dict[str, int] = {}
     parts = []
@@ -231,7 +263,6 @@ def _fill_buffers(network: Audio2Landmark, examples: Sequence[SpeechExample]) ->
     network.voice_mean.copy_(torch.from_numpy(np.median(np.stack(means), 0)))
     scales = {example.speaker: example.scale for example in examples}
     network.scale.fill_(float(np.median(list(scales.values()))))
-    return torch.from_numpy(spread)
 
 
 def draw_openings(curves: Sequence[tuple[str, FloatArray, FloatArray]]) -> Image:
