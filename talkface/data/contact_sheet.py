@@ -54,7 +54,7 @@ def _picture(clip: PreparedClip, index: int) -> Image:
 
 def _tile(image: Image, points: FloatArray) -> Image:
     scale = TILE / image.shape[0]
-    tile = np.ascontiguousarray(cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA))
+    tile = np.ascontiguousarray(cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8)
     for x, y in points * scale:
         cv2.circle(tile, (round(float(x)), round(float(y))), 1, (0, 255, 0), -1)
     return tile

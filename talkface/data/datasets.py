@@ -109,7 +109,7 @@ class ClipDataset:
         members = sample["members"]
         header = json.loads(_read(shard, *members["json"]))
         start = members["mjpeg"][0]
-        audio = np.zeros(0, np.float32)
+        audio: FloatArray = np.zeros(0, np.float32)
         if "audio.npy" in members:
             audio = _array(shard, members["audio.npy"]).astype(np.float32) / 32767
         return PreparedClip(

@@ -153,7 +153,7 @@ def make_example(
         target_landmarks: `[68, 2]`; with `rng` the network sees them with `config.jitter`.
     """
     size = config.size
-    shown = np.asarray(target_landmarks, np.float64)
+    shown: FloatArray = np.asarray(target_landmarks, np.float64)
     inner = mouth_sketch(shown, mouth_frame(shown, size, config.scale), size)[..., :1]
     if rng is not None:
         shown = _jittered(shown, config.jitter, rng)
@@ -166,7 +166,8 @@ def make_example(
         own_frame = mouth_frame(points, size, config.scale)
         own.append(resample(photo, own_frame, size))
         sketches.append(mouth_sketch(points, own_frame, size))
-    inner = cv2.GaussianBlur(cv2.dilate(inner, np.ones((3, 3), np.uint8)), (0, 0), 1.5)[..., None]
+    soft = cv2.GaussianBlur(cv2.dilate(inner, np.ones((3, 3), np.uint8)), (0, 0), 1.5)
+    inner = np.asarray(soft, np.uint8)[..., None]
     return Example(warped, own, sketches, mouth_sketch(shown, to_patch, size), resample(target, to_patch, size), inner)
 
 
@@ -180,9 +181,9 @@ def vary(example: Example, rng: np.random.Generator) -> Example:
     def picture(image: Image) -> Image:
         if blur is not None:
             small = cv2.resize(image, None, fx=blur, fy=blur, interpolation=cv2.INTER_AREA)
-            image = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            image = np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        return side(cv2.LUT(cv2.addWeighted(image, saturation, grey, 1 - saturation, 0), table))
+        return side(np.asarray(cv2.LUT(cv2.addWeighted(image, saturation, grey, 1 - saturation, 0), table), np.uint8))
 
     def side(image: Image) -> Image:
         return np.ascontiguousarray(image[:, ::-1]) if mirrored else image

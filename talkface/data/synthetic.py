@@ -98,8 +98,8 @@ def draw_face(person: DrawnPerson, opening: float, size: int = 160, shift: tuple
     ellipse(0, 0.27, 0.14, 0.05, deep)
     ellipse(0, 0.53 + 0.08 * opening, 0.28, 0.06 + 0.13 * opening, (165, 70, 70))
     ellipse(0, 0.53 + 0.08 * opening, 0.22, 0.012 + 0.115 * opening, (50, 15, 15))
-    canvas = cv2.GaussianBlur(canvas, (0, 0), SUPERSAMPLE * size / 160)
-    return np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA))
+    soft = cv2.GaussianBlur(canvas, (0, 0), SUPERSAMPLE * size / 160)
+    return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def write_talking_clip(

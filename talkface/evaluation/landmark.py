@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from talkface.landmarks.layout import MOUTH, interocular, mouth_opening
 from talkface.types import FloatArray
@@ -155,7 +156,7 @@ def closed_frame(landmarks: FloatArray) -> int:
     return int(candidates[np.argmin(distances)])
 
 
-def _centred_distances(made: FloatArray, real: FloatArray, chosen: FloatArray) -> FloatArray:
+def _centred_distances(made: FloatArray, real: FloatArray, chosen: npt.NDArray[np.integer]) -> FloatArray:
     """Distances `[T, N]` of the chosen points after each frame's points are centred on their mean."""
     length = min(len(made), len(real))
     a, b = (np.asarray(points[:length], np.float64)[:, chosen] for points in (made, real))

@@ -17,7 +17,7 @@ from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, head_motion, smooth_activity
 from talkface.landmarks.retarget import Retargeter
 from talkface.models.audio2landmark import Audio2Landmark, load_audio2landmark
-from talkface.types import DEFAULT_FPS, FloatArray, Waveform, num_frames
+from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform, num_frames
 
 BLOCK = 32  # frames of landmarks made and rendered at a time
 HIGHEST_FPS = 240
@@ -141,7 +141,7 @@ class Animator:
         photos: PhotoSource | Sequence[PhotoSource] | Subject,
         speech: str | Path | Waveform,
         options: AnimateOptions | None = None,
-    ) -> Iterator[FloatArray]:
+    ) -> Iterator[Image]:
         """Stream `[H, W, 3]` RGB uint8 frames of the photo speaking, `round(duration * fps)` of them."""
         options = options or AnimateOptions()
         subject = photos if isinstance(photos, Subject) else self.enroll(photos)

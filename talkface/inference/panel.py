@@ -42,4 +42,6 @@ def _fit(image: Image) -> Image:
     height, width = image.shape[:2]
     scale = min(1.0, PANEL_HEIGHT / height)
     even = (max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2))
-    return image if even == (width, height) else cv2.resize(image, even, interpolation=cv2.INTER_AREA)
+    if even == (width, height):
+        return image
+    return np.asarray(cv2.resize(image, even, interpolation=cv2.INTER_AREA), np.uint8)
