@@ -29,6 +29,7 @@ RENDERERS = ("hybrid", "warp")
 SHOTS_USED = 3  # of the photos given: each one costs a warp and a pass of the encoder per frame
 BATCH = 8  # frames painted at once
 LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
+LIPS_SHUT = (0.01, 0.035)  # opening below which there is nothing to paint, and from which there is
 OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
 
 
@@ -245,15 +246,15 @@ def spread_shots(shots: Sequence[Shot]) -> list[Shot]:
 def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
     """How far the network's paint is wanted, 0 to 1.
 
-    Nowhere while the lips are as in the photo, and little where the photo shows teeth and the mouth opens no wider:
-    those teeth are the person's own.
+    Nowhere while the lips are as in the photo or shut in both, and little where the photo shows teeth and the mouth
+    opens no wider: those teeth are the person's own.
     """
     wanted = canvas.to_work(target)
     still = transform(deformation.to_photo, wanted[MOUTH])
     moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
     shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(wanted))
     teeth = _ramp(shown, 0.05, 0.1) * _ramp(opened, 0.02, 0.05) * (1 - _ramp(opened - shown, 0.0, 0.08))
-    return _ramp(moved, *LIPS_STILL) * (1 - OWN_TEETH * teeth)
+    return _ramp(moved, *LIPS_STILL) * _ramp(max(shown, opened), *LIPS_SHUT) * (1 - OWN_TEETH * teeth)
 
 
 def _ramp(value: float, low: float, high: float) -> float:
