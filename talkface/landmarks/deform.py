@@ -16,7 +16,7 @@ from talkface.types import FloatArray
 SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
 """Points of the smooth part: all but the lids and the inner lips, which slide down columns."""
 
-HEAD_FADE = 0.75  # width of the ring in which a small motion of the head fades out, in head radii
+HEAD_FADE = 0.45  # width of the ring in which a small motion of the head fades out, in head radii
 SOFT_FADE = (1.2, 1.8)  # where jaw and cheeks stop pulling on neck and air, in head radii
 NODE_SPACING = 0.09  # of the coarse lattice on which the smooth part is evaluated, in outer-eye distances
 
@@ -133,7 +133,7 @@ class FaceDeformer:
         return Deformation(
             to_photo=to_photo,
             ellipse=self.ellipse,
-            fade=(1.0, 1.0 + max(HEAD_FADE, 3.0 * float(moved))),
+            fade=(1.0, 1.0 + max(HEAD_FADE, 1.8 * float(moved))),
             unit=self.unit,
             spline=spline,
             columns=(
