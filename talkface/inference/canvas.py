@@ -12,6 +12,7 @@ from talkface.video.paste import match_colour
 from talkface.video.warp import look_up, pixel_box, shrink_part
 
 WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
+STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
 LID_LIGHT = 0.75  # a shut lid's light over that of the skin below the eye, at least
 WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
 
@@ -51,9 +52,12 @@ class Canvas:
         left, top, right, bottom = pixel_box(reach, (width, height))
         frame = image.copy()
         if left < right and top < bottom:
-            corner = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
-            offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, bottom - top))
-            frame[top:bottom, left:right] = look_up(image, offsets / self.zoom, corner)
+            rows = max(256, STRIP_PIXELS // (right - left))
+            for start in range(top, bottom, rows):
+                end = min(start + rows, bottom)
+                corner = np.array([[1.0, 0.0, left], [0.0, 1.0, start]])
+                offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, end - start))
+                frame[start:end, left:right] = look_up(image, offsets / self.zoom, corner)
             self._smooth_lids(frame, deformation)
         return frame
 

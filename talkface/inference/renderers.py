@@ -157,7 +157,7 @@ class HybridRenderer:
         masks *= need[:, None, None].astype(np.float32)
         for index, (target, deformation) in enumerate(zip(landmarks, deformations, strict=True)):
             frame = canvas.warp(deformation)
-            inner = sketches[index][..., 0].astype(np.float32) / 255
+            inner = cv2.dilate(sketches[index][..., 0], np.ones((5, 5), np.uint8)).astype(np.float32) / 255
             replaced = masks[index] * cv2.GaussianBlur(inner, (0, 0), 1.5)
             to_patch = canvas.patch_from_photo(frames[index])
             paste_patch(frame, Patch(changes[index], warped[index][0], replaced), to_patch)

@@ -6,6 +6,7 @@ import torch
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.errors import CheckpointError, ConfigError
+from talkface.inference.canvas import Canvas
 from talkface.inference.renderers import (
     HybridRenderer,
     Rendered,
@@ -80,6 +81,16 @@ def test_tiny_and_huge_photos_keep_their_size(renderer, astronaut):
     for case, amount in ((tiny, 1.0), (huge, 60.0)):
         frame = next(iter(renderer.render(renderer.enroll([case]), opened(case.landmarks, amount)[None])))
         assert frame.image.shape == case.image.shape
+
+
+def test_strips_leave_no_seam(monkeypatch, shot):
+    target = opened(shot.landmarks, 12)
+    whole = Canvas(shot).warp(Canvas(shot).deform(target))
+    monkeypatch.setattr("talkface.inference.canvas.STRIP_PIXELS", 1)
+    large = Shot(shot.image.repeat(2, 0).repeat(2, 1), shot.landmarks * 2 + np.float32(0.5))
+    strips = Canvas(large).warp(Canvas(large).deform(target * 2 + 0.5))
+    small = strips.reshape(512, 2, 512, 2, 3).mean((1, 3))
+    assert np.abs(small - whole).mean() < 0.5
 
 
 def test_several_shots_lend_their_mouths(shot):
