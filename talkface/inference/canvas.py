@@ -12,6 +12,7 @@ from talkface.video.paste import match_colour
 from talkface.video.warp import look_up, pixel_box, shrink_part
 
 WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
+GREY = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
 STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
 LID_LIGHT = 0.75  # a shut lid's light over that of the skin below the eye, at least
 WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
@@ -35,6 +36,7 @@ class Canvas:
         self.zoom = np.diag(self.work_affine[:, :2]).astype(np.float32)  # across, down
         self.landmarks = self.to_work(landmarks)
         self.deformer = FaceDeformer(self.landmarks)
+        self.grey = float(np.ptp(self.work, axis=2).mean()) < GREY
 
     def to_work(self, points: FloatArray) -> FloatArray:
         """Photo pixels -> pixels of the working copy."""

@@ -154,6 +154,8 @@ class HybridRenderer:
             [paint_share(canvas, each, target) for each, target in zip(deformations, landmarks, strict=True)]
         )
         changes *= need[:, None, None, None].astype(np.float32)
+        if canvas.grey:
+            changes = np.repeat(changes.mean(-1, keepdims=True), 3, -1)
         masks *= need[:, None, None].astype(np.float32)
         for index, (target, deformation) in enumerate(zip(landmarks, deformations, strict=True)):
             frame = canvas.warp(deformation)

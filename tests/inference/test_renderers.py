@@ -83,6 +83,12 @@ def test_tiny_and_huge_photos_keep_their_size(renderer, astronaut):
         assert frame.image.shape == case.image.shape
 
 
+def test_grey_photos_stay_grey(renderer, shot):
+    grey = Shot(np.repeat(shot.image.mean(2, keepdims=True).astype(np.uint8), 3, 2), shot.landmarks)
+    frame = next(iter(renderer.render(renderer.enroll([grey]), opened(shot.landmarks, 12)[None])))
+    assert np.ptp(frame.image.astype(int), axis=2).max() <= 12
+
+
 def test_strips_leave_no_seam(monkeypatch, shot):
     target = opened(shot.landmarks, 12)
     whole = Canvas(shot).warp(Canvas(shot).deform(target))
