@@ -86,7 +86,7 @@ def test_any_rate_has_the_same_motion_in_time(network: Audio2Landmark, fps: Frac
     place = (np.arange(count) + 0.5) / float(fps)
     expected = np.interp(place, (np.arange(100) + 0.5) / 25, reference)
     inner = slice(0, count - count // 10)  # the last frames hear how much silence follows
-    np.testing.assert_allclose(opening(motion)[inner], expected[inner], atol=2e-3)
+    np.testing.assert_allclose(opening(motion)[inner], expected[inner], atol=5e-3)
 
 
 def test_zeros_are_a_closed_mouth(shipped: Audio2Landmark) -> None:
