@@ -8,6 +8,7 @@ import pytest
 from talkface.errors import MissingExtraError
 from talkface.landmarks.detect import FaceTracker, load_detector
 from talkface.landmarks.fan_backend import FanDetector
+from talkface.landmarks.mean_face import MEAN_FACE
 
 
 def test_absence_names_the_extra(monkeypatch):
@@ -20,8 +21,8 @@ def test_absence_names_the_extra(monkeypatch):
 def detector(tmp_path_factory):
     """The real FaceAlignment class around networks with chosen weights.
 
-    FAN: one hourglass instead of four, every heat map highest at its centre, so all 68 points lie where the middle
-    of its crop does. S3FD: one layer answers "face" everywhere, with a 512 px box around each of its cells.
+    FAN: one hourglass instead of four, whose heat maps are then replaced by those of the mean face in the middle of
+    the crop. S3FD: one layer answers "face" everywhere, with a 512 px box around each of its cells.
     """
     face_alignment = pytest.importorskip("face_alignment")
     import torch
@@ -47,12 +48,15 @@ def detector(tmp_path_factory):
             compile=False,
             face_detector_kwargs={"path_to_detector": str(folder / "s3fd.pth")},
         )
-    network.face_alignment_net = CentrePeak(network.face_alignment_net)
+    network.face_alignment_net = MeanFacePeaks(network.face_alignment_net)
     return FanDetector(network)
 
 
-class CentrePeak:
-    """Runs the network for its shapes, and puts its heat maps' peak into the middle."""
+CELLS = np.round(32 + 28 * MEAN_FACE).astype(int)  # of the 64 x 64 heat maps
+
+
+class MeanFacePeaks:
+    """Runs the network for its shapes, and puts the 68 heat maps' peaks where the mean face has its points."""
 
     def __init__(self, network) -> None:
         self.network = network
@@ -61,7 +65,7 @@ class CentrePeak:
         maps = self.network(images)[-1]
         assert maps.shape[1:] == (68, 64, 64)
         maps[:] = 0
-        maps[:, :, 32, 32] = 1
+        maps[:, np.arange(68), CELLS[:, 1], CELLS[:, 0]] = 1
         return [maps]
 
 
@@ -69,8 +73,9 @@ def test_landmarks_are_in_pixels_of_the_image(detector):
     image = np.zeros((400, 600, 3), np.uint8)
     points = detector.landmarks(image, (200, 100, 300, 200), roll=0.3)
     assert points.shape == (68, 2) and points.dtype == np.float32
-    # the package centres its crop 0.12 box heights above the middle of the box
-    assert np.abs(points - [250, 150 - 12]).max() < 4
+    # the package's crop of a 100 px box is 205 px wide, around a point 0.12 box heights above the box's middle
+    expected = np.array([250, 150 - 12]) + (CELLS - 32) * 205 / 64
+    assert np.abs(points - expected).max() < 4
 
 
 def test_boxes_are_scaled_back_and_sorted(detector):
