@@ -26,7 +26,12 @@ def register(app: typer.Typer) -> None:
 
 
 def prepare(
-    corpus: Annotated[str, typer.Argument(help="folder (any clips), lrw, grid, lrs3, cremad, voxceleb1 or voxceleb2.")],
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="folder (any clips), lrw, grid, lrs3, cremad, voxceleb1, voxceleb2; of others: atvgnet, lstm_hdf5."
+        ),
+    ],
     root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the clips.")],
     out: Annotated[Path, typer.Argument(help="Folder for the shards; the same command resumes there.")],
     table: Annotated[

@@ -13,6 +13,7 @@ from talkface.data.importers import (
     read_features,
     read_landmarks,
 )
+from talkface.data.sources.folder import find_folder_clips
 from talkface.data.sources.registry import find_clips
 from talkface.errors import DatasetError
 from talkface.landmarks.align import to_canonical, transform
@@ -151,6 +152,8 @@ def test_pickles_are_refused_unopened(tmp_path: Path):
     (tmp_path / "videos" / "id00012_abc.vid").write_bytes(pickle.dumps(RunsCode(marker)))
     with pytest.raises(DatasetError, match=r"videos/id00012_abc.vid: these are Python pickles"):
         find_clips("atvgnet", tmp_path)
+    with pytest.raises(DatasetError, match=r"videos/id00012_abc.vid: these are Python pickles"):
+        find_folder_clips(tmp_path, None, {})
     with pytest.raises(DatasetError, match="no import of vid: these are Python pickles"):
         find_clips("vid", tmp_path)
     assert not marker.exists()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from talkface.data.importers import refuse_pickles
 from talkface.errors import DatasetError
 from talkface.types import Clip
 
@@ -41,6 +42,7 @@ def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequen
     rows = _table_rows(root, table, where) if table else _bare_rows(root)
     clips = _video_clips(root, rows) + _photo_clips(root, rows)
     if not clips:
+        refuse_pickles(root)
         raise DatasetError(f"no video and no photo in {root}" + (f" fits {table} and --where" if table else ""))
     return _unique(sorted(clips, key=lambda clip: clip.key))
 
