@@ -33,6 +33,7 @@ from talkface.types import FloatArray, Image
 
 FrontEnd = dict[str, Tensor]
 BASIS_FRAMES = 4000  # of any one speaker, at most, in the PCA
+TYPICAL_RANGE = 30.0  # percentile of the speakers' ranges: half of what a mouth does is a guess, so it is made smaller
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def _fill_buffers(network: Audio2Landmark, examples: Sequence[SpeechExample]) ->
         means.append((total / count.clamp(min=1))[0, 0].numpy())
     network.voice_mean.copy_(torch.from_numpy(np.median(np.stack(means), 0)))
     scales = {example.speaker: example.scale for example in examples}
-    network.scale.fill_(float(np.median(list(scales.values()))))
+    network.scale.fill_(float(np.percentile(list(scales.values()), TYPICAL_RANGE)))
 
 
 def draw_openings(curves: Sequence[tuple[str, FloatArray, FloatArray]]) -> Image:

@@ -68,7 +68,8 @@ def estimate_lags(
         shared = len(keys) > SAME_CAMERA
         together = np.sum([evidence[key] for key in keys], 0)
         for key in keys:
-            lags[key] = most_likely_lag(together if shared else evidence[key], config.spread)
+            lag = most_likely_lag(together if shared else evidence[key], config.spread)
+            lags[key] = round(lag, 3)  # as it is written to and read from the run folder
     return lags
 
 
@@ -83,5 +84,5 @@ def save_lags(path: Path, lags: dict[str, float]) -> None:
     """Write them under another name first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({key: round(lag, 3) for key, lag in sorted(lags.items())}, indent=1))
+    partial.write_text(json.dumps(lags, indent=1, sort_keys=True))
     os.replace(partial, path)
