@@ -1,12 +1,11 @@
-"""68 landmarks -> upright mouth patch and face square: affine maps from the photo."""
+"""68 landmarks -> upright mouth patch: the affine map from the photo, its scale and its roll."""
 
 import numpy as np
 
-from talkface.landmarks.layout import JAW, LEFT_EYE, OUTER_LIP, RIGHT_EYE, interocular
+from talkface.landmarks.layout import LEFT_EYE, OUTER_LIP, RIGHT_EYE, interocular
 from talkface.types import FloatArray
 
 MOUTH_SCALE = 1.0  # side of the mouth patch in outer-eye distances: the widest smile and a wide-open mouth fit
-FACE_SCALE = 3.2  # side of the face square in outer-eye distances: forehead to below the chin, both ears
 
 
 def eye_distance(landmarks: FloatArray) -> float:
@@ -35,12 +34,6 @@ def mouth_frame(landmarks: FloatArray, size: int, scale: float = MOUTH_SCALE) ->
     lips = landmarks[OUTER_LIP]
     centre = 0.5 * (lips.min(0) + lips.max(0))
     return upright_square(centre, eye_angle(landmarks), scale * eye_distance(landmarks), size)
-
-
-def face_frame(landmarks: FloatArray, size: int, scale: float = FACE_SCALE) -> FloatArray:
-    """Axis-aligned square around the whole face, `[2, 3]` from pixels of the image to pixels of the crop."""
-    centre = 0.5 * (landmarks[JAW].min(0) + landmarks[JAW].max(0))
-    return upright_square(centre, 0.0, scale * eye_distance(landmarks), size)
 
 
 def upright_square(centre: FloatArray, angle: float, side: float, size: int) -> FloatArray:
