@@ -147,9 +147,7 @@ def test_pixels_away_from_the_face_are_the_photos_own(animator, astronaut, sylla
 
 
 def test_several_shots_of_a_person_are_accepted(tmp_path, animator, astronaut, syllables):
-    result = talkface.animate(
-        [astronaut, astronaut[:, 40:].copy()], syllables, tmp_path / "out.mp4", animator=animator
-    )
+    result = talkface.animate([astronaut, astronaut[:, 40:].copy()], syllables, tmp_path / "out.mp4", animator=animator)
     assert result.num_frames == 50
 
 

@@ -33,7 +33,11 @@ def test_a_plain_array_is_pixel_points_at_25(tmp_path, points):
 
 @pytest.mark.parametrize(
     ("array", "words"),
-    [(np.zeros((5, 67, 2)), "expected [T, 68, 2]"), (np.full((5, 68, 2), np.nan), "not finite"), (np.zeros(3), "shape")],
+    [
+        (np.zeros((5, 67, 2)), "expected [T, 68, 2]"),
+        (np.full((5, 68, 2), np.nan), "not finite"),
+        (np.zeros(3), "shape"),
+    ],
 )
 def test_wrong_landmarks_are_refused_in_one_line(tmp_path, array, words):
     np.save(tmp_path / "bad.npy", array)

@@ -5,7 +5,11 @@ from talkface.landmarks.mean_face import MEAN_FACE
 
 
 def test_window_is_square_even_inside_and_holds_the_face():
-    for height, width, scale, centre in [(512, 512, 100, (256, 200)), (301, 999, 90, (60, 150)), (120, 80, 40, (40, 50))]:
+    for height, width, scale, centre in [
+        (512, 512, 100, (256, 200)),
+        (301, 999, 90, (60, 150)),
+        (120, 80, 40, (40, 50)),
+    ]:
         landmarks = (scale * MEAN_FACE + centre).astype(np.float32)
         rows, columns = face_window((height, width), landmarks)
         side = rows.stop - rows.start
