@@ -50,7 +50,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(MediaError, match="--save-landmarks"):
         load_landmarks(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(MediaError, match="not a .npz"):
+    with pytest.raises(MediaError, match=r"not a \.npz"):
         load_landmarks(tmp_path / "text.npz")
 
 
