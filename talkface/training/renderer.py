@@ -209,7 +209,10 @@ class RendererJob:
     def snapshot(self) -> Checkpoint:
         """Averaged weights in half precision: the network ships in a few megabytes."""
         tensors = {name: tensor.half() for name, tensor in self.ema.network.state_dict().items()}
-        return Checkpoint("hybrid", to_dict(self.config.model), tensors, {"config": to_dict(self.config)})
+        config = to_dict(self.config)
+        for section, name in (("run", "out"), ("data", "shards")):
+            config[section].pop(name)  # a place on one machine says nothing on another
+        return Checkpoint("hybrid", to_dict(self.config.model), tensors, {"config": config})
 
     def _parts(self) -> dict[str, Any]:
         return {
