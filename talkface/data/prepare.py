@@ -199,8 +199,14 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 def _die_with_parent() -> None:
     """End this worker when the process that started it is killed; else it would wait for work for ever."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @cache
