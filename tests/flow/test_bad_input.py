@@ -28,7 +28,7 @@ pytestmark = pytest.mark.flow
 VIDEO = ""  # outcome: a good video; any other outcome is the pattern of the refusal
 NO_FACE = "no face found in"
 FPS = Fraction(25)
-SLOW = Fraction(5)  # frames per second where a whole speech is animated; only its length is looked at
+SLOW = Fraction(3)  # frames per second where a whole speech is animated; only its length is looked at
 
 PORTRAITS = {
     "hard/derived_025_alpha.png": VIDEO,
