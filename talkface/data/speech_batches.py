@@ -154,7 +154,7 @@ class BatchConfig:
     """How stretches are drawn."""
 
     frames: int = 64  # T, 2.56 s
-    main_share: float = 0.15  # of the batch from the speaker with most minutes, where one has over half of them
+    main_share: float = 0.5  # of the batch from the speaker with most minutes, where one has over half of them
     main_as_is: bool = True  # that speaker's voice is not varied, so that its habits do not rub off on other voices
     speed: float = 0.1  # largest log ratio of playing faster or slower
     still: float = 0.06  # share of stretches replaced by steady noise or silence with a closed mouth
@@ -190,7 +190,7 @@ class StretchSampler:
         clips = self.by_speaker[self.speakers[rng.choice(len(self.speakers), p=self.chance)]]
         clip = clips[rng.integers(len(clips))]
         if rng.random() < self.config.still:
-            return (*_steady(clip, frames, rng), np.float32(0))
+            return (*_steady(clip, frames, rng), np.zeros((), np.float32))
         speed = float(np.exp(rng.uniform(-self.config.speed, self.config.speed)))
         start = rng.uniform(0, max(0.0, len(clip) - 1 - frames * speed))
         time = start + np.arange(frames) * speed
@@ -202,7 +202,7 @@ class StretchSampler:
         nearest = np.round(mel_time).astype(int)
         inside = (nearest >= 0) & (nearest < len(clip.power))
         power = np.where(inside[:, None], clip.power[np.clip(nearest, 0, len(clip.power) - 1)], np.float32(QUIET))
-        return power, motion, weight, np.float32(clip.speaker == self.main)
+        return power, motion, weight, np.asarray(clip.speaker == self.main, np.float32)
 
 
 def _steady(clip: SpeechExample, frames: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -211,7 +211,7 @@ class Audio2LandmarkJob:
     @torch.no_grad()
     def predict_opening(self, example: SpeechExample) -> FloatArray:
         """`[T]` opening that the averaged weights give for a clip, in ranges of a speaker."""
-        network = self.ema.network
+        network = cast(Audio2Landmark, self.ema.network)
         power = torch.from_numpy(example.power[None]).to(self.accelerator.device)
         motion = network.motion(network(network.features(power)))[0]
         return np.asarray(lip_opening(motion).cpu().numpy())
