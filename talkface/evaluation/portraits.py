@@ -69,13 +69,16 @@ def identity_measures(
 ) -> list[Measure]:
     """Descriptor distance photo-frame, mean over frames, per portrait, with head motion and blinks as by default.
 
-    A portrait whose video shows no face counts as a distance of 1.
+    A portrait whose video shows no face counts as a distance of 1; one that a system refuses is not usable by it.
     """
     values: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
     for portrait in bench.track(portraits, "portraits, identity"):
         for maker in makers:
             video = _video(bench, maker, "portraits", portrait.name)
-            maker.speak(portrait.shot.image, speech, video, natural=True)
+            try:
+                maker.speak(portrait.shot.image, speech, video, natural=True)
+            except TalkfaceError:
+                continue
             values[maker.name][portrait.name] = _identity(portrait, video, bench)
     means = {name: score(found.values(), np.random.default_rng(SEED), mean) for name, found in values.items()}
     worst = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in values.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talkface.errors import DatasetError
+from talkface.errors import DatasetError, NoFaceError
 from talkface.evaluation.clips import HeldOutClip, RealClip, crop_matrix, load_real_clip, read_test_clips
 from talkface.evaluation.default_table import Bench, ClipScore, clip_measures, score_clips
 from talkface.evaluation.portraits import (
@@ -167,6 +167,19 @@ def test_a_frozen_portrait_keeps_identity_silence_and_background(shared_data: Pa
     assert rendered.scores["warp"].value == 0.0
     assert rendered.verdict() == encoded.verdict() == "pass"
     assert abs(encoded.scores["warp"].value) < 0.05
+
+
+class Refuse(Freeze):
+    """Finds every photo too small."""
+
+    def speak(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
+        raise NoFaceError("the face is too small: use a larger photo")
+
+
+def test_a_refused_portrait_is_left_out(shared_data: Path, bench: Bench):
+    portraits = load_portraits([shared_data / "portraits" / "composite_f_wasian.jpg"], bench, 400)
+    mean, worst = identity_measures(portraits, [Refuse()], Waveform(np.zeros(6400, np.float32)), bench, "warp")
+    assert mean.scores["warp"].count == worst.scores["warp"].count == 0
 
 
 def test_a_change_of_the_background_is_caught(shared_data: Path, bench: Bench):
