@@ -109,6 +109,3 @@ def _check_keys(given: Any, schema: type[Any], where: str, prefix: str = "") -> 
         kind = fields[name].type
         if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
             _check_keys(value, kind, where, f"{prefix}{name}.")
-
-
-
