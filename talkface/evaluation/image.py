@@ -76,14 +76,14 @@ def polygon_l1(made: Image, real: Image, polygon: FloatArray) -> float:
     return float(np.abs(made[inside].astype(np.float64) - real[inside].astype(np.float64)).mean())
 
 
-def away_from_face(shape: tuple[int, int], landmarks: FloatArray, factor: float = 2.2) -> FloatArray:
+def away_from_face(shape: tuple[int, int], landmarks: FloatArray, factor: float = 3.0) -> FloatArray:
     """Mask `[H, W]` of the pixels outside a square around the landmarks.
 
     Args:
         shape: height and width of the image.
         landmarks: `[68, 2]` pixels.
         factor: the square's side over the larger side of the landmarks' bounding box;
-            2.2 leaves hair, ears and chin inside.
+            3 leaves the head with its hair, and the neck, inside.
     """
     low, high = landmarks.min(0), landmarks.max(0)
     half = factor * float((high - low).max()) / 2

@@ -154,7 +154,7 @@ def test_crop_stays_inside_the_picture_where_it_fits():
 
 
 def test_a_frozen_portrait_keeps_identity_silence_and_background(shared_data: Path, bench: Bench):
-    portraits = load_portraits([shared_data / "portraits" / "composite_f_wasian.jpg"], bench, 400)
+    portraits = load_portraits([shared_data / "portraits" / "lp_s0.jpg"], bench, 400)
     assert len(portraits) == 1
     assert max(portraits[0].shot.image.shape) == 400
     noise = Waveform(np.random.default_rng(0).normal(0, 0.1, 6400).astype(np.float32))
@@ -177,13 +177,13 @@ class Refuse(Freeze):
 
 
 def test_a_refused_portrait_is_left_out(shared_data: Path, bench: Bench):
-    portraits = load_portraits([shared_data / "portraits" / "composite_f_wasian.jpg"], bench, 400)
+    portraits = load_portraits([shared_data / "portraits" / "lp_s0.jpg"], bench, 400)
     mean, worst = identity_measures(portraits, [Refuse()], Waveform(np.zeros(6400, np.float32)), bench, "warp")
     assert mean.scores["warp"].count == worst.scores["warp"].count == 0
 
 
 def test_a_change_of_the_background_is_caught(shared_data: Path, bench: Bench):
-    portraits: list[Portrait] = load_portraits([shared_data / "portraits" / "composite_f_wasian.jpg"], bench, 400)
+    portraits: list[Portrait] = load_portraits([shared_data / "portraits" / "lp_s0.jpg"], bench, 400)
     noise = Waveform(np.random.default_rng(0).normal(0, 0.1, 6400).astype(np.float32))
     rendered, encoded = stillness_measures(portraits, [Freeze(leak=-60)], noise, bench, "warp")
     assert rendered.verdict() == encoded.verdict() == "FAIL"
