@@ -75,7 +75,7 @@ def animate(
         audio2landmark: name or path of the speech network.
         renderer_weights: name or path of the renderer's network.
         detector: `dlib` or `face-alignment`.
-        animator: networks already loaded by `load_animator`; the four options above are then its own.
+        animator: networks already loaded by `load_animator`; then renderer, device, weights and detector are its own.
         progress: called with (frames done, frames in all).
 
     Raises:

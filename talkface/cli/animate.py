@@ -28,6 +28,9 @@ ALIASES = {  # what users of other talking-head programs type
 }
 
 
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("animate", context_settings={"token_normalize_func": _known_name})(animate)
@@ -141,7 +144,7 @@ def inputs(
         ConfigError: something is missing, or given twice.
     """
     words = [word for word in (first, second) if word is not None]
-    if speech is None and words and (len(words) == 2 or photos):
+    if speech is None and words and (len(words) == 2 or (photos and not driven and not _looks_like_photo(words[0]))):
         speech = words.pop()
     if len(words) == 2:
         raise ConfigError(f"speech given twice, {words[1]} and --speech {speech}: leave one out")
@@ -151,6 +154,10 @@ def inputs(
     if speech is None and not driven:
         raise ConfigError("no speech given: talkface animate PHOTO SPEECH -o OUT.mp4")
     return photos, speech
+
+
+def _looks_like_photo(word: str) -> bool:
+    return Path(word).suffix.lower() in PHOTO_SUFFIXES or Path(word).is_dir()
 
 
 def default_out(photos: list[str], driving: str | Path | None) -> Path:

@@ -49,6 +49,8 @@ class AnimateOptions:
             raise ConfigError(f"fps {self.fps} is out of range: expected above 0 and at most {HIGHEST_FPS}")
         if not 0 <= self.head_motion <= 1:
             raise ConfigError(f"head motion {self.head_motion} is out of range: expected 0 (still) to 1 (natural)")
+        if self.seed < 0:
+            raise ConfigError(f"seed {self.seed} is negative: expected 0 or more")
         if not 0 <= self.expression_scale <= 4:
             raise ConfigError(f"expression scale {self.expression_scale} is out of range: expected 0 to 4")
 

@@ -51,9 +51,9 @@ def load_shots(photos: PhotoSource | Sequence[PhotoSource], detector: Detector, 
     sources: list[PhotoSource] = [photos] if single else list(photos)  # type: ignore[list-item, arg-type]
     if not sources:
         raise MediaError("no photo given: pass at least one photo, a folder of photos or a video")
-    images, from_video = _read_all(sources)
     shots: list[Shot] = []
     notes: list[str] = []
+    images, from_video = _read_all(sources, notes)
     faces_found = 0
     refusal: NoFaceError | None = None
     for name, image in images:
@@ -82,8 +82,21 @@ def _canvas_rank(shot: Shot) -> float:
     return float(mouth_opening(points) - 0.5 * lids / interocular(points))
 
 
-def _read_all(sources: Sequence[PhotoSource]) -> tuple[list[tuple[str, Image]], bool]:
-    """Every photo with its name; and whether they are frames of one video."""
+def _read_folder(folder: Path, found: Sequence[Path], notes: list[str]) -> list[tuple[str, Image]]:
+    """Readable photos of a folder, in the order of their names; the others go into `notes`."""
+    images = []
+    for item in found:
+        try:
+            images.append((str(item), read_photo(item)))
+        except MediaError as error:
+            notes.append(f"left out: {error}")
+    if not images:
+        raise MediaError(f"none of the {len(found)} photos in folder {folder} can be read")
+    return images
+
+
+def _read_all(sources: Sequence[PhotoSource], notes: list[str]) -> tuple[list[tuple[str, Image]], bool]:
+    """Every photo with its name; and whether they are frames of one video. Remarks go into `notes`."""
     images: list[tuple[str, Image]] = []
     from_video = len(sources) == 1
     for source in sources:
@@ -96,7 +109,7 @@ def _read_all(sources: Sequence[PhotoSource]) -> tuple[list[tuple[str, Image]], 
             found = sorted(item for item in path.iterdir() if item.suffix.lower() in PHOTO_SUFFIXES)
             if not found:
                 raise MediaError(f"no photos in folder {path}: expected files such as .jpg, .png, .webp, .bmp, .tiff")
-            images += [(str(item), read_photo(item)) for item in found]
+            images += _read_folder(path, found, notes)
             from_video = False
         elif path.is_file() and is_video(path):
             images += _sample_video(path)

@@ -23,6 +23,8 @@ SEARCH_FACE_PX = 110  # and at this size; dlib's HOG needs 80
 SAME_FACE = 0.3  # smallest overlap of a detection with the tracked box
 GOOD_OVERLAP = 0.5  # above it the track's own box, which is steadier, is kept
 
+SUREST_TURN = 0.5  # score of a face in a turned photo: real ones reach 2, a drawing on its head 0.01
+
 
 def load_detector(name: str = "dlib") -> Detector:
     """Landmark backend by name: `dlib` (default) or `face-alignment` (an extra, with its own download).
@@ -57,7 +59,7 @@ def detect_any_rotation(detector: Detector, image: Image) -> tuple[list[Face], i
         # detectors also take some upside-down faces for faces, but less surely
         turned = [(detector.detect(np.ascontiguousarray(np.rot90(image, turns)), effort), turns) for turns in (1, 2, 3)]
         faces, turns = max(turned, key=lambda found: max((face.score for face in found[0]), default=-np.inf))
-        if faces:
+        if faces and max(face.score for face in faces) >= SUREST_TURN:
             return faces, turns
     return [], 0
 

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from talkface.errors import MissingExtraError
+from talkface.errors import MediaError, MissingExtraError
 from talkface.landmarks.face import Box, Effort, Face, face_of
 from talkface.types import FloatArray, Image
 
@@ -19,6 +19,7 @@ def load_fan_detector(device: str = "cpu") -> "FanDetector":
 
     Raises:
         MissingExtraError: face-alignment is not installed.
+        MediaError: its weights cannot be downloaded.
     """
     try:
         import face_alignment
@@ -28,7 +29,12 @@ def load_fan_detector(device: str = "cpu") -> "FanDetector":
     options: dict[str, Any] = {"device": device, "flip_input": False}
     if "compile" in inspect.signature(network.__init__).parameters:
         options["compile"] = False  # since 1.5 it compiles by default, which takes a C++ compiler and minutes
-    return FanDetector(network(face_alignment.LandmarksType.TWO_D, **options))
+    try:
+        return FanDetector(network(face_alignment.LandmarksType.TWO_D, **options))
+    except OSError as error:  # of which URLError is one
+        raise MediaError(
+            f"face-alignment could not download its weights ({error}): go online once, or use --detector dlib"
+        ) from error
 
 
 class FanDetector:

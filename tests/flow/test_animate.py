@@ -160,6 +160,7 @@ def test_mistakes_are_named_in_one_line_and_leave_nothing(tmp_path, warper, astr
         (dict(photo=astronaut, speech=syllables, fps="fast"), ConfigError, "fps"),
         (dict(photo=astronaut, speech=syllables, fps=0), ConfigError, "fps"),
         (dict(photo=astronaut, speech=syllables, head_motion=2), ConfigError, "head motion"),
+        (dict(photo=astronaut, speech=syllables, seed=-1), ConfigError, "seed"),
         (dict(photo=astronaut, speech=None), ConfigError, "neither speech nor landmarks"),
         (dict(photo=[], speech=syllables), MediaError, "no photo"),
         (dict(photo=astronaut, speech="no.wav"), MediaError, "no.wav"),
@@ -171,3 +172,16 @@ def test_mistakes_are_named_in_one_line_and_leave_nothing(tmp_path, warper, astr
     with pytest.raises(MediaError, match=r"folder|directory"):
         talkface.animate(astronaut, syllables, tmp_path / "none" / "out.mp4", animator=warper)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_photo_in_a_folder_is_left_out(tmp_path, warper, astronaut, syllables):
+    from PIL import Image
+
+    (tmp_path / "album").mkdir()
+    Image.fromarray(astronaut).save(tmp_path / "album" / "b.png")
+    (tmp_path / "album" / "a.jpg").write_text("not a picture")
+    result = talkface.animate(tmp_path / "album", syllables, tmp_path / "out.mp4", animator=warper)
+    assert result.num_frames == 50 and any("a.jpg" in note for note in result.notes)
+    (tmp_path / "album" / "b.png").unlink()
+    with pytest.raises(MediaError, match="none of the 1 photos"):
+        talkface.animate(tmp_path / "album", syllables, tmp_path / "two.mp4", animator=warper)
