@@ -21,7 +21,7 @@ from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform, num_frames
 
 BLOCK = 32  # frames of landmarks made and rendered at a time
 HIGHEST_FPS = 240
-MOTION_GAIN = 1.15  # a painted mouth is measured to open less than its landmarks do: .53 of the real range without it
+MOTION_GAIN = 1.2  # a painted mouth is measured to open less than its landmarks do: .53 of the real range without it
 
 
 @dataclass(frozen=True)
