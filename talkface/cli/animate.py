@@ -28,9 +28,6 @@ ALIASES = {  # what users of other talking-head programs type
 }
 
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-
-
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("animate", context_settings={"token_normalize_func": _known_name})(animate)
@@ -157,6 +154,8 @@ def inputs(
 
 
 def _looks_like_photo(word: str) -> bool:
+    from talkface.video.photo import PHOTO_SUFFIXES
+
     return Path(word).suffix.lower() in PHOTO_SUFFIXES or Path(word).is_dir()
 
 

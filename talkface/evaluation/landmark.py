@@ -19,8 +19,6 @@ STILL_STD = 1e-6  # openings that vary less than this (in outer-eye distances) d
 
 RIGID = np.arange(17, 48)  # brows, nose and eyes: all but what speech moves most
 
-RIGID = np.arange(17, 48)  # brows, nose and eyes: all but what speech moves most
-
 LmdConvention = Literal["mean", "sum"]
 
 

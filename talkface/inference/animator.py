@@ -63,13 +63,11 @@ class Track:
         displacement: `[T, 68, 2]` canonical displacement from the closed mouth, in outer-eye distances.
         rhythm: of the speech, or silence.
         exact: `[T, 68, 2]` pixel landmarks to reproduce as they are, instead of `displacement`.
-        gain: factor on `displacement`.
     """
 
     displacement: FloatArray
     rhythm: Rhythm
     exact: FloatArray | None = None
-    gain: float = 1.0
 
     def __len__(self) -> int:
         return len(self.displacement)
@@ -118,7 +116,7 @@ class Animator:
         if self._audio2landmark is None:
             self._audio2landmark = self._load_audio2landmark()
         displacement = self._audio2landmark.predict(speech.blocks(), count, level, fps=fps)
-        return Track(displacement, rhythm, gain=MOTION_GAIN)
+        return Track(MOTION_GAIN * displacement, rhythm)
 
     def landmarks(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[FloatArray]:
         """Pixel landmarks of the photo's face, `[<= 32, 68, 2]` at a time."""
@@ -133,8 +131,7 @@ class Animator:
         for start in range(0, len(track), BLOCK):
             part = slice(start, start + BLOCK)
             block_pose = type(pose)(pose.rotation[part], pose.translation[part]) if amount else None
-            scale = options.expression_scale * track.gain
-            points = subject.retargeter(track.displacement[part], block_pose, expression_scale=scale)
+            points = subject.retargeter(track.displacement[part], block_pose, expression_scale=options.expression_scale)
             yield close_eyes(points, closure[part])
 
     def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:

@@ -10,13 +10,13 @@ from talkface.errors import MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
 from talkface.types import Image, Shot
+from talkface.video.photo import PHOTO_SUFFIXES
 from talkface.video.read import is_video, read_frames, read_photo
 
 PhotoSource = str | Path | Image
 SMALLEST_EYE_DISTANCE = 14.0  # pixels between the outer eye corners, of a face about 30 pixels wide
 LOW_DETAIL_EYE_DISTANCE = 40.0  # below it the mouth has too few pixels for teeth
 SHOTS_FROM_VIDEO = 8
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _TURNS = {1: "90 degrees counter-clockwise", 2: "180 degrees", 3: "90 degrees clockwise"}
 
 

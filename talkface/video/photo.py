@@ -12,6 +12,7 @@ from talkface.errors import MediaError
 from talkface.types import Image
 from talkface.video.container import is_still, open_container
 
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # names that mean a photo in a folder
 PAPER = (255, 255, 255)  # what shows through transparent parts
 LARGEST_PHOTO = 150_000_000  # pixels; a file that claims more is a mistake or an attack
 

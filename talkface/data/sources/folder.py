@@ -10,9 +10,9 @@ from pathlib import Path
 from talkface.data.importers import refuse_pickles
 from talkface.errors import DatasetError
 from talkface.types import Clip
+from talkface.video.photo import PHOTO_SUFFIXES
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".ogv", ".ts")
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 SOUND_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")
 FILE_COLUMNS = ("file", "path", "video")
 SPEAKER_COLUMNS = ("speaker", "identity", "person", "id")
