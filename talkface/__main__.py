@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, with any error said in one line on standard error."""
     warnings.simplefilter("ignore")
     try:
-        code = build_app()(args=list(arguments), standalone_mode=False)
+        code = build_app()(args=list(arguments), prog_name="talkface", standalone_mode=False)
     except TalkfaceError as error:
         return _say(error, str(error), 1)
     except (KeyboardInterrupt, typer.Abort) as error:
@@ -67,11 +67,17 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost door: whatever is left becomes one line and a code
         if hasattr(error, "format_message"):  # what the parser says of a wrong command line
             message = error.format_message()
-            return _say(error, message and f"{message} (talkface --help lists what there is)", USAGE)
+            return _say(error, message and f"{message} ({_help_of(error)} lists what there is)", USAGE)
         return _say(error, f"fault in talkface: {type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", 1)
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code itself
         return _say(KeyboardInterrupt(), "interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _help_of(error: Exception) -> str:
+    """The command whose help names what the mistaken words should have been."""
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context else 'talkface'} --help"
 
 
 def _terminate(number: int, _: object) -> None:

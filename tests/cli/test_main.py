@@ -73,6 +73,23 @@ def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], words: list[s
     assert said.out == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (["sing"], "talkface --help"),
+        (["animate", "a.jpg", "b.wav", "--loud"], "talkface animate --help"),
+        (["animate", "a.jpg", "b.wav", "--seed", "x"], "talkface animate --help"),
+        (["weights", "sing"], "talkface weights --help"),
+        (["weights", "show"], "talkface weights show --help"),
+    ],
+)
+def test_mistaken_words_point_to_the_help_that_lists_the_right_ones(
+    capsys: pytest.CaptureFixture[str], words: list[str], where: str
+) -> None:
+    assert run(words) == USAGE
+    assert f"({where} lists what there is)" in capsys.readouterr().err
+
+
 def test_no_words_show_the_help_and_fail(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == USAGE
     said = capsys.readouterr()
