@@ -47,4 +47,4 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         if stream.codec_context is not None and not int(stream.disposition) & ATTACHED_PICTURE:
             stream.thread_type = "AUTO"
             return stream
-    raise MediaError(f"{path} has no moving pictures: give a photo, or a video of the person")
+    raise MediaError(f"{path} has no moving pictures: give a video")

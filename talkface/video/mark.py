@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import av
-
 from talkface.errors import MediaError
+from talkface.video.container import is_still, open_container, picture_stream
+from talkface.video.photo import is_photo
 
 MARK = "Synthetic video made with talkface"
 """Opening words of the `comment` tag of every video this package writes."""
@@ -22,19 +22,20 @@ def mark_comment(details: str = "") -> str:
 
 
 def read_comment(path: Path | str) -> str:
-    """The comment tag of a media file, empty where it has none.
+    """The comment tag of a video, empty where it has none.
 
     Raises:
-        MediaError: no such file, or not a media file.
+        MediaError: no such file, or one without moving pictures: a photo, a sound, a text.
     """
-    if not Path(path).is_file():
-        raise MediaError(f"no file {path}: check the name")
-    try:
-        with av.open(f"file:{path}", metadata_errors="ignore") as container:
-            tags = {key.lower(): value for key, value in container.metadata.items()}
-            return str(tags.get("comment", ""))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path} is not a video file that ffmpeg can read") from error
+    path = Path(path)
+    if is_photo(path):
+        raise MediaError(f"{path} is a picture, not a video: only videos carry the mark")
+    with open_container(path) as container:
+        if is_still(container):
+            raise MediaError(f"{path} is not a video that ffmpeg can read: only videos carry the mark")
+        picture_stream(container, path)
+        tags = {key.lower(): value for key, value in container.metadata.items()}
+        return str(tags.get("comment", ""))
 
 
 def verify_mark(path: Path | str) -> bool:

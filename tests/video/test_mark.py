@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
+from scipy.io import wavfile
 
 from talkface.errors import MediaError
 from talkface.video.mark import MARK, mark_comment, read_comment, verify_mark
@@ -29,6 +31,15 @@ def test_a_written_video_is_recognised(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.data
 def test_a_real_video_is_not(shared_data: Path) -> None:
     assert not verify_mark(shared_data / "layouts/odd_containers/gray.mp4")
+
+
+def test_photos_and_sounds_are_no_videos(tmp_path: Path) -> None:
+    Pillow.new("RGB", (32, 32)).save(tmp_path / "photo.jpg")
+    Pillow.new("RGB", (32, 32)).save(tmp_path / "photo.mp4", format="png")
+    wavfile.write(tmp_path / "sound.wav", 16_000, np.zeros(1600, np.float32))
+    for name, says in {"photo.jpg": "is a picture", "photo.mp4": "is a picture", "sound.wav": "no moving"}.items():
+        with pytest.raises(MediaError, match=f"{name} .*{says}"):
+            verify_mark(tmp_path / name)
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
