@@ -55,8 +55,10 @@ def animate(
     """Write a video of the person in `photo` speaking `speech`.
 
     Args:
-        photo: path, RGB uint8 array, folder, video, or a list of these: all of one person; the first is animated.
-        speech: any sound or video file that ffmpeg decodes, or a `Waveform`; None where `landmarks` drive.
+        photo: path, `[H, W, 3]` RGB uint8 array, Pillow image, folder, video, or a list of these: all of one person;
+            the first is animated.
+        speech: any sound or video file that ffmpeg decodes, or `talkface.types.Waveform(samples, rate)` with `[S]`
+            float32 samples in -1 to 1; None where `landmarks` drive.
         out: the .mp4 to write; H.264 and AAC, the photo's size, `round(duration * fps)` frames.
         renderer: `hybrid` (networks paint the mouth) or `warp` (geometry only).
         fps: frames per second: a number, or a ratio such as "30000/1001".
@@ -70,7 +72,8 @@ def animate(
         crop: write only a square around the face.
         panel: write photo, landmark sketch, mask and result side by side.
         save_landmarks: also write the driving landmarks to this .npz.
-        landmarks: .npz, .npy or sequence that drives the face instead of the speech.
+        landmarks: .npz or .npy file of `[T, 68, 2]` pixel points, or `talkface.types.LandmarkSequence`, that drives
+            the face instead of the speech.
         force: overwrite `out`.
         audio2landmark: name or path of the speech network.
         renderer_weights: name or path of the renderer's network.
@@ -83,28 +86,27 @@ def animate(
     """
     from talkface.inference.animate import OutputOptions, parse_fps
     from talkface.inference.animate import animate as write_video
-    from talkface.inference.animator import AnimateOptions
+    from talkface.inference.animator import AnimateOptions, check_animator
     from talkface.inference.animator import load_animator as load
 
     options = AnimateOptions(parse_fps(fps), expression_scale, head_motion, blink, still, seed)
-    output = OutputOptions(crop, panel, Path(save_landmarks) if save_landmarks else None, force)
-    networks = animator or load(
+    output = OutputOptions(crop, panel, save_landmarks, force)
+    networks = check_animator(animator) or load(
         renderer,
         device,
         audio2landmark=audio2landmark,
         renderer_weights=renderer_weights,
         detector=detector,
     )
-    driving = Path(landmarks) if isinstance(landmarks, str) else landmarks
     return write_video(
         networks,
         photo,
         speech,
-        Path(out),
+        out,
         options=options,
         output=output,
         face=face,
-        landmarks=driving,
+        landmarks=landmarks,
         progress=progress,
     )
 

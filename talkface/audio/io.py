@@ -77,11 +77,17 @@ def open_speech(source: Path | str | Waveform) -> SpeechStream:
         source: any sound or video file that ffmpeg decodes, or samples at any rate.
 
     Raises:
-        MediaError: missing, unreadable, empty or damaged file, no sound in it, or shorter than 0.1 s.
+        MediaError: neither path nor `Waveform`; missing, unreadable, empty or damaged file, no sound in it, or shorter
+            than 0.1 s.
     """
     if isinstance(source, Waveform):
         samples = resample_samples(np.nan_to_num(source.samples), source.rate, SAMPLE_RATE)
         return _measured([samples], path=None, original=source, name="the given waveform")
+    if not isinstance(source, (str, Path)):
+        raise MediaError(
+            f"the speech given is of type {type(source).__name__}: pass a path, or talkface.types.Waveform(samples, "
+            "rate) with [S] float32 samples in -1 to 1"
+        )
     path = Path(source)
     return _measured(decode_sound(path, SAMPLE_RATE, channels=1), path=path, original=None, name=str(path))
 

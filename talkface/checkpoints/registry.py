@@ -39,6 +39,8 @@ def find_weights(name_or_path: str | Path) -> Path:
     Raises:
         CheckpointError: neither a file nor a shipped name; the message lists what there is.
     """
+    if not isinstance(name_or_path, (str, Path)):
+        raise CheckpointError(f"weights {name_or_path!r} are neither a name nor a path: leave them out for the default")
     path = Path(name_or_path)
     if path.is_file():
         return path

@@ -60,7 +60,7 @@ class OutputOptions:
 
     crop: bool = False
     panel: bool = False
-    save_landmarks: Path | None = None
+    save_landmarks: str | Path | None = None
     force: bool = False
 
 
@@ -72,16 +72,23 @@ def parse_fps(value: Fraction | str | float) -> Fraction:
         raise ConfigError(f"fps {value!r} is no number: expected for example 25, 29.97 or 30000/1001") from error
 
 
+def as_path(value: object, name: str, expected: str = "a path") -> Path:
+    """The argument called `name` as a path; raises `ConfigError` for what is none."""
+    if not isinstance(value, (str, Path)):
+        raise ConfigError(f"{name} is of type {type(value).__name__}: pass {expected}")
+    return Path(value)
+
+
 def animate(
     animator: Animator,
     photo: PhotoSource | Sequence[PhotoSource],
     speech: str | Path | Waveform | None,
-    out: Path,
+    out: str | Path,
     *,
     options: AnimateOptions,
     output: OutputOptions,
     face: int | None = None,
-    landmarks: Path | LandmarkSequence | None = None,
+    landmarks: str | Path | LandmarkSequence | None = None,
     progress: Progress | None = None,
 ) -> AnimateResult:
     """Write a video of `photo` speaking `speech`; everything a user can get wrong is checked before the first frame.
@@ -89,11 +96,14 @@ def animate(
     Raises:
         MediaError, NoFaceError, ConfigError: one line that names the next step.
     """
+    out = as_path(out, "out")
     check_output(out, force=output.force)
     if output.save_landmarks is not None:
-        check_output(output.save_landmarks, force=output.force, suffixes=(".npz",))
+        check_output(as_path(output.save_landmarks, "save_landmarks"), force=output.force, suffixes=(".npz",))
     if speech is None and landmarks is None:
         raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
+    if progress is not None and not callable(progress):
+        raise ConfigError(f"progress is of type {type(progress).__name__}: pass a function of (frames done, in all)")
     sound = open_speech(speech) if speech is not None else None
     clock = _Clock()
     subject = animator.enroll(photo, face)
@@ -104,7 +114,7 @@ def animate(
     clock.lap("render")
     if output.save_landmarks is not None:
         points = np.concatenate(list(animator.landmarks(subject, track, options)))
-        save_landmarks(output.save_landmarks, points, options.fps, subject.landmarks)
+        save_landmarks(Path(output.save_landmarks), points, options.fps, subject.landmarks)
     return AnimateResult(
         path=out,
         num_frames=len(track),
@@ -121,7 +131,7 @@ def _track(
     animator: Animator,
     subject: Subject,
     sound: SpeechStream | None,
-    landmarks: Path | LandmarkSequence | None,
+    landmarks: str | Path | LandmarkSequence | None,
     fps: Fraction,
 ) -> Track:
     if landmarks is None:
@@ -129,7 +139,9 @@ def _track(
         return animator.listen(sound, fps)
     if isinstance(landmarks, LandmarkSequence):
         return landmark_track(landmarks, None, subject, fps)
-    driving, photo_landmarks = load_landmarks(landmarks)
+    driving, photo_landmarks = load_landmarks(
+        as_path(landmarks, "landmarks", "a path, or talkface.types.LandmarkSequence(points, 'pixel', fps)")
+    )
     return landmark_track(driving, photo_landmarks, subject, fps)
 
 

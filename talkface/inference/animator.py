@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,15 @@ class AnimateOptions:
     def __post_init__(self) -> None:
         if not 0 < self.fps <= HIGHEST_FPS:
             raise ConfigError(f"fps {self.fps} is out of range: expected above 0 and at most {HIGHEST_FPS}")
-        if not 0 <= self.head_motion <= 1:
+        if not (isinstance(self.head_motion, Real) and 0 <= self.head_motion <= 1):
             raise ConfigError(f"head motion {self.head_motion} is out of range: expected 0 (still) to 1 (natural)")
-        if self.seed < 0:
-            raise ConfigError(f"seed {self.seed} is negative: expected 0 or more")
-        if not 0 <= self.expression_scale <= 4:
+        if not (isinstance(self.seed, Integral) and self.seed >= 0):
+            raise ConfigError(f"seed {self.seed} is out of range: expected a whole number, 0 or more")
+        if not (isinstance(self.expression_scale, Real) and 0 <= self.expression_scale <= 4):
             raise ConfigError(f"expression scale {self.expression_scale} is out of range: expected 0 to 4")
+        for name, value in (("blink", self.blink), ("still", self.still)):
+            if not isinstance(value, (bool, np.bool_)):
+                raise ConfigError(f"{name} {value!r} is neither True nor False")
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,15 @@ class Animator:
             yield rendered.image
 
 
+def check_animator(given: object) -> Animator | None:
+    """The animator a caller handed over, or None; raises `ConfigError` for anything else."""
+    if given is not None and not isinstance(given, Animator):
+        raise ConfigError(
+            f"the animator is of type {type(given).__name__}: pass what talkface.load_animator() returned"
+        )
+    return given
+
+
 def load_animator(
     renderer: str = "hybrid",
     device: str = "auto",
@@ -184,5 +197,5 @@ def load_animator(
                 f"the speech network {audio2landmark} does not fit this version of talkface: train it anew"
             ) from error
 
-    pictures = load_renderer(renderer, device, weights=renderer_weights)
+    pictures = load_renderer(renderer, str(device), weights=renderer_weights)
     return Animator(pictures, load_speech_network, load_detector(detector))

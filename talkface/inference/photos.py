@@ -1,19 +1,22 @@
 """Photos, a folder or a video -> shots of one person, the first of them the canvas."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image as Pillow
 
-from talkface.errors import MediaError, NoFaceError
+from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
 from talkface.types import Image, Shot
-from talkface.video.photo import PHOTO_SUFFIXES
+from talkface.video.photo import PHOTO_SUFFIXES, to_rgb
 from talkface.video.read import is_video, read_frames, read_photo
 
-PhotoSource = str | Path | Image
+PhotoSource = str | Path | Image | Pillow.Image
+"""A path; `[H, W, 3]` RGB or `[H, W]` grey uint8; or an image that Pillow opened."""
+
 SMALLEST_EYE_DISTANCE = 14.0  # pixels between the outer eye corners, of a face about 30 pixels wide
 LOW_DETAIL_EYE_DISTANCE = 40.0  # below it the mouth has too few pixels for teeth
 SHOTS_FROM_VIDEO = 8
@@ -39,18 +42,18 @@ def load_shots(photos: PhotoSource | Sequence[PhotoSource], detector: Detector, 
     """Read every photo, find its face, and put the best canvas first.
 
     Args:
-        photos: a photo, a folder of photos, a video, an image array, or several of these: all of one person.
+        photos: a photo, a folder of photos, a video, an image, or several of these: all of one person.
         detector: finds faces and landmarks.
         face: which face to animate where there are several, 0 the largest; the largest if not given.
 
     Raises:
-        MediaError: unreadable file, or a folder without photos.
+        MediaError: unreadable file, a folder without photos, or what is no photo at all.
         NoFaceError: no photo has a usable face, or not as many faces as `face` asks for.
+        ConfigError: `face` is no whole number.
     """
-    single = isinstance(photos, (str, Path, np.ndarray))
-    sources: list[PhotoSource] = [photos] if single else list(photos)  # type: ignore[list-item, arg-type]
-    if not sources:
-        raise MediaError("no photo given: pass at least one photo, a folder of photos or a video")
+    if face is not None and not isinstance(face, (int, np.integer)):
+        raise ConfigError(f"face {face!r} is no whole number: count the photo's faces from 0, the largest")
+    sources = _sources(photos)
     shots: list[Shot] = []
     notes: list[str] = []
     images, from_video = _read_all(sources, notes)
@@ -73,6 +76,22 @@ def load_shots(photos: PhotoSource | Sequence[PhotoSource], detector: Detector, 
     if from_video:
         shots.sort(key=_canvas_rank)
     return Shots(shots, faces_found, notes)
+
+
+def _sources(photos: PhotoSource | Sequence[PhotoSource]) -> list[PhotoSource]:
+    """One photo or several -> list, at least one long."""
+    kinds = (str, Path, np.ndarray, Pillow.Image)
+    several = isinstance(photos, Iterable) and not isinstance(photos, (*kinds, bytes))
+    sources: list[PhotoSource] = list(photos) if several else [photos]  # type: ignore[arg-type, list-item]
+    if not sources:
+        raise MediaError("no photo given: pass at least one photo, a folder of photos or a video")
+    for source in sources:
+        if not isinstance(source, kinds):
+            raise MediaError(
+                f"the photo given is of type {type(source).__name__}: pass a path, an [H, W, 3] uint8 RGB array or a "
+                "Pillow image"
+            )
+    return sources
 
 
 def _canvas_rank(shot: Shot) -> float:
@@ -100,7 +119,7 @@ def _read_all(sources: Sequence[PhotoSource], notes: list[str]) -> tuple[list[tu
     images: list[tuple[str, Image]] = []
     from_video = len(sources) == 1
     for source in sources:
-        if isinstance(source, np.ndarray):
+        if isinstance(source, (np.ndarray, Pillow.Image)):
             images.append(("the given image", _as_rgb(source)))
             from_video = False
             continue
@@ -119,10 +138,15 @@ def _read_all(sources: Sequence[PhotoSource], notes: list[str]) -> tuple[list[tu
     return images, from_video
 
 
-def _as_rgb(image: Image) -> Image:
+def _as_rgb(image: Image | Pillow.Image) -> Image:
+    if isinstance(image, Pillow.Image):
+        try:
+            return to_rgb(image)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise MediaError(f"the given image cannot be read by Pillow: open it anew ({error})") from error
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise MediaError(
             f"the given image has shape {image.shape} and type {image.dtype}: expected [H, W, 3] uint8 RGB"
         )

@@ -36,7 +36,7 @@ def read_photo(path: Path | str) -> Image:
             with Pillow.open(io.BytesIO(data)) as photo:
                 if photo.width * photo.height > LARGEST_PHOTO:
                     raise MediaError(f"{path} is {photo.width}x{photo.height}, above 150 megapixels: scale it")
-                return _to_rgb(ImageOps.exif_transpose(photo))
+                return to_rgb(photo)
     except UnidentifiedImageError as error:
         raise MediaError(f"{path} is {_what_else(path)}: expected JPEG, PNG, WebP, BMP or TIFF") from error
     except Pillow.DecompressionBombError as error:
@@ -84,7 +84,9 @@ def _what_else(path: Path) -> str:
     return f"{kind}, not a photo (the photo is given first, the speech second)"
 
 
-def _to_rgb(photo: Pillow.Image) -> Image:
+def to_rgb(photo: Pillow.Image) -> Image:
+    """Opened picture of any mode -> `[H, W, 3]` RGB uint8, as `read_photo` gives; raises what Pillow does."""
+    photo = ImageOps.exif_transpose(photo)
     photo.load()
     if photo.mode.startswith(("I", "F")):
         return _from_deep_grey(np.asarray(photo))

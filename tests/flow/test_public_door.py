@@ -1,0 +1,126 @@
+"""Whatever Python passes to the public door is a good video, or one line that says what to pass instead."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+import talkface
+from talkface.errors import ConfigError, MediaError, TalkfaceError
+from talkface.inference.animator import Animator
+from talkface.types import LandmarkSequence, Waveform
+
+pytestmark = pytest.mark.flow
+
+
+def first_frame(animator: Animator, photo: object, speech: object) -> np.ndarray:
+    return next(iter(animator.frames(photo, speech)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK"])
+def test_pillow_images_of_any_mode_are_photos(animator: Animator, face: np.ndarray, hum: Waveform, mode: str) -> None:
+    assert first_frame(animator, Pillow.fromarray(face).convert(mode), hum).shape == face.shape
+
+
+def test_pillow_images_are_read_as_their_files_are(
+    animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path
+) -> None:
+    turned = Pillow.fromarray(np.ascontiguousarray(np.rot90(face)))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # shown turned clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    with Pillow.open(tmp_path / "turned.png") as opened:
+        np.testing.assert_array_equal(first_frame(animator, opened, hum), first_frame(animator, face, hum))
+
+
+def test_arrays_images_and_paths_mix(animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path) -> None:
+    Pillow.fromarray(face).save(tmp_path / "a.png")
+    shots = (face, Pillow.fromarray(face), tmp_path / "a.png", str(tmp_path / "a.png"), face[..., 0])
+    assert len(animator.enroll(shots).shots.shots) == 5
+
+
+@pytest.mark.parametrize(
+    ("photo", "says"),
+    [
+        (None, "type NoneType: pass a path"),
+        (7, "type int: pass a path"),
+        (b"photo.jpg", "type bytes: pass a path"),
+        ([None], "type NoneType"),
+        ([], "no photo given"),
+        (np.zeros((300, 300, 4), np.uint8), r"shape \(300, 300, 4\)"),
+        (np.zeros((300, 300, 3), np.float32), "float32: expected"),
+        (np.zeros((2, 300, 300, 3), np.uint8), r"shape \(2, 300, 300, 3\)"),
+        (np.zeros((0, 0, 3), np.uint8), r"shape \(0, 0, 3\)"),
+        (Pillow.new("RGB", (48, 48)), "no face found in the given image"),
+    ],
+)
+def test_what_is_no_photo(animator: Animator, hum: Waveform, tmp_path: Path, photo: object, says: str) -> None:
+    with pytest.raises(TalkfaceError, match=says):
+        talkface.animate(photo, hum, tmp_path / "o.mp4", animator=animator)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "speech", [np.zeros(16_000, np.float32), (np.zeros(16_000, np.float32), 16_000), b"speech.wav", 7]
+)
+def test_what_is_no_speech(animator: Animator, face: np.ndarray, tmp_path: Path, speech: object) -> None:
+    with pytest.raises(MediaError, match=r"pass a path, or talkface\.types\.Waveform\(samples, rate\)"):
+        talkface.animate(face, speech, tmp_path / "o.mp4", animator=animator)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("out", None, "out is of type NoneType: pass a path"),
+        ("fps", None, "fps None is no number"),
+        ("expression_scale", "2", "expression scale 2 is out of range"),
+        ("expression_scale", float("nan"), "expression scale nan is out of range"),
+        ("head_motion", None, "head motion None is out of range"),
+        ("seed", 1.5, "seed 1.5 is out of range"),
+        ("seed", None, "seed None is out of range"),
+        ("blink", "yes", "blink 'yes' is neither"),
+        ("still", None, "still None is neither"),
+        ("face", "left", "face 'left' is no whole number"),
+        ("face", 0.5, "face 0.5 is no whole number"),
+        ("save_landmarks", 7, "save_landmarks is of type int"),
+        ("landmarks", np.zeros((5, 68, 2), np.float32), "landmarks is of type ndarray: pass a path, or .*Sequence"),
+        ("animator", "hybrid", "the animator is of type str: pass what talkface.load_animator"),
+        ("progress", True, "progress is of type bool"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path, name: str, value: object, says: str
+) -> None:
+    given = {"out": tmp_path / "o.mp4", "animator": animator} | {name: value}
+    with pytest.raises(ConfigError, match=says):
+        talkface.animate(face, hum, **given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("renderer", None, "unknown renderer None"),
+        ("device", None, "device 'None' is not on this machine"),
+        ("detector", None, "None"),
+        ("renderer_weights", 7, "weights 7 are neither a name nor a path"),
+    ],
+)
+def test_wrong_networks_are_named(name: str, value: object, says: str) -> None:
+    with pytest.raises(TalkfaceError, match=says):
+        talkface.load_animator(**{name: value})
+
+
+def test_numbers_of_numpy_are_numbers(animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path) -> None:
+    options = {"seed": np.int64(1), "head_motion": np.float32(0.5), "expression_scale": 1, "blink": np.bool_(True)}
+    result = talkface.animate(
+        face, hum, str(tmp_path / "o.mp4"), animator=animator, face=np.int64(0), fps=np.float64(5), **options
+    )
+    assert result.num_frames == 3
+
+
+def test_a_landmark_sequence_drives(animator: Animator, face: np.ndarray, tmp_path: Path) -> None:
+    points = np.repeat(animator.enroll(face).landmarks[None].astype(np.float32), 5, axis=0)
+    driving = LandmarkSequence(points, "pixel")
+    assert talkface.animate(face, None, tmp_path / "o.mp4", animator=animator, landmarks=driving).num_frames == 5
