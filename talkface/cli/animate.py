@@ -179,7 +179,10 @@ def report_result(result: "AnimateResult", networks: list[str]) -> None:
         typer.echo(f"network: {name} ({path.stat().st_size / 1e6:.1f} MB, {path})")
     width, height = result.size
     speed = result.num_frames / max(result.timings.get("render", 0.0), 1e-9)
-    typer.echo(f"made: {result.num_frames} frames, {width}x{height}, {speed:.0f} frames/s rendered and encoded")
+    found = f"{result.faces_found} face{'s' if result.faces_found != 1 else ''} found"
+    typer.echo(
+        f"made: {result.num_frames} frames, {width}x{height}, {found}, {speed:.0f} frames/s rendered and encoded"
+    )
     typer.echo(f"{result.path}: {result.duration_s:.2f} s at {float(result.fps):g} frames/s, marked as synthetic")
 
 

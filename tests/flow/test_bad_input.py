@@ -307,7 +307,12 @@ def test_force_replaces_and_the_report_names_the_networks(
     words = ["photo.png", "speech.wav", "-o", "o.mp4", "--force", "--renderer", "warp"]
     assert run(["animate", *words, "--audio2landmark", str(untrained)]) == 0
     said = capsys.readouterr().out
-    assert "untrained.safetensors" in said and "15 frames" in said and "marked as synthetic" in said
+    assert (
+        "untrained.safetensors" in said
+        and "15 frames" in said
+        and "1 face found" in said
+        and "marked as synthetic" in said
+    )
     assert verify_mark(files / "o.mp4")
 
 
