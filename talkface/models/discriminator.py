@@ -1,8 +1,11 @@
-"""Mouth patch + sketch -> realism score per place, and the features behind it."""
+"""Picture + sketch -> realism score, and the features behind it; the few-shot one is also told whose video it is."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from talkface.models.fewshot import FewshotConfig, build_layers, pool_places
+from talkface.models.norms import NOTHING_GIVEN
 
 
 class PatchDiscriminator(nn.Module):
@@ -29,3 +32,40 @@ class PatchDiscriminator(nn.Module):
             x = F.leaky_relu(F.instance_norm(x) if index else x, 0.2)
             features.append(x)
         return self.score(x), features
+
+
+class ProjectionDiscriminator(nn.Module):
+    """FSTH's D: V(x, y)^T (W_i + w0) + b (Zakharov et al. 2019, equation 5).
+
+    W, one row per training video, lives in a `VideoTable` outside: it has its own row-wise optimiser and no spectral
+    norm, which would tie every row's length to all others'.
+    """
+
+    def __init__(self, config: FewshotConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layers = build_layers(config.discriminator, 6, config, "none")
+        self.common = nn.Parameter(torch.randn(config.embedding) * config.embedding**-0.5)  # w0
+        self.bias = nn.Parameter(torch.zeros(()))  # b
+
+    def forward(
+        self, image: Tensor, sketch: Tensor, video_embedding: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Score pictures.
+
+        Args:
+            image: `[B, 3, S, S]` in [-1, 1].
+            sketch: `[B, 3, S, S]` in [-1, 1].
+            video_embedding: `[B or 1, D]`, W_i of each picture's video, or what stands in for it; none where `common`
+                already holds it, as after fine-tuning.
+
+        Returns:
+            Scores `[B]`, above 0 for real; the features after every layer, for feature matching.
+        """
+        x = torch.cat([image, sketch], 1)
+        features = []
+        for layer in self.layers:
+            x = layer(x, NOTHING_GIVEN)
+            features.append(x)
+        whom = self.common if video_embedding is None else self.common + video_embedding
+        return (pool_places(x, self.config) * whom).sum(1) + self.bias, features

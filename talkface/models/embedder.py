@@ -1,0 +1,36 @@
+"""Photos and their sketches -> one vector that says who it is."""
+
+import torch
+from torch import Tensor, nn
+
+from talkface.models.fewshot import FewshotConfig, build_layers, pool_places
+from talkface.models.norms import NOTHING_GIVEN
+
+
+class Embedder(nn.Module):
+    """FSTH's E: residual blocks that halve, attention, a sum over places (Zakharov et al. 2019, section 3.1)."""
+
+    def __init__(self, config: FewshotConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layers = build_layers(config.embedder, 6, config, "none")
+
+    def forward(self, images: Tensor, sketches: Tensor) -> Tensor:
+        """Embed photos.
+
+        Args:
+            images: `[B, 3, S, S]` or `[B, K, 3, S, S]` in [-1, 1]; K shots of one person are averaged.
+            sketches: the same shape: `face_sketch` of each photo, in [-1, 1].
+
+        Returns:
+            `[B, D]`, none negative.
+        """
+        x = torch.cat([images, sketches], -3)
+        if x.ndim == 5:
+            return self._embed(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean(1)
+        return self._embed(x)
+
+    def _embed(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, NOTHING_GIVEN)
+        return pool_places(x, self.config)

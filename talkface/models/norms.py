@@ -1,0 +1,115 @@
+"""Feature maps -> feature maps of mean 0 and deviation 1 per channel, then scaled and shifted by what is given."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NORM_EPS = 1e-4  # added to the variance: flat areas, such as an empty sketch, keep a finite gradient
+SPADE_WIDTH = 64  # channels between the sketch and its scale and shift
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a layer may be told besides its input.
+
+    Attributes:
+        adain_params: `[B or 1, L]`, scales and shifts of every adaptive layer, as `AdainSlots` lays them out.
+        sketch: `[B, 3, H, W]` of the target, for SPADE.
+    """
+
+    adain_params: Tensor | None = None
+    sketch: Tensor | None = None
+
+
+NOTHING_GIVEN = Conditions()  # of an embedder or discriminator
+
+
+class AdainSlots:
+    """The order of every adaptive layer's scales and shifts in one long vector (FSTH's psi), and nowhere else."""
+
+    def __init__(self) -> None:
+        self.length = 0
+
+    def take(self, channels: int) -> slice:
+        """Next layer's place: `channels` scales, then as many shifts."""
+        start = self.length
+        self.length += 2 * channels
+        return slice(start, self.length)
+
+
+def normalize(x: Tensor) -> Tensor:
+    """`[B, C, H, W]` with mean 0 and variance var / (var + eps) over each picture's plane.
+
+    The root is taken of variance + eps: its gradient is finite on a constant plane, unlike that of std + eps.
+    """
+    mean, scale = _statistics(x)
+    return ((x - mean) * scale).to(x.dtype)
+
+
+class AdaptiveNorm(nn.Module):
+    """Instance normalisation whose scale and shift come from the identity (AdaIN, Huang & Belongie 2017, equation 8).
+
+    The scale is 1 + what is given: with given zeros the layer is plain instance normalisation, not a black picture.
+    """
+
+    def __init__(self, channels: int, slots: AdainSlots) -> None:
+        super().__init__()
+        self.place = slots.take(channels)
+
+    def forward(self, x: Tensor, given: Conditions) -> Tensor:
+        """`[B, C, H, W]` -> `[B, C, H, W]`."""
+        assert given.adain_params is not None, "adaptive layers need adain_params"
+        gain, shift = given.adain_params[:, self.place, None, None].float().chunk(2, dim=1)
+        return _scaled(x, 1 + gain, shift)
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation with a scale and shift of its own per channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def forward(self, x: Tensor, given: Conditions) -> Tensor:
+        """`[B, C, H, W]` -> `[B, C, H, W]`."""
+        return _scaled(x, 1 + self.gain, self.shift)
+
+
+class SpadeNorm(nn.Module):
+    """Instance normalisation whose scale and shift come from the sketch, pixel by pixel (SPADE, Park et al. 2019)."""
+
+    def __init__(self, channels: int, sketch_channels: int = 3) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(sketch_channels, SPADE_WIDTH, 3, padding=1)
+        self.to_params = nn.Conv2d(SPADE_WIDTH, 2 * channels, 3, padding=1)
+
+    def forward(self, x: Tensor, given: Conditions) -> Tensor:
+        """`[B, C, H, W]` -> `[B, C, H, W]`."""
+        assert given.sketch is not None, "SPADE layers need the sketch"
+        sketch = F.adaptive_avg_pool2d(given.sketch, x.shape[2:])
+        gain, shift = self.to_params(F.relu(self.shared(sketch))).chunk(2, dim=1)
+        return normalize(x) * (1 + gain) + shift
+
+
+class NoNorm(nn.Module):
+    """Leaves absolute colours and contrasts alone, as the embedder and the discriminator must."""
+
+    def forward(self, x: Tensor, given: Conditions) -> Tensor:
+        """`x` itself."""
+        return x
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and 1 / sqrt(variance + eps) of each plane, `[B, C, 1, 1]` in float32."""
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
+    return mean, torch.rsqrt(variance + NORM_EPS)
+
+
+def _scaled(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    """Normalise, scale and shift in one pass over the pixels."""
+    mean, scale = _statistics(x)
+    slope = scale * gain
+    return torch.addcmul((shift - mean * slope).to(x.dtype), x, slope.to(x.dtype))

@@ -1,0 +1,43 @@
+"""Few-shot networks survive a file, and files of other kinds are refused."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint, load_fewshot
+from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
+from talkface.errors import CheckpointError
+from talkface.models.fewshot import FewshotConfig
+
+TINY = FewshotConfig(size=16, embedding=8, embedder="D8,A,D8", generator="D8,I,BA8,U8", discriminator="D8,D8,B8")
+
+
+def test_networks_come_back_from_a_file(tmp_path):
+    torch.manual_seed(0)
+    networks = build_fewshot(TINY)
+    for network in networks.by_name().values():
+        network.eval()
+    save_checkpoint(tmp_path / "few.safetensors", fewshot_checkpoint(networks, {"data": "none"}))
+    loaded = load_fewshot(load_checkpoint(tmp_path / "few.safetensors"))
+    assert loaded.config == TINY
+    images = torch.rand(1, 2, 3, 16, 16)
+    for one in (networks, loaded):
+        assert not one.generator.training
+    embeddings = [one.embedder(images, images) for one in (networks, loaded)]
+    assert torch.equal(*embeddings)
+    pictures = [one.generator(images[:, 0], one.generator.adain_params(embeddings[0])) for one in (networks, loaded)]
+    assert torch.equal(*pictures)
+    assert torch.equal(*[one.discriminator(images[:, 0], images[:, 1])[0] for one in (networks, loaded)])
+
+
+def test_another_kind_is_refused():
+    with pytest.raises(CheckpointError, match="holds a hybrid network, expected fewshot"):
+        load_fewshot(Checkpoint("hybrid", {}, {}))
+
+
+def test_tensors_that_do_not_fit_are_named():
+    checkpoint = fewshot_checkpoint(build_fewshot(TINY), {})
+    tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name != "generator.projection.bias"}
+    with pytest.raises(CheckpointError, match=r"generator of this file does not fit .*projection.bias"):
+        load_fewshot(dataclasses.replace(checkpoint, tensors=tensors))
