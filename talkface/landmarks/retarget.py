@@ -30,6 +30,11 @@ def close_mouth(face: FloatArray) -> FloatArray:
     Returns:
         `[68, 2]` canonical landmarks: what speech is added to, so that a closed sound closes this mouth.
     """
+    return _relax_smile(close_lips(face))
+
+
+def close_lips(face: FloatArray) -> FloatArray:
+    """`[68, 2]` canonical landmarks with the lips closed and the chin raised as far, and nothing else changed."""
     neutral = np.array(face, np.float64)
     gap = float(np.maximum(lip_gap(neutral) - CLOSED_GAP, 0.0).max())
     for pair, (upper, lower) in enumerate(zip(_UPPER_INNER, _LOWER_INNER, strict=True)):
@@ -39,7 +44,7 @@ def close_mouth(face: FloatArray) -> FloatArray:
     neutral[49:54, 1] += (1 - LOWER_LIP_SHARE) * gap
     neutral[55:60, 1] -= LOWER_LIP_SHARE * gap
     neutral[JAW, 1] -= LOWER_LIP_SHARE * gap * _JAW_FOLLOW
-    return _relax_smile(neutral)
+    return neutral
 
 
 def _relax_smile(face: FloatArray) -> FloatArray:

@@ -1,0 +1,128 @@
+"""Driver's landmarks -> motion without the driver's shape -> landmarks of another person's face.
+
+A driver's face differs from the photo's in shape, so its landmarks cannot be used as they are: the result would wear
+the driver's face (the identity gap of Zakharov et al. 2019, section 5). What is carried over is what changes: the turn
+and shift of the head against the driver's usual pose, what mouth and brows do beyond the driver's own closed-mouth
+face, and how far the lids have shut.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from talkface.landmarks.align import fit_similarity, to_canonical, transform
+from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE, STABLE
+from talkface.landmarks.motion import close_eyes
+from talkface.landmarks.pose import head_rotation, move_head
+from talkface.landmarks.retarget import Retargeter, close_lips, lip_gap
+from talkface.types import FloatArray, HeadPose
+
+USUAL_SHARE, CLOSED_SHARE = 0.4, 0.25  # of a clip: frames in the most usual pose; of those, the most closed
+LONGEST_TURN = np.array([0.3, 0.4, 0.45])  # pitch, yaw, roll in radians: a photo does not show the other side
+LONGEST_SHIFT = 0.2  # outer-eye distances: the shoulders stay where they are
+LIDS_OPEN, LIDS_SHUT = 0.85, 0.4  # lid gap over the driver's usual one: a detector never sees it vanish
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What a driver does, free of the driver's shape.
+
+    Attributes:
+        displacement: `[T, 68, 2]` from the closed-mouth face as seen from ahead, in outer-eye distances; eyes at rest.
+        pose: of the head, relative to the driver's usual one.
+        closure: `[T, 2]` of the right and the left lids, 0 as open as usual to 1 shut.
+    """
+
+    displacement: FloatArray
+    pose: HeadPose
+    closure: FloatArray
+
+
+@dataclass(frozen=True)
+class DriverFace:
+    """A driver's own face at rest, and where it usually is.
+
+    Attributes:
+        neutral: `[68, 2]` canonical, mouth closed.
+        usual: `[68, 2]` pixels, the face in its usual place.
+        lids: `[2]` usual gap of the right and the left lids, in outer-eye distances.
+    """
+
+    neutral: FloatArray
+    usual: FloatArray
+    lids: FloatArray
+
+    def motion(self, points: FloatArray) -> Motion:
+        """Take `[T, 68, 2]` pixel landmarks of the driver apart.
+
+        The rigid part is the neutral face turned with the mean face's depth; what the seen face adds to it, undone
+        for the turn, is the expression. So a driver who only turns has none, and the way back adds up to what was seen.
+        """
+        to_canonical_here = fit_similarity(self.usual[STABLE], self.neutral[STABLE])
+        seen = transform(to_canonical_here, np.asarray(points, np.float64))
+        own = head_rotation(self.neutral[None])[0]
+        turned = head_rotation(seen)
+        rotation = Rotation.from_matrix(turned @ own.T).as_rotvec()
+        none = np.zeros((len(seen), 2))
+        rigid = move_head(np.broadcast_to(self.neutral, seen.shape), HeadPose(rotation, none), own)
+        aligned = transform(fit_similarity(seen[:, STABLE], rigid[:, STABLE]), seen)
+        displacement = (aligned - rigid) @ np.swapaxes(np.linalg.inv(turned[:, :2, :2]), 1, 2)
+        displacement[:, np.concatenate([RIGHT_EYE, LEFT_EYE])] = 0.0
+        shift = (seen[:, STABLE] - rigid[:, STABLE]).mean(1)
+        pose = HeadPose(_softly(rotation, LONGEST_TURN), _softly(shift, np.full(2, LONGEST_SHIFT)))
+        ratio = lid_gaps(aligned) / np.maximum(self.lids, 1e-6)
+        closure = np.clip((LIDS_OPEN - ratio) / (LIDS_OPEN - LIDS_SHUT), 0, 1)
+        return Motion(displacement.astype(np.float32), pose, closure.astype(np.float32))
+
+    def laid_onto(self, points: FloatArray, photo: FloatArray) -> FloatArray:
+        """The driver's own landmarks `[T, 68, 2]`, shape and all, moved and scaled once so that the usual face lies
+        on the photo's `[68, 2]`: what the few-shot paper feeds its generator."""
+        to_photo = fit_similarity(self.usual[STABLE], photo[STABLE])
+        return transform(to_photo, np.asarray(points, np.float64)).astype(np.float32)
+
+
+def fit_driver(points: FloatArray) -> DriverFace:
+    """Find a driver's face at rest from `[T, 68, 2]` pixel landmarks, all finite.
+
+    Of the frames in the most usual pose the most closed ones are averaged; lips that never met are closed.
+    """
+    assert len(points), "a driver's face needs at least one frame"
+    canonical, _ = to_canonical(points)
+    turns = Rotation.from_matrix(head_rotation(canonical)).as_rotvec()
+    unusual = np.linalg.norm(turns - np.median(turns, 0), axis=1)
+    near = np.argsort(unusual, kind="stable")[: max(1, round(USUAL_SHARE * len(points)))]
+    gap = np.maximum(lip_gap(canonical[near]), 0).mean(-1)
+    rest = near[np.argsort(gap, kind="stable")[: max(1, round(CLOSED_SHARE * len(near)))]]
+    usual = np.asarray(points, np.float64)[rest].mean(0)
+    neutral = to_canonical(usual[None])[0][0]
+    return DriverFace(close_lips(neutral), usual, np.quantile(lid_gaps(canonical[near]), 0.6, axis=0))
+
+
+def lid_gaps(points: FloatArray) -> FloatArray:
+    """Mean distance of facing lid points of the right and the left eye: `[T, 68, 2]` -> `[T, 2]`."""
+    gaps = [np.linalg.norm(points[:, eye[[1, 2]]] - points[:, eye[[5, 4]]], axis=-1) for eye in (RIGHT_EYE, LEFT_EYE)]
+    return np.stack([gap.mean(1) for gap in gaps], 1)
+
+
+def follow_motion(
+    photo: Retargeter, motion: Motion, *, expression_scale: float = 1.0, head_motion: float = 1.0
+) -> FloatArray:
+    """Landmarks of the photo's face that does what the driver did: `[T, 68, 2]` float32 pixels.
+
+    Args:
+        photo: the face that is animated.
+        motion: of the driver.
+        expression_scale: factor on what the mouth and brows do.
+        head_motion: factor on turns and shifts of the head.
+    """
+    pose = HeadPose(head_motion * motion.pose.rotation, head_motion * motion.pose.translation)
+    points = photo(motion.displacement, pose, expression_scale=expression_scale)
+    right, left = (close_eyes(points, motion.closure[:, side]) for side in range(2))
+    right[:, LEFT_EYE] = left[:, LEFT_EYE]
+    return right
+
+
+def _softly(values: FloatArray, longest: FloatArray) -> FloatArray:
+    """Values that grow ever more slowly towards `longest`; small ones stay as they are."""
+    return np.asarray(longest * np.tanh(values / longest), np.float32)
