@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: makes .venv with this package, or does nothing when it is there.
 #   setup ""       what the package needs       setup "[dev]"   and what its tests need
 # A stamp holds the hash of pyproject.toml, so a second run takes no time and a changed list installs anew.

@@ -20,6 +20,12 @@ def test_scripts_parse_and_can_be_run(script: Path) -> None:
         assert os.access(script, os.X_OK), f"chmod +x {script.name}"
 
 
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+def test_shellcheck_finds_nothing() -> None:
+    ran = subprocess.run(["shellcheck", "-x", *SCRIPTS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project that is set up already, except that its pip fails loudly."""
