@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -56,12 +56,14 @@ class OutputOptions:
         panel: photo, landmark sketch, mask and result side by side.
         save_landmarks: where to write the driving landmarks.
         force: overwrite.
+        encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
     """
 
     crop: bool = False
     panel: bool = False
     save_landmarks: str | Path | None = None
     force: bool = False
+    encoder_threads: int = 0
 
 
 def parse_fps(value: Fraction | str | float) -> Fraction:
@@ -108,10 +110,34 @@ def animate(
     clock = _Clock()
     subject = animator.enroll(photo, face)
     clock.lap("enroll")
-    track = _track(animator, subject, sound, landmarks, options.fps)
+    if landmarks is None:
+        assert sound is not None
+        track = animator.listen(sound, options.fps)
+    else:
+        track = driven_track(subject, landmarks, options.fps)
     clock.lap("listen")
-    size = _write(animator, subject, track, sound, out, options, output, progress)
+    result = write_track(animator, subject, track, sound, out, options=options, output=output, progress=progress)
     clock.lap("render")
+    return replace(result, timings=clock.laps)
+
+
+def write_track(
+    animator: Animator,
+    subject: Subject,
+    track: Track,
+    sound: SpeechStream | None,
+    out: Path,
+    *,
+    options: AnimateOptions,
+    output: OutputOptions,
+    progress: Progress | None = None,
+) -> AnimateResult:
+    """Write the video of an enrolled subject that `track` drives; `sound` is only muxed, None leaves it silent.
+
+    Raises:
+        MediaError: the output cannot be written, or there is no frame.
+    """
+    size = _write(animator, subject, track, sound, out, options, output, progress)
     if output.save_landmarks is not None:
         points = np.concatenate(list(animator.landmarks(subject, track, options)))
         save_landmarks(Path(output.save_landmarks), points, options.fps, subject.landmarks)
@@ -123,20 +149,11 @@ def animate(
         size=size,
         faces_found=subject.shots.faces_found,
         notes=subject.shots.notes,
-        timings=clock.laps,
     )
 
 
-def _track(
-    animator: Animator,
-    subject: Subject,
-    sound: SpeechStream | None,
-    landmarks: str | Path | LandmarkSequence | None,
-    fps: Fraction,
-) -> Track:
-    if landmarks is None:
-        assert sound is not None
-        return animator.listen(sound, fps)
+def driven_track(subject: Subject, landmarks: str | Path | LandmarkSequence, fps: Fraction) -> Track:
+    """What drives `subject` by landmarks instead of speech; raises as `load_landmarks` does."""
     if isinstance(landmarks, LandmarkSequence):
         return landmark_track(landmarks, None, subject, fps)
     driving, photo_landmarks = load_landmarks(
@@ -164,7 +181,9 @@ def _write(
     except StopIteration:
         raise MediaError("there is no frame to write: the speech or landmarks are empty") from None
     height, width = first.shape[:2]
-    with VideoWriter(out, (width, height), options.fps, sound, force=output.force) as writer:
+    with VideoWriter(
+        out, (width, height), options.fps, sound, force=output.force, threads=output.encoder_threads
+    ) as writer:
         writer.write(first)
         if progress:
             progress(1, len(track))

@@ -106,9 +106,11 @@ class Animator:
 
     def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> Subject:
         """Prepare one person, from one photo or several; raises as `load_shots` does."""
-        found = load_shots(photos, self.detector, face)
-        identity = self.renderer.enroll(found.shots)
-        return Subject(identity, Retargeter(found.shots[0].landmarks), found)
+        return self.subject(load_shots(photos, self.detector, face))
+
+    def subject(self, found: Shots) -> Subject:
+        """Prepare one person whose faces are found already."""
+        return Subject(self.renderer.enroll(found.shots), Retargeter(found.shots[0].landmarks), found)
 
     def listen(self, speech: SpeechStream, fps: Fraction) -> Track:
         """Speech -> motion of mouth and rhythm, for `round(duration * fps)` frames."""

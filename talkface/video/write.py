@@ -58,6 +58,7 @@ class VideoWriter:
         speech: SoundTrack | None = None,
         comment: str = "",
         force: bool = False,
+        threads: int = 0,
     ) -> None:
         """Check everything that can be checked before the first frame is made.
 
@@ -68,6 +69,7 @@ class VideoWriter:
             speech: sound track; None leaves the video silent.
             comment: what made the video, for the tag that says it is synthetic.
             force: replace a file that is there.
+            threads: of the encoder, 0 as many as the machine suggests. The bytes depend on their number.
 
         Raises:
             MediaError: wrong suffix, folder missing or not writable, file exists, it is the speech itself, or the size
@@ -79,6 +81,7 @@ class VideoWriter:
         self.frames_written = 0
         self._speech = speech
         self._comment = mark_comment(comment)
+        self._threads = threads
         check_output(self.path, force=force)
         if speech is not None and speech.path is not None and self.path.exists() and speech.path.samefile(self.path):
             raise MediaError(f"{self.path} is the speech itself: write the video to another file")
@@ -151,6 +154,7 @@ class VideoWriter:
         )
         coloured = frames.filter("scale", out_color_matrix="bt601", out_range="tv")
         frugal = {"x264-params": FRUGAL} if large else {}
+        threads = {"threads": self._threads} if self._threads else {}
         return coloured.output(
             f"file:{self._pictures}",
             vcodec="libx264",
@@ -163,6 +167,7 @@ class VideoWriter:
             color_range="tv",
             **self._container_options(),
             **frugal,
+            **threads,
         )
 
     def _sound_output(self, rate: int, channels: int) -> "ffmpeg.Stream":
