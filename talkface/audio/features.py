@@ -1,5 +1,7 @@
 """Waveform -> mel frames at 100 Hz -> log-mel without the recording's level and colour."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
 import torchaudio
@@ -22,11 +24,35 @@ LOUD_PERCENTILE = 98.0
 PAUSE = 10 ** (-20 / 10)  # steps more than 20 dB under the loud ones are pauses
 
 
+class Bands(Protocol):
+    """Samples -> power in frequency bands every 10 ms, for whole sounds and for parts of them."""
+
+    num_mels: int
+    """C, how many bands."""
+    lead: int
+    """Zeros before the first sample so that `inside` begins with row 0."""
+
+    @property
+    def centre_hz(self) -> FloatArray:
+        """`[C]` centre frequencies."""
+        ...
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """`[B, S]` whole sounds -> `[B, S // 160, C]`; beyond both ends is silence."""
+        ...
+
+    def inside(self, padded: Tensor) -> Tensor:
+        """Rows whose 512 samples lie inside `padded` `[B, S]`: `[B, (S - 512) // 160 + 1, C]`."""
+        ...
+
+
 class MelPower(nn.Module):
     """`[B, S]` samples -> `[B, T', C]` mel power, frame j centred on sample 160 j, T' = S // 160.
 
     HTK mel scale without area normalisation, as `librosa.feature.melspectrogram(htk=True, norm=None)`.
     """
+
+    lead = FFT // 2
 
     def __init__(self, num_mels: int) -> None:
         super().__init__()
@@ -34,6 +60,11 @@ class MelPower(nn.Module):
         self.transform = torchaudio.transforms.MelSpectrogram(
             SAMPLE_RATE, FFT, WINDOW, HOP, LOWEST_HZ, HIGHEST_HZ, n_mels=num_mels, power=2.0, center=False
         )
+
+    @property
+    def centre_hz(self) -> FloatArray:
+        """`[C]` centre frequencies of the bands."""
+        return mel_hz(self.num_mels)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Whole sounds; beyond both ends is silence."""
@@ -46,11 +77,11 @@ class MelPower(nn.Module):
 
 
 class MelStream:
-    """Blocks of a long sound -> the same frames as `MelPower` gives for the whole, in bounded memory."""
+    """Blocks of a long sound -> the same rows as the bands give for the whole, in bounded memory."""
 
-    def __init__(self, mel: MelPower) -> None:
+    def __init__(self, mel: Bands) -> None:
         self._mel = mel
-        self._waiting = np.zeros(FFT // 2, np.float32)
+        self._waiting = np.zeros(mel.lead, np.float32)
 
     @torch.no_grad()
     def push(self, samples: FloatArray) -> FloatArray:
@@ -64,7 +95,7 @@ class MelStream:
 
     def finish(self, num_samples: int) -> FloatArray:
         """Frames that remain when `num_samples` of silence follow the end."""
-        return self.push(np.zeros(num_samples + FFT // 2, np.float32))
+        return self.push(np.zeros(num_samples + FFT - self._mel.lead, np.float32))
 
 
 def reference_power(energy: FloatArray) -> float:

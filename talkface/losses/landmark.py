@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from talkface.landmarks.layout import JAW, LOWER_INNER_LIP, MOUTH, NUM_LANDMARKS, UPPER_INNER_LIP
+from talkface.landmarks.layout import LOWER_INNER_LIP, MOUTH, UPPER_INNER_LIP
 from talkface.types import FloatArray
 
 
@@ -17,14 +17,9 @@ class LandmarkLossConfig:
     correlation: float = 1.0  # 1 - Pearson r of the opening over the stretch
     velocity: float = 0.5  # L1 of the opening's change per frame
     closed: float = 0.0  # L1 of the opening where the real mouth is closed
-
-
-def point_weights() -> FloatArray:
-    """`[68]` importance: mouth 1, jaw up to 0.5 at the chin, all else 0 (speech does not move it)."""
-    weights = np.zeros(NUM_LANDMARKS, np.float32)
-    weights[MOUTH] = 1.0
-    weights[JAW] = 0.2 + 0.3 * np.sin(np.pi * np.arange(len(JAW)) / (len(JAW) - 1)).astype(np.float32)
-    return weights
+    closing: float = 0.0  # L1 of the lips, up to ten times as heavy the more closed the real mouth is
+    coefficient_mse: float = 0.0  # squared error of the PCA coefficients
+    coefficient_l1: float = 0.0  # absolute error of the PCA coefficients
 
 
 def lip_opening(motion: Tensor) -> Tensor:
@@ -47,8 +42,23 @@ def opening_correlation(predicted: Tensor, real: Tensor, weight: Tensor) -> Tens
     return (predicted * real * share).sum(1) / (spread + 1e-3).sqrt()
 
 
+def closing_l1(predicted: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+    """L1 of the lips times `1 / (4 |opening| + 0.1)` of the real mouth (Zhou et al. 2020), `[B, T, 68, 2]` twice.
+
+    Openings are in the speaker's range, so an open mouth counts 0.24 and a closed one 10.
+    """
+    emphasis = 1 / (4 * lip_opening(real).abs() + 0.1)
+    error = (predicted - real)[..., MOUTH, :].abs().mean((-2, -1))
+    return _mean(error * emphasis, weight)
+
+
 def landmark_terms(
-    predicted: Tensor, real: Tensor, weight: Tensor, importance: Tensor, config: LandmarkLossConfig
+    predicted: Tensor,
+    real: Tensor,
+    weight: Tensor,
+    importance: Tensor,
+    config: LandmarkLossConfig,
+    coefficients: tuple[Tensor, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Weighted terms by name, to be summed.
 
@@ -57,6 +67,7 @@ def landmark_terms(
         real: the same.
         weight: `[B, T]` 0 where there is nothing to learn from.
         importance: `[68]`.
+        coefficients: `[B, T, P]` predicted and real, in an orthonormal basis; needed by the terms of that name.
     """
     opening, real_opening = lip_opening(predicted), lip_opening(real)
     change = (opening.diff(dim=1) - real_opening.diff(dim=1)).abs()
@@ -68,7 +79,12 @@ def landmark_terms(
         "correlation": config.correlation * _mean(correlation, moves),
         "velocity": config.velocity * _mean(change, weight[:, 1:] * weight[:, :-1]),
         "closed": config.closed * _mean((opening - real_opening).abs(), weight * shut),
+        "closing": config.closing * closing_l1(predicted, real, weight),
     }
+    if coefficients is not None:
+        error = coefficients[0] - coefficients[1]
+        terms["coefficient_mse"] = config.coefficient_mse * _mean(error.square().mean(-1), weight)
+        terms["coefficient_l1"] = config.coefficient_l1 * _mean(error.abs().mean(-1), weight)
     return {name: term for name, term in terms.items() if getattr(config, name) > 0}
 
 

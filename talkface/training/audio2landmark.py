@@ -22,8 +22,8 @@ from talkface.data.speech_batches import (
     make_examples,
 )
 from talkface.errors import DatasetError
-from talkface.landmarks.basis import fit_basis
-from talkface.losses.landmark import LandmarkLossConfig, landmark_terms, lip_opening, point_weights
+from talkface.landmarks.basis import fit_basis, point_weights
+from talkface.losses.landmark import LandmarkLossConfig, landmark_terms, lip_opening
 from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig, config_dict
 from talkface.training.loop import Ema, backward_and_step, fit, make_accelerator, seeded, step_generator
 from talkface.training.offsets import OffsetConfig, estimate_lags, load_lags, save_lags

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from talkface.landmarks.basis import point_weights
 from talkface.losses.landmark import (
     LandmarkLossConfig,
     landmark_terms,
@@ -12,7 +13,6 @@ from talkface.losses.landmark import (
     pearson,
     pearson_at_lag,
     point_l1,
-    point_weights,
 )
 
 

@@ -10,14 +10,8 @@ import torch
 from talkface.audio.io import open_speech, speech_level
 from talkface.checkpoints.format import load_checkpoint
 from talkface.landmarks.layout import JAW, MOUTH
-from talkface.models.audio2landmark import (
-    CHUNK,
-    MELS_PER_FRAME,
-    Audio2Landmark,
-    Audio2LandmarkConfig,
-    load_audio2landmark,
-    speech_gate,
-)
+from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig, load_audio2landmark
+from talkface.models.speech_network import CHUNK, MELS_PER_FRAME, speech_gate
 from talkface.types import Waveform
 
 SHIPPED = Path(__file__).resolve().parents[2] / "talkface" / "weights" / "audio2landmark.safetensors"

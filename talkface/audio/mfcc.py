@@ -1,0 +1,101 @@
+"""Waveform -> mel filter power on the reference MFCC's rows -> cepstra without loudness -> windows of a video frame.
+
+The definition is that of python_speech_features 0.6 with ATVGnet's settings (Chen et al. 2019): pre-emphasis 0.97,
+rectangular windows of 25 ms every 10 ms, 512-point power spectrum, 26 triangular filters whose corners sit on whole
+bins, log, orthonormal DCT-II, sine lifter 22; the first coefficient, which holds the loudness, is dropped.
+"""
+
+import numpy as np
+import torch
+import torchaudio
+from torch import Tensor, nn
+from torch.nn import functional
+
+from talkface.audio.features import FFT, FRAME_RATE, HOP, WINDOW
+from talkface.types import SAMPLE_RATE, FloatArray
+
+PRE_EMPHASIS = 0.97
+NUM_FILTERS = 26
+NUM_CEPSTRA = 12  # coefficients 1 to 12
+LIFTER = 22
+WINDOW_ROWS = 28  # 280 ms: seven video frames at 25 per second
+ROWS_PER_FRAME = FRAME_RATE // 25
+ROWS_BEFORE = 12  # three frames before the one in the middle, three after it
+
+
+class FilterPower(nn.Module):
+    """`[B, S]` samples -> `[B, T', 26]` power in each filter, T' = S // 160; row j is the 25 ms from sample 160 j on.
+
+    Not divided by the length of the transform: a constant factor ends in the dropped coefficient.
+    """
+
+    filters: Tensor
+    num_mels = NUM_FILTERS
+    lead = (FFT - WINDOW) // 2  # zeros before the first sample: the transform holds its 400 samples in its middle
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spectrum = torchaudio.transforms.Spectrogram(
+            FFT, WINDOW, HOP, window_fn=torch.ones, power=2.0, center=False
+        )
+        self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)
+
+    @property
+    def centre_hz(self) -> FloatArray:
+        """`[26]` centre frequencies."""
+        return _corners_hz()[1:-1]
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Whole sounds; beyond both ends is silence."""
+        return self.inside(functional.pad(samples, (self.lead, FFT)))[:, : samples.shape[1] // HOP]
+
+    def inside(self, padded: Tensor) -> Tensor:
+        """Rows whose transforms lie inside `padded` `[B, S]`: `[B, (S - 512) // 160 + 1, 26]`.
+
+        The first sample of `padded` has no predecessor to be emphasised against; no window reaches it.
+        """
+        emphasised = torchaudio.functional.preemphasis(padded, PRE_EMPHASIS)
+        power: Tensor = self.spectrum(emphasised).transpose(1, 2) @ self.filters
+        return power
+
+
+class Cepstrum(nn.Module):
+    """`[..., T', 26]` filter power -> `[..., T', 12]` liftered cepstra; what is `floor` or less counts as no sound."""
+
+    transform: Tensor
+
+    def __init__(self, floor: float) -> None:
+        super().__init__()
+        self.floor = floor
+        order = np.arange(1, NUM_CEPSTRA + 1)
+        lifter = torch.from_numpy((1 + LIFTER / 2 * np.sin(np.pi * order / LIFTER)).astype(np.float32))
+        dct = torchaudio.functional.create_dct(NUM_CEPSTRA + 1, NUM_FILTERS, "ortho")[:, 1:]
+        self.register_buffer("transform", dct * lifter, persistent=False)
+
+    def forward(self, power: Tensor) -> Tensor:
+        return torch.log(power + self.floor) @ self.transform
+
+
+def frame_windows(cepstra: Tensor) -> Tensor:
+    """`[B, 4 T, 12]` -> `[B, T, 28, 12]`: 280 ms of sound about each video frame at 25 per second.
+
+    Rows 4 t - 12 to 4 t + 15 belong to frame t, so that the middle of the window is the middle of the frame; beyond
+    both ends is silence, whose cepstra are zero.
+    """
+    padded = functional.pad(cepstra, (0, 0, ROWS_BEFORE, WINDOW_ROWS - ROWS_BEFORE - ROWS_PER_FRAME))
+    return padded.unfold(1, WINDOW_ROWS, ROWS_PER_FRAME).transpose(2, 3)
+
+
+def mel_filters() -> FloatArray:
+    """`[257, 26]` triangles between 0 and 8 kHz, equally wide in mel, their corners rounded down to whole bins."""
+    corners = np.floor((FFT + 1) * _corners_hz() / SAMPLE_RATE)
+    bins = np.arange(FFT // 2 + 1)[:, None]
+    low, peak, high = corners[:-2], corners[1:-1], corners[2:]
+    rising, falling = (bins - low) / (peak - low), (high - bins) / (high - peak)
+    return np.clip(np.minimum(rising, falling), 0, None).astype(np.float32)
+
+
+def _corners_hz() -> FloatArray:
+    """`[28]` where filters begin, peak and end: filter i spans i to i + 2."""
+    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    return np.asarray(700 * (10 ** (np.linspace(0, top, NUM_FILTERS + 2) / 2595) - 1))

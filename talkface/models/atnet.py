@@ -1,0 +1,143 @@
+"""MFCC windows and an example face -> convolutions, LSTM -> coefficients: ATVGnet's AT-net."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from talkface.audio.mfcc import NUM_CEPSTRA, Cepstrum, FilterPower, frame_windows
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.models.speech_network import SpeechMember, SpeechNetwork
+from talkface.types import FloatArray
+
+FLOOR = 1e-6  # of the reference power: what lies 60 dB under the speech is no cue
+LstmState = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class AtnetConfig:
+    """Size of the network; the defaults are the paper's code."""
+
+    recurrent: bool = True  # False: each frame by itself, without the example and without batch norm (AT_single)
+    channels: int = 64  # of the first convolution; the others have 2, 4, 4 and 8 times as many
+    wide: int = 2048  # of the first full layer
+    heard: int = 256  # of the second one
+    hidden: int = 256  # of the LSTM
+    layers: int = 3
+    components: int = 6  # P
+
+
+class AtnetMember(SpeechMember):
+    """Chen et al. 2019, Sec. 3.1: every frame's 28 x 12 MFCC window through a CNN, then an LSTM over the frames.
+
+    Beside the sound the LSTM hears, at every frame, the coefficients of an example of the face.
+    """
+
+    cepstral_mean: Tensor
+    cepstral_spread: Tensor
+
+    def __init__(self, config: AtnetConfig) -> None:
+        super().__init__()
+        narrow, norm = config.channels, config.recurrent
+        self.audio = nn.Sequential(
+            *_convolution(1, narrow, norm),
+            *_convolution(narrow, 2 * narrow, norm),  # [B T, 128, 28, 12]
+            nn.MaxPool2d(3, stride=(1, 2)),  # [B T, 128, 26, 5]
+            *_convolution(2 * narrow, 4 * narrow, norm),
+            *_convolution(4 * narrow, 4 * narrow, norm),
+            *_convolution(4 * narrow, 8 * narrow, norm),
+            nn.MaxPool2d(3, stride=2),  # [B T, 512, 12, 2]
+            nn.Flatten(),
+            nn.Linear(8 * narrow * 12 * 2, config.wide),
+            nn.ReLU(),
+            nn.Linear(config.wide, config.heard),
+            nn.ReLU(),
+        )
+        self.face: nn.Module | None = None
+        self.recurrent: nn.LSTM | None = None
+        if config.recurrent:
+            face = 2 * config.heard
+            self.face = nn.Sequential(
+                nn.Linear(config.components, config.heard), nn.ReLU(), nn.Linear(config.heard, face), nn.ReLU()
+            )
+            self.recurrent = nn.LSTM(config.heard + face, config.hidden, config.layers, batch_first=True)
+        self.head = nn.Linear(config.hidden if config.recurrent else config.heard, config.components)
+        self.register_buffer("cepstral_mean", torch.zeros(NUM_CEPSTRA))
+        self.register_buffer("cepstral_spread", torch.ones(NUM_CEPSTRA))
+        for layer in self.audio:
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+
+    def listen(self, features: Tensor) -> Tensor:
+        """`[B, 4 T, 12]` cepstra -> `[B, T, 256]`."""
+        windows = (frame_windows(features) - self.cepstral_mean) / self.cepstral_spread  # [B, T, 28, 12]
+        batch, frames = windows.shape[:2]
+        pictures = windows.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
+        heard: Tensor = self.audio(pictures)
+        return heard.reshape(batch, frames, -1)
+
+    def speak(
+        self, heard: Tensor, state: LstmState | None, example: Tensor | None = None
+    ) -> tuple[Tensor, LstmState | None]:
+        """`[B, T, 256]`, LSTM state and `[B, 6]` example -> `[B, T, 6]`, next state."""
+        if self.recurrent is None or self.face is None:
+            return self.head(heard), None
+        assert example is not None, "this network needs an example face"
+        face = self.face(example)[:, None].expand(len(heard), heard.shape[1], -1)
+        states, state = self.recurrent(torch.cat([face.to(heard.dtype), heard], -1), state)
+        return self.head(states), state
+
+
+class Atnet(SpeechNetwork):
+    """AT-net and AT_single in talkface's landmark space.
+
+    What differs from the paper's code:
+    the example is real. There it is normalised to a constant, here it is the photo's own canonical face minus the mean
+    face, in the same PCA: who it is and how open the mouth is. Training takes any frame of the clip for it.
+    The output is relative to the closed mouth and to the speaker's range, so it fits every photo.
+    Cepstra are standardised, their sound is relative to the clip's level with a floor, weights start after He et al.
+    2015, and 25 frames/s come out for every length of sound.
+    """
+
+    usual_example: Tensor
+    context = 4
+
+    def __init__(self, config: AtnetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mel = FilterPower()
+        self.cepstrum = Cepstrum(FLOOR)
+        self.member = AtnetMember(config)
+        self._add_basis(config.components)
+        self.register_buffer("usual_example", torch.zeros(config.components))
+
+    @property
+    def members(self) -> Sequence[AtnetMember]:
+        return [self.member]
+
+    def features(self, power: Tensor, mean: Tensor | None = None) -> Tensor:
+        """`[B, 4 T, 26]` filter power over the reference -> `[B, 4 T, 12]` cepstra; 0 in digital silence."""
+        cepstra: Tensor = self.cepstrum(power)
+        return cepstra
+
+    def example_of(self, face: FloatArray | None) -> Tensor | None:
+        if not self.config.recurrent:
+            return None
+        if face is None:
+            return self.usual_example[None]
+        shape = torch.from_numpy((np.asarray(face) - MEAN_FACE).astype(np.float32)).to(self.decoder)
+        return self.encode(shape / self.scale)[None]
+
+    def fit_features(self, powers: Sequence[FloatArray]) -> None:
+        """Standardise the cepstra by those of the training clips."""
+        cepstra = np.concatenate([self.cepstrum(torch.from_numpy(power)).numpy() for power in powers])
+        self.member.cepstral_mean.copy_(torch.from_numpy(cepstra.mean(0)))
+        self.member.cepstral_spread.copy_(torch.from_numpy(cepstra.std(0).clip(1e-3)))
+
+
+def _convolution(inputs: int, outputs: int, norm: bool) -> list[nn.Module]:
+    normed = [nn.BatchNorm2d(outputs)] if norm else []
+    return [nn.Conv2d(inputs, outputs, 3, padding=1), *normed, nn.ReLU()]

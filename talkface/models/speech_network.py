@@ -1,0 +1,225 @@
+"""Blocks of speech -> band power -> chunks of coefficients -> displacement: what all speech networks share."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, MelStream, reference_power
+from talkface.landmarks.basis import point_weights
+from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Waveform
+
+FPS = 25  # network frames per second; other rates are resampled in time
+MELS_PER_FRAME = FRAME_RATE // FPS
+CHUNK = 250  # network frames worked on at once, 10 s
+GATE_DB = (-42.0, -30.0)  # sound this far under the speech: mouth closed, mouth free
+GATE_REACH = 4  # frames that the mouth may open before and after the sound
+SILENT_LEVEL = 1e-4  # RMS, -80 dBFS
+
+
+class Weights(Protocol):
+    """The part of a checkpoint that rebuilds a network."""
+
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def tensors(self) -> dict[str, Tensor]: ...
+
+
+class SpeechMember(nn.Module):
+    """One trained listener: features -> what is heard in each frame -> coefficients, `look_ahead` frames late.
+
+    `listen` sees a few frames about each one, `speak` carries a state; so a long sound can be worked on in chunks.
+    """
+
+    look_ahead = 0
+
+    def listen(self, features: Tensor) -> Tensor:
+        """`[B, 4 T, C]` -> `[B, T, D]`."""
+        raise NotImplementedError
+
+    def speak(self, heard: Tensor, state: Any, example: Tensor | None = None) -> tuple[Tensor, Any]:
+        """`[B, T, D]`, the carried state and `[B, P]` example -> `[B, T, P]` of `look_ahead` frames ago, next state."""
+        raise NotImplementedError
+
+    def answer(self, heard: Tensor, example: Tensor | None = None) -> Tensor:
+        """`[B, T, D]` of a whole sound -> `[B, T, P]` coefficients."""
+        spoken, _ = self.speak(functional.pad(heard, (0, 0, 0, self.look_ahead)), None, example)
+        return spoken[:, self.look_ahead :]
+
+    def forward(self, features: Tensor, example: Tensor | None = None) -> Tensor:
+        """`[B, 4 T, C]` and `[B, P]` -> `[B, T, P]` coefficients."""
+        return self.answer(self.listen(features), example)
+
+
+class SpeechNetwork(nn.Module):
+    """Speech -> PCA coefficients of jaw and mouth at 25 Hz -> displacement from the closed mouth.
+
+    The PCA is part of the weights: `decoder` holds the shapes, `encode` undoes it.
+    """
+
+    decoder: Tensor
+    scale: Tensor
+    mel: Bands
+    context = 0  # network frames on either side of a chunk that `listen` may look at
+
+    def _add_basis(self, components: int) -> None:
+        self.register_buffer("decoder", torch.zeros(components, 68, 2))  # shape per unit of the output
+        self.register_buffer("scale", torch.ones(()))  # outer-eye distances per unit of motion
+
+    @property
+    def members(self) -> Sequence[SpeechMember]:
+        """The networks whose answers are averaged."""
+        raise NotImplementedError
+
+    def features(self, power: Tensor, mean: Tensor | None = None) -> Tensor:
+        """`[B, 4 T, C]` band power over the reference -> `[B, 4 T, F]` network input.
+
+        `mean` is what `clip_mean` found for the whole clip, where `power` is a part of it.
+        """
+        raise NotImplementedError
+
+    def clip_mean(self, parts: Iterable[Tensor]) -> Tensor | None:
+        """What `features` takes out of a clip, given in parts `[1, n, C]` of relative power; None for nothing."""
+        return None
+
+    def example_of(self, face: FloatArray | None) -> Tensor | None:
+        """`[68, 2]` canonical landmarks of the photo -> the `[1, P]` example that the network takes; None for none."""
+        return None
+
+    def fit_features(self, powers: Sequence[FloatArray]) -> None:
+        """Set what the features need to know about voices from `[4 T, C]` relative power of the training clips."""
+
+    def forward(self, features: Tensor, example: Tensor | None = None) -> Tensor:
+        """`[B, 4 T, F]` and `[B, P]` -> `[B, T, P]` coefficients."""
+        return torch.stack([member(features, example) for member in self.members]).mean(0)
+
+    def motion(self, coefficients: Tensor) -> Tensor:
+        """`[..., P]` -> `[..., 68, 2]` displacement over the speaker's range."""
+        return torch.tensordot(coefficients, self.decoder, dims=1)
+
+    def encode(self, motion: Tensor) -> Tensor:
+        """`[..., 68, 2]` displacement over the speaker's range -> `[..., P]`, the closest that `motion` can decode."""
+        weighted = self.decoder * torch.from_numpy(point_weights()).to(self.decoder)[:, None]
+        encoder = weighted / (weighted * self.decoder).sum((1, 2), keepdim=True).clamp(min=1e-12)
+        return torch.tensordot(motion, encoder.movedim(0, -1), dims=2)
+
+    @property
+    def spread(self) -> Tensor:
+        """`[P]` length of each coefficient's shape: the output times it are coefficients of an orthonormal basis."""
+        importance = torch.from_numpy(point_weights()).to(self.decoder)[:, None]
+        return (self.decoder.square() * importance).sum((1, 2)).sqrt()
+
+    @torch.no_grad()
+    def predict(
+        self,
+        blocks: Iterable[Waveform],
+        num_frames: int,
+        level: float | None = None,
+        *,
+        fps: Fraction = DEFAULT_FPS,
+        example: FloatArray | None = None,
+    ) -> FloatArray:
+        """Displacement of every video frame from the closed mouth.
+
+        The sound is read once, block by block; what is kept is at most 128 bytes per 10 ms of it.
+
+        Args:
+            blocks: 16 kHz sound in order.
+            num_frames: T, at `fps`.
+            level: RMS of the speech where it is known; near 0 means that there is none.
+            fps: video frames per second.
+            example: `[68, 2]` canonical landmarks of the face that will speak; networks without an example input
+                ignore it, the others take a usual face where it is missing.
+
+        Returns:
+            `[T, 68, 2]` float32 canonical displacement in outer-eye distances.
+        """
+        self.eval()
+        count = max(1, -(-num_frames * FPS * fps.denominator // fps.numerator))
+        root_power = self._read(blocks, count * MELS_PER_FRAME)
+        energy = np.concatenate([_squared(part).mean(1) for part in _parts(root_power)])
+        reference = reference_power(energy)
+        if reference < SILENT_POWER or (level is not None and level < SILENT_LEVEL):
+            return np.zeros((num_frames, 68, 2), np.float32)
+        coefficients = np.concatenate(list(self._coefficients(root_power, reference, self.example_of(example))))
+        coefficients *= speech_gate(energy / reference)[:, None]
+        motion = self.motion(torch.from_numpy(_resample(coefficients, num_frames, fps))) * self.scale
+        return np.asarray(motion.numpy(), dtype=np.float32)
+
+    def _read(self, blocks: Iterable[Waveform], count: int) -> FloatArray:
+        """`[count, C]` square roots of band power, as float16, which holds 100 dB of them."""
+        stream = MelStream(self.mel)
+        frames = [np.zeros((0, self.mel.num_mels), np.float16)]
+        for block in blocks:
+            assert block.rate == SAMPLE_RATE, f"speech must be at {SAMPLE_RATE} Hz, got {block.rate}"
+            frames.append(np.sqrt(stream.push(block.samples)).astype(np.float16))
+        missing = max(0, count - sum(map(len, frames)))
+        frames.append(np.sqrt(stream.finish(missing * HOP)).astype(np.float16))
+        return np.concatenate(frames)[:count]
+
+    @torch.no_grad()
+    def _coefficients(
+        self, root_power: FloatArray, reference: float, example: Tensor | None = None
+    ) -> Iterator[FloatArray]:
+        """Coefficients `[n, P]` chunk by chunk, the same as `forward` gives for the whole at once."""
+        divisor = np.float32(reference)
+        mean = self.clip_mean(torch.from_numpy(_squared(part)[None] / divisor) for part in _parts(root_power))
+        states: list[Any] = [None] * len(self.members)
+        skips = [member.look_ahead for member in self.members]
+        num_frames = len(root_power) // MELS_PER_FRAME
+        for start in range(0, num_frames, CHUNK):
+            stop = min(start + CHUNK, num_frames)
+            first, last = max(0, start - self.context), min(num_frames, stop + self.context)
+            relative = _squared(root_power[first * MELS_PER_FRAME : last * MELS_PER_FRAME]) / divisor
+            features = self.features(torch.from_numpy(relative[None]), mean)
+            spoken = []
+            for index, member in enumerate(self.members):
+                late = member.look_ahead if stop == num_frames else 0
+                heard = member.listen(features)[:, start - first : stop - first]
+                coefficients, states[index] = member.speak(
+                    functional.pad(heard, (0, 0, 0, late)), states[index], example
+                )
+                skip = min(skips[index], coefficients.shape[1])
+                skips[index] -= skip
+                spoken.append(coefficients[0, skip:])
+            yield torch.stack(spoken).mean(0).numpy()
+
+
+def speech_gate(energy: FloatArray) -> FloatArray:
+    """How far the mouth may move at each frame: 0 in pauses, 1 around speech, with soft edges.
+
+    Args:
+        energy: `[4 T]` mean band power over the reference.
+
+    Returns:
+        `[T]` float32, 0 to 1.
+    """
+    frames = energy.reshape(-1, MELS_PER_FRAME).mean(1)
+    closed, free = GATE_DB
+    open_share = np.clip((10 * np.log10(np.maximum(frames, 1e-12)) - closed) / (free - closed), 0, 1)
+    padded = np.pad(open_share, GATE_REACH)
+    reached = np.lib.stride_tricks.sliding_window_view(padded, 2 * GATE_REACH + 1).max(-1)
+    smooth = np.array([1, 2, 3, 2, 1]) / 9
+    return np.convolve(np.pad(reached, 2, mode="edge"), smooth, mode="valid").astype(np.float32)
+
+
+def _parts(array: FloatArray) -> Iterator[FloatArray]:
+    step = CHUNK * MELS_PER_FRAME
+    return (array[start : start + step] for start in range(0, len(array), step))
+
+
+def _squared(root_power: FloatArray) -> FloatArray:
+    return np.asarray(np.square(root_power, dtype=np.float32))
+
+
+def _resample(coefficients: FloatArray, num_frames: int, fps: Fraction) -> FloatArray:
+    """25 frames/s -> `num_frames` at `fps`, each at the middle of its own time."""
+    place = (np.arange(num_frames) + 0.5) * float(FPS / fps) - 0.5
+    known = np.arange(len(coefficients))
+    columns = [np.interp(place, known, column) for column in coefficients.T]
+    return np.stack(columns, 1).astype(np.float32)
