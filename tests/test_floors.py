@@ -23,6 +23,7 @@ FLOORS = {
     "landmarks": 2,
     "video": 2,
     "config": 1,
+    "scale": 1,
     "types": 0,
     "errors": 0,
 }

@@ -1,0 +1,1 @@
+"""Many tasks -> many processes, machines and places."""

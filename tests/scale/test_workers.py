@@ -1,0 +1,113 @@
+"""Tasks get their results, whatever their neighbours do; workers end with the parent."""
+
+import importlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from talkface.scale.workers import Died, LocalWorkers
+
+MODULE = """
+import os
+import signal
+from talkface.scale.workers import tick
+
+def square(number: int) -> int:
+    tick(number)
+    return number * number
+
+def die_on_three(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return square(number)
+
+def threads_of(_: int) -> str:
+    return os.environ["OMP_NUM_THREADS"]
+
+def refuse(number: int) -> int:
+    raise ValueError(f"no {number}")
+"""
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Functions that a worker can import by name, which it cannot from a test."""
+    (tmp_path / "tasks_of_test.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("tasks_of_test")
+    del sys.modules["tasks_of_test"]
+
+
+def feed(numbers):
+    waiting = iter(numbers)
+    return lambda: next(waiting, None)
+
+
+def test_every_task_has_its_result_and_steps_are_counted(tasks):
+    counts = []
+    results = dict(LocalWorkers(2).run(feed(range(9)), tasks.square, counts.append))
+    assert results == {n: n * n for n in range(9)}
+    assert counts[-1] == sum(range(9))
+
+
+def test_tasks_may_come_from_results(tasks):
+    """Asked again after each result: a task that depends on another one's result finds its place."""
+    known = {1: 1}
+    given = []
+
+    def next_task():
+        if len(given) < 4 and len(known) > len(given):
+            given.append(max(known))
+            return given[-1] + 1
+        return None
+
+    for task, result in LocalWorkers(2).run(next_task, tasks.square):
+        known[task] = result
+    assert given == [1, 2, 3, 4] and known[5] == 25
+
+
+def test_a_death_costs_one_task(tasks):
+    results = dict(LocalWorkers(2).run(feed(range(8)), tasks.die_on_three))
+    assert results == {n: Died() if n == 3 else n * n for n in range(8)}
+
+
+def test_a_fault_is_raised_here(tasks):
+    with pytest.raises(ValueError, match="no 5"):
+        list(LocalWorkers(1).run(feed([5]), tasks.refuse))
+
+
+def test_workers_are_told_their_threads(tasks):
+    assert dict(LocalWorkers(1, threads=3).run(feed([0]), tasks.threads_of)) == {0: "3"}
+
+
+PROGRAM = """
+import sys, time
+from talkface.scale.workers import LocalWorkers
+def work(number):
+    open(sys.argv[1], "a").write(f"{{__import__('os').getpid()}}\\n")
+    time.sleep(60)
+if __name__ == "__main__":
+    waiting = iter(range(2))
+    list(LocalWorkers(2).run(lambda: next(waiting, None), work))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_the_parent(tmp_path: Path, number: int):
+    script, pids = tmp_path / "program.py", tmp_path / "pids"
+    script.write_text(PROGRAM.replace("{{", "{").replace("}}", "}"))
+    parent = subprocess.Popen([sys.executable, str(script), str(pids)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (pids.is_file() and len(pids.read_text().split()) == 2):
+        assert time.monotonic() < deadline and parent.poll() is None
+        time.sleep(0.05)
+    parent.send_signal(number)
+    assert parent.wait(20) != 0
+    workers = [int(word) for word in pids.read_text().split()]
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker lives on"
+        time.sleep(0.05)
