@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from talkface.inference.animate import AnimateResult
     from talkface.inference.animator import Animator
     from talkface.inference.photos import PhotoSource
+    from talkface.inference.reenact import ReenactResult
     from talkface.types import LandmarkSequence, Waveform
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "animate", "list_models", "load_animator"]
+__all__ = ["__version__", "animate", "list_models", "load_animator", "reenact"]
 
 
 def animate(
@@ -123,6 +124,72 @@ def load_animator(
     from talkface.inference.animator import load_animator as load
 
     return load(renderer, device, audio2landmark=audio2landmark, renderer_weights=renderer_weights, detector=detector)
+
+
+def reenact(
+    photo: PhotoSource | Sequence[PhotoSource],
+    driving: str | Path,
+    out: str | Path,
+    *,
+    renderer: str = "hybrid",
+    raw: bool = False,
+    expression_scale: float = 1.0,
+    head_motion: float = 1.0,
+    fps: Fraction | str | float | None = None,
+    sound: bool = True,
+    device: str = "auto",
+    face: int | None = None,
+    crop: bool = False,
+    panel: bool = False,
+    force: bool = False,
+    renderer_weights: str | Path | None = None,
+    detector: str = "dlib",
+    animator: Animator | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ReenactResult:
+    """Write a video of the person in `photo` doing what the face in `driving` does, frame for frame.
+
+    Args:
+        photo: as for `animate`.
+        driving: video of the face that drives; its motion is carried over, its shape is not.
+        out: the .mp4 to write, of the photo's size and the driving video's length, frame rate and sound.
+        renderer: `hybrid`, `warp` or `fewshot`.
+        raw: use the driver's landmarks as they are, face shape and all.
+        expression_scale: factor on what mouth and brows do.
+        head_motion: factor on turns and shifts of the head, 0 to 1.
+        fps: another frame rate than the driving video's.
+        sound: keep the driving video's sound.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        face: which face of the photo, 0 the largest.
+        crop: write only a square around the face.
+        panel: write the driver, the landmark sketch and the result side by side.
+        force: overwrite `out`.
+        renderer_weights: name or path of the renderer's network.
+        detector: `dlib` or `face-alignment`.
+        animator: as for `animate`.
+        progress: called with (frames done, frames in all), once through while tracking, once while writing.
+
+    Raises:
+        TalkfaceError: anything wrong with the input, in one line that names the next step.
+    """
+    from talkface.inference.animate import OutputOptions, as_path, parse_fps
+    from talkface.inference.animator import check_animator
+    from talkface.inference.animator import load_animator as load
+    from talkface.inference.reenact import ReenactOptions
+    from talkface.inference.reenact import reenact as write_video
+
+    options = ReenactOptions(raw, expression_scale, head_motion, None if fps is None else parse_fps(fps), sound)
+    networks = check_animator(animator) or load(renderer, device, renderer_weights=renderer_weights, detector=detector)
+    return write_video(
+        networks,
+        photo,
+        as_path(driving, "driving"),
+        as_path(out, "out"),
+        options=options,
+        output=OutputOptions(crop=crop, panel=panel, force=force),
+        face=face,
+        progress=progress,
+    )
 
 
 def list_models() -> list[ModelInfo]:

@@ -15,7 +15,10 @@ import typer
 from talkface import __version__, cli
 from talkface.errors import TalkfaceError
 
-ORDER = ("animate", "demo", "verify", "doctor", "weights", "prepare", "train", "evaluate", "benchmark")
+ORDER = (
+    *("animate", "reenact", "embed", "finetune", "demo", "verify", "doctor", "weights", "prepare", "train"),
+    *("evaluate", "benchmark"),
+)
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 USAGE = 2  # exit code of a command line that cannot be understood
 TRACEBACK = "TALKFACE_TRACEBACK"  # environment variable that shows where in the code an error arose

@@ -7,7 +7,8 @@ import pytest
 
 import talkface
 
-PUBLIC_NAMES = ["__version__", "animate", "list_models", "load_animator"]  # adding one is a decision, not a side effect
+# adding one is a decision, not a side effect
+PUBLIC_NAMES = ["__version__", "animate", "list_models", "load_animator", "reenact"]
 
 
 def test_public_names_are_the_agreed_ones():

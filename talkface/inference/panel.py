@@ -1,4 +1,4 @@
-"""Rendered frame -> face window, or photo | sketch | mask | result side by side."""
+"""Rendered frame -> face window, or photo | sketch | mask | result (or driver | sketch | result) side by side."""
 
 import cv2
 import numpy as np
@@ -37,10 +37,16 @@ def panel(photo: Image, rendered: Rendered, window: tuple[slice, slice] | None =
     )
 
 
-def _fit(image: Image) -> Image:
-    """At most `PANEL_HEIGHT` high, even sides."""
+def reenact_panel(driver: Image, rendered: Rendered, window: tuple[slice, slice] | None = None) -> Image:
+    """Driver's picture | landmark sketch | result, `[h, w, 3]`, at most 512 pixels high."""
+    sketch, result = (_fit(image if window is None else image[window]) for image in (rendered.sketch, rendered.image))
+    return np.concatenate([_fit(driver, len(result)), sketch, result], axis=1)
+
+
+def _fit(image: Image, target_height: int | None = None) -> Image:
+    """At most `PANEL_HEIGHT` high, or exactly `target_height`; even sides."""
     height, width = image.shape[:2]
-    scale = min(1.0, PANEL_HEIGHT / height)
+    scale = min(1.0, PANEL_HEIGHT / height) if target_height is None else target_height / height
     even = (max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2))
     if even == (width, height):
         return image

@@ -1,0 +1,247 @@
+"""Photo and driving video -> video of the photo's person doing what the driver does, marked as synthetic."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from talkface.audio.io import SpeechStream, open_speech
+from talkface.errors import ConfigError, MediaError, NoFaceError
+from talkface.inference.animate import AnimateResult, OutputOptions, Progress
+from talkface.inference.animator import BLOCK, HIGHEST_FPS, Animator, Subject
+from talkface.inference.panel import face_window, reenact_panel
+from talkface.inference.photos import PhotoSource
+from talkface.inference.renderers import Rendered
+from talkface.landmarks.detect import Detector, FaceTracker
+from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
+from talkface.landmarks.online import HOLD_S, Keeper
+from talkface.landmarks.retarget import Retargeter
+from talkface.landmarks.smooth import smooth_landmarks
+from talkface.types import DEFAULT_FPS, FloatArray, Image
+from talkface.video.read import VideoInfo, probe_video, read_frames
+from talkface.video.write import VideoWriter, check_output
+
+
+@dataclass(frozen=True)
+class ReenactOptions:
+    """How the driver is followed.
+
+    Attributes:
+        raw: use the driver's landmarks as they are, face shape and all, as the few-shot paper does.
+        expression_scale: factor on what mouth and brows do.
+        head_motion: factor on turns and shifts of the head; 0 keeps it still.
+        fps: of the video; the driving video's own if not given.
+        sound: keep the driving video's sound where it has some.
+    """
+
+    raw: bool = False
+    expression_scale: float = 1.0
+    head_motion: float = 1.0
+    fps: Fraction | None = None
+    sound: bool = True
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0 < self.fps <= HIGHEST_FPS:
+            raise ConfigError(f"fps {self.fps} is out of range: expected above 0 and at most {HIGHEST_FPS}")
+        if not 0 <= self.head_motion <= 1:
+            raise ConfigError(f"head motion {self.head_motion} is out of range: expected 0 (still) to 1 (as driven)")
+        if not 0 <= self.expression_scale <= 4:
+            raise ConfigError(f"expression scale {self.expression_scale} is out of range: expected 0 to 4")
+
+
+@dataclass(frozen=True)
+class ReenactResult(AnimateResult):
+    """What was written; see `AnimateResult`.
+
+    Attributes:
+        frames_without_face: frames in which the driver's face was not found; there the last expression is held for
+            0.4 s, then the face fades to rest.
+    """
+
+    frames_without_face: int = 0
+
+
+def reenact(
+    animator: Animator,
+    photo: PhotoSource | Sequence[PhotoSource],
+    driving: Path,
+    out: Path,
+    *,
+    options: ReenactOptions,
+    output: OutputOptions,
+    face: int | None = None,
+    progress: Progress | None = None,
+) -> ReenactResult:
+    """Write a video of `photo` doing what the person in `driving` does, frame for frame.
+
+    The driving video is read twice: once to find the face in every frame, so that the driver's face at rest is known
+    before the first frame is made and smoothing has no lag, and (for panels) once more for its pictures.
+
+    Args:
+        progress: called with (frames done, frames in all), once through while tracking and once while writing.
+
+    Raises:
+        MediaError, NoFaceError, ConfigError: one line that names the next step.
+    """
+    check_output(out, force=output.force)
+    info = probe_video(driving)
+    fps = options.fps or usable_fps(info)
+    laps = [time.perf_counter()]
+    subject = animator.enroll(photo, face)
+    laps.append(time.perf_counter())
+    seen = track_driver(driving, fps, info, animator.detector, progress)
+    points, missing = driven_landmarks(seen, subject, fps, options)
+    laps.append(time.perf_counter())
+    sound, notes = _sound(driving, info, options)
+    if missing:
+        notes.append(f"no face in {missing} of {len(points)} driving frames: held {HOLD_S} s, then faded to rest")
+    size = _write(animator, subject, points, driving, sound, out, fps, output, progress)
+    laps.append(time.perf_counter())
+    return ReenactResult(
+        path=out,
+        num_frames=len(points),
+        fps=fps,
+        duration_s=float(len(points) / fps),
+        size=size,
+        faces_found=subject.shots.faces_found,
+        notes=[*subject.shots.notes, *notes],
+        timings=dict(zip(("enroll", "track", "render"), np.diff(laps).tolist(), strict=True)),
+        frames_without_face=missing,
+    )
+
+
+def usable_fps(info: VideoInfo) -> Fraction:
+    """A video's frame rate, or the default where its container says nonsense."""
+    return info.fps if 1 <= info.fps <= HIGHEST_FPS else DEFAULT_FPS
+
+
+def track_driver(
+    driving: Path, fps: Fraction, info: VideoInfo, detector: Detector, progress: Progress | None = None
+) -> FloatArray:
+    """Landmarks of every frame of a video, `[T, 68, 2]` pixels, NaN where no face was found.
+
+    Raises:
+        NoFaceError: no frame has a face.
+    """
+    expected = round((info.duration_s or 0) * fps)
+    tracker = FaceTracker(detector)
+    found = []
+    for index, (image, _) in enumerate(read_frames(driving, fps), start=1):
+        face = tracker.track(image)
+        found.append(np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks)
+        if progress:
+            progress(index, max(expected, index))
+    points = np.stack(found)
+    if not np.isfinite(points[:, 0, 0]).any():
+        raise NoFaceError(
+            f"no face found in any of the {len(points)} frames of {driving}: use one of a face seen from ahead"
+        )
+    return points
+
+
+def driven_landmarks(
+    seen: FloatArray, subject: Subject, fps: Fraction, options: ReenactOptions
+) -> tuple[FloatArray, int]:
+    """Landmarks of the photo's face that follow the driver's.
+
+    Args:
+        seen: `[T, 68, 2]` driver's pixel landmarks, NaN where no face was found.
+
+    Returns:
+        `[T, 68, 2]` pixels of the photo, and how many frames had no face.
+    """
+    found = np.isfinite(seen[:, 0, 0])
+    smooth = seen.copy()
+    for start, end in _runs(found):
+        smooth[start:end] = smooth_landmarks(seen[start:end])
+    driver = fit_driver(smooth[found])
+    moved = np.full_like(seen, np.nan)
+    moved[found] = move_photo(subject.retargeter, subject.landmarks, driver, smooth[found], options)
+    keep = Keeper(rest_of(subject), fps)
+    points = np.stack([keep(one if there else None) for one, there in zip(moved, found, strict=True)])
+    return points, keep.missing
+
+
+def move_photo(
+    retargeter: Retargeter, photo: FloatArray, driver: DriverFace, points: FloatArray, options: ReenactOptions
+) -> FloatArray:
+    """Landmarks of the photo's face `[T, 68, 2]` for the driver's `[T, 68, 2]`, all finite."""
+    if options.raw:
+        return driver.laid_onto(points, photo)
+    motion = driver.motion(points)
+    return follow_motion(retargeter, motion, expression_scale=options.expression_scale, head_motion=options.head_motion)
+
+
+def rest_of(subject: Subject) -> FloatArray:
+    """Where the photo's face rests: its own pose, lips closed."""
+    return subject.retargeter(np.zeros((1, 68, 2)))[0]
+
+
+def _runs(found: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(start, end) of every stretch of frames with a face."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], found, [False]]).astype(np.int8)))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _sound(driving: Path, info: VideoInfo, options: ReenactOptions) -> tuple[SpeechStream | None, list[str]]:
+    if not (info.has_sound and options.sound):
+        return None, []
+    try:
+        return open_speech(driving), []
+    except MediaError as error:
+        return None, [f"the video is silent: {error}"]
+
+
+def _write(
+    animator: Animator,
+    subject: Subject,
+    points: FloatArray,
+    driving: Path,
+    sound: SpeechStream | None,
+    out: Path,
+    fps: Fraction,
+    output: OutputOptions,
+    progress: Progress | None,
+) -> tuple[int, int]:
+    """Render and encode frame by frame; returns width and height."""
+    pictures = Pictures(subject, output)
+    watched = (image for image, _ in read_frames(driving, fps)) if output.panel else iter(())
+    blocks = (points[start : start + BLOCK] for start in range(0, len(points), BLOCK))
+    rendered = (one for block in blocks for one in animator.renderer.render(subject.identity, block))
+    size = pictures.size(next(iter(read_frames(driving, fps)))[0] if output.panel else None)
+    with VideoWriter(out, size, fps, sound, force=output.force) as writer:
+        last: Image | None = None
+        for index, (one, image) in enumerate(zip_longest(rendered, watched), start=1):
+            if one is None:
+                break
+            last = image if image is not None else last
+            writer.write(pictures(one, last))
+            if progress:
+                progress(index, len(points))
+    return size
+
+
+class Pictures:
+    """What a viewer gets to see of a rendered frame: all of it, only the face, or three panels."""
+
+    def __init__(self, subject: Subject, output: OutputOptions) -> None:
+        shot = subject.shots.shots[0]
+        self._photo = shot.image
+        self._panel = output.panel
+        self._window = face_window(shot.image.shape[:2], shot.landmarks) if output.crop else None
+
+    def __call__(self, rendered: Rendered, driver: Image | None) -> Image:
+        if self._panel:
+            assert driver is not None, "panels need the driver's picture"
+            return reenact_panel(driver, rendered, self._window)
+        return rendered.image if self._window is None else np.ascontiguousarray(rendered.image[self._window])
+
+    def size(self, driver: Image | None) -> tuple[int, int]:
+        """Width and height of every picture."""
+        empty = Rendered(self._photo, np.zeros((68, 2), np.float32))
+        height, width = self(empty, driver).shape[:2]
+        return width, height

@@ -1,0 +1,137 @@
+"""Photo and camera -> the photo's person doing what the camera sees, on the screen and into a file."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from talkface.errors import ConfigError
+from talkface.inference.animate import OutputOptions
+from talkface.inference.animator import Animator, Subject
+from talkface.inference.photos import PhotoSource
+from talkface.inference.reenact import Pictures, ReenactOptions, move_photo, rest_of
+from talkface.inference.renderers import Rendered
+from talkface.landmarks.detect import FaceTracker
+from talkface.landmarks.online import DriverLearner, Keeper, Steadier
+from talkface.types import FloatArray, Image
+from talkface.video.camera import Camera
+from talkface.video.window import Window
+from talkface.video.write import VideoWriter, check_output
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """How a live session went.
+
+    Attributes:
+        num_frames: pictures that the camera gave.
+        frames_without_face: of those.
+        seconds: how long it took by the camera's clock.
+        frames_per_s: pictures shown per second of it.
+        recording: the file, where one was asked for.
+        recorded: frames in it.
+    """
+
+    num_frames: int
+    frames_without_face: int
+    seconds: float
+    frames_per_s: float
+    recording: Path | None
+    recorded: int
+
+
+def reenact_live(
+    animator: Animator,
+    photo: PhotoSource | Sequence[PhotoSource],
+    camera: str | int,
+    *,
+    options: ReenactOptions,
+    output: OutputOptions,
+    out: Path | None = None,
+    window: bool = True,
+    seconds: float | None = None,
+    face: int | None = None,
+    progress: Callable[[int], bool] = lambda _: True,
+) -> LiveResult:
+    """Follow a camera until its window is closed, `seconds` are over, or Ctrl-C.
+
+    The driver's face at rest is learnt from the first frames, so look ahead with the mouth shut for a second. Where no
+    face is found the last expression is held for 0.4 s, then the face fades to rest.
+
+    Args:
+        camera: number, device, or video file that plays the camera.
+        out: recording; its frames keep the camera's own times, at a constant rate.
+        window: show the result.
+        progress: called with the frames done; False ends the session.
+
+    Raises:
+        MediaError: no such camera, no display, or an output that cannot be written.
+    """
+    if out is None and not window:
+        raise ConfigError("neither window nor recording asked for: leave --no-window out, or give -o OUT.mp4")
+    if out is not None:
+        check_output(out, force=output.force)
+    with ExitStack() as stack:
+        screen = stack.enter_context(Window("talkface")) if window else None
+        device = stack.enter_context(Camera(camera))
+        subject = animator.enroll(photo, face)
+        show = Pictures(subject, output)
+        fps = options.fps or device.fps
+        writer = None
+        if out is not None:
+            size = show.size(device.first)
+            writer = stack.enter_context(VideoWriter(out, size, fps, comment="live", force=output.force))
+        follow = Follower(animator, subject, fps, options)
+        done, time_s = 0, 0.0
+        try:
+            for image, time_s in device.frames():
+                if seconds is not None and time_s >= seconds:
+                    break
+                done += 1
+                picture = show(follow(image), image)
+                _record(writer, picture, time_s)
+                if not progress(done) or (screen is not None and not screen.show(picture)):
+                    break
+        except KeyboardInterrupt:  # how a session without a window ends: what was recorded is kept
+            if not done:
+                raise
+    length = time_s + 1 / float(fps)
+    return LiveResult(done, follow.missing, length, done / length, out, writer.frames_written if writer else 0)
+
+
+def _record(writer: VideoWriter | None, picture: Image, time_s: float) -> None:
+    """Write the picture for every frame that is due at `time_s`: none, one, or several where a camera was slow."""
+    due = 0 if writer is None else int(time_s * writer.fps + Fraction(1, 2)) + 1
+    while writer is not None and writer.frames_written < due:
+        writer.write(picture)
+
+
+class Follower:
+    """Camera picture -> rendered frame, one after the other."""
+
+    def __init__(self, animator: Animator, subject: Subject, fps: Fraction, options: ReenactOptions) -> None:
+        self._renderer, self._subject, self._options = animator.renderer, subject, options
+        self._tracker = FaceTracker(animator.detector)
+        self._steady, self._learn = Steadier(fps), DriverLearner()
+        self._keep = Keeper(rest_of(subject), fps)
+
+    @property
+    def missing(self) -> int:
+        """Frames without a face so far."""
+        return self._keep.missing
+
+    def __call__(self, image: Image) -> Rendered:
+        """Render the photo's face as the driver's is in `image` `[H, W, 3]`."""
+        points = self._keep(self._points(image))
+        return next(iter(self._renderer.render(self._subject.identity, points[None])))
+
+    def _points(self, image: Image) -> FloatArray | None:
+        seen = self._tracker.track(image)
+        if seen is None:
+            self._steady.reset()
+            return None
+        steady = self._steady(seen.landmarks)
+        driver = self._learn(steady)
+        subject = self._subject
+        return move_photo(subject.retargeter, subject.landmarks, driver, steady[None], self._options)[0]

@@ -1,0 +1,190 @@
+"""Photo and driving video -> video, through the public door and before a file that plays the camera."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from scipy.io import wavfile
+
+import talkface
+from talkface.__main__ import run
+from talkface.audio.io import open_speech
+from talkface.errors import ConfigError, MediaError, NoFaceError
+from talkface.inference.animate import OutputOptions
+from talkface.inference.animator import Animator
+from talkface.inference.reenact import ReenactOptions, driven_landmarks, rest_of, track_driver
+from talkface.inference.reenact_live import reenact_live
+from talkface.landmarks.layout import JAW, mouth_opening
+from talkface.landmarks.retarget import Retargeter
+from talkface.types import Shot, Waveform
+from talkface.video.mark import verify_mark
+from talkface.video.read import probe_video, read_frames
+from talkface.video.window import can_show
+from talkface.video.write import VideoWriter
+
+pytestmark = pytest.mark.flow
+
+FPS = Fraction(30000, 1001)
+FRAMES, LOST = 30, range(16, 24)
+
+
+@pytest.fixture(scope="module")
+def driver_landmarks(animator: Animator, face: np.ndarray) -> np.ndarray:
+    """Landmarks of a driver who opens and shuts the mouth and nods a little, on the small photo."""
+    own = animator.detector.detect(face)[0].landmarks
+    retargeter = Retargeter(own)
+    amount = np.maximum(np.sin(np.arange(FRAMES) * 2 * np.pi / 12), 0)
+    motion = np.zeros((FRAMES, 68, 2), np.float32)
+    motion[:, [55, 56, 57, 58, 59, 65, 66, 67], 1] = 0.2 * amount[:, None]
+    motion[:, [6, 7, 8, 9, 10], 1] = 0.14 * amount[:, None]
+    return retargeter(motion)
+
+
+@pytest.fixture(scope="module")
+def driving(tmp_path_factory: pytest.TempPathFactory, animator: Animator, face, driver_landmarks, hum) -> Path:
+    """The driver as a video with sound, at the photo's size; in its middle the face is hidden."""
+    path = tmp_path_factory.mktemp("driving") / "driver.mp4"
+    identity = animator.renderer.enroll([Shot(face, animator.detector.detect(face)[0].landmarks)])
+    sound = open_speech(Waveform(np.tile(hum.samples, 3)[: round(16_000 * FRAMES / FPS)]))
+    with VideoWriter(path, (300, 300), FPS, sound) as writer:
+        for index, one in enumerate(animator.renderer.render(identity, driver_landmarks)):
+            writer.write(np.full_like(face, 90) if index in LOST else one.image)
+    return path
+
+
+@pytest.fixture(scope="module")
+def wide(face: np.ndarray) -> np.ndarray:
+    """A photo of somebody with a wider face."""
+    return np.asarray(Pillow.fromarray(face).resize((390, 300), Pillow.Resampling.LANCZOS))
+
+
+def test_the_video_has_the_drivers_rate_length_and_sound(tmp_path, animator, wide, driving):
+    seen = []
+    result = talkface.reenact(
+        wide, driving, tmp_path / "o.mp4", animator=animator, progress=lambda done, of: seen.append((done, of))
+    )
+    assert result.num_frames == FRAMES and result.fps == FPS and result.size == (390, 300)
+    assert seen[-1] == (FRAMES, FRAMES) and len(seen) == 2 * FRAMES
+    info = probe_video(result.path)
+    assert info.has_sound and info.fps == FPS
+    assert len(list(read_frames(result.path))) == FRAMES
+    assert abs(open_speech(result.path).duration_s - float(FRAMES / FPS)) < 0.5 / float(FPS) + 0.03
+    assert verify_mark(result.path)
+    assert [item.name for item in tmp_path.iterdir()] == ["o.mp4"]
+
+
+def test_frames_without_a_face_are_counted_and_said(tmp_path, animator, face, driving):
+    result = talkface.reenact(face, driving, tmp_path / "o.mp4", animator=animator, sound=False)
+    assert 4 <= result.frames_without_face <= 12  # the tracker looks at every fourth frame
+    said = f"no face in {result.frames_without_face} of {FRAMES} driving frames"
+    assert any(note.startswith(said) for note in result.notes)
+    assert not probe_video(result.path).has_sound
+
+
+def test_motion_is_carried_over_and_shape_is_not(animator, wide, driving, driver_landmarks):
+    subject = animator.enroll(wide)
+    seen = track_driver(driving, FPS, probe_video(driving), animator.detector)
+    made, _ = driven_landmarks(seen, subject, FPS, ReenactOptions())
+    raw, _ = driven_landmarks(seen, subject, FPS, ReenactOptions(raw=True))
+    early = slice(0, LOST.start - 4)
+    followed = np.corrcoef(mouth_opening(made[early]), mouth_opening(driver_landmarks[early]))[0, 1]
+    assert followed > 0.9
+
+    def width(points: np.ndarray) -> np.ndarray:
+        return np.ptp(points[:, JAW, 0], axis=1) / np.ptp(points[:, JAW, 1], axis=1)
+
+    own = width(rest_of(subject)[None])[0]
+    closed = mouth_opening(driver_landmarks[early]) < 0.03
+    assert abs(width(made[early])[closed].mean() / own - 1) < 0.06
+    assert width(raw[early])[closed].mean() / own < 0.85  # 1 / 1.3, were they measured without error
+
+
+def test_panels_show_driver_sketch_and_result(tmp_path, animator, wide, driving):
+    result = talkface.reenact(wide, driving, tmp_path / "o.mp4", animator=animator, panel=True, fps=5)
+    assert result.size == (300 + 2 * 390, 300) and result.num_frames == round(FRAMES / FPS * 5)
+    panels, _ = next(read_frames(result.path))
+    shown, _ = next(read_frames(driving))
+    assert np.abs(panels[:, :300].astype(int) - shown).mean() < 4
+    assert panels[:, 300:690].mean() < 20 < panels[:, 690:].mean()
+
+
+def test_bad_drivers_are_refused_in_one_line(tmp_path, animator, face, hum):
+    with VideoWriter(tmp_path / "grey.mp4", (64, 64), Fraction(25)) as writer:
+        for _ in range(3):
+            writer.write(np.full((64, 64, 3), 128, np.uint8))
+    wavfile.write(tmp_path / "speech.wav", 16_000, hum.samples)
+    Pillow.fromarray(face).save(tmp_path / "still.png")
+    for name, kind, words in (
+        ("grey.mp4", NoFaceError, "no face found in any of the 3 frames"),
+        ("speech.wav", MediaError, "no moving pictures"),
+        ("none.mp4", MediaError, "no file"),
+    ):
+        with pytest.raises(kind, match=words) as caught:
+            talkface.reenact(face, tmp_path / name, tmp_path / "o.mp4", animator=animator)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="head motion"):
+        talkface.reenact(face, tmp_path / "grey.mp4", tmp_path / "o.mp4", animator=animator, head_motion=2)
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_file_plays_the_camera(tmp_path, animator, face, driving):
+    result = reenact_live(
+        animator,
+        face,
+        str(driving),
+        options=ReenactOptions(),
+        output=OutputOptions(panel=True),
+        out=tmp_path / "live.mp4",
+        window=False,
+    )
+    assert result.num_frames == result.recorded == FRAMES
+    assert 4 <= result.frames_without_face <= 12
+    with av.open(str(tmp_path / "live.mp4")) as video:
+        assert len(list(video.decode(video=0))) == FRAMES
+    assert verify_mark(tmp_path / "live.mp4")
+
+
+def test_a_live_session_ends_on_time_and_on_a_word(tmp_path, animator, face, driving):
+    common = {"options": ReenactOptions(), "output": OutputOptions(force=True), "window": False}
+    out = tmp_path / "live.mp4"
+    assert reenact_live(animator, face, str(driving), out=out, seconds=0.2, **common).num_frames == 6
+    stopped = reenact_live(animator, face, str(driving), out=out, progress=lambda done: done < 3, **common)
+    assert stopped.num_frames == 3
+
+
+def test_a_screen_that_cannot_be_reached_is_said_in_one_line(face, driving, monkeypatch, animator):
+    """The window library would end the whole program there."""
+    for display in (None, "localhost:77"):
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        monkeypatch.delenv("DISPLAY", raising=False)
+        if display:
+            monkeypatch.setenv("DISPLAY", display)
+        with pytest.raises(MediaError, match=r"no window can be opened here \(no display\): record with -o OUT.mp4"):
+            reenact_live(animator, face, str(driving), options=ReenactOptions(), output=OutputOptions())
+
+
+@pytest.mark.skipif(not can_show(), reason="needs a screen")
+def test_a_window_shows_the_session(animator, face, driving):
+    result = reenact_live(
+        animator, face, str(driving), options=ReenactOptions(), output=OutputOptions(), window=True, seconds=0.1
+    )
+    assert result.num_frames == 3 and result.recording is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["reenact", "a.png"], "give either a driving video or --camera"),
+        (["reenact", "a.png", "b.mp4", "--camera", "0"], "give either a driving video or --camera"),
+        (["reenact", "a.png", "--camera", "/dev/video77", "--no-window", "-o", "o.mp4"], "gives no picture"),
+        (["reenact", "a.png", "--camera", "0", "--no-window"], "neither window nor recording"),
+    ],
+)
+def test_wrong_commands_are_refused_in_one_line(words, says, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert run([*words]) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and says in said
