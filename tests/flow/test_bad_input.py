@@ -19,7 +19,8 @@ from talkface.__main__ import run
 from talkface.audio.io import open_speech
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
 from talkface.errors import TalkfaceError
-from talkface.inference.animator import Animator
+from talkface.inference.animator import AnimateOptions, Animator
+from talkface.landmarks.layout import mouth_opening
 from talkface.types import Waveform
 from talkface.video.mark import verify_mark
 
@@ -106,6 +107,17 @@ CONTAINERS = {  # file -> outcome as the person's video, outcome as speech
     "vfr.mp4": (VIDEO, VIDEO),
     "vp9_opus.webm": (VIDEO, VIDEO),
 }
+
+WITH_NETWORKS = [  # good files that the shipped networks see too: one of each kind of picture, sound and container
+    ("portraits/hard/derived_025_alpha.png", "speech/jfk_quiet.wav"),
+    ("portraits/hard/derived_025_cmyk.jpg", "speech/jfk_clipped.wav"),
+    ("portraits/hard/derived_025_gray16.png", "speech/jfk_8k.wav"),
+    ("portraits/hard/derived_025_rot30.jpg", "speech/jfk_mulaw.wav"),
+    ("portraits/hard/derived_025_tiny_face.jpg", "speech/pink_noise_4s.wav"),
+    ("portraits/hard/derived_025_upside_down.jpg", "speech/silero_test.opus"),
+    ("portraits/tiny/jimmy-carter.png", "speech/jfk_short_0p2s.wav"),
+    ("layouts/odd_containers/hevc10.mp4", "layouts/odd_containers/vp9_opus.webm"),
+]
 
 REMARKS = {  # what the user is told besides getting a video
     "hard/derived_025_two_faces.jpg": "2 faces",
@@ -194,6 +206,34 @@ def test_container_as_speech(
     result = outcome(animator, face, source, tmp_path / "o.mp4", SLOW, CONTAINERS[name][1])
     if result is not None:
         check_video(result.path, open_speech(source).duration_s, SLOW, (300, 300))
+
+
+@pytest.fixture(scope="module")
+def default_animator() -> Animator:
+    return talkface.load_animator(device="cpu")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("photo", "speech"), WITH_NETWORKS)
+def test_the_shipped_networks_take_the_good_files(
+    default_animator: Animator, shared_data: Path, tmp_path: Path, photo: str, speech: str
+) -> None:
+    sound = shared_data / speech
+    result = talkface.animate(
+        shared_data / photo, sound, tmp_path / "o.mp4", animator=default_animator, fps=SLOW, crop=True
+    )
+    check_video(result.path, open_speech(sound).duration_s, SLOW, result.size)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "opens"), [("jfk_quiet.wav", True), ("silence_4s.wav", False)])
+def test_the_shipped_networks_open_the_mouth_in_speech_only(
+    default_animator: Animator, shared_data: Path, face: np.ndarray, name: str, opens: bool
+) -> None:
+    track = default_animator.listen(open_speech(shared_data / "speech" / name), FPS)
+    points = default_animator.landmarks(default_animator.enroll(face), track, AnimateOptions(still=True, blink=False))
+    opening = mouth_opening(np.concatenate(list(points)))
+    assert opening.max() > 0.1 if opens else opening.max() < 0.03
 
 
 @pytest.mark.parametrize(
