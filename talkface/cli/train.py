@@ -8,7 +8,7 @@ import typer
 from talkface.config import load_config, read_kind
 from talkface.errors import ConfigError
 
-KINDS = ("audio2landmark", "renderer")
+KINDS = ("audio2landmark", "renderer", "fewshot")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,8 @@ def train(
     """Train a network; the same command again goes on where the last one stopped."""
     kind = read_kind(config)
     if kind == "audio2landmark":
-        from talkface.training.audio2landmark import Audio2LandmarkTraining, train_audio2landmark
+        from talkface.training.audio2landmark import train_audio2landmark
+        from talkface.training.speech_config import Audio2LandmarkTraining
 
         settings = load_config(Audio2LandmarkTraining, config, overrides or ())
         scores = train_audio2landmark(settings)
@@ -33,6 +34,11 @@ def train(
 
         settings = load_config(RendererConfig, config, overrides or ())
         scores = train_renderer(settings)
+    elif kind == "fewshot":
+        from talkface.training.fewshot import FewshotTraining, train_fewshot
+
+        settings = load_config(FewshotTraining, config, overrides or ())
+        scores = train_fewshot(settings)
     else:
         raise ConfigError(f"{config} is of kind {kind!r}: train knows {', '.join(KINDS)}")
     if not quiet:

@@ -20,6 +20,8 @@ class FewshotConfig:
     """The three networks; travels in the checkpoint. The defaults are the paper's layout."""
 
     size: int = 256  # side of the pictures in pixels
+    crop: str = "fsth"  # preset of `data/crops` that pictures are cut with
+    crop_side: float = 1.9  # of the preset `face`: side of the picture over that of the detector's box
     embedding: int = 512  # length of the identity's vector
     embedder: str = "D64,D128,D256,A,D512,D512,D512"
     generator: str = "D64k9,I,D128,I,D256,I,A,D512,I,BA512*5,U256,U128,A,U64,U32"

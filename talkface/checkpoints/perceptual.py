@@ -1,0 +1,50 @@
+"""Weights of a perceptual network <-> a checkpoint of that network's kind."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint, load_checkpoint
+from talkface.errors import CheckpointError
+from talkface.models.perceptual import KINDS, PerceptualNet, layer_shapes
+
+
+def load_perceptual(kind: str, path: Path) -> PerceptualNet:
+    """Frozen network of `kind`, its weights from `path`; `tiny` needs none.
+
+    Raises:
+        CheckpointError: missing or other weights; the message names the file, its source and what to do without it.
+    """
+    network = PerceptualNet(kind)
+    if kind == "tiny":
+        return network
+    if not path.is_file():
+        raise CheckpointError(
+            f"no perceptual weights {path}: convert {KINDS[kind].source} with `talkface weights convert`,"
+            f" give its place as loss.content.{kind}=FILE, or train without: 'loss.content.perceptual=[none]'"
+            " loss.content.pixel=1"
+        )
+    network.convs.load_state_dict(load_checkpoint(path, kind).tensors)
+    return network
+
+
+def perceptual_checkpoint(kind: str, tensors: dict[str, Tensor], provenance: dict[str, Any]) -> Checkpoint:
+    """The convolutions that `kind` uses, as a checkpoint; other tensors are left out.
+
+    Args:
+        tensors: `conv1_1.weight`, `conv1_1.bias`, ...
+
+    Raises:
+        CheckpointError: a missing convolution, or one of another shape.
+    """
+    kept = {}
+    for name, inputs, outputs in layer_shapes(kind):
+        for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,))):
+            tensor = tensors.get(f"{name}.{part}")
+            if tensor is None:
+                raise CheckpointError(f"{name}.{part} is missing: this is no {KINDS[kind].source}")
+            if tensor.shape != shape:
+                raise CheckpointError(f"{name}.{part} has shape {list(tensor.shape)}, {kind} needs {list(shape)}")
+            kept[f"{name}.{part}"] = tensor.float()
+    return Checkpoint(kind, {}, kept, provenance)

@@ -1,0 +1,358 @@
+"""Shards + config -> meta-trained few-shot renderer (FSTH, Zakharov et al. 2019, section 3.2)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot_checkpoint
+from talkface.checkpoints.format import Checkpoint
+from talkface.config import RunConfig, to_dict
+from talkface.data.datasets import ClipDataset
+from talkface.data.fewshot_batches import Ahead, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
+from talkface.data.renderer_batches import FaceClip
+from talkface.errors import ConfigError, TalkfaceError
+from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from talkface.losses.matching import embedding_match
+from talkface.models.fewshot import FewshotConfig
+from talkface.models.video_table import VideoTable
+from talkface.training.content import ContentConfig, ContentLoss
+from talkface.training.loop import Ema, fit, make_accelerator, step_generator
+from talkface.training.renderer import split_speakers
+from talkface.types import Image
+
+MODES = ("ft", "ff")
+HELD_OUT = 48  # examples that are scored at most
+PER_VIDEO = 4  # of them from one video
+SHOWN = 8  # rows of the preview
+SHOWN_SHOTS = 3
+
+
+@dataclass(frozen=True)
+class FewshotDataConfig:
+    """Which clips, how many shots."""
+
+    shards: str = "shards"  # folder that `talkface prepare` wrote
+    split: str = "train"
+    held_out_every: int = 10  # every so many-th speaker is kept for the scores; 0 keeps none
+    shots: int = 8  # K
+    mirror: float = 0.5  # share of examples that are mirrored
+    tint: float = 0.0  # spread of the colour channels' gains
+    kept_frames: int = 0  # pictures held in memory
+    workers: int = 0  # threads that make batches ahead
+
+
+@dataclass(frozen=True)
+class FewshotLossConfig:
+    """Weights of the terms; 0 leaves a term out."""
+
+    mode: str = "ft"  # ft: with the match term, to be fine-tuned | ff: without, to be used as it is
+    content: ContentConfig = field(default_factory=ContentConfig)
+    adversarial: float = 1.0
+    feature_matching: float = 10.0
+    embedding_match: float = 10.0  # 10 in the paper's first version, 80 in its second
+    adversarial_from: int = 0  # step at which the discriminator and its terms join
+
+
+@dataclass(frozen=True)
+class FewshotOptimConfig:
+    """Adam's settings."""
+
+    rate: float = 5e-5  # embedder and generator
+    discriminator_rate: float = 2e-4  # V, w0, b
+    video_rate: float = 2e-4  # rows of W; each is met once an epoch, few epochs want a higher one
+    discriminator_steps: int = 2  # per step of the generator
+    beta1: float = 0.0
+    beta2: float = 0.999
+    accumulate: int = 1  # batches per step: less memory for the same gradient
+
+
+@dataclass(frozen=True)
+class FewshotTraining:
+    """configs/renderer/fewshot_*.yaml."""
+
+    kind: str = "fewshot"
+    model: FewshotConfig = field(default_factory=FewshotConfig)
+    data: FewshotDataConfig = field(default_factory=FewshotDataConfig)
+    loss: FewshotLossConfig = field(default_factory=FewshotLossConfig)
+    optim: FewshotOptimConfig = field(default_factory=FewshotOptimConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        if self.loss.mode not in MODES:
+            raise ConfigError(f"loss.mode is {self.loss.mode!r}: use ft (with the match term) or ff (without)")
+        for name in ("discriminator_steps", "accumulate"):
+            if getattr(self.optim, name) < 1:
+                raise ConfigError(f"optim.{name} must be 1 or more")
+
+
+def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+    """Meta-train by `config`, on `clips` where given, else on the shards it names.
+
+    Raises:
+        DatasetError: no clips to train on.
+        ConfigError: shards cut in another way than the model expects.
+        CheckpointError: missing weights of a perceptual network.
+    """
+    zoom = 1.0
+    if clips is None:
+        dataset = ClipDataset(Path(config.data.shards), config.data.split)
+        clips = [dataset[index] for index in range(len(dataset))]
+        zoom = stored_zoom(Path(config.data.shards), config.model.crop, config.model.crop_side)
+    return fit(FewshotJob(config, clips, zoom), config.run, to_dict(config))
+
+
+class FewshotJob:
+    """Embedder, generator, discriminator, W, their optimisers and the clips."""
+
+    def __init__(self, config: FewshotTraining, clips: Sequence[FaceClip], zoom: float = 1.0) -> None:
+        self.config = config
+        self.accelerator: Accelerator = make_accelerator(config.run)
+        training, held_out = split_speakers(clips, config.data.held_out_every)
+        data, size = config.data, config.model.size
+        self.sampler = ShotSampler(training, ShotsConfig(size, zoom, data.mirror, data.tint, data.kept_frames))
+        judged = ShotSampler(held_out or training, ShotsConfig(size, zoom))
+        count = min(HELD_OUT, PER_VIDEO * len(judged.usable))
+        self.held_out = judged.spread(count, data.shots, step_generator(config.run.seed, 0))
+        self.batches = Ahead(self._draw, data.workers)
+        self._build(len(training))
+        self.start_l1 = 0.0  # of the untrained networks on people held out
+
+    def _build(self, videos: int) -> None:
+        """Networks, averages and optimisers, the same for the same seed."""
+        config, device = self.config, self.accelerator.device
+        torch.manual_seed(config.run.seed)
+        networks = build_fewshot(config.model)
+        for network in networks.by_name().values():
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.networks = networks
+        self.learners = nn.ModuleDict({"embedder": networks.embedder, "generator": networks.generator})
+        self.video_table = VideoTable(videos, config.model.embedding, config.optim.beta2).to(device)
+        self.content = ContentLoss(config.loss.content).to(device)
+        self.ema = Ema(self.learners, config.run.ema)
+        optim = config.optim
+        betas = (optim.beta1, optim.beta2)
+        self.optimizer = torch.optim.Adam(self.learners.parameters(), optim.rate, betas=betas)
+        self.discriminator_optimizer = torch.optim.Adam(
+            networks.discriminator.parameters(), optim.discriminator_rate, betas=betas
+        )
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """Embedder and generator once, then discriminator and W as often as configured."""
+        if step == 0:
+            self.start_l1 = self.evaluate()["l1"]
+        count = self.config.optim.accumulate
+        parts = [self._to_device(self.batches.get(step * count + part)) for part in range(count)]
+        adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
+        try:
+            logged, fakes = self.generator_step(parts, adversarial, step)
+            if adversarial:
+                for _ in range(self.config.optim.discriminator_steps):
+                    logged |= self.discriminator_step(parts, fakes, step)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+                raise
+            raise TalkfaceError(
+                f"out of memory: lower run.batch_size (now {self.config.run.batch_size}) and raise optim.accumulate"
+                f" (now {count}) by the same factor"
+            ) from error
+        return logged
+
+    def generator_step(
+        self, parts: Sequence[FewshotBatch], adversarial: bool, step: int
+    ) -> tuple[dict[str, float], list[Tensor]]:
+        """One update of embedder and generator; returns the terms and the fakes. D and W stay as they are."""
+        discriminator = self.networks.discriminator
+        discriminator.requires_grad_(False).eval()  # in training mode its spectral norms would move
+        self.learners.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        logged: dict[str, float] = {}
+        fakes = []
+        for part in parts:
+            with self.accelerator.autocast():
+                embedding = self.networks.embedder(part.shots, part.shot_sketches)
+                fake = self.networks.generator(part.sketch, self.networks.generator.adain_params(embedding))
+                terms = self._generator_terms(embedding, fake, part, adversarial)
+            _add(logged, terms, 1 / len(parts), step)
+            _add(logged, {"norm/identity_embedding": embedding.norm(dim=1).mean()}, 1 / len(parts), step)
+            if step == 0:
+                _add(logged, self.content.start_terms(fake, part.real), 1 / len(parts), step)
+            self.accelerator.backward(sum(terms.values(), fake.new_zeros(())) / len(parts))
+            fakes.append(fake.detach())
+        logged["norm/generator_gradient"] = self._descend(self.optimizer, self.learners, step)
+        self.ema.update(self.learners)
+        discriminator.requires_grad_(True)
+        return logged, fakes
+
+    def _generator_terms(
+        self, embedding: Tensor, fake: Tensor, part: FewshotBatch, adversarial: bool
+    ) -> dict[str, Tensor]:
+        """Weighted terms of the generator's loss by name."""
+        loss, discriminator = self.config.loss, self.networks.discriminator
+        terms = {"g/content": self.content(fake, part.real)}
+        if not adversarial:
+            return terms
+        rows = self.video_table.rows(part.videos)
+        score, fake_features = discriminator(fake, part.sketch, rows)
+        with torch.no_grad():
+            _, real_features = discriminator(part.real, part.sketch, rows)
+        terms["g/adversarial"] = loss.adversarial * hinge_generator(score)
+        terms["g/feature_matching"] = loss.feature_matching * feature_matching(fake_features, real_features)
+        if loss.mode == "ft":
+            terms["g/embedding_match"] = loss.embedding_match * embedding_match(embedding, rows)
+        return terms
+
+    def discriminator_step(self, parts: Sequence[FewshotBatch], fakes: Sequence[Tensor], step: int) -> dict[str, float]:
+        """One update of V, w0, b and of the batch's rows of W, by the hinge alone."""
+        discriminator = self.networks.discriminator.train()
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        logged: dict[str, float] = {}
+        gradients = []
+        for part, fake in zip(parts, fakes, strict=True):
+            rows = self.video_table.rows(part.videos).requires_grad_()
+            with self.accelerator.autocast():
+                pictures, sketches = torch.cat([fake, part.real]), torch.cat([part.sketch, part.sketch])
+                scores, _ = discriminator(pictures, sketches, torch.cat([rows, rows]))
+            hinge = hinge_discriminator(*scores.chunk(2))
+            _add(logged, {"d/hinge": hinge}, 1 / len(parts), step)
+            _add(logged, {"norm/video_embedding": rows.norm(dim=1).mean()}, 1 / len(parts), step)
+            self.accelerator.backward(hinge / len(parts))
+            assert rows.grad is not None
+            gradients.append(rows.grad)
+        logged["norm/discriminator_gradient"] = self._descend(self.discriminator_optimizer, discriminator, step)
+        videos = self.accelerator.gather(torch.cat([part.videos for part in parts]))
+        gradient = self.accelerator.gather(torch.cat(gradients)) / self.accelerator.num_processes
+        self.video_table.step(videos, gradient, self.config.optim.video_rate)
+        return logged
+
+    def _descend(self, optimizer: torch.optim.Optimizer, network: nn.Module, step: int) -> float:
+        """Average the gradients over processes, check and clip them, step; returns their norm."""
+        with_gradient = [(name, p) for name, p in network.named_parameters() if p.grad is not None]
+        gradients = [p.grad for _, p in with_gradient if p.grad is not None]
+        if self.accelerator.num_processes > 1:
+            average_over_processes(self.accelerator, gradients)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not bool(norm.isfinite()):
+            bad = next(name for name, p in with_gradient if p.grad is not None and not p.grad.isfinite().all())
+            raise TalkfaceError(
+                f"the gradient of {bad} is not finite at step {step + 1}: lower optim.rate, or set run.grad_clip, in a"
+                " new run.out; state.pt still holds the last good state"
+            )
+        if self.config.run.grad_clip > 0:
+            torch.nn.utils.clip_grads_with_norm_(network.parameters(), self.config.run.grad_clip, norm)
+        optimizer.step()
+        return float(norm)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """L1 of people held out, fed forward, in levels of 255; and whether the discriminator tells fake from real."""
+        fakes, fake_scores, real_scores = [], [], []
+        discriminator = self.networks.discriminator.eval()
+        batch = self.held_out
+        for part in _chunks(batch, max(1, self.config.run.batch_size)):
+            part = self._to_device(part)
+            with self.accelerator.autocast():
+                fake, embedding = self._paint(part)
+                fake_scores.append(discriminator(fake, part.sketch, embedding)[0].float())
+                real_scores.append(discriminator(part.real, part.sketch, embedding)[0].float())
+            fakes.append(fake.float().cpu())
+        real = _signed(batch.real)
+        l1 = 127.5 * float((torch.cat(fakes) - real).abs().mean())
+        copied = 127.5 * float((_signed(batch.shots[:, 0]) - real).abs().mean())
+        above = (torch.cat(real_scores)[:, None] > torch.cat(fake_scores)[None]).float().mean()
+        scores = {"score": l1, "l1": l1, "l1_of_a_shot": copied, "real_above_fake": float(above)}
+        return scores | ({"l1_over_start": l1 / self.start_l1} if self.start_l1 else {})
+
+    @torch.no_grad()
+    def preview(self) -> Image:
+        """Rows of people held out: shots, sketch, fake, real."""
+        some = next(_chunks(self.held_out, SHOWN))
+        part = self._to_device(some)
+        with self.accelerator.autocast():
+            fake, _ = self._paint(part)
+        shots = [part.shots[:, k] for k in range(min(SHOWN_SHOTS, part.shots.shape[1]))]
+        grid = torch.cat([torch.cat(list(column.float()), 1) for column in (*shots, part.sketch, fake, part.real)], 2)
+        return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts().items()} | {"start_l1": self.start_l1}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.start_l1 = state["start_l1"]
+
+    def snapshot(self) -> Checkpoint:
+        """Averaged embedder and generator, and the discriminator, which fine-tuning needs."""
+        averaged = self.ema.network
+        networks = FewshotNetworks(
+            self.config.model,
+            averaged["embedder"],  # type: ignore[index]
+            averaged["generator"],  # type: ignore[index]
+            self.networks.discriminator,
+        )
+        config = to_dict(self.config)
+        for section, name in (("run", "out"), ("data", "shards")):
+            config[section].pop(name)  # a place on one machine says nothing on another
+        return fewshot_checkpoint(networks, {"config": config})
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            **self.networks.by_name(),
+            "video_table": self.video_table,
+            "ema": self.ema,
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def _paint(self, part: FewshotBatch) -> tuple[Tensor, Tensor]:
+        """Picture and identity embedding by the averaged networks."""
+        averaged: Any = self.ema.network
+        embedding = averaged["embedder"](part.shots, part.shot_sketches)
+        generator = averaged["generator"]
+        return generator(part.sketch, generator.adain_params(embedding)), embedding
+
+    def _draw(self, index: int) -> FewshotBatch:
+        """Batch number `index` of this process."""
+        processes, mine = self.accelerator.num_processes, self.accelerator.process_index
+        rng = step_generator(self.config.run.seed, index * processes + mine)
+        return self.sampler.batch(self.config.run.batch_size, self.config.data.shots, rng)
+
+    def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
+        """Pixels to [-1, 1]."""
+        device = self.accelerator.device
+        pixels = (batch.shots, batch.shot_sketches, batch.sketch, batch.real)
+        return FewshotBatch(*(_signed(part.to(device)) for part in pixels), batch.videos.to(device))
+
+
+def average_over_processes(accelerator: Accelerator, gradients: Sequence[Tensor]) -> None:
+    """Mean of each gradient over all processes, in place, by one exchange."""
+    flat = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step: int) -> None:
+    """Add `share` of each term to what is logged; one that is not finite is named."""
+    for name, term in terms.items():
+        value = float(term.detach())
+        if not np.isfinite(value):
+            raise TalkfaceError(
+                f"{name} is {value} at step {step + 1}: lower optim.rate, or set run.grad_clip, in a new run.out;"
+                " state.pt still holds the last good state"
+            )
+        logged[name] = logged.get(name, 0.0) + share * value
+
+
+def _chunks(batch: FewshotBatch, size: int) -> Iterator[FewshotBatch]:
+    for start in range(0, len(batch.real), size):
+        yield FewshotBatch(*(getattr(batch, name)[start : start + size] for name in FewshotBatch.__annotations__))
+
+
+def _signed(pixels: Tensor) -> Tensor:
+    return pixels.float() / 127.5 - 1
