@@ -14,7 +14,17 @@ import numpy as np
 from talkface.evaluation.clips import HeldOutClip, RealClip, load_real_clip, track_video
 from talkface.evaluation.image import polygon_l1, square_crop, ssim
 from talkface.evaluation.landmark import best_lag, opening_series, pearson, std_ratio
-from talkface.evaluation.report import Bar, Measure, Score, average_by_person, mean, median, ratio_score, score
+from talkface.evaluation.report import (
+    Bar,
+    Measure,
+    Score,
+    Statistic,
+    average_by_person,
+    mean,
+    median,
+    ratio_score,
+    score,
+)
 from talkface.landmarks.detect import Detector
 from talkface.landmarks.face import box_of_landmarks
 from talkface.landmarks.layout import INNER_LIP
@@ -182,7 +192,7 @@ def _by_person(
     bar: Bar | None,
     judged: str,
     unit: str = "",
-    statistic: Callable[[FloatArray], float] = median,
+    statistic: Statistic = median,
 ) -> Measure:
     """Each person's clips are averaged first; then median (or mean) and interval over people."""
     values = {system: _people(scores, system, quantity) for system in _systems(scores)}

@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from rich.table import Table
 
 from talkface.types import FloatArray
@@ -13,7 +14,9 @@ from talkface.types import FloatArray
 DRAWS = 2000  # resamplings behind an interval
 LEVEL = 0.95
 
-Statistic = Callable[[FloatArray], float]
+Statistic = Callable[[FloatArray], FloatArray]
+"""Samples `[..., N]` -> one number for each row `[...]`."""
+BLOCK = 1 << 21  # samples drawn at a time
 
 
 @dataclass(frozen=True)
@@ -82,19 +85,19 @@ class Measure:
         return "pass" if self.bar.passed(self.scores[self.judged].value) else "FAIL"
 
 
-def median(values: FloatArray) -> float:
-    """Median of the samples."""
-    return float(np.median(values))
+def median(values: FloatArray) -> FloatArray:
+    """Median of the samples along the last axis."""
+    return np.asarray(np.median(values, axis=-1))
 
 
-def mean(values: FloatArray) -> float:
-    """Mean of the samples."""
-    return float(np.mean(values))
+def mean(values: FloatArray) -> FloatArray:
+    """Mean of the samples along the last axis."""
+    return np.asarray(np.mean(values, axis=-1))
 
 
-def largest(values: FloatArray) -> float:
-    """Largest sample."""
-    return float(np.max(values))
+def largest(values: FloatArray) -> FloatArray:
+    """Largest sample along the last axis."""
+    return np.asarray(np.max(values, axis=-1))
 
 
 def score(values: Iterable[float], rng: np.random.Generator, statistic: Statistic = median) -> Score:
@@ -105,11 +108,10 @@ def score(values: Iterable[float], rng: np.random.Generator, statistic: Statisti
     finite = np.array([value for value in values if math.isfinite(value)], np.float64)
     if len(finite) == 0:
         return Score(math.nan, math.nan, math.nan, 0)
-    value = statistic(finite)
+    value = float(statistic(finite))
     if len(finite) == 1:
         return Score(value, value, value, 1)
-    drawn = finite[rng.integers(0, len(finite), (DRAWS, len(finite)))]
-    outcomes = np.array([statistic(row) for row in drawn])
+    outcomes = np.concatenate([statistic(finite[chosen]) for chosen in _resamplings(len(finite), rng)])
     low, high = np.quantile(outcomes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Score(value, float(low), float(high), len(finite))
 
@@ -119,9 +121,16 @@ def ratio_score(above: Sequence[float], below: Sequence[float], rng: np.random.G
     pairs = np.array([(a, b) for a, b in zip(above, below, strict=True) if math.isfinite(a) and math.isfinite(b)])
     if len(pairs) == 0:
         return Score(math.nan, math.nan, math.nan, 0)
-    drawn = pairs[rng.integers(0, len(pairs), (DRAWS, len(pairs)))].mean(1)
+    drawn = np.concatenate([pairs[chosen].mean(1) for chosen in _resamplings(len(pairs), rng)])
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Score(float(pairs[:, 0].mean() / pairs[:, 1].mean()), float(low), float(high), len(pairs))
+
+
+def _resamplings(count: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.integer]]:
+    """Indices `[n, count]` of all resamplings, so many at a time that memory stays bounded."""
+    rows = max(1, BLOCK // count)
+    for start in range(0, DRAWS, rows):
+        yield rng.integers(0, count, (min(rows, DRAWS - start), count))
 
 
 def average_by_person(values: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -134,21 +143,24 @@ def average_by_person(values: Iterable[tuple[str, float]]) -> dict[str, float]:
 
 
 def to_table(title: str, measures: Sequence[Measure]) -> Table:
-    """Rich table: measures down, systems across, then bar and verdict."""
+    """Rich table: measures down, systems across, then bar and verdict where there is any bar."""
     systems = list(dict.fromkeys(system for measure in measures for system in measure.scores))
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("measure", overflow="fold", ratio=3)
     for system in systems:
         table.add_column(system, justify="right")
-    table.add_column("bar", justify="right")
-    table.add_column("")
+    with_bars = any(measure.bar for measure in measures)
+    if with_bars:
+        table.add_column("bar", justify="right")
+        table.add_column("")
     for measure in measures:
         verdict = measure.verdict()
         colour = {"pass": "green", "FAIL": "bold red"}.get(verdict, "")
         label = f"{measure.label} [dim]({measure.unit})[/dim]" if measure.unit else measure.label
-        cells = [_cell(measure.scores.get(system), system == measure.judged) for system in systems]
-        bar = str(measure.bar) if measure.bar else ""
-        table.add_row(label, *cells, bar, f"[{colour}]{verdict}[/]" if colour else verdict)
+        cells = [cell(measure.scores.get(system), system == measure.judged) for system in systems]
+        if with_bars:
+            cells += [str(measure.bar) if measure.bar else "", f"[{colour}]{verdict}[/]" if colour else verdict]
+        table.add_row(label, *cells)
     return table
 
 
@@ -157,7 +169,7 @@ def to_json_lines(measures: Sequence[Measure]) -> str:
     lines = []
     for measure in measures:
         scores = {
-            system: {"value": _plain(one.value), "low": _plain(one.low), "high": _plain(one.high), "count": one.count}
+            system: {"value": plain(one.value), "low": plain(one.low), "high": plain(one.high), "count": one.count}
             for system, one in measure.scores.items()
         }
         entry: dict[str, object] = {
@@ -174,7 +186,8 @@ def to_json_lines(measures: Sequence[Measure]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _cell(one: Score | None, with_interval: bool) -> str:
+def cell(one: Score | None, with_interval: bool) -> str:
+    """What a terminal table shows: the value, and the interval below it where there is one."""
     if one is None or one.count == 0:
         return "-"
     text = _number(one.value)
@@ -191,5 +204,6 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """A number that JSON can hold; None for one that could not be measured or is infinite."""
     return round(value, 6) if math.isfinite(value) else None
