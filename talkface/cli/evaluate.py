@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     """Add the verb and its tables."""
     tables = typer.Typer(help="Measure made videos.", no_args_is_help=True)
     tables.command("default")(default)
+    tables.command("audio2landmark")(evaluate_audio2landmark)
     app.add_typer(tables, name="evaluate")
 
 

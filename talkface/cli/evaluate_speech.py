@@ -1,0 +1,166 @@
+"""`talkface evaluate audio2landmark CHECKPOINT SHARDS` -> scores, plots and videos of a speech network."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from talkface.errors import CheckpointError, ConfigError, MediaError
+
+if TYPE_CHECKING:
+    from talkface.evaluation.speech_scores import MotionScore, ScoredClip, SpeechNetwork
+
+SPLITS = ("train", "val", "test", "all")
+RUN_SNAPSHOTS = ("best", "last")  # files that every run folder has: the folder's name tells more
+
+
+def evaluate_audio2landmark(
+    checkpoint: Annotated[str, typer.Argument(help="Name or path of a network that hears speech.")],
+    shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of people the network never met.")],
+    out: Annotated[Path, typer.Option(help="Where scores, plots and videos go.")] = Path(
+        "runs/evaluate_audio2landmark"
+    ),
+    split: Annotated[str, typer.Option(help=f"Clips to score: {', '.join(SPLITS)}.")] = "test",
+    speaker: Annotated[list[str] | None, typer.Option(help="Score only this speaker; repeat for more.")] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(help="Score all but this speaker; repeat for more.")] = None,
+    plots: Annotated[int, typer.Option(min=0, help="Clips on the plot of openings.")] = 6,
+    videos: Annotated[int, typer.Option(min=0, help="Clips to make a video of, real beside predicted.")] = 2,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Score predicted against real motion of jaw and lips, clip by clip, beside baselines.
+
+    The network hears each clip; what it predicts moves the shape of one closed-mouth frame, and is compared with the
+    real landmarks: landmark distance (LMD), rhythm, speed and closure of the mouth. Beside it stand a face that does
+    not move, the same network on another clip's sound, and the real landmarks without their jitter.
+    """
+    from talkface.evaluation.report import to_table
+    from talkface.evaluation.speech_clips import SpokenClips
+    from talkface.evaluation.speech_scores import score_network
+    from talkface.evaluation.speech_table import speaker_table, speech_measures
+
+    name, network = column_name(checkpoint), _load(checkpoint, threads)
+    clips = SpokenClips(shards, _checked_split(split), speaker or (), leave_out or ())
+    _make_folder(out)
+    shown = spread(clips.speakers, max(plots, videos))
+    kept: dict[int, ScoredClip] = {}
+    scores: list[MotionScore] = []
+    stream = score_network(clips, network, name)
+    bar = Console(stderr=True)
+    silent = quiet or not bar.is_terminal
+    for index, scored in enumerate(track(stream, "clips", len(clips), console=bar, disable=silent)):
+        scores += scored.scores
+        if index in shown:
+            kept[index] = scored
+    _write_scores(out, scores, name)
+    _draw(out, [kept[index] for index in sorted(shown[:plots])], scores, name)
+    _film(out / "videos", [kept[index] for index in shown[:videos]], name)
+    if quiet:
+        return
+    measures = speech_measures(scores, name)
+    people = len(set(clips.speakers))
+    console = Console()
+    console.print(to_table(f"{name}: {len(clips)} clips of {people} speakers, {shards}, split {split}", measures))
+    console.print(speaker_table(scores, name))
+    console.print(f"scores, plots and videos: {out}")
+
+
+def column_name(checkpoint: str) -> str:
+    """What the tables call a network: its name, or that of its run folder."""
+    path = Path(checkpoint)
+    if path.suffix != ".safetensors":
+        return checkpoint
+    return path.resolve().parent.name if path.stem in RUN_SNAPSHOTS else path.stem
+
+
+def spread(speakers: Sequence[str], count: int) -> list[int]:
+    """Indices of `count` clips to show, of as many speakers as there are, evenly over the list.
+
+    Args:
+        speakers: of every clip.
+        count: how many clips.
+    """
+    import numpy as np
+
+    def evenly(indices: list[int], wanted: int) -> list[int]:
+        places = np.linspace(0, len(indices) - 1, min(wanted, len(indices))).round().astype(int)
+        return [indices[place] for place in places]
+
+    firsts = sorted({name: index for index, name in reversed(list(enumerate(speakers)))}.values())
+    rest = sorted(set(range(len(speakers))) - set(firsts))
+    chosen = evenly(firsts, count)
+    return chosen + evenly(rest, count - len(chosen))
+
+
+def _checked_split(split: str) -> str | None:
+    if split not in SPLITS:
+        raise ConfigError(f"--split {split!r}: expected {', '.join(SPLITS)}")
+    return None if split == "all" else split
+
+
+def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
+    import torch
+
+    from talkface.checkpoints.registry import load_weights
+    from talkface.models.audio2landmark import load_audio2landmark
+
+    if threads:
+        torch.set_num_threads(threads)
+    weights = load_weights(checkpoint, "audio2landmark")
+    try:
+        return load_audio2landmark(weights)
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{checkpoint} does not fit this version of talkface: train it anew") from error
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"the folder {out} cannot be made ({error.strerror}): give another --out") from error
+
+
+def _write_scores(out: Path, scores: Sequence["MotionScore"], name: str) -> None:
+    from talkface.evaluation.report import to_json_lines
+    from talkface.evaluation.speech_table import speech_measures, write_clip_csv, write_speaker_csv
+
+    rows = ({key: None if value != value else value for key, value in asdict(one).items()} for one in scores)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    for file, text in (("clips.jsonl", lines), ("scores.jsonl", to_json_lines(speech_measures(scores, name)))):
+        partial = out / f"{file}.part"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(out / file)
+    write_clip_csv(out / "clips.csv", scores)
+    write_speaker_csv(out / "speakers.csv", scores)
+
+
+def _draw(out: Path, clips: Sequence["ScoredClip"], scores: Sequence["MotionScore"], name: str) -> None:
+    from talkface.evaluation.speech_plots import plot_openings, plot_speakers
+    from talkface.evaluation.speech_scores import OTHER, STATIC
+    from talkface.evaluation.speech_table import speaker_scores
+
+    if clips:
+        plot_openings(out / "openings.png", clips, name)
+    panels = [
+        ("opening r, lag 0", "r", (name, OTHER)),
+        ("LMD, % of the outer-eye distance", "lmd", (name, OTHER, STATIC)),
+    ]
+    rows = [
+        (label, {system: speaker_scores(scores, system, quantity) for system in systems})
+        for label, quantity, systems in panels
+    ]
+    plot_speakers(out / "speakers.png", rows, name)
+
+
+def _film(folder: Path, clips: Sequence["ScoredClip"], name: str) -> None:
+    from talkface.evaluation.speech_video import write_comparison
+
+    if clips:
+        _make_folder(folder)
+    for scored in clips:
+        write_comparison(folder / f"{scored.clip.key}.mp4", scored, name)
