@@ -18,7 +18,8 @@ class RunConfig:
 
     out: str = "runs/unnamed"  # run folder; the same command resumes from it
     steps: int = 1000
-    batch_size: int = 32
+    batch_size: int = 32  # of all processes together
+    accumulate: int = 1  # parts that a batch is worked on in, one after the other, to save memory
     seed: int = 0
     device: str = "auto"  # auto | cpu | cuda | mps
     bf16: bool = False  # autocast; faster on CPUs with AVX-512 BF16 or AMX, and on GPUs
@@ -29,6 +30,7 @@ class RunConfig:
     eval_every: int = 500  # steps between scores on held-out clips, a preview grid and a snapshot
     save_every: int = 500  # steps between states to resume from
     patience: int = 0  # evaluations without a better score before stopping; 0 never stops early
+    quiet: bool = False  # no progress bars
 
 
 def load_config(schema: type[Any], path: Path | str | None = None, overrides: Sequence[str] = ()) -> Any:

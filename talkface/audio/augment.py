@@ -1,15 +1,21 @@
-"""Mel power of a voice -> mel power of other voices, rooms and microphones saying the same."""
+"""Band power of a voice -> band power of other voices, rooms and microphones saying the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from talkface.audio.features import mel_hz
-from talkface.types import FloatArray
+from talkface.audio.features import SILENT_POWER, Bands, mel_hz
+from talkface.audio.io import read_waveform
+from talkface.errors import MediaError
+from talkface.types import SAMPLE_RATE, FloatArray
 
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
+LONGEST_NOISE_S = 120  # of one recording
 ECHO_FRAMES = 24  # length of the simulated room's tail, 240 ms
 
 
@@ -22,34 +28,78 @@ class VoiceAugmentation:
     gain: float = 0.5  # standard deviation of the log power of the whole clip
     echo: float = 0.5  # largest power of the room's tail, in half of the clips
     noise: float = 0.5  # share of clips with noise
-    noise_db: tuple[float, float] = (-35.0, -5.0)  # noise below the speech
+    noise_db: tuple[float, float] = (-35.0, -5.0)  # noise over the speech: minus the signal-to-noise ratio
+    noise_folder: str = ""  # recordings of noise, as MUSAN's; generated where it is empty
     band_mask: int = 10  # widest masked band, in mel bands
     time_mask: int = 12  # longest masked stretch, in mel frames
 
 
-def augment_voice(power: Tensor, how: VoiceAugmentation, rng: np.random.Generator) -> Tensor:
-    """Vary each clip of `[B, T', C]` mel power (relative to its speech) on its own."""
+def augment_voice(
+    power: Tensor,
+    how: VoiceAugmentation,
+    rng: np.random.Generator,
+    hz: FloatArray | None = None,
+    noises: Sequence[FloatArray] = (),
+) -> Tensor:
+    """Vary each clip of `[B, T', C]` band power (relative to its speech) on its own.
+
+    Cepstra and slopes are functions of this power, so it serves every family of networks.
+
+    Args:
+        power: relative to the clip's speech.
+        how: how far.
+        rng: where the draws come from.
+        hz: `[C]` centre frequencies; those of `MelPower` if not given.
+        noises: `[n, C]` power of recordings, as `load_noises` makes it; noise is generated where there are none.
+    """
     count, _, bands = power.shape
     if how.formants > 0:
-        power = warp_formants(power, np.exp(rng.uniform(-how.formants, how.formants, count)))
+        power = warp_formants(power, np.exp(rng.uniform(-how.formants, how.formants, count)), hz)
     log_gain = _normal(rng, (count, 1, 1), how.gain) + _smooth(_normal(rng, (count, 1, 6), how.colour), bands)
     power = power * torch.exp(log_gain)
     if how.echo > 0:
         power = power + _echo(power, how.echo, rng)
     if how.noise > 0:
-        power = power + _noise(power.shape, how, rng)
+        power = power + noise_power(power.shape, how, rng, noises)
     return power
 
 
-def warp_formants(power: Tensor, ratios: FloatArray) -> Tensor:
+def noise_power(
+    shape: torch.Size, how: VoiceAugmentation, rng: np.random.Generator, noises: Sequence[FloatArray] = ()
+) -> Tensor:
+    """`[B, T', C]` power of noise to add to clips whose speech has power 1: `noise_db` over it, in `noise` of them."""
+    return _recorded(shape, how, rng, noises) if noises else _noise(shape, how, rng)
+
+
+def load_noises(folder: Path, bands: Bands) -> list[FloatArray]:
+    """Band power of every sound below `folder` (MUSAN's layout or any other), each of mean power 1.
+
+    Raises:
+        MediaError: no such folder, or no sound in it that can be read.
+    """
+    if not folder.is_dir():
+        raise MediaError(f"augment.noise_folder {folder} is no folder: give one with recordings of noise")
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS):
+        samples = read_waveform(path).samples[: LONGEST_NOISE_S * SAMPLE_RATE]
+        power = bands(torch.from_numpy(samples[None]))[0].numpy()
+        if len(power) and power.mean() > SILENT_POWER:
+            found.append(power / power.mean())
+    if not found:
+        raise MediaError(f"no noise in {folder}: expected {', '.join(SOUNDS)} files that are not silent")
+    return found
+
+
+def warp_formants(power: Tensor, ratios: FloatArray, hz: FloatArray | None = None) -> Tensor:
     """Move what lies at frequency `ratio * f` to `f`: a longer (ratio < 1) or shorter vocal tract.
 
     Args:
         power: `[B, T', C]`.
         ratios: `[B]`.
+        hz: `[C]` centre frequencies, equally spaced in mel; those of `MelPower` if not given.
     """
     count, frames, bands = power.shape
-    hz = mel_hz(bands)
+    hz = mel_hz(bands) if hz is None else hz
     mels = 2595 * np.log10(1 + hz / 700)
     source = (2595 * np.log10(1 + hz[None] * ratios[:, None] / 700) - mels[0]) / (mels[1] - mels[0])
     place = torch.from_numpy(np.clip(source, 0, bands - 1.001).astype(np.float32))
@@ -88,6 +138,19 @@ def _noise(shape: torch.Size, how: VoiceAugmentation, rng: np.random.Generator) 
     spectrum = spectrum / spectrum.mean(2, keepdim=True)
     flicker = torch.from_numpy(rng.gamma(2.0, 0.5, tuple(shape)).astype(np.float32))
     return flicker * spectrum * torch.from_numpy(level.astype(np.float32))
+
+
+def _recorded(
+    shape: torch.Size, how: VoiceAugmentation, rng: np.random.Generator, noises: Sequence[FloatArray]
+) -> Tensor:
+    count, frames, bands = shape
+    drawn = np.zeros((count, frames, bands), np.float32)
+    for clip in drawn:
+        if rng.random() < how.noise:
+            noise = noises[rng.integers(len(noises))]
+            rows = (rng.integers(len(noise)) + np.arange(frames)) % len(noise)
+            clip[:] = 10 ** (rng.uniform(*how.noise_db) / 10) * noise[rows]
+    return torch.from_numpy(drawn)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], deviation: float) -> Tensor:

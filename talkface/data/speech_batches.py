@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, MelPower, reference_power
+from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, reference_power
 from talkface.errors import DatasetError
 from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
@@ -52,6 +52,7 @@ class SpeechExample:
         motion: `[T, 68, 2]` canonical displacement from the closed mouth over `scale`.
         opening: `[T]` inner-lip gap in the same units.
         seen: `[T]` whether a face was found.
+        shape: `[68, 2]` canonical landmarks of the closed mouth's face.
         scale: the speaker's opening range in outer-eye distances.
         lag: frames by which the picture follows the sound; measured, see `training.offsets`.
     """
@@ -62,11 +63,16 @@ class SpeechExample:
     motion: FloatArray
     opening: FloatArray
     seen: FloatArray
+    shape: FloatArray
     scale: float
     lag: float = 0.0
 
     def __len__(self) -> int:
         return len(self.opening)
+
+    def face(self, index: int) -> FloatArray:
+        """`[68, 2]` canonical landmarks of frame `index`."""
+        return np.asarray(self.shape + self.motion[index] * self.scale, np.float32)
 
 
 def lip_gap(motion: FloatArray) -> FloatArray:
@@ -74,13 +80,12 @@ def lip_gap(motion: FloatArray) -> FloatArray:
     return np.asarray(motion[..., LOWER_INNER_LIP, 1] - motion[..., UPPER_INNER_LIP, 1])
 
 
-def make_examples(clips: Sequence[SpeechClip], num_mels: int) -> list[SpeechExample]:
+def make_examples(clips: Sequence[SpeechClip], mel: Bands) -> list[SpeechExample]:
     """Measure every clip that has sound and a face; motion is scaled per speaker, so that loud and small movers agree.
 
     Raises:
-        DatasetError: no clip is usable.
+        DatasetError: no clip is usable, or one holds numbers that are none.
     """
-    mel = MelPower(num_mels)
     examples = [example for clip in clips if (example := _measure(clip, mel)) is not None]
     if not examples:
         raise DatasetError("no clip has sound and a face in most frames: run `talkface prepare` on talking clips")
@@ -95,11 +100,13 @@ def make_examples(clips: Sequence[SpeechClip], num_mels: int) -> list[SpeechExam
     return examples
 
 
-def _measure(clip: SpeechClip, mel: MelPower) -> SpeechExample | None:
+def _measure(clip: SpeechClip, mel: Bands) -> SpeechExample | None:
     points = np.asarray(clip.landmarks, np.float32)
     seen = np.asarray(np.isfinite(points).all((1, 2)))
     if len(points) < SHORTEST or seen.mean() < FOUND or len(clip.audio) < FRAME_RATE * HOP // 2:
         return None
+    if not np.isfinite(clip.audio).all():
+        raise DatasetError(f"the sound of clip {clip.key} holds values that are not numbers: prepare it again")
     count = len(points)
     samples = np.zeros(count * MELS_PER_FRAME * HOP, np.float32)
     used = min(len(samples), len(clip.audio))
@@ -111,10 +118,11 @@ def _measure(clip: SpeechClip, mel: MelPower) -> SpeechExample | None:
     canonical = _smooth(to_canonical(_fill(points, seen))[0])
     gap = lip_gap(canonical)
     closed = np.argsort(gap, kind="stable")[: max(2, round(CLOSED_SHARE * count))]
-    motion = (canonical - canonical[closed].mean(0)).astype(np.float32)
+    shape = canonical[closed].mean(0)
+    motion = (canonical - shape).astype(np.float32)
     opening = lip_gap(motion)
     relative = np.asarray(power / np.float32(reference))
-    return SpeechExample(clip.key, clip.speaker, relative, motion, opening, seen.astype(np.float32), 1.0)
+    return SpeechExample(clip.key, clip.speaker, relative, motion, opening, seen.astype(np.float32), shape, 1.0)
 
 
 def _fill(points: FloatArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
@@ -141,12 +149,18 @@ class SpeechBatch:
         motion: `[B, T, 68, 2]` displacement over the speaker's range.
         weight: `[B, T]` 1 where a face was seen, 0 elsewhere and beyond the clip's end.
         as_is: `[B]` 1 for stretches whose voice is to stay as it is.
+        example: `[B, 68, 2]` canonical landmarks of any frame of the same clip.
     """
 
     power: Tensor
     motion: Tensor
     weight: Tensor
     as_is: Tensor
+    example: Tensor
+
+    def part(self, rows: slice) -> "SpeechBatch":
+        """Some of the stretches."""
+        return SpeechBatch(self.power[rows], self.motion[rows], self.weight[rows], self.as_is[rows], self.example[rows])
 
 
 @dataclass(frozen=True)
@@ -181,16 +195,19 @@ class StretchSampler:
 
     def draw(self, count: int, rng: np.random.Generator) -> SpeechBatch:
         """One batch of `count` stretches."""
-        parts = [self._stretch(rng) for _ in range(count)]
+        other = rng.spawn(1)[0]  # so that the stretches do not depend on the examples
+        parts = [self._stretch(rng, other) for _ in range(count)]
         columns = (torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True))
         return SpeechBatch(*columns)
 
-    def _stretch(self, rng: np.random.Generator) -> tuple[FloatArray, ...]:
+    def _stretch(self, rng: np.random.Generator, other: np.random.Generator) -> tuple[FloatArray, ...]:
+        """Columns of `SpeechBatch`; `other` draws the example."""
         frames = self.config.frames
         clips = self.by_speaker[self.speakers[rng.choice(len(self.speakers), p=self.chance)]]
         clip = clips[rng.integers(len(clips))]
+        example = clip.face(int(other.choice(np.flatnonzero(clip.seen))))
         if rng.random() < self.config.still:
-            return (*_steady(clip, frames, rng), np.zeros((), np.float32))
+            return (*_steady(clip, frames, rng), np.zeros((), np.float32), example)
         speed = float(np.exp(rng.uniform(-self.config.speed, self.config.speed)))
         start = rng.uniform(0, max(0.0, len(clip) - 1 - frames * speed))
         time = start + np.arange(frames) * speed
@@ -202,7 +219,7 @@ class StretchSampler:
         nearest = np.round(mel_time).astype(int)
         inside = (nearest >= 0) & (nearest < len(clip.power))
         power = np.where(inside[:, None], clip.power[np.clip(nearest, 0, len(clip.power) - 1)], np.float32(QUIET))
-        return power, motion, weight, np.asarray(clip.speaker == self.main, np.float32)
+        return power, motion, weight, np.asarray(clip.speaker == self.main, np.float32), example
 
 
 def _steady(clip: SpeechExample, frames: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:

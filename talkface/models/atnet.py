@@ -13,6 +13,7 @@ from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.types import FloatArray
 
 FLOOR = 1e-6  # of the reference power: what lies 60 dB under the speech is no cue
+PIECE = 128  # windows worked on at once outside training: the first maps of one are 0.2 MB
 LstmState = tuple[Tensor, Tensor]
 
 
@@ -76,7 +77,8 @@ class AtnetMember(SpeechMember):
         windows = (frame_windows(features) - self.cepstral_mean) / self.cepstral_spread  # [B, T, 28, 12]
         batch, frames = windows.shape[:2]
         pictures = windows.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
-        heard: Tensor = self.audio(pictures)
+        pieces = [pictures] if self.training else pictures.split(PIECE)
+        heard = torch.cat([self.audio(piece) for piece in pieces])
         return heard.reshape(batch, frames, -1)
 
     def speak(
@@ -123,13 +125,20 @@ class Atnet(SpeechNetwork):
         cepstra: Tensor = self.cepstrum(power)
         return cepstra
 
-    def example_of(self, face: FloatArray | None) -> Tensor | None:
+    def encode_faces(self, faces: Tensor) -> Tensor | None:
+        """`[B, 68, 2]` canonical landmarks -> `[B, 6]` coefficients of their difference from the mean face."""
         if not self.config.recurrent:
             return None
-        if face is None:
-            return self.usual_example[None]
-        shape = torch.from_numpy((np.asarray(face) - MEAN_FACE).astype(np.float32)).to(self.decoder)
-        return self.encode(shape / self.scale)[None]
+        mean = torch.from_numpy(MEAN_FACE.astype(np.float32)).to(faces)
+        return self.encode((faces - mean) / self.scale)
+
+    def _usual_example(self) -> Tensor | None:
+        return self.usual_example[None] if self.config.recurrent else None
+
+    def fit_example(self, faces: FloatArray) -> None:
+        encoded = self.encode_faces(torch.from_numpy(faces.astype(np.float32)))
+        if encoded is not None:
+            self.usual_example.copy_(encoded.mean(0))
 
     def fit_features(self, powers: Sequence[FloatArray]) -> None:
         """Standardise the cepstra by those of the training clips."""

@@ -138,14 +138,19 @@ FAMILIES: dict[str, Callable[[dict[str, Any]], SpeechNetwork]] = {"base": _base,
 """Kinds of speech network by the `family` in a checkpoint's config; without one it is `base`."""
 
 
+def build_audio2landmark(config: dict[str, Any]) -> SpeechNetwork:
+    """A network with fresh weights from what `config_dict` gives; raises `KeyError` for an unknown family."""
+    settings = dict(config)
+    return FAMILIES[settings.pop("family", "base")](settings)
+
+
 def load_audio2landmark(checkpoint: Weights, device: torch.device | str = "cpu") -> SpeechNetwork:
     """Rebuild the network that a checkpoint of kind `audio2landmark` holds, of whatever family, ready to predict.
 
     Raises:
         KeyError, TypeError, RuntimeError: config or weights of another version.
     """
-    config = dict(checkpoint.config)
-    network = FAMILIES[config.pop("family", "base")](config)
+    network = build_audio2landmark(checkpoint.config)
     network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
     return network.to(device).eval()
 

@@ -87,12 +87,24 @@ class SpeechNetwork(nn.Module):
         """What `features` takes out of a clip, given in parts `[1, n, C]` of relative power; None for nothing."""
         return None
 
-    def example_of(self, face: FloatArray | None) -> Tensor | None:
-        """`[68, 2]` canonical landmarks of the photo -> the `[1, P]` example that the network takes; None for none."""
+    def encode_faces(self, faces: Tensor) -> Tensor | None:
+        """`[B, 68, 2]` canonical landmarks -> the `[B, P]` examples that the network takes; None where it takes none."""
         return None
+
+    def fit_example(self, faces: FloatArray) -> None:
+        """Set the example of a usual face from `[N, 68, 2]` canonical landmarks, one per speaker."""
 
     def fit_features(self, powers: Sequence[FloatArray]) -> None:
         """Set what the features need to know about voices from `[4 T, C]` relative power of the training clips."""
+
+    def _example_of(self, face: FloatArray | None) -> Tensor | None:
+        """`[68, 2]` canonical landmarks of the photo, or none -> `[1, P]`."""
+        if face is None:
+            return self._usual_example()
+        return self.encode_faces(torch.from_numpy(np.asarray(face, np.float32))[None].to(self.decoder))
+
+    def _usual_example(self) -> Tensor | None:
+        return None
 
     def forward(self, features: Tensor, example: Tensor | None = None) -> Tensor:
         """`[B, 4 T, F]` and `[B, P]` -> `[B, T, P]` coefficients."""
@@ -146,7 +158,7 @@ class SpeechNetwork(nn.Module):
         reference = reference_power(energy)
         if reference < SILENT_POWER or (level is not None and level < SILENT_LEVEL):
             return np.zeros((num_frames, 68, 2), np.float32)
-        coefficients = np.concatenate(list(self._coefficients(root_power, reference, self.example_of(example))))
+        coefficients = np.concatenate(list(self._coefficients(root_power, reference, self._example_of(example))))
         coefficients *= speech_gate(energy / reference)[:, None]
         motion = self.motion(torch.from_numpy(_resample(coefficients, num_frames, fps))) * self.scale
         return np.asarray(motion.numpy(), dtype=np.float32)

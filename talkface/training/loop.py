@@ -12,7 +12,7 @@ import copy
 import csv
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +23,19 @@ import torch
 from accelerate import Accelerator, PartialState
 from omegaconf import OmegaConf
 from PIL import Image as PilImage
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
+from yaml import YAMLError
 
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.config import RunConfig
 from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.training.processes import agreed, average_gradients
 from talkface.types import Image
 
-FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience")
+FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience", "quiet")
 """Settings of `run:` that may differ from those the run folder was started with; all others must not."""
 
 
@@ -69,6 +72,7 @@ class _Progress:
     step: int = 0  # steps done
     best: float = math.inf
     evaluations_since_best: int = 0
+    scores: dict[str, float] = field(default_factory=dict)  # of the last evaluation
     terms: dict[str, list[float]] = field(default_factory=dict)  # of the steps since the last row of the log
 
 
@@ -94,9 +98,14 @@ def step_generator(seed: int, step: int) -> np.random.Generator:
 
 @contextlib.contextmanager
 def seeded(seed: int, step: int) -> Iterator[None]:
-    """Inside, torch's own random numbers (dropout) follow from (seed, step); outside they are left as they were."""
+    """Inside, torch's own random numbers (dropout) follow from (seed, step); outside they are left as they were.
+
+    Each process of several has its own.
+    """
+    process = PartialState().process_index
+    entropy = (seed, step, 1, process) if process else (seed, step, 1)
     with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence((seed, step, 1)).generate_state(1, np.uint32)[0]))
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0]))
         yield
 
 
@@ -132,9 +141,25 @@ class Ema:
 def backward_and_step(
     accelerator: Accelerator, loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, grad_clip: float
 ) -> None:
-    """Gradients of `loss`, clipped to the norm `grad_clip` (0 leaves them), one step of `optimizer`."""
+    """Gradients of `loss`, meaned over the processes, clipped to the norm `grad_clip`, one step of `optimizer`."""
+    step_on(accelerator, [loss], optimizer, network, grad_clip)
+
+
+def step_on(
+    accelerator: Accelerator,
+    losses: Iterable[Tensor],
+    optimizer: torch.optim.Optimizer,
+    network: nn.Module,
+    grad_clip: float,
+) -> None:
+    """As `backward_and_step` for a loss that comes in parts, to be summed; each is forgotten before the next is made.
+
+    A `grad_clip` of 0 leaves the gradients as they are.
+    """
     optimizer.zero_grad(set_to_none=True)
-    accelerator.backward(loss)
+    for loss in losses:
+        accelerator.backward(loss)
+    average_gradients(accelerator, network)
     if grad_clip > 0:
         accelerator.clip_grad_norm_(network.parameters(), grad_clip)
     optimizer.step()
@@ -147,7 +172,7 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
         config: the whole config as a plain dict, with `run` inside; kept in the folder and compared on resume.
 
     Returns:
-        Scores of the last evaluation.
+        Scores of the last evaluation, also where the folder holds a finished run.
 
     Raises:
         ConfigError: the folder belongs to a run with other settings.
@@ -156,12 +181,12 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
     folder = Path(run.out)
     is_main = PartialState().is_main_process
     progress = _resume(job, folder, config)
+    PartialState().wait_for_everyone()  # nobody writes while somebody reads
     if is_main:
         _save_config(folder, config)
     log = _Log(folder, progress.step) if is_main else None
-    scores: dict[str, float] = {}
     with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(_bar(is_main))
+        bar = stack.enter_context(training_bar(is_main and not run.quiet))
         if log is not None:
             stack.callback(log.close)
         task = bar.add_task("train", total=run.steps, completed=progress.step)
@@ -177,13 +202,13 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
                     log.write(progress.step, means)
             last = progress.step == run.steps
             if progress.step % run.eval_every == 0 or last:
-                scores = _evaluate(job, run, folder, progress, log)
+                _evaluate(job, run, folder, progress, log)
             stop = 0 < run.patience <= progress.evaluations_since_best
             if is_main and (progress.step % run.save_every == 0 or last or stop):
                 _save_state(job, folder, progress)
             if stop:
                 break
-    return scores
+    return progress.scores
 
 
 def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, float]:
@@ -191,22 +216,24 @@ def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, flo
         terms = job.train_step(step)
     for name, value in terms.items():
         if not math.isfinite(value):
+            kept = folder / "state.pt"
+            good = f"; {kept} still holds the last good state" if kept.is_file() else ""
             raise TalkfaceError(
-                f"loss term {name} is {value} at step {step + 1}: lower the rate or grad_clip in a new run.out;"
-                f" {folder}/state.pt still holds the last good state"
+                f"loss term {name} is {value} at step {step + 1}: lower the rate or grad_clip in a new run.out{good}"
             )
     return terms
 
 
-def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: "_Log | None") -> dict[str, float]:
+def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: "_Log | None") -> None:
     """Score, note whether it is the best so far, and (main process) write snapshots and the preview."""
     with seeded(run.seed, 0):
-        scores = job.evaluate()
+        scores = agreed(job.evaluate())
+    progress.scores = scores
     improved = scores["score"] < progress.best
     progress.best = min(progress.best, scores["score"])
     progress.evaluations_since_best = 0 if improved else progress.evaluations_since_best + 1
     if log is None:
-        return scores
+        return
     log.write(progress.step, {f"eval/{name}": value for name, value in scores.items()})
     drawn = job.preview()
     if drawn is not None:
@@ -218,19 +245,40 @@ def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: 
     save_checkpoint(folder / "last.safetensors", snapshot)
     if improved:
         save_checkpoint(folder / "best.safetensors", snapshot)
-    return scores
 
 
-def _resume(job: Job, folder: Path, config: dict[str, Any]) -> _Progress:
-    state_file = folder / "state.pt"
-    if not state_file.is_file():
-        return _Progress()
-    saved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    changed = sorted(_differences(_fixed_part(saved), _fixed_part(config)))
+def check_resumable(folder: Path, config: dict[str, Any]) -> None:
+    """See that a run with `config` may go on in `folder`; cheap, so ask before anything that takes time.
+
+    Raises:
+        ConfigError: the folder belongs to a run of another kind, or with other settings.
+    """
+    if not (folder / "state.pt").is_file():
+        return
+    try:
+        saved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    except (OSError, YAMLError) as error:
+        raise ConfigError(
+            f"{folder} has a state.pt but no config.yaml that can be read: remove it or give a new run.out"
+        ) from error
+    old, new = _fixed_part(saved), _fixed_part(config)
+    for name in ("kind", "family"):
+        if name in old and name in new and old[name] != new[name]:
+            raise ConfigError(
+                f"{folder} belongs to a run of {name} {old[name]}, this is {new[name]}: give a new run.out"
+            )
+    changed = sorted(_differences(old, new))
     if changed:
         raise ConfigError(
             f"{folder} belongs to a run with another {changed[0]}: give the old settings to resume it, or a new run.out"
         )
+
+
+def _resume(job: Job, folder: Path, config: dict[str, Any]) -> _Progress:
+    check_resumable(folder, config)
+    state_file = folder / "state.pt"
+    if not state_file.is_file():
+        return _Progress()
     try:
         state = torch.load(state_file, map_location="cpu", weights_only=True)
         job.load_state_dict(state["job"])
@@ -268,7 +316,8 @@ def _fixed_part(config: Any) -> dict[str, Any]:
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    for name in old.keys() | new.keys():
+    """Settings that both have; one that only one of them knows came or went with a version of talkface."""
+    for name in old.keys() & new.keys():
         if old.get(name) != new.get(name):
             yield f"{name} ({old.get(name)!r} there, {new.get(name)!r} here)"
 
@@ -279,9 +328,10 @@ def _describe(progress: _Progress) -> str:
     return shown + best
 
 
-def _bar(visible: bool) -> Progress:
+def training_bar(visible: bool) -> Progress:
+    """Steps done of all, on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, disable=not visible)
+    return Progress(*columns, console=Console(stderr=True), disable=not visible)
 
 
 class _Log:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from accelerate import PartialState
 
 from talkface.losses.landmark import pearson_at_lag
 from talkface.types import FloatArray
@@ -73,16 +74,24 @@ def estimate_lags(
     return lags
 
 
-def load_lags(path: Path) -> dict[str, float] | None:
-    """Lags that an earlier start of the run measured."""
+def load_lags(path: Path, measured_on: str) -> dict[str, float] | None:
+    """Lags that an earlier start of the run measured; None where there are none for this key of data and settings."""
     if not path.is_file():
         return None
-    return {str(key): float(lag) for key, lag in json.loads(path.read_text()).items()}
+    try:
+        kept = json.loads(path.read_text())
+    except ValueError:
+        return None
+    if kept.get("measured_on") != measured_on:
+        return None
+    return {str(key): float(lag) for key, lag in kept["lags"].items()}
 
 
-def save_lags(path: Path, lags: dict[str, float]) -> None:
-    """Write them under another name first."""
+def save_lags(path: Path, measured_on: str, lags: dict[str, float]) -> None:
+    """Write them (first process only), under another name first."""
+    if not PartialState().is_main_process:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(lags, indent=1, sort_keys=True))
+    partial.write_text(json.dumps({"measured_on": measured_on, "lags": lags}, indent=1, sort_keys=True))
     os.replace(partial, path)

@@ -4,23 +4,31 @@ Lips are filmed for minutes, voices are many: a front end that first tells sound
 and in the training clips' own speech carries over to people it never heard.
 """
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional
 
 from talkface.audio.augment import VoiceAugmentation, augment_voice, mask_features
 from talkface.audio.features import SILENT_POWER, MelPower, reference_power
+from talkface.config import RunConfig
 from talkface.data.phones import CLASSES, PhoneRecogniser
 from talkface.data.speech_batches import MELS_PER_FRAME, QUIET, SpeechClip
 from talkface.data.voices import synthesise
-from talkface.models.audio2landmark import Audio2Landmark
-from talkface.training.loop import seeded, step_generator
+from talkface.models.audio2landmark import Audio2Landmark, Listener
+from talkface.training.kept import fingerprint
+from talkface.training.loop import seeded, step_generator, training_bar
 from talkface.types import SAMPLE_RATE, FloatArray
+
+SAVE_EVERY = 50  # lessons between states to resume from
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,20 @@ class LabelledSpeech:
     source: int
 
 
-def label_speech(clips: Sequence[SpeechClip], num_mels: int, config: PhoneConfig, seed: int) -> list[LabelledSpeech]:
+class PhoneLesson(Protocol):
+    """The part of a training's settings that the lessons need."""
+
+    @property
+    def phones(self) -> PhoneConfig: ...
+    @property
+    def augment(self) -> VoiceAugmentation: ...
+    @property
+    def run(self) -> RunConfig: ...
+
+
+def label_speech(
+    clips: Sequence[SpeechClip], num_mels: int, config: PhoneConfig, seed: int, bar: Progress
+) -> list[LabelledSpeech]:
     """Labels of the clips' own speech (PocketSphinx) and of synthetic sentences.
 
     Raises:
@@ -60,13 +81,14 @@ def label_speech(clips: Sequence[SpeechClip], num_mels: int, config: PhoneConfig
     if config.shares[1] + config.shares[2] > 0:
         recogniser = PhoneRecogniser()
         used: dict[str, float] = {}
-        for clip in clips:
+        for clip in bar.track(clips, description="labels of speech"):
             samples = np.asarray(clip.audio, np.float32)
             if len(samples) >= SAMPLE_RATE // 2 and used.get(clip.speaker, 0.0) < config.per_speaker_s:
                 used[clip.speaker] = used.get(clip.speaker, 0.0) + len(samples) / SAMPLE_RATE
                 found.append(_labelled(mel, samples, recogniser.label(samples), 2 if clip.speaker == main else 1))
     if config.shares[0] > 0 and config.synthetic > 0:
-        for spoken in synthesise(config.synthetic, np.random.default_rng((seed, 2))):
+        voices = synthesise(config.synthetic, np.random.default_rng((seed, 2)))
+        for spoken in bar.track(voices, total=config.synthetic, description="synthetic voices"):
             found.append(_labelled(mel, spoken.samples, spoken.labels, 0))
     return [speech for speech in found if speech is not None]
 
@@ -122,41 +144,97 @@ def phone_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def teach_phones(
     network: Audio2Landmark,
     clips: Sequence[SpeechClip],
-    config: PhoneConfig,
-    augment: VoiceAugmentation,
-    seed: int,
-    kept: Path,
+    config: PhoneLesson,
 ) -> dict[str, Tensor]:
-    """Teach the first listener of `network` phones; what it learnt is kept in the file `kept`.
+    """Teach the first listener of `network` phones; the run folder keeps what it learnt.
+
+    `phones.pt` there holds the weights, `phones_state.pt` the state of unfinished lessons and `phones_speech.pt` the
+    labelled speech as long as they last. All are of use to the same clips and settings only.
 
     Returns:
         Weights of its convolutions and phone head by name.
     """
-    if not kept.is_file():
-        sampler = PhoneSampler(label_speech(clips, network.config.num_mels, config, seed), config)
-        listener = network.members[0]
-        optimizer = torch.optim.AdamW(listener.parameters(), lr=config.rate, weight_decay=0.01)
-        network.train()
-        for step in range(config.steps):
+    folder, phones = Path(config.run.out), config.phones
+    key = fingerprint(clips, config)
+    kept = _load(folder / "phones.pt", key)
+    if kept is None:
+        sampler = PhoneSampler(_labelled_speech(clips, network, config, key), phones)
+        _lessons(network.members[0], network, sampler, config, key)
+        weights = network.members[0].state_dict()
+        kept = {"weights": {name: weights[name] for name in weights if _is_front_end(name)}}
+        _save(folder / "phones.pt", key, kept)
+        if PartialState().is_main_process:
+            for unfinished in ("phones_state.pt", "phones_speech.pt"):
+                (folder / unfinished).unlink(missing_ok=True)
+    learned: dict[str, Tensor] = kept["weights"]
+    return learned
+
+
+def _lessons(listener: Listener, network: Audio2Landmark, sampler: PhoneSampler, config: PhoneLesson, key: str) -> None:
+    """All steps, going on where an earlier start stopped."""
+    phones, seed, augment = config.phones, config.run.seed, config.augment
+    state_file = Path(config.run.out) / "phones_state.pt"
+    optimizer = torch.optim.AdamW(listener.parameters(), lr=phones.rate, weight_decay=0.01)
+    state = _load(state_file, key)
+    first = 0
+    if state is not None:
+        listener.load_state_dict(state["listener"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    network.train()
+    with training_bar(PartialState().is_main_process and not config.run.quiet) as bar:
+        task = bar.add_task("phone lessons", total=phones.steps, completed=first)
+        for step in range(first, phones.steps):
+            if step > first and step % SAVE_EVERY == 0:
+                parts = {"listener": listener.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+                _save(state_file, key, parts)
             rng = step_generator(seed, step)
             power, labels = sampler.draw(rng)
-            warm = min(1.0, (step + 1) / 50) * (0.5 + 0.5 * float(np.cos(np.pi * step / config.steps)))
+            warm = min(1.0, (step + 1) / 50) * (0.5 + 0.5 * float(np.cos(np.pi * step / phones.steps)))
             for group in optimizer.param_groups:
-                group["lr"] = config.rate * warm
+                group["lr"] = phones.rate * warm
             with seeded(seed, step):
                 features = mask_features(network.features(augment_voice(power, augment, rng)), augment, rng)
-                loss, _ = phone_loss(listener.phones(features), labels)
+                loss, right = phone_loss(listener.phones(features), labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(listener.parameters(), 1.0)
             optimizer.step()
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        weights = listener.state_dict()
-        learned = {name: weights[name] for name in weights if _is_front_end(name)}
-        torch.save(learned, kept.with_suffix(".part"))
-        kept.with_suffix(".part").replace(kept)
-    learned_weights: dict[str, Tensor] = torch.load(kept, map_location="cpu", weights_only=True)
-    return learned_weights
+            bar.update(task, completed=step + 1, description=f"phone lessons  right {right.item():.2f}")
+
+
+def _labelled_speech(
+    clips: Sequence[SpeechClip], network: Audio2Landmark, config: PhoneLesson, key: str
+) -> list[LabelledSpeech]:
+    path = Path(config.run.out) / "phones_speech.pt"
+    kept = _load(path, key)
+    if kept is None:
+        visible = PartialState().is_main_process and not config.run.quiet
+        with training_bar(visible) as bar:
+            speech = label_speech(clips, network.config.num_mels, config.phones, config.run.seed, bar)
+        rows = [(torch.from_numpy(one.power), torch.from_numpy(one.labels), one.source) for one in speech]
+        _save(path, key, {"speech": rows})
+        return speech
+    return [LabelledSpeech(power.numpy(), labels.numpy(), source) for power, labels, source in kept["speech"]]
+
+
+def _save(path: Path, key: str, parts: dict[str, Any]) -> None:
+    """Write (first process only) under another name first."""
+    if PartialState().is_main_process:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"measured_on": key, **parts}, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+
+def _load(path: Path, key: str) -> dict[str, Any] | None:
+    """What `_save` wrote under the same key; None where there is nothing of use."""
+    if not path.is_file():
+        return None
+    try:
+        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
+        return None
+    return kept if kept.get("measured_on") == key else None
 
 
 def _is_front_end(name: str) -> bool:

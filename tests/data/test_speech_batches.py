@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from talkface.audio.features import reference_power
+from talkface.audio.features import MelPower, reference_power
 from talkface.data.speech_batches import BatchConfig, StretchSampler, make_examples
 from talkface.errors import DatasetError
 from talkface.landmarks.mean_face import MEAN_FACE
@@ -32,7 +32,7 @@ def talker(key: str, speaker: str, frames: int = 60, size: float = 100.0, wide: 
 
 
 def test_big_and_small_movers_agree() -> None:
-    big, small = make_examples([talker("a", "A", wide=0.2), talker("b", "B", size=50, wide=0.1)], 32)
+    big, small = make_examples([talker("a", "A", wide=0.2), talker("b", "B", size=50, wide=0.1)], MelPower(32))
     np.testing.assert_allclose(big.opening, small.opening, atol=0.02)
     assert big.scale == pytest.approx(2 * small.scale, rel=0.02)
     assert big.opening.min() == pytest.approx(0, abs=0.05)
@@ -43,15 +43,17 @@ def test_unusable_clips_are_left_out() -> None:
     blind, mute, short = talker("a", "A"), talker("b", "B"), talker("c", "C", frames=10)
     blind.landmarks[5:] = np.nan
     mute.audio[:] = 0
-    assert [e.key for e in make_examples([blind, mute, short, talker("d", "D")], 32)] == ["d"]
+    assert [e.key for e in make_examples([blind, mute, short, talker("d", "D")], MelPower(32))] == ["d"]
     with pytest.raises(DatasetError, match="no clip has sound"):
-        make_examples([blind, mute, short], 32)
+        make_examples([blind, mute, short], MelPower(32))
 
 
 def test_frames_without_a_face_carry_no_weight() -> None:
     clip = talker("a", "A", frames=21)
     clip.landmarks[3:6] = np.nan
-    batch = StretchSampler(make_examples([clip], 32), replace(PLAIN, frames=21)).draw(4, np.random.default_rng(0))
+    batch = StretchSampler(make_examples([clip], MelPower(32)), replace(PLAIN, frames=21)).draw(
+        4, np.random.default_rng(0)
+    )
     assert not batch.weight[:, 3:6].any()
     assert np.isfinite(batch.motion.numpy()).all()
 
@@ -59,7 +61,7 @@ def test_frames_without_a_face_carry_no_weight() -> None:
 def test_lag_moves_the_sound_to_the_picture() -> None:
     clip = talker("a", "A")
     late = Talker("a", "A", clip.landmarks, np.concatenate([clip.audio[1920:], np.zeros(1920, np.float32)]))
-    straight, shifted = (make_examples([item], 32)[0] for item in (clip, late))
+    straight, shifted = (make_examples([item], MelPower(32))[0] for item in (clip, late))
     shifted.lag = 3.0  # its picture follows its sound by three frames
     first, second = (StretchSampler([e], PLAIN).draw(1, np.random.default_rng(3)) for e in (straight, shifted))
     inner = slice(16, 60)
@@ -69,11 +71,11 @@ def test_lag_moves_the_sound_to_the_picture() -> None:
 
 def test_a_speaker_with_most_minutes_gets_the_share_asked_for() -> None:
     clips = [talker(f"m{i}", "main", seed=i) for i in range(30)] + [talker(f"o{i}", f"o{i}", seed=i) for i in range(5)]
-    sampler = StretchSampler(make_examples(clips, 32), replace(PLAIN, main_share=0.2))
+    sampler = StretchSampler(make_examples(clips, MelPower(32)), replace(PLAIN, main_share=0.2))
     assert sampler.chance[sampler.speakers.index("main")] == pytest.approx(0.2)
 
 
 def test_batches_follow_from_the_generator_alone() -> None:
-    sampler = StretchSampler(make_examples([talker("a", "A"), talker("b", "B")], 32), BatchConfig(frames=20))
+    sampler = StretchSampler(make_examples([talker("a", "A"), talker("b", "B")], MelPower(32)), BatchConfig(frames=20))
     first, second = (sampler.draw(5, np.random.default_rng(9)) for _ in range(2))
     assert (first.power == second.power).all() and (first.motion == second.motion).all()

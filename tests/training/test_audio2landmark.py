@@ -13,14 +13,11 @@ from talkface.config import RunConfig, load_config
 from talkface.data.speech_batches import BatchConfig
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.audio2landmark import Audio2LandmarkConfig, load_audio2landmark
-from talkface.training.audio2landmark import (
-    Audio2LandmarkTraining,
-    SpeechDataConfig,
-    SpeechOptimConfig,
-    train_audio2landmark,
-)
+from talkface.training.audio2landmark import train_audio2landmark
 from talkface.training.offsets import OffsetConfig, estimate_lags, lag_evidence, most_likely_lag
 from talkface.training.phones import PhoneConfig
+from talkface.training.speech_config import Audio2LandmarkTraining, SpeechDataConfig, SpeechOptimConfig
+from talkface.training.speech_job import Audio2LandmarkJob
 from talkface.types import Waveform
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "audio2landmark"
@@ -68,8 +65,6 @@ def config(tmp_path: Path) -> Audio2LandmarkTraining:
 def test_ten_steps_equal_five_a_kill_and_five(config: Audio2LandmarkTraining, tmp_path: Path, monkeypatch) -> None:
     train_audio2landmark(config, talkers(8))
     other = replace(config, run=replace(config.run, out=str(tmp_path / "b")))
-    from talkface.training.audio2landmark import Audio2LandmarkJob
-
     step_of = Audio2LandmarkJob.train_step
 
     def dies_at_seven(job: Audio2LandmarkJob, step: int) -> dict[str, float]:
