@@ -1,5 +1,6 @@
-"""`talkface weights list|show` -> the networks inside the package and what they say of themselves."""
+"""`talkface weights list|show|convert` -> what networks say of themselves; other people's VGGs in our format."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,9 +8,13 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    group = typer.Typer(help="The networks inside the package.", no_args_is_help=True)
+    group = typer.Typer(help="The networks inside the package, and networks to train with.", no_args_is_help=True)
     group.command("list")(list_weights)
     group.command("show")(show_weights)
+    convert = typer.Typer(help="Perceptual networks for meta-training, from published files.", no_args_is_help=True)
+    convert.command("caffe")(convert_from_caffe)
+    convert.command("rename")(convert_by_renaming)
+    group.add_typer(convert, name="convert")
     app.add_typer(group, name="weights")
 
 
@@ -42,3 +47,29 @@ def show_weights(name: Annotated[str, typer.Argument(help="Shipped name, or path
     ):
         console.print(f"[bold]{title}[/bold]")
         console.print_json(data=part)
+
+
+def convert_from_caffe(
+    model: Annotated[Path, typer.Argument(help="VGG_ILSVRC_19_layers.caffemodel or VGG_FACE.caffemodel.")],
+    out: Annotated[Path, typer.Argument(help="A .safetensors file, for loss.content.caffe_vgg19 or caffe_vggface.")],
+) -> None:
+    """Read a Caffe model without Caffe and write the part that the content loss needs."""
+    from talkface.checkpoints.convert import convert_caffe
+
+    kind = convert_caffe(model, out)
+    typer.echo(f"{kind}: {out.resolve()}")
+
+
+def convert_by_renaming(
+    weights: Annotated[Path, typer.Argument(help="VGG-19 in PyTorch's format, as vgg19-d01eb7cb.pth.")],
+    out: Annotated[Path, typer.Argument(help="A .safetensors file for the content loss, or a .pth with all layers.")],
+    kind: Annotated[
+        str, typer.Option(help="What the weights expect: caffe_vgg19, caffe_vggface or torchvision_vgg19.")
+    ] = "caffe_vgg19",
+) -> None:
+    """Set right the layer names of a VGG-19 that was converted to PyTorch."""
+    from talkface.checkpoints.convert import convert_rename
+
+    for line in convert_rename(weights, out, kind):
+        typer.echo(line)
+    typer.echo(f"{kind}: {out.resolve()}")

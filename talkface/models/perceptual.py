@@ -143,10 +143,10 @@ def layer_shapes(kind: str) -> list[tuple[str, int, int]]:
 
 
 def _fill_at_random(network: nn.Module) -> None:
-    """The same orthogonal filters every time, whatever was drawn before."""
+    """The same filters every time, whatever was drawn before; biases let an even grey through too."""
     generator = torch.Generator().manual_seed(TINY_SEED)
     for parameter in network.parameters():
         if parameter.ndim == 4:
             nn.init.orthogonal_(parameter, gain=2**0.5, generator=generator)
         else:
-            nn.init.zeros_(parameter)
+            nn.init.normal_(parameter, std=0.1, generator=generator)
