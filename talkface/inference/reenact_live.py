@@ -1,5 +1,6 @@
 """Photo and camera -> the photo's person doing what the camera sees, on the screen and into a file."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,15 +28,13 @@ class LiveResult:
     Attributes:
         num_frames: pictures that the camera gave.
         frames_without_face: of those.
-        seconds: how long it took by the camera's clock.
-        frames_per_s: pictures shown per second of it.
+        frames_per_s: how fast they were followed, drawn, shown and recorded.
         recording: the file, where one was asked for.
         recorded: frames in it.
     """
 
     num_frames: int
     frames_without_face: int
-    seconds: float
     frames_per_s: float
     recording: Path | None
     recorded: int
@@ -83,7 +82,7 @@ def reenact_live(
             size = show.size(device.first)
             writer = stack.enter_context(VideoWriter(out, size, fps, comment="live", force=output.force))
         follow = Follower(animator, subject, fps, options)
-        done, time_s = 0, 0.0
+        done, started = 0, time.monotonic()
         try:
             for image, time_s in device.frames():
                 if seconds is not None and time_s >= seconds:
@@ -96,8 +95,8 @@ def reenact_live(
         except KeyboardInterrupt:  # how a session without a window ends: what was recorded is kept
             if not done:
                 raise
-    length = time_s + 1 / float(fps)
-    return LiveResult(done, follow.missing, length, done / length, out, writer.frames_written if writer else 0)
+    took = time.monotonic() - started
+    return LiveResult(done, follow.missing, done / max(took, 1e-9), out, writer.frames_written if writer else 0)
 
 
 def _record(writer: VideoWriter | None, picture: Image, time_s: float) -> None:
