@@ -19,6 +19,16 @@ def descriptor_distance(a: FloatArray, b: FloatArray) -> float:
     return float(np.linalg.norm(np.asarray(a, np.float64) - np.asarray(b, np.float64)))
 
 
+def cosine(a: FloatArray, b: FloatArray) -> float:
+    """Cosine similarity of two embeddings, in [-1, 1].
+
+    Of ArcFace's this is the papers' CSIM. Of dlib's it is only like it (`csim_dlib`): those descriptors all point the
+    same way, so that two people still have .8; the distance tells them apart better.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
+
+
 def identity_distances(photo: Shot, frames: Iterable[Shot]) -> FloatArray:
     """Descriptor distance of each frame to the photo, `[T]`; the table shows its mean over frames.
 
