@@ -135,15 +135,21 @@ def track_video(video: Path, detector: Detector) -> FloatArray:
     return np.stack(list(_track(video, detector, math.inf)))
 
 
-def crop_matrix(landmarks: FloatArray, width: int, height: int) -> tuple[FloatArray, int]:
+def crop_matrix(landmarks: FloatArray, width: int, height: int, factor: float = CROP_FACTOR) -> tuple[FloatArray, int]:
     """Fixed square around a clip's face, kept inside the picture where it fits.
+
+    Args:
+        landmarks: `[T, 68, 2]` pixels, NaN where no face was found.
+        width: of the picture.
+        height: of the picture.
+        factor: side of the square over the larger side of the landmarks' bounding box over the clip.
 
     Returns:
         `[2, 3]` affine map from pixels of the video to pixels of the crop, and the crop's side, an even number.
     """
     points = landmarks[np.isfinite(landmarks[:, 0, 0])].reshape(-1, 2)
     low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
-    side = min(CROP_FACTOR * float((high - low).max()), width, height)
+    side = min(factor * float((high - low).max()), width, height)
     limits = np.array([width, height]) - side
     corner = np.clip((low + high) / 2 - side / 2, 0, np.maximum(limits, 0))
     size = 2 * round(min(side, LARGEST_CROP) / 2)

@@ -1,0 +1,235 @@
+"""Made footage and real footage -> one row of scores, with the curves behind them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from talkface.evaluation.cpbd import cpbd
+from talkface.evaluation.eyes import find_blinks
+from talkface.evaluation.footage import (
+    COMPARED_SIZE,
+    FPS,
+    Alignment,
+    Footage,
+    Track,
+    common_length,
+    compared_crops,
+    sound_of,
+    untracked,
+)
+from talkface.evaluation.head import beat_alignment, head_diversity, motion_beats, speech_onsets
+from talkface.evaluation.identity import cosine, descriptor_distance
+from talkface.evaluation.image import mean_squared_error, psnr_of, ssim
+from talkface.evaluation.landmark import best_lag, f_lmd, lmd, lmd_normalised, opening_series, pearson, std_ratio
+from talkface.evaluation.sharpness import drift, sharpness
+from talkface.evaluation.steadiness import Flicker, Seam, jitter
+from talkface.evaluation.sync import opening_energy_lag
+from talkface.landmarks.align import transform
+from talkface.landmarks.describe import describe
+from talkface.landmarks.face import cut_patch
+from talkface.types import FloatArray, Image, Shot, Waveform
+
+MAX_LAG = 5  # frames to either side
+SAMPLED_EVERY = 5  # frames between two looks of the slow measures: CPBD, seam, LPIPS, FID
+DESCRIBED_EVERY = 10  # frames between two looks at who it is
+
+
+class FaceDescriber(Protocol):
+    """Network that says who a face is."""
+
+    def embed(self, image: Image, landmarks: FloatArray) -> FloatArray:
+        """`[D]` embedding of one face."""
+        ...
+
+
+class PictureJudge(Protocol):
+    """Measure of frame pairs that keeps its own sum."""
+
+    name: str
+
+    def add(self, made: Image, real: Image) -> None:
+        """Take one pair of `[256, 256, 3]` crops."""
+        ...
+
+    def result(self) -> float:
+        """Value over all pairs so far; starts anew afterwards."""
+        ...
+
+
+class LipJudge(Protocol):
+    """Measure of lips against sound."""
+
+    def scores(self, footage: Footage, length: int, speech: Waveform) -> dict[str, float]:
+        """`lse_c`, `lse_d` and `av_offset`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Measures whose networks the user must bring.
+
+    Attributes:
+        arcface: for `csim_arcface`.
+        pictures: for `lpips` and `fid`.
+        syncnet: for `lse_c`, `lse_d`, `av_offset`.
+    """
+
+    arcface: FaceDescriber | None = None
+    pictures: Sequence[PictureJudge] = ()
+    syncnet: LipJudge | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one video reached.
+
+    Attributes:
+        name: of the video or system.
+        scores: by the names of `measures.MEASURES`; measures that were not taken are absent, failed ones NaN.
+        curves: `opening` and `sharpness`, `[T]` each, NaN where no face was found.
+        alignment: `frame` or `face`, see `footage.compared_crops`.
+    """
+
+    name: str
+    scores: dict[str, float]
+    curves: dict[str, FloatArray] = field(repr=False)
+    alignment: str
+
+
+def compare(
+    made: Footage,
+    real: Footage,
+    photo: Shot,
+    judges: Judges,
+    *,
+    alignment: Alignment = "auto",
+    track: Track = untracked,
+) -> Row:
+    """Every measure of one made video against the real one, over the frames that both cover.
+
+    Args:
+        made: what is judged.
+        real: what it is judged by.
+        photo: the person, for identity.
+        judges: networks that the user brought.
+        alignment: see `compared_crops`.
+        track: progress bar.
+    """
+    length = common_length(made, real)
+    to_made, to_real, taken = compared_crops(made, real, alignment)
+    landmarks = made.landmarks[:length]
+    ours, theirs = transform(to_made, landmarks), transform(to_real, real.landmarks[:length])
+    scores = _lip_scores(ours, theirs)
+    speech = sound_of([made, real])
+    pixels = _PixelScores(photo, judges)
+    pairs = zip(made.frames(), real.frames(), landmarks, strict=False)
+    for image, target, points in track(pairs, length, f"measuring {made.name}"):
+        crops = cut_patch(image, to_made, COMPARED_SIZE), cut_patch(target, to_real, COMPARED_SIZE)
+        pixels.add(Shot(image, points), *crops)
+    scores |= pixels.scores() | _motion_scores(landmarks)
+    if speech is not None:
+        scores |= _voice_scores(made, length, speech, judges)
+    curves = {"opening": opening_series(landmarks), "sharpness": np.array(pixels.sharpness)}
+    return Row(made.name, scores, curves, taken)
+
+
+def _lip_scores(ours: FloatArray, theirs: FloatArray) -> dict[str, float]:
+    openings, real_openings = opening_series(ours), opening_series(theirs)
+    shift = best_lag(openings, real_openings, MAX_LAG)
+    return {
+        "opening_r": pearson(openings, real_openings),
+        "opening_r_best": shift.r,
+        "opening_lag": float(shift.lag),
+        "opening_std": std_ratio(openings, real_openings),
+        "lmd_norm": lmd_normalised(ours, theirs),
+        "lmd_mean": lmd(ours, theirs),
+        "lmd_sum": lmd(ours, theirs, "sum"),
+        "f_lmd": f_lmd(ours, theirs),
+    }
+
+
+def _motion_scores(landmarks: FloatArray) -> dict[str, float]:
+    blinks = find_blinks(landmarks, FPS)
+    return {
+        "faceless": float(1 - np.isfinite(landmarks[:, 0, 0]).mean()),
+        "blink_rate": blinks.rate,
+        "blink_duration": blinks.duration_s,
+        "head_diversity": head_diversity(landmarks),
+        "jitter": jitter(landmarks),
+    }
+
+
+def _voice_scores(made: Footage, length: int, speech: Waveform, judges: Judges) -> dict[str, float]:
+    landmarks = made.landmarks[:length]
+    found = opening_energy_lag(opening_series(landmarks), speech, FPS)
+    beats, onsets = motion_beats(landmarks, FPS), speech_onsets(speech, FPS, length)
+    scores = {"energy_r": found.r, "energy_lag": float(found.lag), "beat_alignment": beat_alignment(beats, onsets, FPS)}
+    return scores | (judges.syncnet.scores(made, length, speech) if judges.syncnet is not None else {})
+
+
+class _PixelScores:
+    """Frame pairs one by one -> what their pixels tell; holds numbers, no frames but the last three."""
+
+    def __init__(self, photo: Shot, judges: Judges) -> None:
+        self._judges, self._photo = judges, photo
+        self._dlib = describe(photo.image, photo.landmarks)
+        self._arcface = judges.arcface.embed(photo.image, photo.landmarks) if judges.arcface else None
+        self._flicker, self._seam = Flicker(), Seam(photo)
+        self._found: dict[str, list[float]] = {}
+        self.sharpness: list[float] = []
+
+    def add(self, shot: Shot, crop: Image, real_crop: Image) -> None:
+        """Take the next whole made frame with its landmarks (NaN without a face), and the crops to compare."""
+        sampled = len(self.sharpness) % SAMPLED_EVERY == 0
+        self._note("ssim", ssim(crop, real_crop))
+        self._note("error", mean_squared_error(crop, real_crop))
+        self._flicker.add(crop)
+        if sampled:
+            self._note("cpbd", cpbd(crop))
+            for judge in self._judges.pictures:
+                judge.add(crop, real_crop)
+        if not np.isfinite(shot.landmarks).all():
+            self.sharpness.append(float("nan"))
+            return
+        face, mouth = sharpness(shot.image, shot.landmarks)
+        self.sharpness.append(face)
+        self._note("mouth_sharpness", mouth)
+        if sampled:
+            self._seam.add(shot)
+        if (len(self.sharpness) - 1) % DESCRIBED_EVERY == 0 or "identity_distance" not in self._found:
+            self._describe(shot)
+
+    def _describe(self, shot: Shot) -> None:
+        if shot.image is self._photo.image and "identity_distance" in self._found:
+            return  # a photo held still stays who it is
+        descriptor = describe(shot.image, shot.landmarks)
+        self._note("identity_distance", descriptor_distance(self._dlib, descriptor))
+        self._note("csim_dlib", cosine(self._dlib, descriptor))
+        if self._judges.arcface is not None and self._arcface is not None:
+            embedding = self._judges.arcface.embed(shot.image, shot.landmarks)
+            self._note("csim_arcface", cosine(self._arcface, embedding))
+
+    def scores(self) -> dict[str, float]:
+        """Means over the frames; PSNR of the mean squared error, so that equal frames do not make it infinite."""
+        means = {name: _mean(values) for name, values in self._found.items()}
+        error = means.pop("error")
+        return {
+            **means,
+            "psnr": psnr_of(error),
+            "sharpness": _mean(self.sharpness),
+            "drift": drift(np.array(self.sharpness)),
+            "seam": self._seam.height,
+            "flicker": self._flicker.pixels,
+            "brightness_flicker": self._flicker.brightness,
+            **{judge.name: judge.result() for judge in self._judges.pictures},
+        }
+
+    def _note(self, name: str, value: float) -> None:
+        self._found.setdefault(name, []).append(value)
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("nan")

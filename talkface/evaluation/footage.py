@@ -1,0 +1,216 @@
+"""Video file or photo -> frames at 25 per second with one tracked face, and the crop in which two of them compare.
+
+Rules for two videos that differ: both are resampled by time to 25 frames/s; what both cover is compared; a made video
+of another size is resized to the real one where both show the face at the same place, else each is cropped around its
+own face so that eyes and nose coincide.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from talkface.audio.io import read_waveform
+from talkface.errors import ConfigError, MediaError, NoFaceError
+from talkface.evaluation.clips import crop_matrix
+from talkface.evaluation.landmark import MIN_FRAMES
+from talkface.landmarks.align import fit_similarity
+from talkface.landmarks.detect import Detector, FaceTracker
+from talkface.landmarks.face import Box, cut_patch, overlap
+from talkface.landmarks.layout import STABLE
+from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform
+from talkface.video.read import probe_video, read_frames, read_photo
+from talkface.video.write import VideoWriter
+
+FPS: Fraction = DEFAULT_FPS  # every measure is taken at this rate
+CONFIRM_EVERY = 5  # frames between two looks of the detector: a face that leaves is missed after at most so many
+COMPARED_SIZE = 256  # pixels, side of the crop in which two videos are compared
+COMPARED_FACTOR = 1.6  # side of that crop over the larger side of the landmarks' bounding box over the clip
+SAME_ASPECT = 0.02  # relative difference of aspect ratios below which a video is resized, not re-framed
+SAME_PLACE = 0.5  # overlap of the two faces' boxes above which both show the face at the same place
+
+Alignment = Literal["auto", "frame", "face"]
+Track = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
+"""Passes items on and shows a progress bar: items, how many there will be if known, what is done with them."""
+
+
+def untracked(items: Iterable[Any], count: int | None, words: str) -> Iterable[Any]:
+    """No progress bar."""
+    return items
+
+
+@dataclass(frozen=True)
+class Footage:
+    """One video, or a photo held still, with the landmarks of its face.
+
+    Attributes:
+        name: what tables call it.
+        path: the video; None for a photo.
+        photo: `[H, W, 3]` the photo; None for a video.
+        landmarks: `[T, 68, 2]` pixels at 25 frames/s, NaN where no face was found.
+        size: width, height in pixels.
+        speech: its sound, 16 kHz; None where it has none.
+        stored_fps: frames per second of the file.
+    """
+
+    name: str
+    path: Path | None
+    photo: Image | None = field(repr=False)
+    landmarks: FloatArray = field(repr=False)
+    size: tuple[int, int]
+    speech: Waveform | None = field(repr=False, default=None)
+    stored_fps: Fraction = FPS
+
+    def __len__(self) -> int:
+        return len(self.landmarks)
+
+    @property
+    def duration_s(self) -> float:
+        return len(self) / float(FPS)
+
+    def frames(self) -> Iterator[Image]:
+        """`[H, W, 3]` frames at 25 per second, as many as there are landmarks; may be called again."""
+        if self.path is None:
+            assert self.photo is not None
+            yield from repeat(self.photo, len(self))
+            return
+        for (image, _), _ in zip(read_frames(self.path, FPS), range(len(self)), strict=False):
+            yield image
+
+    def seen(self) -> FloatArray:
+        """Frames `[T]` (bool) with a face."""
+        return np.isfinite(self.landmarks[:, 0, 0])
+
+
+def load_footage(path: Path, detector: Detector, name: str = "", track: Track = untracked) -> Footage:
+    """Track the face of a video at 25 frames/s.
+
+    Raises:
+        MediaError: no video, or shorter than 8 frames.
+        NoFaceError: fewer than 8 frames show a face.
+    """
+    info = probe_video(path)
+    landmarks = _landmarks(path, detector, info.duration_s, track)
+    if len(landmarks) < MIN_FRAMES:
+        raise MediaError(f"{path} is {len(landmarks) / float(FPS):.2f} s long, expected at least 0.32 s to measure")
+    if np.isfinite(landmarks[:, 0, 0]).sum() < MIN_FRAMES:
+        raise NoFaceError(f"no face found in {path}: measuring needs a face that looks at the camera")
+    speech = read_waveform(path) if info.has_sound else None
+    return Footage(name or path.stem, path, None, landmarks, info.size, speech, info.fps)
+
+
+def photo_footage(photo: Image, length: int, detector: Detector, name: str, origin: str) -> Footage:
+    """A photo held still for `length` frames; the detector looks at it once, as it does at a video's frame.
+
+    Raises:
+        NoFaceError: no face in the photo; `origin` names it.
+    """
+    points = next(_tracked([photo], detector))
+    if not np.isfinite(points).all():
+        raise NoFaceError(f"no face found in {origin}: give a photo whose face looks at the camera")
+    size = (photo.shape[1], photo.shape[0])
+    return Footage(name, None, photo, np.repeat(points[None], length, 0), size)
+
+
+def first_frame(real: Footage) -> Image:
+    """First frame with a face: what stands for the photo where none is given."""
+    first = int(np.argmax(real.seen()))
+    return next(image for index, image in enumerate(real.frames()) if index == first)
+
+
+def load_photo_or_frame(photo: Path | None, real: Footage) -> tuple[Image, str]:
+    """The given photo, or the real video's first frame with a face; and what to call it."""
+    if photo is not None:
+        return read_photo(photo), str(photo)
+    return first_frame(real), f"the first frames of {real.path}"
+
+
+def reencode(real: Footage, out: Path, detector: Detector, name: str, track: Track = untracked) -> Footage:
+    """The real video through the encoder of made videos, and tracked again: what codec and detector alone change."""
+    with VideoWriter(out, real.size, FPS, comment="real video, re-encoded", force=True) as writer:
+        for image in track(real.frames(), len(real), f"encoding {real.name}"):
+            writer.write(image)
+    landmarks = _landmarks(out, detector, real.duration_s, track)
+    return Footage(name, out, None, landmarks, probe_video(out).size, real.speech)
+
+
+def common_length(made: Footage, real: Footage) -> int:
+    """Frames that both cover."""
+    return min(len(made), len(real))
+
+
+def compared_crops(made: Footage, real: Footage, alignment: Alignment = "auto") -> tuple[FloatArray, FloatArray, str]:
+    """Maps from pixels of both videos to one fixed square of 256 px around the face.
+
+    The square's side is 1.6 times the landmarks' extent over the real clip: brow to chin with some forehead and neck.
+
+    Args:
+        made: what is judged.
+        real: what it is judged by.
+        alignment: `frame` resizes the made frame to the real one's size; `face` moves the made video by one similarity
+            so that its median eyes and nose lie on the real one's; `auto` takes `frame` where the aspect ratios agree
+            within 2 % and the median face boxes overlap by half, else `face`.
+
+    Returns:
+        `[2, 3]` for the made video, `[2, 3]` for the real one, and which alignment was taken.
+
+    Raises:
+        ConfigError: `frame` was asked for and the aspect ratios differ.
+    """
+    width, height = real.size
+    to_crop, side = crop_matrix(real.landmarks, width, height, COMPARED_FACTOR)
+    to_crop = to_crop * (COMPARED_SIZE / side)
+    scale = np.array([width / made.size[0], height / made.size[1]])
+    same_aspect = abs(scale[0] / scale[1] - 1) <= SAME_ASPECT
+    if alignment == "frame" and not same_aspect:
+        raise ConfigError(
+            f"{made.name} is {made.size[0]}x{made.size[1]} and {real.name} {width}x{height}: frames of another shape "
+            "cannot be compared pixel by pixel; use --align face"
+        )
+    ours, theirs = median_points(made.landmarks), median_points(real.landmarks)
+    together = same_aspect and overlap(_box(ours * scale), _box(theirs)) >= SAME_PLACE
+    if alignment == "frame" or (alignment == "auto" and together):
+        return to_crop @ _square(np.column_stack([np.diag(scale), np.zeros(2)])), to_crop, "frame"
+    return to_crop @ _square(fit_similarity(ours[STABLE], theirs[STABLE])), to_crop, "face"
+
+
+def cropped(images: Iterable[Image], matrix: FloatArray) -> Iterator[Image]:
+    """Each image's `[256, 256, 3]` crop."""
+    for image in images:
+        yield cut_patch(image, matrix, COMPARED_SIZE)
+
+
+def median_points(landmarks: FloatArray) -> FloatArray:
+    """`[68, 2]` median of each landmark over the frames with a face."""
+    return np.asarray(np.median(landmarks[np.isfinite(landmarks[:, 0, 0])].astype(np.float64), axis=0))
+
+
+def sound_of(footages: Sequence[Footage]) -> Waveform | None:
+    """The first sound there is: a made video without one is heard with the real one's."""
+    return next((one.speech for one in footages if one.speech is not None), None)
+
+
+def _landmarks(path: Path, detector: Detector, duration_s: float | None, track: Track) -> FloatArray:
+    count = None if duration_s is None else max(1, round(duration_s * FPS))
+    images = (image for image, _ in track(read_frames(path, FPS), count, f"tracking {path.name}"))
+    return np.stack(list(_tracked(images, detector)))
+
+
+def _tracked(images: Iterable[Image], detector: Detector) -> Iterator[FloatArray]:
+    tracker = FaceTracker(detector, every=CONFIRM_EVERY)
+    for image in images:
+        face = tracker.track(image)
+        yield np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks
+
+
+def _square(matrix: FloatArray) -> FloatArray:
+    return np.concatenate([matrix, [[0.0, 0.0, 1.0]]])
+
+
+def _box(points: FloatArray) -> Box:
+    (left, top), (right, bottom) = points.min(0), points.max(0)
+    return float(left), float(top), float(right), float(bottom)

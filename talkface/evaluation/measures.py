@@ -1,0 +1,82 @@
+"""Name of a measure -> its label, unit, and which way is better; the order of every table."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["higher", "lower", "like real", "zero"]
+
+
+@dataclass(frozen=True)
+class MeasureInfo:
+    """How tables show one measure; its definition stands in the docstring of the function that takes it.
+
+    Attributes:
+        name: key in JSON lines and CSV.
+        group: heading in tables.
+        label: what tables print.
+        unit: printed behind the label.
+        better: which way is better; `like real` where the real video's own value is the aim.
+        about: what is measured, in a few words. Pictures are compared on a 256x256 face crop fixed over the clip.
+    """
+
+    name: str
+    group: str
+    label: str
+    unit: str
+    better: Better
+    about: str
+
+
+_GROUPS: dict[str, list[tuple[str, str, str, Better, str]]] = {
+    "lips": [
+        ("opening_r", "opening r", "", "higher", "correlation of the inner-lip opening with the real one's, lag 0"),
+        ("opening_r_best", "opening r, best lag", "", "higher", "the same at the best lag within ±5 frames"),
+        ("opening_lag", "best lag", "frames", "zero", "by how much the made mouth is late, at 25 frames/s"),
+        ("opening_std", "opening range", "of real", "like real", "deviation of the opening over the real one's"),
+        ("lmd_norm", "LMD, of eye distance", "", "lower", "mean of 20 centred mouth points over the eye distance"),
+        ("lmd_mean", "LMD, mean of 20", "px", "lower", "as the papers' formula reads, pixels of the crop"),
+        ("lmd_sum", "LMD, sum of 20", "px", "lower", "as ATVGnet's script computes it, pixels of the crop"),
+        ("f_lmd", "F-LMD", "px", "lower", "all 68 points, centred, pixels of the crop"),
+    ],
+    "voice": [
+        ("energy_r", "opening-loudness r", "", "like real", "correlation of opening and sound level at its best lag"),
+        ("energy_lag", "opening-loudness lag", "frames", "like real", "that lag; positive where the mouth is late"),
+        ("lse_c", "LSE-C", "", "higher", "SyncNet: median less least distance over ±15 frames"),
+        ("lse_d", "LSE-D", "", "lower", "SyncNet: distance at the best shift"),
+        ("av_offset", "AV offset", "frames", "zero", "SyncNet: the best shift; positive where the sound is late"),
+    ],
+    "picture": [
+        ("ssim", "SSIM", "", "higher", "Gaussian window 11x11, sigma 1.5, luma"),
+        ("psnr", "PSNR", "dB", "higher", "of the clip's mean squared error, RGB, in floating point"),
+        ("lpips", "LPIPS", "", "lower", "torchmetrics, every 5th frame"),
+        ("fid", "FID", "", "lower", "torchmetrics, Inception pool3, every 5th frame; few frames bias it"),
+        ("cpbd", "CPBD", "", "like real", "share of edges that look sharp, every 5th frame"),
+        ("sharpness", "sharpness, face", "grey levels", "like real", "Laplacian's deviation in an upright face patch"),
+        ("mouth_sharpness", "sharpness, mouth", "grey levels", "like real", "the same in the mouth's box"),
+        ("drift", "sharpness, end/start", "", "like real", "last fifth over first fifth: 1 holds, below it fades"),
+        ("seam", "seam", "grey levels", "like real", "largest lasting step around the mouth, beyond the photo's"),
+    ],
+    "person": [
+        ("identity_distance", "identity distance", "", "lower", "dlib descriptor to the photo: one person below 0.6"),
+        ("csim_dlib", "CSIM, dlib", "", "higher", "cosine of dlib descriptors: not ArcFace, not the papers' CSIM"),
+        ("csim_arcface", "CSIM, ArcFace", "", "higher", "cosine to the photo by the given ONNX network"),
+        ("faceless", "frames without face", "share", "lower", "share of the frames in which no face is found"),
+    ],
+    "motion": [
+        ("blink_rate", "blinks", "per s", "like real", "spells below .78 of this person's open eyes"),
+        ("blink_duration", "blink duration", "s", "like real", "mean time with the eyes less than open"),
+        ("head_diversity", "head diversity", "degrees", "like real", "deviation of pitch, yaw and roll"),
+        ("beat_alignment", "beat alignment", "", "like real", "head turns at speech onsets, 0.12 s tolerance"),
+        ("flicker", "flicker", "grey levels", "like real", "pixels against the mean of their neighbours in time"),
+        ("brightness_flicker", "brightness flicker", "grey levels", "like real", "the same of the mean luma"),
+        ("jitter", "jitter", "1/1000 eye distance", "like real", "tremble of eye corners and nose"),
+    ],
+}
+
+MEASURES = tuple(
+    MeasureInfo(name, group, label, unit, better, about)
+    for group, rows in _GROUPS.items()
+    for name, label, unit, better, about in rows
+)
+
+BY_NAME = {one.name: one for one in MEASURES}

@@ -1,0 +1,138 @@
+"""Made video and real video -> three rows: the made one, the photo held still (floor), the real one again (ceiling)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from talkface.errors import MediaError
+from talkface.evaluation.compare import Judges, Row, compare
+from talkface.evaluation.footage import (
+    FPS,
+    Alignment,
+    Footage,
+    Track,
+    common_length,
+    load_footage,
+    load_photo_or_frame,
+    photo_footage,
+    reencode,
+    untracked,
+)
+from talkface.landmarks.detect import Detector
+from talkface.types import Shot
+
+STILL, REAL = "photo only", "real"
+LENGTH_SLACK = 2  # frames by which two videos may differ in length without a remark
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What to measure.
+
+    Attributes:
+        made: the made video.
+        real: the real one.
+        photo: the photo that `made` was made from; None takes the real video's first frame with a face.
+        name: of the made video's row.
+        clip: of the pair, in lists of many.
+        speaker: who speaks; several clips of one speaker are averaged.
+    """
+
+    made: Path
+    real: Path
+    photo: Path | None = None
+    name: str = ""
+    clip: str = ""
+    speaker: str = ""
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What was measured.
+
+    Attributes:
+        pair: the files.
+        rows: made, photo only, real.
+        notes: remarks on how two unlike videos were compared.
+        footages: by row name, and `source` for the real video as it came.
+    """
+
+    pair: Pair
+    rows: Sequence[Row]
+    notes: Sequence[str]
+    footages: dict[str, Footage] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every measurement needs.
+
+    Attributes:
+        detector: landmark backend for real and made videos alike.
+        folder: where re-encoded videos go.
+        judges: networks that the user brought.
+        alignment: see `footage.compared_crops`.
+        silent: allow pairs without any sound.
+        track: progress bar.
+    """
+
+    detector: Detector
+    folder: Path
+    judges: Judges = field(default_factory=Judges)
+    alignment: Alignment = "auto"
+    silent: bool = False
+    track: Track = untracked
+
+
+def score_pair(pair: Pair, bench: Bench) -> PairResult:
+    """Measure one made video beside the photo and the real video.
+
+    The real row is the real video sent once more through our encoder and detector: nothing can score better, and how
+    far it is from perfect is what codec and detector alone cost.
+
+    Raises:
+        MediaError: a file that is missing or no video; no sound in either and `silent` is off.
+        NoFaceError: a video or the photo shows no face.
+    """
+    real = load_footage(pair.real, bench.detector, REAL, bench.track)
+    made = load_footage(pair.made, bench.detector, pair.name or pair.made.stem, bench.track)
+    if made.speech is None and real.speech is None and not bench.silent:
+        raise MediaError(
+            f"neither {pair.made} nor {pair.real} has sound, so lips and voice cannot be compared: "
+            "add --silent to measure the rest"
+        )
+    image, origin = load_photo_or_frame(pair.photo, real)
+    still = photo_footage(image, len(real), bench.detector, STILL, origin)
+    photo = Shot(image, still.landmarks[0])
+    again = reencode(real, bench.folder / f"{pair.real.stem}_again.mp4", bench.detector, REAL, bench.track)
+    rows = [
+        compare(one, real, photo, bench.judges, alignment=bench.alignment, track=bench.track)
+        for one in (made, still, again)
+    ]
+    footages = {made.name: made, STILL: still, REAL: again, "source": real}
+    return PairResult(pair, rows, _notes(made, real, rows[0]), footages)
+
+
+def _notes(made: Footage, real: Footage, row: Row) -> list[str]:
+    notes = []
+    difference = len(made) - len(real)
+    if abs(difference) > LENGTH_SLACK:
+        covered = common_length(made, real) / float(FPS)
+        notes.append(
+            f"{made.name} lasts {made.duration_s:.2f} s, the real video {real.duration_s:.2f} s: "
+            f"the first {covered:.2f} s are compared"
+        )
+    for one in (made, real):
+        if one.stored_fps != FPS:
+            notes.append(f"{one.name} has {float(one.stored_fps):.3g} frames/s: resampled by time to 25")
+    if row.alignment == "face":
+        notes.append(
+            f"{made.name} frames the face unlike the real video: both are cropped so that eyes and nose coincide"
+        )
+    elif made.size != real.size:
+        width, height = real.size
+        notes.append(f"{made.name} is {made.size[0]}x{made.size[1]}: resized to the real video's {width}x{height}")
+    if made.speech is None:
+        heard = "the real video's sound is heard" if real.speech is not None else "there is no sound: no voice measures"
+        notes.append(f"{made.name} is silent: {heard}")
+    return notes
