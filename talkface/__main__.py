@@ -16,7 +16,7 @@ from talkface import __version__, cli
 from talkface.errors import TalkfaceError
 
 ORDER = (
-    *("animate", "reenact", "embed", "finetune", "demo", "verify", "doctor", "weights", "prepare", "train"),
+    *("animate", "batch", "reenact", "embed", "finetune", "demo", "verify", "doctor", "weights", "prepare", "train"),
     *("evaluate", "benchmark"),
 )
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended

@@ -1,0 +1,141 @@
+"""`talkface batch MANIFEST --out DIR` -> a video per row, results and a gallery; the same command resumes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from talkface.cli.animate import ALIASES
+from talkface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from talkface.inference.batch import BatchProgress
+    from talkface.inference.batch_results import Outcome
+    from talkface.inference.batch_rows import Row
+
+SHOWN = 20  # failed rows in the table; results.jsonl has all
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("batch")(batch)
+
+
+def batch(
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MANIFEST|PHOTOS",
+            help="CSV or JSON lines with photo, speech and any option of animate; or a photo, or a folder of photos.",
+        ),
+    ],
+    speech: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SPEECH]", help="Folder of speech, or one file: every photo speaks all of it."),
+    ] = None,
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the videos; a path, or a URL such as s3://...")] = (
+        "batch"
+    ),
+    workers: Annotated[int, typer.Option(min=0, help="Processes, one thread each. (default: one per core)")] = 0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed; changed rows are always tried.")
+    ] = False,
+    common: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="OPTION=VALUE for rows that do not set it themselves, such as still=true."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Make many videos: a manifest of rows, or every photo with every speech.
+
+    May be stopped or killed at any moment; the same command goes on where it was.
+    A row that fails never stops the others.
+    Its reason is in results.jsonl and in gallery.html beside the videos.
+    Exit code 1 when a row failed.
+    """
+    from talkface.inference.batch import batch as make_videos
+    from talkface.scale.workers import LocalWorkers
+
+    rows = batch_rows(manifest, speech, parse_common(common or []))
+    with _batch_progress(len(rows), quiet) as report:
+        outcomes = make_videos(
+            rows, out, workers=LocalWorkers(workers), device=device, retry_failed=retry_failed, progress=report
+        )
+    if not quiet:
+        _show(outcomes, out)
+    failed = sum(outcome.failed for outcome in outcomes)
+    if failed:
+        raise typer.Exit(1)
+
+
+def batch_rows(manifest: Path, speech: Path | None, common: dict[str, object]) -> "list[Row]":
+    """Rows of a manifest, or of a grid.
+
+    Raises:
+        ConfigError: see `inference.batch_rows`; or a folder of photos without speech.
+    """
+    from talkface.inference.batch_rows import grid_rows, read_manifest
+
+    if speech is not None:
+        return grid_rows(manifest, speech, common)
+    if manifest.is_dir():
+        raise ConfigError(f"{manifest} is a folder: give one of speech behind it, or a manifest file instead")
+    return read_manifest(manifest, common, ALIASES)
+
+
+def parse_common(items: Sequence[str]) -> dict[str, object]:
+    """`["still=true", "fps=30"]` -> option -> text.
+
+    Raises:
+        ConfigError: an item without `=`.
+    """
+    pairs = [item.partition("=") for item in items]
+    for (name, equals, _), item in zip(pairs, items, strict=True):
+        if not equals or not name:
+            raise ConfigError(f"--set {item!r} must look like OPTION=VALUE, such as still=true")
+    return {name: value for name, _, value in pairs}
+
+
+@contextmanager
+def _batch_progress(total: int, quiet: bool) -> "Iterator[Callable[[BatchProgress], None] | None]":
+    """Progress bar over rows, with frames and failures; None when `quiet`."""
+    if quiet:
+        yield None
+        return
+    console = Console(stderr=True)
+    columns = [
+        TextColumn("batch"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rows, {task.fields[frames]} frames, {task.fields[failed]} failed"),
+        TimeRemainingColumn(),
+    ]
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("batch", total=total, frames=0, failed=0)
+
+        def report(progress: "BatchProgress") -> None:
+            bar.update(task, completed=progress.finished, frames=progress.frames, failed=progress.failed)
+
+        yield report
+
+
+def _show(outcomes: "Sequence[Outcome]", out: str) -> None:
+    """Print what was made and what failed."""
+    done = [outcome for outcome in outcomes if not outcome.failed]
+    failed = [outcome for outcome in outcomes if outcome.failed]
+    if failed:
+        table = Table("row", "photo", "failed because", title=f"{len(failed)} failed", title_justify="left")
+        for outcome in failed[:SHOWN]:
+            table.add_row(str(outcome.row), ", ".join(outcome.photo), outcome.reason)
+        Console().print(table)
+        if len(failed) > SHOWN:
+            print(f"and {len(failed) - SHOWN} more")
+    frames, seconds = sum(outcome.num_frames for outcome in done), sum(outcome.duration_s for outcome in done)
+    print(f"{len(done)} of {len(outcomes)} videos, {frames} frames, {seconds:.1f} s -> {out}")
+    print(f"look at {out.rstrip('/')}/gallery.html; {len(failed)} failed, listed in results.jsonl")

@@ -1,0 +1,240 @@
+"""One task of a batch -> its result, in whatever process or machine works on it."""
+
+import base64
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache, lru_cache
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from talkface.audio.io import SpeechStream, open_speech
+from talkface.checkpoints.format import file_hash
+from talkface.checkpoints.registry import find_weights
+from talkface.errors import CheckpointError, TalkfaceError
+from talkface.inference.animate import OutputOptions, driven_track, write_track
+from talkface.inference.animator import Animator, Subject, Track, load_animator
+from talkface.inference.batch_results import Outcome, save_outcome
+from talkface.inference.batch_rows import Networks, Row
+from talkface.inference.photos import Shots, load_shots
+from talkface.landmarks.detect import Detector, load_detector
+from talkface.scale.storage import Folder, local_copies
+from talkface.scale.workers import tick
+from talkface.video.read import read_frames
+
+WORK = ".work"  # sub-folder where videos lie until they are whole
+THUMBNAIL_WIDTH = 240  # pixels
+THUMBNAIL_QUALITY = 70
+THUMBNAIL_FRAME = 20  # of the video, or its last one before that
+SUBJECTS_KEPT = 2  # people that a worker keeps ready: rows of one photo come one after the other
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no result, in one line."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A speech that was listened to.
+
+    Attributes:
+        track: what it drives.
+        sound: for the sound track; holds no samples.
+    """
+
+    track: Track
+    sound: SpeechStream
+
+
+@dataclass(frozen=True)
+class EnrollTask:
+    """Find the faces of one person's photos -> `Shots`."""
+
+    key: str
+    photos: tuple[str, ...]
+    face: int | None
+    detector: str
+
+
+@dataclass(frozen=True)
+class ListenTask:
+    """Listen to one speech -> `Heard`."""
+
+    key: str
+    speech: str
+    fps: Fraction
+    networks: "Loaded"
+
+
+@dataclass(frozen=True)
+class RenderTask:
+    """Write one row's video -> `Outcome`.
+
+    Attributes:
+        row: what to make.
+        key: of its outcome.
+        shots: the person's faces.
+        shots_key: tells people apart.
+        heard: the speech; None where landmarks drive a silent video.
+        networks: what makes it.
+        folder: where the video goes.
+    """
+
+    row: Row
+    key: str
+    shots: Shots
+    shots_key: str
+    heard: Heard | None
+    networks: "Loaded"
+    folder: Folder
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Networks, the device they run on, and the hashes that their files must have on every machine."""
+
+    networks: Networks
+    device: str
+    hashes: tuple[tuple[str, str], ...]
+
+
+Task = EnrollTask | ListenTask | RenderTask
+Result = Shots | Heard | Outcome | Failure
+
+
+def work(task: Task) -> Result:
+    """Work on one task; every mistake becomes a `Failure`, so that one bad row never stops the rest."""
+    _one_thread_each()
+    try:
+        if isinstance(task, EnrollTask):
+            return _enroll(task)
+        if isinstance(task, ListenTask):
+            return _listen(task)
+        return _render(task)
+    except TalkfaceError as error:
+        return Failure(str(error))
+    except MemoryError:
+        return Failure("not enough memory: use a smaller photo, or fewer workers")
+    except OSError as error:
+        return Failure(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001 - the door of a worker: a fault in one row is that row's failure
+        return Failure(f"fault in talkface: {type(error).__name__}: {error}")
+
+
+@cache
+def _one_thread_each() -> None:
+    """The workers are the parallelism; threads inside them would wait for each other."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _enroll(task: EnrollTask) -> Shots:
+    with local_copies(task.photos) as photos:
+        return load_shots(photos if len(photos) > 1 else photos[0], _detector(task.detector), task.face)
+
+
+def _listen(task: ListenTask) -> Heard:
+    with local_copies([task.speech]) as paths:
+        sound = open_speech(paths[0])
+        track = _animator(task.networks).listen(sound, task.fps)
+    return Heard(track, replace(sound, kept=None))
+
+
+def _render(task: RenderTask) -> Outcome:
+    start = time.perf_counter()
+    row, heard = task.row, task.heard
+    animator = _animator(task.networks)
+    subject = _subject(task.shots_key, task.networks, lambda: animator.subject(task.shots))
+    landmarks = [row.picture.landmarks] if row.picture.landmarks else []
+    speech = [row.speech] if heard else []
+    with local_copies([*landmarks, *speech]) as inputs, task.folder.scratch(WORK) as scratch:
+        if landmarks:
+            track = driven_track(subject, inputs[0], row.motion.fps)
+        else:
+            assert heard is not None, "neither speech nor landmarks: refused when the manifest was read"
+            track = heard.track
+        sound = replace(heard.sound, path=inputs[-1]) if heard else None
+        video, points = scratch / f"video{Path(row.out).suffix.lower()}", scratch / "landmarks.npz"
+        output = OutputOptions(
+            crop=row.picture.crop,
+            panel=row.picture.panel,
+            save_landmarks=points if row.picture.save_landmarks else None,
+            encoder_threads=1,
+        )
+        made = write_track(
+            animator, subject, track, sound, video, options=row.motion, output=output, progress=lambda *_: tick()
+        )
+        outcome = Outcome(
+            row=row.number,
+            key=task.key,
+            out=row.out,
+            photo=list(row.photos),
+            speech=row.speech,
+            title=row.title,
+            num_frames=made.num_frames,
+            fps=str(made.fps),
+            duration_s=made.duration_s,
+            size=made.size,
+            num_bytes=video.stat().st_size,
+            notes=made.notes,
+            seconds=round(time.perf_counter() - start, 3),
+            thumbnail=_thumbnail(video),
+        )
+        if row.picture.save_landmarks:
+            task.folder.put(points, row.picture.save_landmarks)
+        save_outcome(task.folder, outcome)  # before the video: a kill in between leaves a row that is not done
+        task.folder.put(video, row.out)
+    return outcome
+
+
+def _thumbnail(video: Path) -> str:
+    """A small JPEG of an early frame, base64."""
+    ((image, _),) = deque(islice(read_frames(video, None), THUMBNAIL_FRAME + 1), maxlen=1)
+    height = max(1, round(image.shape[0] * THUMBNAIL_WIDTH / image.shape[1]))
+    small = cv2.resize(image, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
+    flags = [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY]
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), flags)
+    return base64.b64encode(data.tobytes()).decode()
+
+
+@cache
+def _detector(name: str) -> Detector:
+    return load_detector(name)
+
+
+@lru_cache(maxsize=4)
+def _animator(loaded: Loaded) -> Animator:
+    """Networks of this process, loaded once; raises `CheckpointError` where another machine has other files."""
+    for name, digest in loaded.hashes:
+        path = find_weights(name)
+        if file_hash(path) != digest:
+            raise CheckpointError(f"{path} is not the network that this batch was started with: install it here too")
+    networks = loaded.networks
+    return load_animator(
+        networks.renderer,
+        loaded.device,
+        audio2landmark=networks.audio2landmark,
+        renderer_weights=networks.renderer_weights,
+        detector=networks.detector,
+    )
+
+
+_subjects: dict[tuple[str, Loaded], Subject] = {}
+
+
+def _subject(key: str, loaded: Loaded, make: Callable[[], Subject]) -> Subject:
+    """The person called `key`, kept ready for the rows that follow."""
+    subject = _subjects.pop((key, loaded), None) or make()
+    while len(_subjects) >= SUBJECTS_KEPT:
+        del _subjects[next(iter(_subjects))]
+    _subjects[key, loaded] = subject
+    return subject

@@ -1,0 +1,197 @@
+"""Path or URL -> a folder whose files are complete or absent, on this disk or wherever fsspec reaches."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from talkface.errors import MediaError, MissingExtraError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+REMOTE = "://"
+CHAINED = "::"
+
+
+def is_url(place: str | Path) -> bool:
+    """Whether `place` names a file system of fsspec (`s3://bucket/x`, `dir::file:///tmp`) rather than a path."""
+    return isinstance(place, str) and (REMOTE in place or CHAINED in place)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One folder, by path or URL; small enough to send to other machines.
+
+    Attributes:
+        place: path, or URL as fsspec takes it. Names below are relative to it, with `/` between their parts.
+    """
+
+    place: str
+
+    @property
+    def path(self) -> Path | None:
+        """The folder as a path, None where it is not on a disk of this machine."""
+        return None if is_url(self.place) else Path(self.place)
+
+    def make(self) -> None:
+        """Make it, with all above it, if it is missing.
+
+        Raises:
+            MediaError: it cannot be made.
+        """
+        try:
+            if self.path is not None:
+                self.path.mkdir(parents=True, exist_ok=True)
+            else:
+                files, root = self._remote()
+                files.makedirs(root, exist_ok=True)
+        except OSError as error:
+            raise MediaError(f"no folder {self.place} can be made ({error}): give another one") from error
+
+    def put(self, source: Path, name: str) -> None:
+        """Move the local file `source` here; readers see all of it or nothing."""
+        if self.path is not None:
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _settle(source, target)
+            return
+        files, root = self._remote()
+        target_name = f"{root}/{name}"
+        files.makedirs(target_name.rpartition("/")[0], exist_ok=True)
+        hidden = _hidden(target_name)
+        files.put_file(str(source), hidden)
+        files.mv(hidden, target_name)
+        source.unlink()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file; readers see all of it or nothing."""
+        if self.path is not None:
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            hidden = Path(_hidden(str(target)))
+            hidden.write_bytes(content)
+            _settle(hidden, target)
+            return
+        files, root = self._remote()
+        target_name = f"{root}/{name}"
+        files.makedirs(target_name.rpartition("/")[0], exist_ok=True)
+        hidden_name = _hidden(target_name)
+        files.pipe_file(hidden_name, content)
+        files.mv(hidden_name, target_name)
+
+    def read_all(self, folder: str, suffix: str) -> dict[str, bytes]:
+        """Contents of all files right in the sub-folder `folder` whose names end in `suffix`, by file name."""
+        if self.path is not None:
+            found = sorted((self.path / folder).glob(f"[!.]*{suffix}"))
+            return {path.name: path.read_bytes() for path in found}
+        files, root = self._remote()
+        if not files.exists(f"{root}/{folder}"):
+            return {}
+        names = [name for name in files.ls(f"{root}/{folder}", detail=False) if name.endswith(suffix)]
+        return {name.rpartition("/")[2]: content for name, content in files.cat(names).items()} if names else {}
+
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes of every file here and below, by name, hidden ones left out."""
+        if self.path is not None:
+            return dict(_local_sizes(self.path))
+        files, root = self._remote()
+        if not files.exists(root):
+            return {}
+        found = files.find(root, detail=True)
+        return {name[len(root) :].lstrip("/"): int(info["size"]) for name, info in found.items()}
+
+    @contextmanager
+    def scratch(self, name: str) -> Iterator[Path]:
+        """A new local folder to work in, from which `put` is a mere rename where this folder is local."""
+        import tempfile
+
+        if self.path is not None:
+            (self.path / name).mkdir(parents=True, exist_ok=True)
+        parent = None if self.path is None else self.path / name
+        with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+    def remove(self, name: str) -> None:
+        """Remove a local sub-folder of scratch; remote ones never have any."""
+        if self.path is not None:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def _remote(self) -> "tuple[AbstractFileSystem, str]":
+        return _open_remote(self.place)
+
+
+@contextmanager
+def local_copies(sources: Sequence[str]) -> Iterator[list[Path]]:
+    """Files at paths as they are, those at URLs as temporary copies that keep their suffixes.
+
+    Raises:
+        MediaError: no such file there.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield [
+            _fetched(source, Path(folder) / str(i)) if is_url(source) else Path(source)
+            for i, source in enumerate(sources)
+        ]
+
+
+def _fetched(source: str, folder: Path) -> Path:
+    files, name = _open_remote(source)
+    target = folder / name.rpartition("/")[2]
+    folder.mkdir()
+    try:
+        files.get_file(name, str(target))
+    except FileNotFoundError as error:
+        raise MediaError(f"no file {source}: check its address") from error
+    return target
+
+
+def _open_remote(place: str) -> "tuple[AbstractFileSystem, Any]":
+    """File system and path of a URL.
+
+    Raises:
+        MissingExtraError: fsspec, or the package behind this kind of address, is not installed.
+        MediaError: no kind of address that fsspec knows.
+    """
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise MissingExtraError(f"{place} is no path on this disk: pip install 'talkface[scale]'") from error
+    try:
+        files, root = url_to_fs(place)
+    except ImportError as error:
+        raise MissingExtraError(f"{place} cannot be reached: {error}") from error
+    except ValueError as error:
+        raise MediaError(f"{place} is no address that can be used: {error}") from error
+    return files, root.rstrip("/")
+
+
+def _hidden(name: str) -> str:
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}.{last}.{uuid4().hex}.part"
+
+
+def _settle(source: Path, target: Path) -> None:
+    """See the content to the disk, then give it its name."""
+    with source.open("rb") as handle:
+        os.fsync(handle.fileno())
+    try:
+        os.replace(source, target)
+    except OSError:
+        source.unlink(missing_ok=True)
+        raise
+
+
+def _local_sizes(root: Path) -> Iterator[tuple[str, int]]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(folder) / name
+            if not name.startswith(".") and path.is_file():
+                yield path.relative_to(root).as_posix(), path.stat().st_size

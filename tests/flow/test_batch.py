@@ -1,0 +1,213 @@
+"""Rows become videos: each input is looked at once, what is done stays done, what is wrong is named."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image as Pillow
+
+from talkface.inference import batch_tasks
+from talkface.inference.batch import batch
+from talkface.inference.batch_rows import make_rows
+from talkface.inference.batch_tasks import EnrollTask, ListenTask, RenderTask, work
+from talkface.scale.workers import Died
+from talkface.video.mark import verify_mark
+
+pytestmark = pytest.mark.flow
+
+
+class Here:
+    """Works in this process, and remembers what it was asked to do."""
+
+    def __init__(self, lose: str = "") -> None:
+        self.tasks: list[object] = []
+        self.lose = lose
+
+    def run(self, next_task, function, on_wait=None):
+        while (task := next_task()) is not None:
+            self.tasks.append(task)
+            lost = isinstance(task, RenderTask) and task.row.out == self.lose
+            yield task, Died() if lost else function(task)
+
+    def count(self, kind: type) -> int:
+        return sum(isinstance(task, kind) for task in self.tasks)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, astronaut):
+    """Two photos of a person, two sounds of 0.3 s, and bad files."""
+    folder = tmp_path_factory.mktemp("desk")
+    face = astronaut[:260, 100:360]
+    Pillow.fromarray(face).save(folder / "ada.png")
+    Pillow.fromarray(np.ascontiguousarray(face[:, ::-1])).save(folder / "bea.png")
+    (folder / "empty.jpg").touch()
+    Pillow.fromarray(np.full((80, 80, 3), 200, np.uint8)).save(folder / "wall.png")
+    rng = np.random.default_rng(0)
+    for name in ("x", "y"):
+        soundfile.write(folder / f"{name}.wav", 0.1 * rng.standard_normal(4800).astype(np.float32), 16_000)
+    (folder / "text.wav").write_text("no sound")
+    return folder
+
+
+@pytest.fixture
+def common(untrained: Path) -> dict[str, object]:
+    return {"renderer": "warp", "audio2landmark": str(untrained)}
+
+
+def pairs(*names: str) -> list[dict[str, object]]:
+    return [dict(zip(("photo", "speech"), name.split("+"), strict=True)) for name in names]
+
+
+def test_photos_and_speech_are_looked_at_once(desk, common, tmp_path):
+    rows = make_rows(pairs("ada.png+x.wav", "bea.png+x.wav", "ada.png+y.wav", "bea.png+y.wav"), desk, common)
+    here, seen = Here(), []
+    outcomes = batch(rows, tmp_path, workers=here, progress=seen.append)
+    assert here.count(EnrollTask) == 2 and here.count(ListenTask) == 2 and here.count(RenderTask) == 4
+    order = [task.row.photos for task in here.tasks if isinstance(task, RenderTask)]
+    assert order == sorted(order), "one person after the other"
+    assert [outcome.out for outcome in outcomes] == ["ada_x.mp4", "bea_x.mp4", "ada_y.mp4", "bea_y.mp4"]
+    assert all(outcome.num_frames == 8 and outcome.size == (260, 260) and outcome.fps == "25" for outcome in outcomes)
+    assert all(verify_mark(tmp_path / outcome.out) for outcome in outcomes)
+    assert (seen[-1].rows, seen[-1].finished, seen[-1].failed, seen[-1].frames) == (4, 4, 0, 32)
+    assert sorted(item.name for item in tmp_path.iterdir() if item.is_dir()) == [".rows"], "nothing half made is left"
+
+
+def test_what_is_done_stays_done_and_what_changed_is_made_again(desk, common, tmp_path):
+    given = pairs("ada.png+x.wav", "ada.png+y.wav", "bea.png+x.wav", "empty.jpg+x.wav")
+    first = batch(make_rows(given, desk, common), tmp_path, workers=Here())
+    stamps = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.mp4")}
+    results = (tmp_path / "results.jsonl").read_bytes()
+
+    again = Here()
+    assert batch(make_rows(given, desk, common), tmp_path, workers=again) == first and not again.tasks
+    assert (tmp_path / "results.jsonl").read_bytes() == results
+
+    (tmp_path / "ada_y.mp4").unlink()
+    (tmp_path / "bea_x.mp4").write_bytes(b"cut short")
+    given[0]["seed"] = 3
+    changed = Here()
+    batch(make_rows(given, desk, common), tmp_path, workers=changed)
+    assert changed.count(RenderTask) == 3 and {path.name for path in tmp_path.glob("*.mp4")} == set(stamps)
+    assert all(verify_mark(path) for path in tmp_path.glob("*.mp4"))
+
+
+def test_the_content_of_a_photo_decides_not_its_date(desk, common, tmp_path):
+    photo = tmp_path / "p.png"
+    photo.write_bytes((desk / "ada.png").read_bytes())
+    rows = make_rows([{"photo": str(photo), "speech": str(desk / "x.wav")}], desk, common)
+    batch(rows, tmp_path / "out", workers=Here())
+    photo.write_bytes(photo.read_bytes())
+    same = Here()
+    batch(rows, tmp_path / "out", workers=same)
+    photo.write_bytes((desk / "bea.png").read_bytes())
+    other = Here()
+    batch(rows, tmp_path / "out", workers=other)
+    assert same.count(RenderTask) == 0 and other.count(RenderTask) == 1
+
+
+def test_bad_rows_are_named_and_stop_nothing(desk, common, tmp_path):
+    given = pairs(
+        "empty.jpg+x.wav", "ada.png+x.wav", "wall.png+x.wav", "ada.png+text.wav", "none.png+x.wav", "empty.jpg+y.wav"
+    )
+    given += [{"photo": "ada.png", "speech": "y.wav", "renderer_weights": "nowhere", "renderer": "hybrid"}]
+    given += [{"photo": "ada.png", "speech": "y.wav", "face": 4, "out": "four.mp4"}]
+    here = Here()
+    outcomes = batch(make_rows(given, desk, common), tmp_path, workers=here)
+    reasons = [outcome.reason for outcome in outcomes]
+    assert [bool(reason) for reason in reasons] == [True, False, True, True, True, True, True, True]
+    wanted = ["empty.jpg is empty", "", "no face found in", "text.wav", "none.png", "empty.jpg", "nowhere", "--face 4"]
+    assert all(word in reason for word, reason in zip(wanted, reasons, strict=True)), reasons
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [line["row"] for line in lines] == list(range(1, 9))
+    assert [line["reason"] for line in lines] == reasons and "thumbnail" not in lines[1]
+    assert here.count(EnrollTask) == 5, "one look at each photo, and one more for another face of it"
+
+
+def test_failed_rows_are_tried_again_when_asked_or_changed(desk, common, tmp_path):
+    photo = tmp_path / "later.png"
+    rows = make_rows([{"photo": str(photo), "speech": str(desk / "x.wav")}, *pairs("empty.jpg+x.wav")], desk, common)
+    batch(rows, tmp_path / "out", workers=Here())
+    photo.write_bytes((desk / "ada.png").read_bytes())
+    came = Here()
+    assert [one.failed for one in batch(rows, tmp_path / "out", workers=came)] == [False, True]
+    assert came.count(EnrollTask) == 1, "the empty photo is still empty"
+    asked = Here()
+    batch(rows, tmp_path / "out", workers=asked, retry_failed=True)
+    assert [task.photos for task in asked.tasks] == [rows[1].photos]
+
+
+def test_a_lost_worker_fails_its_row_only(desk, common, tmp_path):
+    rows = make_rows(pairs("ada.png+x.wav", "ada.png+y.wav"), desk, common)
+    first, second = batch(rows, tmp_path, workers=Here(lose="ada_x.mp4"))
+    assert "killed or crashed" in first.reason and not second.failed
+    (again, _) = batch(rows, tmp_path, workers=Here(), retry_failed=True)
+    assert not again.failed and (tmp_path / "ada_x.mp4").is_file()
+
+
+def test_a_file_of_somebody_else_is_not_replaced(desk, common, tmp_path):
+    (tmp_path / "ada_x.mp4").write_bytes(b"holiday")
+    (outcome,) = batch(make_rows(pairs("ada.png+x.wav"), desk, common), tmp_path, workers=Here())
+    assert "is of no batch" in outcome.reason and (tmp_path / "ada_x.mp4").read_bytes() == b"holiday"
+
+
+def test_a_kill_before_the_video_has_its_name_leaves_a_row_to_do(desk, common, tmp_path, monkeypatch):
+    """The record is written first, so only a whole video makes a row done."""
+    rows = make_rows(pairs("ada.png+x.wav"), desk, common)
+    real = batch_tasks.Folder.put
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch_tasks.Folder, "put", killed)
+    with pytest.raises(KeyboardInterrupt):
+        batch(rows, tmp_path, workers=Here())
+    monkeypatch.setattr(batch_tasks.Folder, "put", real)
+    assert not list(tmp_path.glob("*.mp4"))
+    (outcome,) = batch(rows, tmp_path, workers=Here())
+    assert not outcome.failed and (tmp_path / "ada_x.mp4").stat().st_size == outcome.num_bytes
+
+
+def test_landmarks_drive_and_are_saved(desk, common, tmp_path):
+    given = {"photo": "ada.png", "speech": "x.wav", "out": "a.mp4", "save_landmarks": "points/a.npz", "still": True}
+    batch(make_rows([given], desk, common), tmp_path, workers=Here())
+    driven = {"photo": "ada.png", "landmarks": str(tmp_path / "points" / "a.npz"), "out": "b.mp4", "crop": True}
+    (outcome,) = batch(make_rows([driven], desk, common), tmp_path, workers=Here())
+    assert outcome.num_frames == 8 and outcome.size[0] == outcome.size[1] and outcome.size != (260, 260)
+
+
+def test_a_video_that_cannot_be_written_is_one_failed_row(desk, common, tmp_path):
+    rows = make_rows(pairs("ada.png+x.wav", "ada.png+y.wav"), desk, common)
+    broken = replace(rows[0], out="no.such.kind")
+    first, second = batch([broken, rows[1]], tmp_path, workers=Here())
+    assert first.failed and first.reason and not second.failed
+
+
+def test_two_batches_do_not_share_a_folder(desk, common, tmp_path):
+    rows = make_rows(pairs("ada.png+x.wav"), desk, common)
+
+    class Second(Here):
+        def run(self, next_task, function, on_wait=None):
+            with pytest.raises(Exception, match="another batch is writing"):
+                batch(rows, tmp_path, workers=Here())
+            return super().run(next_task, function, on_wait)
+
+    assert not batch(rows, tmp_path, workers=Second())[0].failed
+
+
+def test_gallery_holds_every_row_and_no_markup_of_names(desk, common, tmp_path):
+    given = [{**pairs("ada.png+x.wav")[0], "title": "</script><b>Ada"}, *pairs("wall.png+x.wav")]
+    batch(make_rows(given, desk, common), tmp_path, workers=Here())
+    page = (tmp_path / "gallery.html").read_text()
+    assert page.count("</script>") == 1 and "<b>Ada" not in page
+    inside = page.split("const data = ")[1].split(";\n")[0]
+    rows = json.loads(inside)["rows"]
+    assert [row["failed"] for row in rows] == [False, True] and "no face" in rows[1]["reason"]
+    assert rows[0]["title"] == "</script><b>Ada" and rows[0]["thumbnail"] and rows[0]["out"] == "ada_x.mp4"
+
+
+def test_work_never_raises(desk):
+    failed = work(EnrollTask("k", (str(desk / "none.png"),), None, "no-such-detector"))
+    assert "unknown landmark backend" in failed.reason
