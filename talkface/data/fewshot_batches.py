@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from talkface.data.crops import window_map
+from talkface.data.datasets import ClipDataset
 from talkface.data.renderer_batches import FaceClip
 from talkface.errors import ConfigError, DatasetError
 from talkface.landmarks.align import transform
@@ -52,6 +54,19 @@ class FewshotBatch:
     videos: Tensor
 
 
+class Chosen(Sequence[FaceClip]):
+    """Some clips of a larger collection, each read when it is asked for: 145,000 need no memory."""
+
+    def __init__(self, source: Sequence[FaceClip] | ClipDataset, places: Sequence[int]) -> None:
+        self._source, self._places = source, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._source[self._places[index]]
+
+
 class ShotSampler:
     """Draws K shots and a target from one video.
 
@@ -65,13 +80,17 @@ class ShotSampler:
             DatasetError: no clip has two frames with a face.
         """
         self.clips, self.config = clips, config
-        self.frames = [np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2))) for clip in clips]
-        self.usable = [index for index, kept in enumerate(self.frames) if len(kept) >= 2]
+        self.frames: list[np.ndarray] = []
+        speakers: dict[str, list[int]] = {}
+        for index in range(len(clips)):
+            clip = clips[index]
+            kept = np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2)))
+            self.frames.append(kept)
+            if len(kept) >= 2:
+                speakers.setdefault(clip.speaker, []).append(index)
+        self.usable = sum(len(group) for group in speakers.values())
         if not self.usable:
             raise DatasetError(f"none of {len(clips)} clips has two frames with a face: prepare others")
-        speakers: dict[str, list[int]] = {}
-        for index in self.usable:
-            speakers.setdefault(clips[index].speaker, []).append(index)
         self.by_speaker = list(speakers.values())
         counts = np.array([sum(len(self.frames[index]) for index in group) for group in self.by_speaker], np.float64)
         chances = np.sqrt(np.minimum(counts, FRAMES_COUNTED))

@@ -27,6 +27,8 @@ class FoldedConv(nn.Module):
         weight: `[O, I, k, k]` of the plain convolution; what is trained and saved.
     """
 
+    _ready: Tensor | None
+
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, resample: str = "same", spectral: bool = True
     ) -> None:
@@ -36,7 +38,7 @@ class FoldedConv(nn.Module):
         plain = nn.Conv2d(inputs, outputs, kernel)
         self.weight, self.bias = plain.weight, plain.bias
         self.kernel, self.resample = kernel, resample
-        self._ready: Tensor | None = None  # the folded kernel of a network that is trained no more
+        self.register_buffer("_ready", None, persistent=False)  # folded kernel of a network that is trained no more
         if spectral:
             spectral_norm(self, eps=SPECTRAL_EPS)
 

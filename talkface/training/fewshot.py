@@ -14,7 +14,7 @@ from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import RunConfig, to_dict
 from talkface.data.datasets import ClipDataset
-from talkface.data.fewshot_batches import Ahead, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
+from talkface.data.fewshot_batches import Ahead, Chosen, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
 from talkface.data.renderer_batches import FaceClip
 from talkface.errors import ConfigError, TalkfaceError
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -23,7 +23,7 @@ from talkface.models.fewshot import FewshotConfig
 from talkface.models.video_table import VideoTable
 from talkface.training.content import ContentConfig, ContentLoss
 from talkface.training.loop import Ema, fit, make_accelerator, step_generator
-from talkface.training.renderer import split_speakers
+from talkface.training.renderer import held_out_speakers
 from talkface.types import Image
 
 MODES = ("ft", "ff")
@@ -99,25 +99,24 @@ def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = No
         ConfigError: shards cut in another way than the model expects.
         CheckpointError: missing weights of a perceptual network.
     """
-    zoom = 1.0
-    if clips is None:
-        dataset = ClipDataset(Path(config.data.shards), config.data.split)
-        clips = [dataset[index] for index in range(len(dataset))]
-        zoom = stored_zoom(Path(config.data.shards), config.model.crop, config.model.crop_side)
-    return fit(FewshotJob(config, clips, zoom), config.run, to_dict(config))
+    if clips is not None:
+        return fit(FewshotJob(config, clips), config.run, to_dict(config))
+    shards = Path(config.data.shards)
+    zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
+    return fit(FewshotJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
 
 
 class FewshotJob:
     """Embedder, generator, discriminator, W, their optimisers and the clips."""
 
-    def __init__(self, config: FewshotTraining, clips: Sequence[FaceClip], zoom: float = 1.0) -> None:
+    def __init__(self, config: FewshotTraining, clips: Sequence[FaceClip] | ClipDataset, zoom: float = 1.0) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
-        training, held_out = split_speakers(clips, config.data.held_out_every)
+        training, held_out = _split(clips, config.data.held_out_every)
         data, size = config.data, config.model.size
         self.sampler = ShotSampler(training, ShotsConfig(size, zoom, data.mirror, data.tint, data.kept_frames))
         judged = ShotSampler(held_out or training, ShotsConfig(size, zoom))
-        count = min(HELD_OUT, PER_VIDEO * len(judged.usable))
+        count = min(HELD_OUT, PER_VIDEO * judged.usable)
         self.held_out = judged.spread(count, data.shots, step_generator(config.run.seed, 0))
         self.batches = Ahead(self._draw, data.workers)
         self._build(len(training))
@@ -328,6 +327,17 @@ class FewshotJob:
         device = self.accelerator.device
         pixels = (batch.shots, batch.shot_sketches, batch.sketch, batch.real)
         return FewshotBatch(*(_signed(part.to(device)) for part in pixels), batch.videos.to(device))
+
+
+def _split(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
+    """Clips of the people to train on, and of those held out."""
+    if isinstance(clips, ClipDataset):
+        speakers = [str(meta["speaker"]) for meta in clips.metas]
+    else:
+        speakers = [clip.speaker for clip in clips]
+    apart = held_out_speakers(speakers, every)
+    places = [[i for i, speaker in enumerate(speakers) if (speaker in apart) is held] for held in (False, True)]
+    return Chosen(clips, places[0]), Chosen(clips, places[1])
 
 
 def average_over_processes(accelerator: Accelerator, gradients: Sequence[Tensor]) -> None:

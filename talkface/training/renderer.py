@@ -1,5 +1,6 @@
 """Shards + config -> trained hybrid renderer: pixels first, a discriminator late."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,12 +239,17 @@ class RendererJob:
 
 
 def split_speakers(clips: Sequence[FaceClip], every: int) -> tuple[list[FaceClip], list[FaceClip]]:
-    """Clips of the speakers to train on and of those held out; the speaker with most clips is never held out."""
-    speakers = sorted({clip.speaker for clip in clips})
-    counts = {speaker: sum(clip.speaker == speaker for clip in clips) for speaker in speakers}
-    longest = max(speakers, key=lambda speaker: counts[speaker], default="")
-    apart = {s for i, s in enumerate(speakers) if every and i % every == every - 1 and s != longest}
+    """Clips of the speakers to train on and of those held out."""
+    apart = held_out_speakers([clip.speaker for clip in clips], every)
     return [c for c in clips if c.speaker not in apart], [c for c in clips if c.speaker in apart]
+
+
+def held_out_speakers(clip_speakers: Sequence[str], every: int) -> set[str]:
+    """Every so many-th speaker of a list of clips; the one with most clips is never held out, nor any with 0."""
+    counts = Counter(clip_speakers)
+    speakers = sorted(counts)
+    longest = max(speakers, key=lambda speaker: counts[speaker], default="")
+    return {s for i, s in enumerate(speakers) if every and i % every == every - 1 and s != longest}
 
 
 def held_out_batch(
