@@ -147,7 +147,7 @@ def _recorded(
     drawn = np.zeros((count, frames, bands), np.float32)
     for clip in drawn:
         if rng.random() < how.noise:
-            noise = noises[rng.integers(len(noises))]
+            noise = noises[int(rng.integers(len(noises)))]
             rows = (rng.integers(len(noise)) + np.arange(frames)) % len(noise)
             clip[:] = 10 ** (rng.uniform(*how.noise_db) / 10) * noise[rows]
     return torch.from_numpy(drawn)

@@ -112,7 +112,7 @@ def animate(
     clock.lap("enroll")
     if landmarks is None:
         assert sound is not None
-        track = animator.listen(sound, options.fps)
+        track = animator.listen(sound, options.fps, subject)
     else:
         track = driven_track(subject, landmarks, options.fps)
     clock.lap("listen")

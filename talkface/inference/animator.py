@@ -17,7 +17,8 @@ from talkface.inference.renderers import Identity, Rendered, Renderer, load_rend
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, head_motion, smooth_activity
 from talkface.landmarks.retarget import Retargeter
-from talkface.models.audio2landmark import Audio2Landmark, load_audio2landmark
+from talkface.models.audio2landmark import load_audio2landmark
+from talkface.models.speech_network import SpeechNetwork
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform, num_frames
 
 BLOCK = 32  # frames of landmarks made and rendered at a time
@@ -97,12 +98,12 @@ class Animator:
     Holds the networks and nothing that depends on one request, so that many videos can share it.
     """
 
-    def __init__(self, renderer: Renderer, audio2landmark: Callable[[], Audio2Landmark], detector: Detector) -> None:
+    def __init__(self, renderer: Renderer, audio2landmark: Callable[[], SpeechNetwork], detector: Detector) -> None:
         """Take a renderer, a way to load the speech network when speech comes, and a face detector."""
         self.renderer = renderer
         self.detector = detector
         self._load_audio2landmark = audio2landmark
-        self._audio2landmark: Audio2Landmark | None = None
+        self._audio2landmark: SpeechNetwork | None = None
 
     def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> Subject:
         """Prepare one person, from one photo or several; raises as `load_shots` does."""
@@ -112,8 +113,11 @@ class Animator:
         """Prepare one person whose faces are found already."""
         return Subject(self.renderer.enroll(found.shots), Retargeter(found.shots[0].landmarks), found)
 
-    def listen(self, speech: SpeechStream, fps: Fraction) -> Track:
-        """Speech -> motion of mouth and rhythm, for `round(duration * fps)` frames."""
+    def listen(self, speech: SpeechStream, fps: Fraction, subject: Subject | None = None) -> Track:
+        """Speech -> motion of mouth and rhythm, for `round(duration * fps)` frames.
+
+        Networks that take an example face hear with `subject`'s, with a usual one where none is given.
+        """
         count = num_frames(speech.duration_s, fps)
         if count == 0:
             raise MediaError(f"speech of {speech.duration_s:.3f} s is shorter than one frame at {fps} frames/s")
@@ -121,7 +125,8 @@ class Animator:
         rhythm = speech_rhythm(speech.blocks(), count, fps, level)
         if self._audio2landmark is None:
             self._audio2landmark = self._load_audio2landmark()
-        displacement = self._audio2landmark.predict(speech.blocks(), count, level, fps=fps)
+        face = None if subject is None else subject.retargeter.face
+        displacement = self._audio2landmark.predict(speech.blocks(), count, level, fps=fps, example=face)
         return Track(MOTION_GAIN * displacement, rhythm)
 
     def landmarks(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[FloatArray]:
@@ -154,7 +159,7 @@ class Animator:
         """Stream `[H, W, 3]` RGB uint8 frames of the photo speaking, `round(duration * fps)` of them."""
         options = options or AnimateOptions()
         subject = photos if isinstance(photos, Subject) else self.enroll(photos)
-        track = self.listen(open_speech(speech), options.fps)
+        track = self.listen(open_speech(speech), options.fps, subject)
         for rendered in self.render(subject, track, options):
             yield rendered.image
 
@@ -190,7 +195,7 @@ def load_animator(
         ConfigError: an unknown renderer or device.
     """
 
-    def load_speech_network() -> Audio2Landmark:
+    def load_speech_network() -> SpeechNetwork:
         checkpoint = load_weights(audio2landmark, "audio2landmark")
         try:
             return load_audio2landmark(checkpoint)

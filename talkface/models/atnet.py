@@ -70,7 +70,7 @@ class AtnetMember(SpeechMember):
         for layer in self.audio:
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                nn.init.constant_(layer.bias.data, 0.0)
 
     def listen(self, features: Tensor) -> Tensor:
         """`[B, 4 T, 12]` cepstra -> `[B, T, 256]`."""

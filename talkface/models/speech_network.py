@@ -88,7 +88,7 @@ class SpeechNetwork(nn.Module):
         return None
 
     def encode_faces(self, faces: Tensor) -> Tensor | None:
-        """`[B, 68, 2]` canonical landmarks -> the `[B, P]` examples that the network takes; None where it takes none."""
+        """`[B, 68, 2]` canonical landmarks -> the `[B, P]` examples for the network; None where it takes none."""
         return None
 
     def fit_example(self, faces: FloatArray) -> None:

@@ -22,6 +22,6 @@ def fingerprint(clips: Sequence[SpeechClip], config: Any) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for clip in clips:
         digest.update(f"{clip.key}|{clip.speaker}".encode())
-        digest.update(np.ascontiguousarray(clip.audio, np.float32))
-        digest.update(np.ascontiguousarray(clip.landmarks, np.float32))
+        for array in (clip.audio, clip.landmarks):
+            digest.update(np.ascontiguousarray(array, np.float32).data)
     return digest.hexdigest()[:16]

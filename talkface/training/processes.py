@@ -82,10 +82,13 @@ class GlobalBatchNorm(_BatchNorm):
         centred = x - mean.view(shape)
         variance = distributed.functional.all_reduce(centred.square().mean(axes)) / processes
         with torch.no_grad():
+            running_mean, running_var, tracked = self.running_mean, self.running_var, self.num_batches_tracked
+            assert running_mean is not None and running_var is not None and tracked is not None
+            assert self.momentum is not None
             count = processes * x.numel() / x.shape[1]
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+            tracked += 1
+            running_mean.lerp_(mean, self.momentum)
+            running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         y = centred * (self.weight / (variance + self.eps).sqrt()).view(shape) + self.bias.view(shape)
         return y.to(input.dtype)
 

@@ -68,4 +68,6 @@ class Audio2LandmarkTraining:
     @property
     def network(self) -> Audio2LandmarkConfig | AtnetConfig | LstmMelConfig:
         """Settings of the network of this family."""
-        return {"base": self.model, "atnet": self.atnet, "lstm_mel": self.lstm_mel}[self.family]
+        if self.family == "atnet":
+            return self.atnet
+        return self.lstm_mel if self.family == "lstm_mel" else self.model
