@@ -19,7 +19,6 @@ class RunConfig:
     out: str = "runs/unnamed"  # run folder; the same command resumes from it
     steps: int = 1000
     batch_size: int = 32  # of all processes together
-    accumulate: int = 1  # parts that a batch is worked on in, one after the other, to save memory
     seed: int = 0
     device: str = "auto"  # auto | cpu | cuda | mps
     bf16: bool = False  # autocast; faster on CPUs with AVX-512 BF16 or AMX, and on GPUs

@@ -1,7 +1,8 @@
 """`talkface train CONFIG [key=value ...]` -> run folder with a trained network."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,20 +28,42 @@ def train(
         from talkface.training.audio2landmark import train_audio2landmark
         from talkface.training.speech_config import Audio2LandmarkTraining
 
-        settings = load_config(Audio2LandmarkTraining, config, overrides or ())
+        settings = _settings(Audio2LandmarkTraining, config, overrides, quiet)
         scores = train_audio2landmark(settings)
     elif kind == "renderer":
         from talkface.training.renderer import RendererConfig, train_renderer
 
-        settings = load_config(RendererConfig, config, overrides or ())
+        settings = _settings(RendererConfig, config, overrides, quiet)
         scores = train_renderer(settings)
     elif kind == "fewshot":
         from talkface.training.fewshot import FewshotTraining, train_fewshot
 
-        settings = load_config(FewshotTraining, config, overrides or ())
+        settings = _settings(FewshotTraining, config, overrides, quiet)
         scores = train_fewshot(settings)
     else:
         raise ConfigError(f"{config} is of kind {kind!r}: train knows {', '.join(KINDS)}")
+    from accelerate import PartialState
+
+    if PartialState().is_main_process:
+        _report(Path(settings.run.out), scores, quiet)
+
+
+def _settings(schema: type[Any], path: Path, overrides: list[str] | None, quiet: bool) -> Any:
+    settings = load_config(schema, path, overrides or ())
+    return replace(settings, run=replace(settings.run, quiet=settings.run.quiet or quiet))
+
+
+def _report(folder: Path, scores: dict[str, float], quiet: bool) -> None:
+    """Say how good the last weights are, how good the best, and where these lie."""
+    from talkface.checkpoints.format import load_checkpoint
+
+    best = folder / "best.safetensors"
     if not quiet:
-        typer.echo("  ".join(f"{name} {value:.3f}" for name, value in scores.items()))
-    typer.echo(f"weights: {(Path(settings.run.out) / 'best.safetensors').resolve()}")
+        kept = load_checkpoint(best)
+        typer.echo(f"last: {_line(scores)}")
+        typer.echo(f"best: {_line(kept.metrics)}, after {kept.provenance['steps']} steps")
+    typer.echo(f"weights: {best.resolve()}")
+
+
+def _line(scores: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in scores.items())

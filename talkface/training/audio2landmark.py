@@ -156,4 +156,4 @@ def _measuring(config: Audio2LandmarkTraining) -> Audio2LandmarkTraining:
         return replace(config, run=run, model=replace(config.model, members=1))
     plain = Audio2LandmarkTraining()
     model = replace(plain.model, members=1, phones=0)
-    return replace(plain, model=model, run=replace(run, batch_size=plain.run.batch_size, bf16=False, accumulate=1))
+    return replace(plain, model=model, run=replace(run, batch_size=plain.run.batch_size, bf16=False))

@@ -27,7 +27,7 @@ def own_rows(accelerator: Accelerator, count: int, parts: int) -> list[tuple[sli
     if rest or size == 0:
         raise ConfigError(
             f"run.batch_size {count} cannot be shared by {processes} processes in {parts} parts each"
-            f" (run.accumulate): give a multiple of {parts * processes}"
+            f" (optim.accumulate): give a multiple of {parts * processes}"
         )
     starts = range(0, count, size * processes)
     mine = accelerator.process_index * size

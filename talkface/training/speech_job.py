@@ -50,7 +50,7 @@ class Audio2LandmarkJob:
     ) -> None:
         self.config, self.train, self.held_out = config, train, held_out
         self.accelerator = make_accelerator(config.run)
-        self.rows = own_rows(self.accelerator, config.run.batch_size, config.run.accumulate)
+        self.rows = own_rows(self.accelerator, config.run.batch_size, config.optim.accumulate)
         network = new_network(config)
         self.basis_variance = fill_buffers(network, train)
         for member in network.members:
