@@ -12,6 +12,7 @@ from talkface.audio.io import SpeechStream, open_speech, speech_level
 from talkface.audio.rhythm import Rhythm, speech_rhythm
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import CheckpointError, ConfigError, MediaError
+from talkface.inference.identity import enroll_found
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.renderers import Identity, Rendered, Renderer, load_renderer
 from talkface.landmarks.detect import Detector, load_detector
@@ -111,7 +112,7 @@ class Animator:
 
     def subject(self, found: Shots) -> Subject:
         """Prepare one person whose faces are found already."""
-        return Subject(self.renderer.enroll(found.shots), Retargeter(found.shots[0].landmarks), found)
+        return Subject(enroll_found(self.renderer, found), Retargeter(found.shots[0].landmarks), found)
 
     def listen(self, speech: SpeechStream, fps: Fraction, subject: Subject | None = None) -> Track:
         """Speech -> motion of mouth and rhythm, for `round(duration * fps)` frames.

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
+from talkface.checkpoints.identity import StoredIdentity, is_identity, load_identity
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
@@ -32,32 +33,44 @@ class Shots:
         shots: usable shots; the first one is the picture that is animated.
         faces_found: faces in the first photo.
         notes: lines worth telling the user.
+        stored: the identity file that the shots are from, where they are.
     """
 
     shots: list[Shot]
     faces_found: int
     notes: list[str]
+    stored: StoredIdentity | None = None
 
 
-def load_shots(photos: PhotoSource | Sequence[PhotoSource], detector: Detector, face: int | None = None) -> Shots:
-    """Read every photo, find its face, and put the best canvas first.
+def load_shots(
+    photos: PhotoSource | Sequence[PhotoSource],
+    detector: Detector,
+    face: int | None = None,
+    from_video: int = SHOTS_FROM_VIDEO,
+) -> Shots:
+    """Read every photo, find its face, and put the best canvas first; or read an identity file.
 
     Args:
-        photos: a photo, a folder of photos, a video, an image, or several of these: all of one person.
+        photos: a photo, a folder of photos, a video, an image, or several of these, all of one person; or one identity
+            file, or the name of one.
         detector: finds faces and landmarks.
         face: which face to animate where there are several, 0 the largest; the largest if not given.
+        from_video: frames taken of a video.
 
     Raises:
         MediaError: unreadable file, a folder without photos, or what is no photo at all.
         NoFaceError: no photo has a usable face, or not as many faces as `face` asks for.
         ConfigError: `face` is no whole number.
+        CheckpointError: an identity file that cannot be read.
     """
     if face is not None and not isinstance(face, (int, np.integer)):
         raise ConfigError(f"face {face!r} is no whole number: count the photo's faces from 0, the largest")
     sources = _sources(photos)
+    if any(is_identity(source) for source in sources):
+        return _stored_shots(sources)
     shots: list[Shot] = []
     notes: list[str] = []
-    images, from_video = _read_all(sources, notes)
+    images, is_clip = _read_all(sources, notes, from_video)
     faces_found = 0
     refusal: NoFaceError | None = None
     for name, image in images:
@@ -65,7 +78,7 @@ def load_shots(photos: PhotoSource | Sequence[PhotoSource], detector: Detector, 
             shot, count, remarks = _find_shot(name, image, detector, face)
         except NoFaceError as error:
             refusal = refusal or error
-            if len(images) > 1 and not from_video:
+            if len(images) > 1 and not is_clip:
                 notes.append(f"left out: {error}")
             continue
         faces_found = faces_found or count
@@ -74,9 +87,17 @@ def load_shots(photos: PhotoSource | Sequence[PhotoSource], detector: Detector, 
     if not shots:
         assert refusal is not None
         raise refusal
-    if from_video:
+    if is_clip:
         shots.sort(key=_canvas_rank)
     return Shots(shots, faces_found, notes)
+
+
+def _stored_shots(sources: Sequence[PhotoSource]) -> Shots:
+    if len(sources) > 1:
+        raise ConfigError("an identity file stands alone: give it without further photos")
+    assert isinstance(sources[0], (str, Path))
+    stored = load_identity(sources[0])
+    return Shots(list(stored.shots), 1, [], stored)
 
 
 def _sources(photos: PhotoSource | Sequence[PhotoSource]) -> list[PhotoSource]:
@@ -115,7 +136,7 @@ def _read_folder(folder: Path, found: Sequence[Path], notes: list[str]) -> list[
     return images
 
 
-def _read_all(sources: Sequence[PhotoSource], notes: list[str]) -> tuple[list[tuple[str, Image]], bool]:
+def _read_all(sources: Sequence[PhotoSource], notes: list[str], frames: int) -> tuple[list[tuple[str, Image]], bool]:
     """Every photo with its name; and whether they are frames of one video. Remarks go into `notes`."""
     images: list[tuple[str, Image]] = []
     from_video = len(sources) == 1
@@ -132,7 +153,7 @@ def _read_all(sources: Sequence[PhotoSource], notes: list[str]) -> tuple[list[tu
             images += _read_folder(path, found, notes)
             from_video = False
         elif path.is_file() and is_video(path):
-            images += _sample_video(path)
+            images += _sample_video(path, frames)
         else:
             images.append((str(path), read_photo(path)))
             from_video = False
@@ -154,14 +175,14 @@ def _as_rgb(image: Image | Pillow.Image) -> Image:
     return np.ascontiguousarray(image)
 
 
-def _sample_video(path: Path) -> list[tuple[str, Image]]:
+def _sample_video(path: Path, frames: int) -> list[tuple[str, Image]]:
     """Evenly spread frames; a first pass counts them, so that memory holds only those kept."""
     count = sum(1 for _ in read_frames(path, None))
     if count == 0:
         raise MediaError(f"no frame could be decoded from {path}: it may be damaged")
-    wanted = set(np.linspace(0, count - 1, min(SHOTS_FROM_VIDEO, count)).round().astype(int).tolist())
-    frames = enumerate(read_frames(path, None))
-    return [(f"{path} (frame {index})", image) for index, (image, _) in frames if index in wanted]
+    wanted = set(np.linspace(0, count - 1, min(frames, count)).round().astype(int).tolist())
+    stored = enumerate(read_frames(path, None))
+    return [(f"{path} (frame {index})", image) for index, (image, _) in stored if index in wanted]
 
 
 def _find_shot(name: str, image: Image, detector: Detector, face: int | None) -> tuple[Shot, int, list[str]]:

@@ -25,7 +25,7 @@ from talkface.models.hybrid import Enrolled, Hybrid, HybridConfig, Painted, bord
 from talkface.types import FloatArray, Image, Shot
 from talkface.video.paste import Patch, paste_patch, place_patch
 
-RENDERERS = ("hybrid", "warp")
+RENDERERS = ("hybrid", "warp", "fewshot")
 SHOTS_USED = 3  # of the photos given: each one costs a warp and a pass of the encoder per frame
 BATCH = 8  # frames painted at once
 LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
@@ -183,7 +183,7 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
     """Build a renderer family by name.
 
     Args:
-        name: `hybrid` or `warp`.
+        name: `hybrid`, `warp` or `fewshot`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         weights: shipped name or path; the family's own default if not given.
 
@@ -198,6 +198,10 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
         return WarpRenderer()
     if name == "hybrid":
         return HybridRenderer(build_hybrid(load_weights(weights or "hybrid", "hybrid")), pick_device(device))
+    if name == "fewshot":
+        from talkface.inference.fewshot_renderer import load_fewshot_renderer  # which builds on this module
+
+        return load_fewshot_renderer(weights, pick_device(device))
     raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
 
 

@@ -1,0 +1,178 @@
+"""A person's shots, and what a few-shot network made of them <-> one file of kind `identity`.
+
+It holds what is needed to animate: the photo that moves, whole, further shots around the face, their landmarks, and
+for the few-shot renderer the embedding, the adaptive layers' parameters and, after fine-tuning, the person's own
+generator. Every renderer reads the same file.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
+from talkface.checkpoints.registry import SUFFIX
+from talkface.errors import CheckpointError
+from talkface.types import Image, Shot
+
+KIND = "identity"
+FOLDER = "TALKFACE_IDENTITIES"  # environment variable: where identities are kept by name
+FURTHER_SIDE = 3.0  # side of what is kept of further shots, in the larger side of their landmarks' bounding box
+FURTHER_PIXELS = 640  # of that side, at most
+
+
+@dataclass(frozen=True)
+class FewshotPart:
+    """What a few-shot network knows of a person.
+
+    Attributes:
+        network: first digits of the SHA-256 of the weights file that embedded the shots.
+        config: its `FewshotConfig` as a dict.
+        embedding: `[D]` mean over the shots.
+        adain_params: `[L]` scales and shifts of the adaptive layers, fine-tuned or as projected.
+        generator: the person's own generator by tensor name, empty where nothing was fine-tuned.
+    """
+
+    network: str
+    config: Mapping[str, Any]
+    embedding: Tensor
+    adain_params: Tensor
+    generator: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class StoredIdentity:
+    """A person.
+
+    Attributes:
+        shots: the photo that is animated first.
+        fewshot: what a few-shot network knows; None for shots alone.
+        provenance: where it comes from.
+        metrics: scores at the time of making.
+        path: the file it was read from.
+    """
+
+    shots: tuple[Shot, ...]
+    fewshot: FewshotPart | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def save_identity(path: Path, identity: StoredIdentity) -> None:
+    """Write an identity file, under a temporary name first; pixels are kept as they are."""
+    first, *further = identity.shots
+    shots = [first, *(_around_face(shot) for shot in further)]
+    tensors = {f"shot_{index}": _packed(shot.image) for index, shot in enumerate(shots)}
+    tensors["landmarks"] = torch.from_numpy(np.stack([shot.landmarks for shot in shots]).astype(np.float32))
+    config: dict[str, Any] = {"num_shots": len(shots)}
+    part = identity.fewshot
+    if part is not None:
+        config["fewshot"] = {"network": part.network, "config": dict(part.config)}
+        tensors |= {"embedding": part.embedding.float(), "adain_params": part.adain_params.float()}
+        tensors |= {f"generator.{name}": tensor.half() for name, tensor in part.generator.items()}
+    save_checkpoint(path, Checkpoint(KIND, config, tensors, dict(identity.provenance), dict(identity.metrics)))
+
+
+def load_identity(name_or_path: str | Path) -> StoredIdentity:
+    """Read an identity by name or path.
+
+    Raises:
+        CheckpointError: none of that name, another kind of file, or a damaged one.
+    """
+    path = find_identity(name_or_path)
+    checkpoint = load_checkpoint(path)
+    if checkpoint.kind != KIND:
+        raise CheckpointError(
+            f"{path} holds a {checkpoint.kind} network, expected an identity: make one with `talkface embed`"
+        )
+    tensors = checkpoint.tensors
+    try:
+        points = tensors["landmarks"].numpy()
+        shots = tuple(
+            Shot(_unpacked(tensors[f"shot_{index}"]), points[index]) for index in range(checkpoint.config["num_shots"])
+        )
+        known = checkpoint.config.get("fewshot")
+        part = None
+        if known is not None:
+            generator = {
+                k.removeprefix("generator."): t.float() for k, t in tensors.items() if k.startswith("generator.")
+            }
+            part = FewshotPart(
+                known["network"], known["config"], tensors["embedding"], tensors["adain_params"], generator
+            )
+    except (KeyError, AssertionError, cv2.error) as error:
+        raise CheckpointError(f"{path} is damaged or of another version ({error}): make it anew") from error
+    return StoredIdentity(shots, part, checkpoint.provenance, checkpoint.metrics, path)
+
+
+def identity_folder() -> Path:
+    """Where identities that are given by name are kept: $TALKFACE_IDENTITIES, or a folder in the user's home."""
+    return Path(os.environ.get(FOLDER) or Path.home() / ".talkface" / "identities")
+
+
+def identity_path(name_or_path: str | Path) -> Path:
+    """Where an identity of that name is, or is to be written: a path is itself, a bare word is a name."""
+    path = Path(name_or_path)
+    if path.suffix == SUFFIX or len(path.parts) > 1:
+        return path
+    return identity_folder() / f"{path.name}{SUFFIX}"
+
+
+def is_identity(word: object) -> bool:
+    """Whether a user's word means an identity: a file's name that ends so, or the name of one that is kept."""
+    if not isinstance(word, (str, Path)):
+        return False
+    return Path(word).suffix == SUFFIX or (not Path(word).exists() and identity_path(word).is_file())
+
+
+def find_identity(name_or_path: str | Path) -> Path:
+    """Path of an identity given by path or name.
+
+    Raises:
+        CheckpointError: there is none; the message lists the names.
+    """
+    path = identity_path(name_or_path)
+    if path.is_file():
+        return path
+    known = sorted(one.stem for one in identity_folder().glob(f"*{SUFFIX}"))
+    hint = f"kept are {', '.join(known)}" if known else "make one with `talkface embed PHOTO -o PERSON.safetensors`"
+    raise CheckpointError(f"no identity file {path}: {hint}")
+
+
+def _around_face(shot: Shot) -> Shot:
+    """A further shot without what is far from its face: only the mouth and the likeness are taken from it."""
+    points = np.asarray(shot.landmarks, np.float64)
+    low, high = points.min(0), points.max(0)
+    half = 0.5 * FURTHER_SIDE * float((high - low).max())
+    centre = (low + high) / 2
+    height, width = shot.image.shape[:2]
+    left, top = np.clip(np.floor(centre - half).astype(int), 0, (width - 1, height - 1))
+    right, bottom = np.clip(np.ceil(centre + half).astype(int), (left + 1, top + 1), (width, height))
+    part = np.ascontiguousarray(shot.image[top:bottom, left:right])
+    cut = replace(shot, image=part, landmarks=(points - (left, top)).astype(np.float32))
+    scale = FURTHER_PIXELS / max(part.shape[:2])
+    if scale >= 1:
+        return cut
+    small = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    exact = np.array([small.shape[1] / part.shape[1], small.shape[0] / part.shape[0]])
+    return Shot(np.asarray(small, np.uint8), ((cut.landmarks + 0.5) * exact - 0.5).astype(np.float32))
+
+
+def _packed(image: Image) -> Tensor:
+    """Pixels as the bytes of a PNG."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    assert done, "a uint8 picture can always be encoded"
+    return torch.from_numpy(data.ravel())
+
+
+def _unpacked(data: Tensor) -> Image:
+    picture = cv2.imdecode(data.numpy(), cv2.IMREAD_COLOR)
+    assert picture is not None, "its picture cannot be decoded"
+    return np.ascontiguousarray(picture[..., ::-1])

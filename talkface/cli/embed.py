@@ -1,0 +1,87 @@
+"""`talkface embed PHOTOS -o PERSON.safetensors` -> an identity file, fed forward without training."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from talkface.checkpoints.identity import StoredIdentity
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("embed")(embed)
+
+
+def embed(
+    photos: Annotated[list[str], typer.Argument(help="Photos, a folder of photos, or a video of one person.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="PERSON.safetensors, or a name to keep the person under.")],
+    weights: Annotated[
+        str | None, typer.Option("--weights", "-w", help="Few-shot network; none: shots for hybrid and warp.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option(min=1, help="How many shots to use. (default: all, 32 at most)")] = None,
+    face: Annotated[int | None, typer.Option(help="Which face, 0 the largest.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    detector: Annotated[str, typer.Option(help="dlib or face-alignment.")] = "dlib",
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Remember a person: `animate` and `reenact` take the file, or its name, in place of the photos.
+
+    With a few-shot network its embedding of all shots is kept too, fed forward; `finetune` trains one of the person's
+    own. Keep only people who agreed.
+    """
+    target = output_path(out, force)
+    console = Console(stderr=True)
+    with nullcontext() if quiet or not console.is_terminal else console.status("looking for faces"):
+        from talkface.checkpoints.identity import save_identity
+        from talkface.inference.fewshot_renderer import load_fewshot_renderer
+        from talkface.inference.identity import load_people, make_identity
+        from talkface.inference.renderers import pick_device
+        from talkface.landmarks.detect import load_detector
+
+        network = None if weights is None else load_fewshot_renderer(weights, pick_device(device))
+        found = load_people(photos, load_detector(detector), shots, face)
+        identity = make_identity(found, network, {"command": "embed", "num_shots": len(found.shots)})
+        save_identity(target, identity)
+    if not quiet:
+        for note in found.notes:
+            typer.echo(f"note: {note}")
+        report_identity(target, identity)
+
+
+def output_path(out: str, force: bool) -> Path:
+    """Where an identity is written: a path, or the place of a bare name.
+
+    Raises:
+        MediaError: it exists, or its folder does not.
+    """
+    from talkface.checkpoints.identity import identity_folder, identity_path
+    from talkface.checkpoints.registry import SUFFIX
+    from talkface.video.write import check_output
+
+    target = identity_path(out)
+    if target.parent == identity_folder():
+        target.parent.mkdir(parents=True, exist_ok=True)
+    check_output(target, force=force, suffixes=(SUFFIX,))
+    return target
+
+
+def report_identity(path: Path, identity: "StoredIdentity") -> None:
+    """Print what a file holds and how to use it."""
+    part = identity.fewshot
+    kind = "shots only" if part is None else f"embedded by network {part.network}"
+    if part is not None and part.generator:
+        kind = f"with a generator fine-tuned from network {part.network}"
+    typer.echo(f"{path}: {len(identity.shots)} shots, {kind}, {path.stat().st_size / 1e6:.1f} MB")
+    how = (
+        ""
+        if part is None
+        else " --renderer fewshot"
+        if part.generator
+        else " --renderer fewshot --renderer-weights ..."
+    )
+    typer.echo(f"use it: talkface animate {path} SPEECH -o OUT.mp4{how}")

@@ -1,0 +1,234 @@
+"""Identity + landmarks -> frames whose face the few-shot network painted, without a seam in the photo."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.checkpoints.fewshot import KIND, FewshotNetworks, build_fewshot, load_fewshot
+from talkface.checkpoints.format import file_hash, load_checkpoint
+from talkface.checkpoints.identity import FewshotPart, StoredIdentity
+from talkface.checkpoints.registry import find_weights, shipped_names
+from talkface.data.fewshot_shots import picture_map, shot_pictures, signed, sketch_picture, unsigned
+from talkface.errors import CheckpointError
+from talkface.inference.canvas import Canvas
+from talkface.inference.renderers import BATCH, Identity, Rendered
+from talkface.landmarks.align import transform
+from talkface.landmarks.layout import INNER_LIP, JAW, LEFT_BROW, RIGHT_BROW, interocular
+from talkface.models.fewshot import FewshotConfig
+from talkface.models.generator import Generator
+from talkface.types import FloatArray, Shot
+from talkface.video.paste import Patch, paste_patch
+from talkface.video.warp import resample
+
+EDGE = 0.12  # width of the blend between painted face and photo, in outer-eye distances
+BROW_RAISE = 0.12  # how far above the brows the painted face reaches, in outer-eye distances
+CAST_REACH = 0.16  # how far a difference of colour at the face's edge is carried inwards, over the picture's side
+
+
+@dataclass(frozen=True)
+class FewshotIdentity(Identity):
+    """A person ready for the few-shot renderer.
+
+    Attributes:
+        generator: the shared network, or the person's own after fine-tuning.
+        adain_params: `[1, L]`.
+        to_picture: `[2, 3]` from pixels of the photo to the network's picture; one for all frames.
+    """
+
+    generator: Generator | None = None
+    adain_params: Tensor | None = None
+    to_picture: FloatArray | None = None
+
+
+class FewshotRenderer:
+    """The few-shot network's face (FSTH, Zakharov et al. 2019) over the warped photo.
+
+    The network paints a square at its own size. Of it the face, from the brows to the jaw, is blended over the warp;
+    what differs in colour along the edge is evened out, and detail finer than the network's pixels stays the photo's,
+    but for the inner mouth.
+    """
+
+    name = "fewshot"
+
+    def __init__(self, networks: FewshotNetworks | None, network_hash: str, device: torch.device) -> None:
+        """Take networks and the hash of their file; without them only fine-tuned identities can be rendered."""
+        self.device = device
+        self.networks = networks
+        self.network_hash = network_hash
+        if networks is not None:
+            for network in networks.by_name().values():
+                network.to(device).eval().requires_grad_(False)
+
+    def enroll(self, shots: Sequence[Shot]) -> FewshotIdentity:
+        """Embed all shots; the first is the picture that will move.
+
+        Raises:
+            CheckpointError: no network was given.
+        """
+        part = self.embed(shots)
+        assert self.networks is not None
+        return self._identity(shots[0], self.networks.config, self.networks.generator, part.adain_params)
+
+    def embed(self, shots: Sequence[Shot]) -> FewshotPart:
+        """What the network makes of a person's shots, fed forward (FSTH's mean embedding and P times it).
+
+        Raises:
+            CheckpointError: no network was given.
+        """
+        if self.networks is None:
+            raise CheckpointError(
+                "renderer fewshot ships no network: give --renderer-weights FILE from `talkface train "
+                "configs/renderer/fewshot_small.yaml`, or an identity file of `talkface finetune`"
+            )
+        return embed_shots(self.networks, self.network_hash, shots, self.device)
+
+    def enroll_stored(self, stored: StoredIdentity) -> FewshotIdentity:
+        """Use what an identity file knows; shots alone are embedded now.
+
+        Raises:
+            CheckpointError: embedded by another network than this one, or no network was given for it.
+        """
+        part = stored.fewshot
+        if part is None:
+            return self.enroll(stored.shots)
+        config = FewshotConfig(**part.config)
+        if part.generator:
+            generator = own_generator(config, part, stored).to(self.device)
+            return self._identity(stored.shots[0], config, generator, part.adain_params)
+        if self.networks is None:
+            raise CheckpointError(
+                f"{stored.path} was embedded, not fine-tuned, by network {part.network}: "
+                "give that network with --renderer-weights"
+            )
+        if part.network != self.network_hash:
+            raise CheckpointError(
+                f"{stored.path} was embedded by network {part.network}, the given one is {self.network_hash}: "
+                "embed the person anew, or give that network with --renderer-weights"
+            )
+        return self._identity(stored.shots[0], config, self.networks.generator, part.adain_params)
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        """Frames for `[T, 68, 2]` landmarks in pixels of the first shot."""
+        assert isinstance(identity, FewshotIdentity), "this identity was enrolled by another renderer"
+        for start in range(0, len(landmarks), BATCH):
+            block = landmarks[start : start + BATCH]
+            yield from self._composed(identity, block, self.paint(identity, block))
+
+    @torch.no_grad()
+    def paint(self, identity: FewshotIdentity, landmarks: FloatArray) -> np.ndarray:
+        """The network's own pictures `[T, S, S, 3]` uint8 for `[T, 68, 2]` landmarks of the photo."""
+        generator, to_picture = identity.generator, identity.to_picture
+        assert generator is not None and to_picture is not None
+        size = generator.config.size
+        sketches = signed([sketch_picture(points, to_picture, size) for points in landmarks])
+        return unsigned(generator(sketches.to(self.device), identity.adain_params))
+
+    def _composed(self, identity: FewshotIdentity, landmarks: FloatArray, painted: np.ndarray) -> Iterator[Rendered]:
+        to_picture = identity.to_picture
+        assert to_picture is not None
+        canvas, size = identity.canvases[0], painted.shape[1]
+        for target, picture in zip(landmarks, painted, strict=True):
+            frame = canvas.warp(canvas.deform(target))
+            warped = resample(frame, to_picture, size)
+            mask = face_mask(transform(to_picture, np.asarray(target, np.float64)), size)
+            inner = filled(transform(to_picture, np.asarray(target[INNER_LIP], np.float64)), size)
+            change = even_edge(picture.astype(np.float32) - warped, mask)
+            if canvas.grey:
+                change = np.repeat(change.mean(-1, keepdims=True), 3, -1)
+            patch = Patch(change * mask[..., None], warped, mask * cv2.GaussianBlur(inner, (0, 0), 1.0))
+            paste_patch(frame, patch, to_picture)
+            yield Rendered(frame, target, mask, to_picture)
+
+    def _identity(
+        self, shot: Shot, config: FewshotConfig, generator: Generator, adain_params: Tensor
+    ) -> FewshotIdentity:
+        to_picture = picture_map(shot.landmarks, config.crop, config.crop_side, config.size)
+        params = adain_params.to(self.device)[None]
+        return FewshotIdentity((Canvas(shot),), None, generator, params, to_picture)
+
+
+def load_fewshot_renderer(weights: str | Path | None, device: torch.device) -> FewshotRenderer:
+    """Renderer by name or path of its network; without one it renders fine-tuned identities only.
+
+    Raises:
+        CheckpointError: no such file, or another kind of network.
+    """
+    if weights is None and KIND not in shipped_names():
+        return FewshotRenderer(None, "", device)
+    path = find_weights(weights or KIND)
+    return FewshotRenderer(load_fewshot(load_checkpoint(path, KIND)), file_hash(path), device)
+
+
+@torch.no_grad()
+def embed_shots(
+    networks: FewshotNetworks, network_hash: str, shots: Sequence[Shot], device: torch.device
+) -> FewshotPart:
+    """Mean embedding of all shots and the adaptive layers' parameters that follow from it."""
+    config = networks.config
+    images, sketches = shot_pictures(shots, config.crop, config.crop_side, config.size)
+    parts = [
+        networks.embedder(images[i : i + BATCH].to(device), sketches[i : i + BATCH].to(device))
+        for i in range(0, len(shots), BATCH)
+    ]
+    embedding = torch.cat(parts).mean(0)
+    params = networks.generator.adain_params(embedding[None])[0]
+    return FewshotPart(network_hash, asdict(config), embedding.cpu(), params.cpu())
+
+
+def own_generator(config: FewshotConfig, part: FewshotPart, stored: StoredIdentity) -> Generator:
+    """Generator that was fine-tuned to a person; its projection, which that replaced, stays unused.
+
+    Raises:
+        CheckpointError: tensors that do not fit the file's own settings.
+    """
+    generator = build_fewshot(config).generator
+    own: dict[str, Any] = dict(part.generator)
+    unused = {name: tensor for name, tensor in generator.state_dict().items() if name.startswith("projection.")}
+    try:
+        generator.load_state_dict(own | unused)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{stored.path} does not fit this version ({reason}): fine-tune anew") from error
+    return generator.eval().requires_grad_(False)
+
+
+def face_mask(points: FloatArray, size: int) -> FloatArray:
+    """`[S, S]` float32, 1 on the face from above the brows to the jaw, fading out at its edge and the picture's.
+
+    Args:
+        points: `[68, 2]` in pixels of the picture.
+    """
+    unit = max(float(interocular(points)), 1.0)
+    up = points[27] - points[33]  # from the nose's base to its bridge
+    up = up / max(float(np.linalg.norm(up)), 1e-6)
+    brows = points[np.concatenate([RIGHT_BROW, LEFT_BROW])] + BROW_RAISE * unit * up
+    outline = cv2.convexHull(np.concatenate([points[JAW], brows]).astype(np.float32))[:, 0]
+    area = filled(np.asarray(outline, np.float32), size)
+    edge = max(1.0, EDGE * unit)
+    inside = cv2.erode(area, np.ones((2 * round(edge) + 1,) * 2, np.uint8))
+    mask = cv2.GaussianBlur(inside, (0, 0), 0.5 * edge)
+    place = np.minimum(np.arange(size), np.arange(size)[::-1]) / max(1.0, 0.06 * size)
+    border = np.clip(place, 0, 1).astype(np.float32)
+    return np.asarray(mask * border * border[:, None], np.float32)
+
+
+def even_edge(change: FloatArray, mask: FloatArray) -> FloatArray:
+    """Change `[S, S, 3]` less what it is along the mask's edge, carried inwards: no step in light or colour."""
+    edge = (mask * (1 - mask) * 4)[..., None]
+    reach = CAST_REACH * len(mask)
+    weight = cv2.GaussianBlur(edge, (0, 0), reach)[..., None]
+    cast = cv2.GaussianBlur(change * edge, (0, 0), reach) / np.maximum(weight, 1e-4)
+    return np.asarray(change - cast, np.float32)
+
+
+def filled(polygon: FloatArray, size: int) -> FloatArray:
+    """`[S, S]` float32, 1 inside the polygon `[N, 2]`."""
+    area = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(area, [np.round(np.asarray(polygon) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
+    return np.asarray(area / np.float32(255), np.float32)
