@@ -23,6 +23,7 @@ from talkface.evaluation.head import beat_alignment, head_diversity, motion_beat
 from talkface.evaluation.identity import cosine, descriptor_distance
 from talkface.evaluation.image import mean_squared_error, psnr_of, ssim
 from talkface.evaluation.landmark import best_lag, f_lmd, lmd, lmd_normalised, opening_series, pearson, std_ratio
+from talkface.evaluation.report import Score
 from talkface.evaluation.sharpness import drift, sharpness
 from talkface.evaluation.steadiness import Flicker, Seam, jitter
 from talkface.evaluation.sync import opening_energy_lag
@@ -45,16 +46,26 @@ class FaceDescriber(Protocol):
 
 
 class PictureJudge(Protocol):
-    """Measure of frame pairs that keeps its own sum."""
-
-    name: str
+    """Mean over frame pairs."""
 
     def add(self, made: Image, real: Image) -> None:
         """Take one pair of `[256, 256, 3]` crops."""
         ...
 
     def result(self) -> float:
-        """Value over all pairs so far; starts anew afterwards."""
+        """Mean over all pairs since the last result."""
+        ...
+
+
+class PictureCollection(Protocol):
+    """Compares all frames of a system with all real ones."""
+
+    def add(self, system: str, made: Image, real: Image) -> None:
+        """Take one pair of `[256, 256, 3]` crops."""
+        ...
+
+    def results(self) -> dict[str, Score]:
+        """Value of each system over everything that was added."""
         ...
 
 
@@ -72,12 +83,14 @@ class Judges:
 
     Attributes:
         arcface: for `csim_arcface`.
-        pictures: for `lpips` and `fid`.
+        lpips: for `lpips`.
+        fid: for `fid`, which is taken over all clips together.
         syncnet: for `lse_c`, `lse_d`, `av_offset`.
     """
 
     arcface: FaceDescriber | None = None
-    pictures: Sequence[PictureJudge] = ()
+    lpips: PictureJudge | None = None
+    fid: PictureCollection | None = None
     syncnet: LipJudge | None = None
 
 
@@ -123,7 +136,7 @@ def compare(
     ours, theirs = transform(to_made, landmarks), transform(to_real, real.landmarks[:length])
     scores = _lip_scores(ours, theirs)
     speech = sound_of([made, real])
-    pixels = _PixelScores(photo, judges)
+    pixels = _PixelScores(made.name, photo, judges)
     pairs = zip(made.frames(), real.frames(), landmarks, strict=False)
     for image, target, points in track(pairs, length, f"measuring {made.name}"):
         crops = cut_patch(image, to_made, COMPARED_SIZE), cut_patch(target, to_real, COMPARED_SIZE)
@@ -172,8 +185,8 @@ def _voice_scores(made: Footage, length: int, speech: Waveform, judges: Judges) 
 class _PixelScores:
     """Frame pairs one by one -> what their pixels tell; holds numbers, no frames but the last three."""
 
-    def __init__(self, photo: Shot, judges: Judges) -> None:
-        self._judges, self._photo = judges, photo
+    def __init__(self, system: str, photo: Shot, judges: Judges) -> None:
+        self._system, self._judges, self._photo = system, judges, photo
         self._dlib = describe(photo.image, photo.landmarks)
         self._arcface = judges.arcface.embed(photo.image, photo.landmarks) if judges.arcface else None
         self._flicker, self._seam = Flicker(), Seam(photo)
@@ -188,8 +201,10 @@ class _PixelScores:
         self._flicker.add(crop)
         if sampled:
             self._note("cpbd", cpbd(crop))
-            for judge in self._judges.pictures:
-                judge.add(crop, real_crop)
+            if self._judges.lpips is not None:
+                self._judges.lpips.add(crop, real_crop)
+            if self._judges.fid is not None:
+                self._judges.fid.add(self._system, crop, real_crop)
         if not np.isfinite(shot.landmarks).all():
             self.sharpness.append(float("nan"))
             return
@@ -223,8 +238,7 @@ class _PixelScores:
             "seam": self._seam.height,
             "flicker": self._flicker.pixels,
             "brightness_flicker": self._flicker.brightness,
-            **{judge.name: judge.result() for judge in self._judges.pictures},
-        }
+        } | ({"lpips": self._judges.lpips.result()} if self._judges.lpips is not None else {})
 
     def _note(self, name: str, value: float) -> None:
         self._found.setdefault(name, []).append(value)

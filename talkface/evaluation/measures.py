@@ -43,7 +43,7 @@ _GROUPS: dict[str, list[tuple[str, str, str, Better, str]]] = {
         ("energy_lag", "opening-loudness lag", "frames", "like real", "that lag; positive where the mouth is late"),
         ("lse_c", "LSE-C", "", "higher", "SyncNet: median less least distance over ±15 frames"),
         ("lse_d", "LSE-D", "", "lower", "SyncNet: distance at the best shift"),
-        ("av_offset", "AV offset", "frames", "zero", "SyncNet: the best shift; positive where the sound is late"),
+        ("av_offset", "AV offset", "frames", "zero", "SyncNet: the best shift; positive where the sound is early"),
     ],
     "picture": [
         ("ssim", "SSIM", "", "higher", "Gaussian window 11x11, sigma 1.5, luma"),

@@ -47,23 +47,6 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class PairResult:
-    """What was measured.
-
-    Attributes:
-        pair: the files.
-        rows: made, photo only, real.
-        notes: remarks on how two unlike videos were compared.
-        footages: by row name, and `source` for the real video as it came.
-    """
-
-    pair: Pair
-    rows: Sequence[Row]
-    notes: Sequence[str]
-    footages: dict[str, Footage] = field(repr=False)
-
-
-@dataclass(frozen=True)
 class Bench:
     """What every measurement needs.
 
@@ -84,33 +67,89 @@ class Bench:
     track: Track = untracked
 
 
-def score_pair(pair: Pair, bench: Bench) -> PairResult:
-    """Measure one made video beside the photo and the real video.
+@dataclass(frozen=True)
+class Reference:
+    """A real video with its photo, measured once for all that is judged by it.
 
-    The real row is the real video sent once more through our encoder and detector: nothing can score better, and how
-    far it is from perfect is what codec and detector alone cost.
+    Attributes:
+        real: the real video.
+        photo: who it is.
+        rows: photo only and real.
+        footages: by row name.
+    """
+
+    real: Footage
+    photo: Shot = field(repr=False)
+    rows: Sequence[Row]
+    footages: dict[str, Footage] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What was measured.
+
+    Attributes:
+        pair: the files.
+        rows: made, photo only, real.
+        notes: remarks on how two unlike videos were compared.
+        footages: by row name, and `source` for the real video as it came.
+    """
+
+    pair: Pair
+    rows: Sequence[Row]
+    notes: Sequence[str]
+    footages: dict[str, Footage] = field(repr=False)
+
+
+def score_pair(pair: Pair, bench: Bench) -> PairResult:
+    """Measure one made video beside the photo and the real video; raises as the two steps below do."""
+    return score_made(pair, load_reference(pair.real, pair.photo, bench), bench)
+
+
+def load_reference(path: Path, photo: Path | None, bench: Bench) -> Reference:
+    """Measure the floor and the ceiling of every measure.
+
+    The floor is the photo held still. The ceiling is the real video sent once more through our encoder and detector:
+    nothing can score better, and how far it is from perfect is what codec and detector alone cost.
 
     Raises:
-        MediaError: a file that is missing or no video; no sound in either and `silent` is off.
-        NoFaceError: a video or the photo shows no face.
+        MediaError: a file that is missing or no video.
+        NoFaceError: the video or the photo shows no face.
     """
-    real = load_footage(pair.real, bench.detector, REAL, bench.track)
+    real = load_footage(path, bench.detector, REAL, bench.track)
+    image, origin = load_photo_or_frame(photo, real)
+    still = photo_footage(image, len(real), bench.detector, STILL, origin)
+    who = Shot(image, still.landmarks[0])
+    copy = bench.folder / f".{path.stem}.again.mp4"
+    try:
+        again = reencode(real, copy, bench.detector, REAL, bench.track)
+        rows = [_row(one, real, who, bench) for one in (still, again)]
+    finally:
+        copy.unlink(missing_ok=True)
+    return Reference(real, who, rows, {STILL: still, "source": real})
+
+
+def score_made(pair: Pair, reference: Reference, bench: Bench) -> PairResult:
+    """Measure one made video against a reference.
+
+    Raises:
+        MediaError: a file that is missing or no video; no sound in either and `bench.silent` is off.
+        NoFaceError: the made video shows no face.
+    """
+    real = reference.real
     made = load_footage(pair.made, bench.detector, pair.name or pair.made.stem, bench.track)
     if made.speech is None and real.speech is None and not bench.silent:
         raise MediaError(
             f"neither {pair.made} nor {pair.real} has sound, so lips and voice cannot be compared: "
             "add --silent to measure the rest"
         )
-    image, origin = load_photo_or_frame(pair.photo, real)
-    still = photo_footage(image, len(real), bench.detector, STILL, origin)
-    photo = Shot(image, still.landmarks[0])
-    again = reencode(real, bench.folder / f"{pair.real.stem}_again.mp4", bench.detector, REAL, bench.track)
-    rows = [
-        compare(one, real, photo, bench.judges, alignment=bench.alignment, track=bench.track)
-        for one in (made, still, again)
-    ]
-    footages = {made.name: made, STILL: still, REAL: again, "source": real}
-    return PairResult(pair, rows, _notes(made, real, rows[0]), footages)
+    row = _row(made, real, reference.photo, bench)
+    footages = {**reference.footages, made.name: made}
+    return PairResult(pair, [row, *reference.rows], _notes(made, real, row), footages)
+
+
+def _row(made: Footage, real: Footage, photo: Shot, bench: Bench) -> Row:
+    return compare(made, real, photo, bench.judges, alignment=bench.alignment, track=bench.track)
 
 
 def _notes(made: Footage, real: Footage, row: Row) -> list[str]:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,17 +45,21 @@ class Summary:
     scores: dict[str, Score]
 
 
-def summarise(rows: Sequence[ClipRow], last: Sequence[str]) -> list[Summary]:
+def summarise(rows: Sequence[ClipRow], last: Sequence[str], fid: Mapping[str, Score] | None = None) -> list[Summary]:
     """Mean and 95 % bootstrap interval over speakers, of every measure that was taken.
 
     Args:
         rows: all systems on all clips.
         last: systems whose columns come last, in this order (photo only, real).
+        fid: by system; it has one value over all clips, so no interval.
     """
     names = dict.fromkeys(one.row.name for one in rows)
     systems = [*(name for name in names if name not in last), *(name for name in last if name in names)]
     summaries = []
     for info in MEASURES:
+        if info.name == "fid" and fid:
+            summaries.append(Summary(info, {system: fid[system] for system in systems if system in fid}))
+            continue
         if not any(info.name in one.row.scores for one in rows):
             continue
         columns = {system: _score(rows, system, info.name) for system in systems}
@@ -64,7 +68,7 @@ def summarise(rows: Sequence[ClipRow], last: Sequence[str]) -> list[Summary]:
 
 
 def _score(rows: Sequence[ClipRow], system: str, name: str) -> Score:
-    """A value that is infinite on every clip (PSNR of equal videos) stays so; FID has one value for all clips."""
+    """A value that is infinite on every clip (PSNR of equal videos) stays so."""
     values = [(one.speaker, one.row.scores.get(name, math.nan)) for one in rows if one.row.name == system]
     if values and all(value == math.inf for _, value in values):
         return Score(math.inf, math.inf, math.inf, len(values))
@@ -75,14 +79,16 @@ def summary_table(title: str, summaries: Sequence[Summary]) -> Table:
     """Rich table: measures down in their groups, systems across, and which way is better."""
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("measure", overflow="fold", ratio=3)
-    for system in summaries[0].scores:
+    systems = list(dict.fromkeys(system for one in summaries for system in one.scores))
+    for system in systems:
         table.add_column(system, justify="right")
     table.add_column("better", style="dim")
     for before, one in zip([None, *summaries], summaries, strict=False):
         if before is not None and before.info.group != one.info.group:
             table.add_section()
         label = f"{one.info.label} [dim]({one.info.unit})[/dim]" if one.info.unit else one.info.label
-        table.add_row(label, *(cell(value, with_interval=True) for value in one.scores.values()), one.info.better)
+        cells = [cell(one.scores.get(system), with_interval=True) for system in systems]
+        table.add_row(label, *cells, one.info.better)
     return table
 
 
