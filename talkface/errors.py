@@ -1,5 +1,9 @@
 """A user's mistake -> one line that says what is wrong, what was expected and what to do next."""
 
+import os
+import stat
+from pathlib import Path
+
 
 class TalkfaceError(Exception):
     """Base of every error a user can cause; the command line prints it as one line and exits with 1."""
@@ -27,3 +31,27 @@ class DatasetError(TalkfaceError):
 
 class MissingExtraError(TalkfaceError):
     """An optional package that is not installed; the message names the extra."""
+
+
+def check_readable(path: Path, expected: str) -> None:
+    """Refuse what is no file with something in it, before a decoder says so in its own words.
+
+    Args:
+        path: what the user gave.
+        expected: what should be there, with its article, such as "a picture".
+
+    Raises:
+        MediaError: missing, a folder, empty, or without the right to read it.
+    """
+    try:
+        state = path.stat()
+    except PermissionError as error:
+        raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it") from error
+    except OSError as error:  # also a name too long, or a link to itself
+        raise MediaError(f"no file {path}: check the name") from error
+    if stat.S_ISDIR(state.st_mode):
+        raise MediaError(f"{path} is a folder, expected {expected}")
+    if not os.access(path, os.R_OK):
+        raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it")
+    if stat.S_ISREG(state.st_mode) and state.st_size == 0:
+        raise MediaError(f"{path} is empty (0 bytes): give another file")

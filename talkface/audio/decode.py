@@ -17,7 +17,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from talkface.errors import MediaError
+from talkface.errors import MediaError, check_readable
 
 Block = npt.NDArray[np.float32]
 """Sound `[S, C]`, nominally in [-1, 1]."""
@@ -89,17 +89,9 @@ def open_container(path: Path) -> InputContainer:
     Raises:
         MediaError: no such file, a folder, unreadable, empty, or nothing ffmpeg knows.
     """
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, expected a sound or video file")
+    check_readable(path, "a sound or video file")
     try:
-        size = path.stat().st_size
-        if size == 0:
-            raise MediaError(f"{path} is empty (0 bytes): give another file")
         return av.open(f"file:{path}", metadata_errors="ignore")
-    except FileNotFoundError as error:
-        raise MediaError(f"no file {path}: check the name") from error
-    except PermissionError as error:
-        raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"{path} is not a sound or video file that ffmpeg can read, or is damaged") from error
 

@@ -6,7 +6,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from talkface.errors import MediaError
+from talkface.errors import MediaError, check_readable
 
 ATTACHED_PICTURE = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
 STILL_FORMATS = ("image2", "_pipe", "tty")  # ffmpeg takes one picture, or a text, for a video of one frame
@@ -18,16 +18,9 @@ def open_container(path: Path) -> InputContainer:
     Raises:
         MediaError: no such file, a folder, unreadable, empty, or nothing ffmpeg knows.
     """
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, expected a video")
+    check_readable(path, "a video")
     try:
-        if path.stat().st_size == 0:
-            raise MediaError(f"{path} is empty (0 bytes): give another file")
         return av.open(f"file:{path}", metadata_errors="ignore")
-    except FileNotFoundError as error:
-        raise MediaError(f"no file {path}: check the name") from error
-    except PermissionError as error:
-        raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"{path} is not a video that ffmpeg can read, or is damaged") from error
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
-from talkface.errors import MediaError
+from talkface.errors import MediaError, check_readable
 from talkface.types import Image
 from talkface.video.container import is_still, open_container
 
@@ -57,19 +57,11 @@ def is_photo(path: Path | str) -> bool:
 
 
 def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, expected a picture")
+    check_readable(path, "a picture")
     try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise MediaError(f"no file {path}: check the name") from error
-    except PermissionError as error:
-        raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it") from error
+        return path.read_bytes()
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}") from error
-    if not data:
-        raise MediaError(f"{path} is empty (0 bytes): give another file")
-    return data
 
 
 def _what_else(path: Path) -> str:
