@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
-from talkface.cli.evaluate_video import video
+from talkface.cli.evaluate_video import pair_set, video
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     tables = typer.Typer(help="Measure made videos.", no_args_is_help=True)
     tables.command("default")(default)
     tables.command("video")(video)
+    tables.command("set")(pair_set)
     tables.command("audio2landmark")(evaluate_audio2landmark)
     app.add_typer(tables, name="evaluate")
 

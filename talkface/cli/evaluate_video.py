@@ -1,6 +1,6 @@
 """`talkface evaluate video FAKE REAL` and `talkface evaluate set MANIFEST` -> tables, files and a page to look at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,21 +8,28 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from talkface.errors import ConfigError
+from talkface.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
+    from talkface.evaluation.compare import Judges
     from talkface.evaluation.pair import Bench
     from talkface.evaluation.scores import ClipRow, Summary
 
 ALIGNMENTS = ("auto", "frame", "face")
-NETWORKS = "Networks that you bring"
+BROUGHT = "Networks that you bring"
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for scores.jsonl, scores.csv and report.html.")]
 Align = Annotated[
     str, typer.Option(help="frame: resize the made frame; face: lay eyes and nose over each other; auto: as it fits.")
 ]
 Silent = Annotated[bool, typer.Option("--silent", help="Allow videos without sound; then no voice measures.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
-Detector = Annotated[str, typer.Option(help="dlib or face-alignment, for all videos alike.")]
+DetectorName = Annotated[str, typer.Option(help="dlib or face-alignment, for all videos alike.")]
+SyncNetFile = Annotated[
+    Path | None, typer.Option(help="syncnet_v2.model, for LSE-C and LSE-D.", rich_help_panel=BROUGHT)
+]
+ArcFaceFile = Annotated[Path | None, typer.Option(help="ArcFace-type .onnx, for CSIM.", rich_help_panel=BROUGHT)]
+LpipsFile = Annotated[Path | None, typer.Option(help="torchvision's AlexNet, for LPIPS.", rich_help_panel=BROUGHT)]
+FidFile = Annotated[Path | None, typer.Option(help="torch-fidelity's Inception, for FID.", rich_help_panel=BROUGHT)]
 
 
 def video(
@@ -34,50 +41,73 @@ def video(
     out: Out = Path("runs/evaluate_video"),
     align: Align = "auto",
     silent: Silent = False,
-    detector: Detector = "dlib",
+    detector: DetectorName = "dlib",
+    syncnet: SyncNetFile = None,
+    arcface: ArcFaceFile = None,
+    lpips_weights: LpipsFile = None,
+    fid_weights: FidFile = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure FAKE against REAL, beside the photo held still and REAL itself.
 
     Both are compared at 25 frames/s over the time that both cover.
     """
+    brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
+    from talkface.evaluation.pages import clip_pictures, method_lines, video_page
     from talkface.evaluation.pair import REAL, STILL, Pair, score_pair
     from talkface.evaluation.scores import ClipRow, summarise
 
-    bench = _bench(out, align, detector, silent=silent, quiet=quiet)
+    bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
     result = score_pair(Pair(made, real, photo), bench)
-    rows = [ClipRow(real.stem, "", row) for row in result.rows]
-    summaries = summarise(rows, (STILL, REAL))
-    _write(out, rows, summaries)
+    rows = [ClipRow(real.stem, real.stem, row) for row in result.rows]
+    summaries = summarise(rows, (STILL, REAL), _fid(bench.judges))
+    _write_scores(out, rows, summaries)
+    method = method_lines(detector, _hashes(brought), "One clip: no intervals.")
+    write_whole(out / "report.html", video_page(result, summaries, clip_pictures(result, out), method))
     if not quiet:
-        _show(f"{made.name} against {real.name}", summaries, result.notes)
-        typer.echo(f"scores: {out / 'scores.jsonl'}, {out / 'scores.csv'}")
+        _show(f"{made.name} against {real.name}", summaries, result.notes, out)
 
 
-def _bench(out: Path, align: str, detector: str, *, silent: bool, quiet: bool) -> "Bench":
-    from talkface.evaluation.pair import Bench
-    from talkface.landmarks.detect import load_detector
+def pair_set(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="CSV or JSON lines: fake, real; photo, speaker, system, clip.")
+    ],
+    out: Out = Path("runs/evaluate_set"),
+    align: Align = "auto",
+    silent: Silent = False,
+    detector: DetectorName = "dlib",
+    syncnet: SyncNetFile = None,
+    arcface: ArcFaceFile = None,
+    lpips_weights: LpipsFile = None,
+    fid_weights: FidFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure many made videos, with intervals over people, and compare the systems that made them.
 
-    if align not in ALIGNMENTS:
-        raise ConfigError(f"--align {align} is unknown: choose of {', '.join(ALIGNMENTS)}")
-    out.mkdir(parents=True, exist_ok=True)
-    return Bench(load_detector(detector), out, alignment=align, silent=silent, track=_tracker(quiet))  # type: ignore[arg-type]
+    A row that cannot be measured is reported and the rest goes on; then the exit code is 1.
+    """
+    brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
+    from talkface.evaluation.pages import method_lines, set_page
+    from talkface.evaluation.pair import REAL, STILL
+    from talkface.evaluation.pair_manifest import read_pairs
+    from talkface.evaluation.pair_set import score_set
+    from talkface.evaluation.scores import summarise
 
-
-def _tracker(quiet: bool) -> Any:
-    console = Console(stderr=True)
-
-    def shown(items: Iterable[Any], count: int | None, words: str) -> Iterable[Any]:
-        return track(items, words, total=count, console=console, transient=True, disable=quiet)
-
-    return shown
-
-
-def _write(out: Path, rows: "list[ClipRow]", summaries: "list[Summary]") -> None:
-    from talkface.evaluation.scores import csv_text, json_lines
-
-    write_whole(out / "scores.jsonl", json_lines(rows, summaries))
-    write_whole(out / "scores.csv", csv_text(rows))
+    pairs = read_pairs(manifest)
+    bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
+    result = score_set(pairs, bench, lambda line: typer.echo(f"left out: {line}", err=True))
+    if not result.rows:
+        raise MediaError(f"none of the {len(pairs)} rows of {manifest} could be measured: see the lines above")
+    summaries = summarise(result.rows, (STILL, REAL), _fid(bench.judges))
+    _write_scores(out, result.rows, summaries)
+    method = method_lines(detector, _hashes(brought), "Intervals: 95 % bootstrap over people (2,000 draws).")
+    title = f"{manifest.stem}: {len(pairs) - len(result.failures)} of {len(pairs)} videos measured"
+    page = set_page(title, result.rows, summaries, result.pictures, result.failures, method)
+    write_whole(out / "report.html", page)
+    if not quiet:
+        _show(title, summaries, [], out)
+    if result.failures:
+        raise typer.Exit(1)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -87,9 +117,72 @@ def write_whole(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _show(title: str, summaries: "list[Summary]", notes: Iterable[str]) -> None:
+def _brought(**files: Path | None) -> dict[str, Path]:
+    """The files that were given; checked before the first frame is read."""
+    return {name: path for name, path in files.items() if path is not None}
+
+
+def _bench(out: Path, align: str, detector: str, brought: Mapping[str, Path], *, silent: bool, quiet: bool) -> "Bench":
+    from talkface.evaluation.pair import Bench
+    from talkface.landmarks.detect import load_detector
+
+    if align not in ALIGNMENTS:
+        raise ConfigError(f"--align {align} is unknown: choose of {', '.join(ALIGNMENTS)}")
+    judges = _judges(brought)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(f"--out {out} is no folder: give the name of a folder for the report") from error
+    return Bench(load_detector(detector), out, judges, align, silent, _tracker(quiet))  # type: ignore[arg-type]
+
+
+def _judges(brought: Mapping[str, Path]) -> "Judges":
+    from talkface.evaluation.arcface import ArcFace
+    from talkface.evaluation.compare import Judges
+    from talkface.evaluation.lse import SyncJudge
+    from talkface.evaluation.perceptual import FidPool, Lpips
+    from talkface.evaluation.syncnet import load_syncnet
+
+    return Judges(
+        arcface=ArcFace(brought["arcface"]) if "arcface" in brought else None,
+        lpips=Lpips(brought["lpips"]) if "lpips" in brought else None,
+        fid=FidPool(brought["fid"]) if "fid" in brought else None,
+        syncnet=SyncJudge(load_syncnet(brought["syncnet"])) if "syncnet" in brought else None,
+    )
+
+
+def _fid(judges: "Judges") -> Any:
+    return judges.fid.results() if judges.fid is not None else None
+
+
+def _hashes(brought: Mapping[str, Path]) -> dict[str, str]:
+    from talkface.checkpoints.format import file_hash
+
+    return {name: f"{path.name}, sha256 {file_hash(path)}" for name, path in brought.items()}
+
+
+def _tracker(quiet: bool) -> Any:
+    console = Console(stderr=True)
+
+    def shown(items: Iterable[Any], count: int | None, words: str) -> Iterable[Any]:
+        return track(
+            items, words, total=count, console=console, transient=True, disable=quiet or not console.is_terminal
+        )
+
+    return shown
+
+
+def _write_scores(out: Path, rows: "Sequence[ClipRow]", summaries: "Sequence[Summary]") -> None:
+    from talkface.evaluation.scores import csv_text, json_lines
+
+    write_whole(out / "scores.jsonl", json_lines(rows, summaries))
+    write_whole(out / "scores.csv", csv_text(rows))
+
+
+def _show(title: str, summaries: "Sequence[Summary]", notes: Iterable[str], out: Path) -> None:
     from talkface.evaluation.scores import summary_table
 
     Console().print(summary_table(title, summaries))
     for note in notes:
         typer.echo(f"note: {note}")
+    typer.echo(f"report: {out / 'report.html'}, scores: {out / 'scores.jsonl'}, {out / 'scores.csv'}")

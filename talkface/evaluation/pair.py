@@ -21,7 +21,7 @@ from talkface.evaluation.footage import (
 from talkface.landmarks.detect import Detector
 from talkface.types import Shot
 
-STILL, REAL = "photo only", "real"
+MADE, STILL, REAL = "made", "photo only", "real"
 LENGTH_SLACK = 2  # frames by which two videos may differ in length without a remark
 
 
@@ -41,7 +41,7 @@ class Pair:
     made: Path
     real: Path
     photo: Path | None = None
-    name: str = ""
+    name: str = MADE
     clip: str = ""
     speaker: str = ""
 
@@ -137,7 +137,7 @@ def score_made(pair: Pair, reference: Reference, bench: Bench) -> PairResult:
         NoFaceError: the made video shows no face.
     """
     real = reference.real
-    made = load_footage(pair.made, bench.detector, pair.name or pair.made.stem, bench.track)
+    made = load_footage(pair.made, bench.detector, pair.name, bench.track)
     if made.speech is None and real.speech is None and not bench.silent:
         raise MediaError(
             f"neither {pair.made} nor {pair.real} has sound, so lips and voice cannot be compared: "

@@ -1,0 +1,83 @@
+"""Manifest of made and real videos (CSV or JSON lines) -> pairs to measure."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from talkface.errors import DatasetError
+from talkface.evaluation.pair import MADE, Pair
+
+NEEDED = ("fake", "real")
+KNOWN = (*NEEDED, "photo", "speaker", "system", "clip")
+
+
+def read_pairs(manifest: Path) -> list[Pair]:
+    """Rows in their order; relative paths are looked up beside the manifest, then from the current folder.
+
+    Columns: `fake` and `real` are needed; `photo` (what the fake was made from), `speaker` (several clips of one are
+    averaged), `system` (makers that the table compares; one without a name is called "made") and `clip` may be given.
+
+    Raises:
+        DatasetError: no such file, no rows, a column missing or unknown, or a line that is no JSON object.
+    """
+    rows = _rows(manifest)
+    if not rows:
+        raise DatasetError(f"{manifest} has no rows: expected one line per pair with the columns fake and real")
+    return [_pair(manifest, number, row) for number, row in enumerate(rows, start=1)]
+
+
+def _rows(manifest: Path) -> list[Mapping[str, str]]:
+    try:
+        text = manifest.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DatasetError(f"no manifest {manifest}: give a CSV or JSON lines file with fake and real") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{manifest} cannot be read as text: give a CSV or JSON lines file") from error
+    if manifest.suffix.lower() == ".csv":
+        reader = csv.DictReader(text.splitlines())
+        _check_columns(manifest, set(reader.fieldnames or ()))
+        return [{key: value or "" for key, value in row.items() if key} for row in reader]
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DatasetError(
+                f"{manifest} line {number} is no JSON: {error.msg}; CSV files must end in .csv"
+            ) from error
+        if not isinstance(row, dict):
+            raise DatasetError(f"{manifest} line {number} is no JSON object: expected {{'fake': ..., 'real': ...}}")
+        _check_columns(manifest, set(row), f" line {number}")
+        rows.append({key: "" if value is None else str(value) for key, value in row.items()})
+    return rows
+
+
+def _check_columns(manifest: Path, columns: set[str], where: str = "") -> None:
+    for name in NEEDED:
+        if name not in columns:
+            raise DatasetError(
+                f"{manifest}{where} has no column {name}: expected {', '.join(KNOWN)}, fake and real needed"
+            )
+    unknown = sorted(columns - set(KNOWN))
+    if unknown:
+        raise DatasetError(f"{manifest}{where} has an unknown column {unknown[0]}: known are {', '.join(KNOWN)}")
+
+
+def _pair(manifest: Path, number: int, row: Mapping[str, str]) -> Pair:
+    for name in NEEDED:
+        if not row.get(name):
+            raise DatasetError(f"{manifest} row {number} has no {name}: every row needs fake and real")
+    real = _resolved(manifest, row["real"])
+    photo = _resolved(manifest, row["photo"]) if row.get("photo") else None
+    clip = row.get("clip") or real.stem
+    return Pair(
+        _resolved(manifest, row["fake"]), real, photo, row.get("system") or MADE, clip, row.get("speaker") or clip
+    )
+
+
+def _resolved(manifest: Path, name: str) -> Path:
+    beside = manifest.parent / name
+    return beside if beside.exists() else Path(name) if Path(name).exists() else beside

@@ -1,0 +1,71 @@
+"""Pairs to measure -> rows of all that could be measured, and one line for each that could not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from talkface.errors import TalkfaceError
+from talkface.evaluation.page import ClipPictures
+from talkface.evaluation.pages import clip_pictures
+from talkface.evaluation.pair import Bench, Pair, PairResult, Reference, load_reference, score_made
+from talkface.evaluation.scores import ClipRow
+
+SHOWN = 6  # pairs whose pictures the page holds, spread over the set
+
+
+@dataclass
+class SetResult:
+    """What a set gave.
+
+    Attributes:
+        rows: every system on every clip; photo and real once per clip.
+        pictures: of some pairs.
+        failures: one line per pair that could not be measured.
+        notes: remarks on the others.
+    """
+
+    rows: list[ClipRow] = field(default_factory=list)
+    pictures: list[ClipPictures] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def score_set(pairs: Sequence[Pair], bench: Bench, say: Callable[[str], None] = lambda line: None) -> SetResult:
+    """Measure pair after pair; a bad one is reported and the rest goes on.
+
+    Pairs of one real video are measured together, so that it is read and tracked once.
+
+    Args:
+        pairs: what to measure.
+        bench: how.
+        say: called with every failure as soon as it is known.
+    """
+    result = SetResult()
+    order = list(dict.fromkeys((pair.real, pair.photo) for pair in pairs))
+    grouped = sorted(pairs, key=lambda pair: order.index((pair.real, pair.photo)))
+    shown = {round(place * (len(grouped) - 1) / max(SHOWN - 1, 1)) for place in range(SHOWN)}
+    references: dict[tuple[Path, Path | None], Reference] = {}
+    for index, pair in enumerate(grouped):
+        key = (pair.real, pair.photo)
+        try:
+            if key not in references:
+                references = {key: load_reference(*key, bench)}  # the one before is not needed again
+            measured = score_made(pair, references[key], bench)
+        except TalkfaceError as error:
+            line = f"{pair.clip}, {pair.name}: {error}"
+            result.failures.append(line)
+            say(line)
+            continue
+        _keep(result, pair, measured)
+        if index in shown:
+            result.pictures.append(clip_pictures(measured, bench.folder))
+    return result
+
+
+def _keep(result: SetResult, pair: Pair, measured: PairResult) -> None:
+    """Rows of photo and real are kept with the first pair that they belong to."""
+    have = {(one.clip, one.row.name) for one in result.rows}
+    for row in measured.rows:
+        if (pair.clip, row.name) not in have or row is measured.rows[0]:
+            result.rows.append(ClipRow(pair.clip, pair.speaker, row))
+    result.notes += [f"{pair.clip}, {note}" for note in measured.notes]

@@ -1,0 +1,76 @@
+"""Made and real footage -> film strips and side-by-side videos as data that a page can hold."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from talkface.audio.io import open_speech
+from talkface.evaluation.footage import COMPARED_SIZE, FPS, Footage, common_length, compared_crops, sound_of
+from talkface.landmarks.face import cut_patch
+from talkface.types import FloatArray, Image
+from talkface.video.write import VideoWriter
+
+MOMENTS = 10  # frames of a film strip
+THUMB = 116  # pixels, side of one of them
+SHOWN_SIZE = 320  # pixels, side of one half of the side-by-side video
+SHOWN_S = 20.0  # seconds of it at most: a page should stay small
+GAP = 4  # pixels between the halves
+JPEG_QUALITY = 82
+
+
+def film_strip(footages: Sequence[Footage], real: Footage) -> tuple[str, list[float]]:
+    """The same moments of several videos below each other, as a JPEG data address, and their times in seconds."""
+    length = min(common_length(one, real) for one in footages)
+    moments = np.unique(np.round(np.linspace(0, length - 1, min(MOMENTS, length))).astype(int))
+    rows = []
+    for one in footages:
+        matrix, _, _ = compared_crops(one, real)
+        frames = dict(zip(range(length), one.frames(), strict=False)) if one.path is None else _chosen(one, moments)
+        rows.append(np.hstack([_scaled(frames[int(moment)], matrix, THUMB) for moment in moments]))
+    return _jpeg(np.vstack(rows)), [float(moment / FPS) for moment in moments]
+
+
+def side_by_side(real: Footage, made: Footage, folder: Path) -> tuple[str, str]:
+    """Real left, made right, with the made video's sound, as an MP4 data address; and its middle frame as a JPEG."""
+    length = min(common_length(made, real), round(SHOWN_S * FPS))
+    to_made, to_real, _ = compared_crops(made, real)
+    speech = sound_of([made, real])
+    path = folder / ".side_by_side.mp4"
+    size = (2 * SHOWN_SIZE + GAP, SHOWN_SIZE)
+    poster = ""
+    try:
+        with VideoWriter(path, size, FPS, open_speech(speech) if speech else None, "for comparison", force=True) as out:
+            for theirs, ours, index in zip(real.frames(), made.frames(), range(length), strict=False):
+                frame = np.full((SHOWN_SIZE, 2 * SHOWN_SIZE + GAP, 3), 255, np.uint8)
+                frame[:, :SHOWN_SIZE] = _scaled(theirs, to_real, SHOWN_SIZE)
+                frame[:, -SHOWN_SIZE:] = _scaled(ours, to_made, SHOWN_SIZE)
+                out.write(frame)
+                if index == length // 2:
+                    poster = _jpeg(frame)
+        return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode(), poster
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _chosen(footage: Footage, moments: FloatArray) -> dict[int, Image]:
+    wanted = {int(moment) for moment in moments}
+    return {index: image for index, image in enumerate(_until(footage, max(wanted))) if index in wanted}
+
+
+def _until(footage: Footage, last: int) -> Iterator[Image]:
+    for image, _ in zip(footage.frames(), range(last + 1), strict=False):
+        yield image
+
+
+def _scaled(image: Image, to_crop: FloatArray, size: int) -> Image:
+    return cut_patch(image, to_crop * (size / COMPARED_SIZE), size)
+
+
+def _jpeg(image: Image) -> str:
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
