@@ -126,11 +126,11 @@ class Atnet(SpeechNetwork):
         return cepstra
 
     def encode_faces(self, faces: Tensor) -> Tensor | None:
-        """`[B, 68, 2]` canonical landmarks -> `[B, 6]` coefficients of their difference from the mean face."""
+        """`[B, 68, 2]` canonical landmarks -> `[B, 6]` orthonormal coefficients of what sets them off the mean face."""
         if not self.config.recurrent:
             return None
         mean = torch.from_numpy(MEAN_FACE.astype(np.float32)).to(faces)
-        return self.encode((faces - mean) / self.scale)
+        return self.encode((faces - mean) / self.scale) * self.spread
 
     def _usual_example(self) -> Tensor | None:
         return self.usual_example[None] if self.config.recurrent else None
