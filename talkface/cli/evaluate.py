@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from talkface.cli.evaluate_fewshot import evaluate_fewshot
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
 from talkface.errors import ConfigError
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
     tables.command("video")(video)
     tables.command("set")(pair_set)
     tables.command("audio2landmark")(evaluate_audio2landmark)
+    tables.command("fewshot")(evaluate_fewshot)
     app.add_typer(tables, name="evaluate")
 
 

@@ -1,0 +1,179 @@
+"""`talkface evaluate fewshot WEIGHTS SHARDS` -> how a few-shot network does on people never seen."""
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from talkface.errors import DatasetError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from talkface.checkpoints.fewshot import FewshotNetworks
+    from talkface.evaluation.fewshot_table import Framing, Painter, PersonScore, UnseenPerson
+    from talkface.inference.renderers import Renderer
+    from talkface.training.finetune import FinetuneConfig
+    from talkface.types import FloatArray, Image, Shot
+
+FILE_WIDTH = 140  # columns of a table that is written to a file
+FED, TUNED = "FF", "FT"  # columns: fed forward, fine-tuned, then the number of shots
+SHOWN = 4  # targets of each person in the picture
+
+
+def evaluate_fewshot(
+    weights: Annotated[str, typer.Argument(help="Few-shot network, by name or path.")],
+    shards: Annotated[Path, typer.Argument(help="Prepared shards of people never trained on.")],
+    out: Annotated[Path, typer.Option(help="Where scores and pictures go.")] = Path("runs/evaluate_fewshot"),
+    split: Annotated[str, typer.Option(help="Split of the shards.")] = "test",
+    people: Annotated[int, typer.Option(min=1, help="People at most, spread over the shards.")] = 12,
+    shots: Annotated[int, typer.Option(min=2, help="Shots that a system may see.")] = 8,
+    targets: Annotated[int, typer.Option(min=1, help="Other frames that are painted, per person.")] = 6,
+    steps: Annotated[int, typer.Option(min=0, help="Of fine-tuning; 0 by the number of shots.")] = 0,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="As of `finetune`.")] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="Somebody who was trained on all the same; repeat for more.")
+    ] = None,
+    tune: Annotated[bool, typer.Option("--tune/--no-tune", help="Fine-tune to each person, too.")] = True,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
+) -> None:
+    """Paint other frames of people never seen, from one shot and from several, and compare with the real ones.
+
+    Fed forward and fine-tuned, beside the photo that does not move and the renderers `warp` and `hybrid`, which get
+    the first shot. Shots come from the first half of a clip, targets from the second. Exit code 1 when a bar is missed.
+    """
+    import torch
+
+    from talkface.checkpoints.fewshot import load_fewshot
+    from talkface.checkpoints.format import file_hash
+    from talkface.checkpoints.registry import find_weights, load_weights
+    from talkface.cli.finetune import finetune_config
+    from talkface.data.datasets import ClipDataset
+    from talkface.evaluation.fewshot_table import Framing, PhotoOnly, choose_people, person_measures, score_people
+    from talkface.evaluation.report import to_json_lines, to_table
+    from talkface.inference.renderers import load_renderer
+    from talkface.landmarks.detect import load_detector
+
+    if threads:
+        torch.set_num_threads(threads)
+    checkpoint = load_weights(weights, "fewshot")
+    networks = load_fewshot(checkpoint)
+    framing = Framing(networks.config.crop, networks.config.crop_side, networks.config.size)
+    dataset = ClipDataset(shards, split)
+    chosen = choose_people((dataset[i] for i in range(len(dataset))), shots, targets, people, leave_out or ())
+    if not chosen:
+        raise DatasetError(f"nobody in {shards} has {shots} + {targets} frames with a face: ask for fewer")
+    network_hash = file_hash(find_weights(weights))
+    config = finetune_config(checkpoint.provenance, [f"steps={steps}", *(settings or [])])
+    painters: list[Painter] = [
+        PhotoOnly(framing),
+        *(RendererPainter(load_renderer(name, "cpu"), framing) for name in ("warp", "hybrid")),
+        *(FedForward(networks, network_hash, count) for count in (1, shots)),
+        *(FineTuned(networks, network_hash, count, config) for count in (1, shots) if tune),
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    scores: list[PersonScore] = []
+    rows: dict[str, list[Image]] = {}
+    with (out / "people.jsonl").open("w", encoding="utf-8") as file:
+        scored = score_people(chosen, painters, framing, load_detector())
+        for one, pictures in track(scored, "people", total=len(chosen) * len(painters), console=console):
+            scores.append(one)
+            rows.setdefault(one.person, []).append(np.concatenate(pictures[:SHOWN], 1))
+            file.write(json.dumps({k: None if v != v else v for k, v in asdict(one).items()}) + "\n")
+            file.flush()
+    _draw(chosen, rows, framing, out / "pictures.png")
+    measures = person_measures(scores, f"{TUNED} {shots}", f"{FED} {shots}", f"{FED} 1")
+    terminal = Console()
+    if not terminal.is_terminal:
+        terminal = Console(width=FILE_WIDTH)
+    words = f"{FED} fed forward, {TUNED} fine-tuned, with so many shots"
+    title = f"{len(chosen)} people never seen, {targets} frames each; {words}"
+    terminal.print(to_table(title, measures))
+    (out / "scores.jsonl").write_text(to_json_lines(measures), encoding="utf-8")
+    terminal.print(f"scores: {out / 'scores.jsonl'}, pictures: {out / 'pictures.png'}")
+    missed = [measure.name for measure in measures if measure.verdict() == "FAIL"]
+    if missed:
+        terminal.print(f"missed: {', '.join(missed)}")
+        raise typer.Exit(1)
+
+
+class RendererPainter:
+    """A renderer of the package, given the first shot."""
+
+    def __init__(self, renderer: "Renderer", framing: "Framing") -> None:
+        self.name = renderer.name
+        self._renderer, self._framing = renderer, framing
+
+    def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
+        """Frames of the first shot's photo, framed by each frame's landmarks."""
+        frames = self._renderer.render(self._renderer.enroll(shots[:1]), landmarks)
+        return [self._framing.picture(frame.image, points) for frame, points in zip(frames, landmarks, strict=True)]
+
+
+class FedForward:
+    """The few-shot network as it is, with the first shots."""
+
+    def __init__(self, networks: "FewshotNetworks", network_hash: str, shots: int) -> None:
+        self.name = f"{FED} {shots}"
+        self._networks, self._hash, self._shots = networks, network_hash, shots
+
+    def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
+        """What the generator paints for each frame's sketch."""
+        import torch
+
+        from talkface.inference.fewshot_renderer import embed_shots
+
+        part = embed_shots(self._networks, self._hash, shots[: self._shots], torch.device("cpu"))
+        return _pictures(self._networks, part.adain_params, landmarks)
+
+
+class FineTuned:
+    """The few-shot network after fine-tuning to the first shots; every person starts from the same weights."""
+
+    def __init__(self, networks: "FewshotNetworks", network_hash: str, shots: int, config: "FinetuneConfig") -> None:
+        self.name = f"{TUNED} {shots}"
+        self._networks, self._hash, self._shots, self._config = networks, network_hash, shots, config
+
+    def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
+        """What the person's own generator paints for each frame's sketch."""
+        import torch
+
+        from talkface.training.finetune import Finetuning
+
+        own = copy.deepcopy(self._networks)
+        job = Finetuning(own, self._hash, shots[: self._shots], self._config, torch.device("cpu"))
+        job.run()
+        person = job.ema.network
+        own.generator.load_state_dict(person.generator.state_dict())  # type: ignore[union-attr, operator]
+        return _pictures(own, person.adain_params[0], landmarks)  # type: ignore[index]
+
+
+def _pictures(networks: "FewshotNetworks", adain_params: "Tensor", landmarks: "FloatArray") -> list["Image"]:
+    import torch
+
+    from talkface.data.fewshot_shots import picture_map, signed, sketch_picture, unsigned
+
+    config = networks.config
+    maps = [picture_map(points, config.crop, config.crop_side, config.size) for points in landmarks]
+    sketches = [sketch_picture(points, one, config.size) for points, one in zip(landmarks, maps, strict=True)]
+    with torch.no_grad():
+        return list(unsigned(networks.generator.eval()(signed(sketches), adain_params[None])))
+
+
+def _draw(people: Sequence["UnseenPerson"], rows: dict[str, list["Image"]], framing: "Framing", path: Path) -> None:
+    """One row a person: the real frames, then every system's."""
+    from PIL import Image as Pillow
+
+    drawn = []
+    for person in people:
+        real = [framing.picture(target.image, target.landmarks) for target in person.targets[:SHOWN]]
+        drawn.append(np.concatenate([np.concatenate(real, 1), *rows[person.name]], 1))
+    Pillow.fromarray(np.concatenate(drawn)).save(path)
