@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced by the other scripts: makes .venv with this package, or does nothing when it is there.
 #   setup ""       what the package needs       setup "[dev]"   and what its tests need
-# A stamp holds the hash of pyproject.toml, so a second run takes no time and a changed list installs anew.
+# A stamp holds the hash of what pyproject.toml says about installing, so a second run takes no time, a changed list
+# installs anew, and changed settings of linters do not.
 
 find_python() {
   local candidate
@@ -15,6 +16,15 @@ find_python() {
   return 1
 }
 
+installing() {
+  .venv/bin/python - <<'EOF'
+import hashlib, json, pathlib, tomllib
+said = tomllib.loads(pathlib.Path("pyproject.toml").read_text(encoding="utf-8"))
+parts = [said.get("build-system"), said.get("project"), said.get("tool", {}).get("setuptools")]
+print(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
+EOF
+}
+
 setup() {
   local extras=$1 stamp=.venv/talkface-installed want python
   if [ ! -x .venv/bin/python ]; then
@@ -25,7 +35,7 @@ setup() {
       return 1
     }
   fi
-  want=$(.venv/bin/python -c 'import hashlib, pathlib; print(hashlib.sha256(pathlib.Path("pyproject.toml").read_bytes()).hexdigest())')
+  want=$(installing) || return 1
   # what was installed with [dev] also has what the package alone needs
   if [ -f "$stamp" ] && { [ "$(cat "$stamp")" = "$want $extras" ] || [ "$(cat "$stamp")" = "$want [dev]" ]; }; then
     return 0
