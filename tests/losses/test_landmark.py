@@ -7,6 +7,7 @@ import torch
 from talkface.landmarks.basis import point_weights
 from talkface.losses.landmark import (
     LandmarkLossConfig,
+    closing_l1,
     landmark_terms,
     lip_opening,
     opening_correlation,
@@ -44,6 +45,29 @@ def test_point_l1_by_hand() -> None:
     importance = torch.zeros(68)
     importance[60:64] = 1
     assert point_l1(predicted, real, torch.ones(1, 1), importance).item() == pytest.approx(2 / 4)
+
+
+def test_closed_mouths_weigh_up_to_ten_times_and_open_ones_little() -> None:
+    real = torch.zeros(1, 2, 68, 2)
+    real[0, 1, 66, 1] = 1.0  # the second frame is open by one range
+    predicted = real.clone()
+    predicted[:, :, 48:68, 0] += 0.5
+    # the mean over 20 points and two coordinates is 0.25; weights are 1 / 0.1 and 1 / 4.1
+    assert closing_l1(predicted, real, torch.ones(1, 2)).item() == pytest.approx(0.25 * (10 + 1 / 4.1) / 2, rel=1e-5)
+
+
+def test_coefficient_terms_by_hand_and_only_when_asked_for(motion: torch.Tensor) -> None:
+    weight = torch.tensor([[1.0, 1.0, 0.0]])
+    pair = (torch.tensor([[[1.0, 2.0], [0.0, 0.0], [9.0, 9.0]]]), torch.zeros(1, 3, 2))
+    real, importance = motion[:1, :3], torch.from_numpy(point_weights())
+    only = LandmarkLossConfig(points=0, correlation=0, velocity=0, coefficient_mse=1.0, coefficient_l1=2.0)
+    terms = landmark_terms(real, real, weight, importance, only, pair)
+    assert {name: term.item() for name, term in terms.items()} == {"coefficient_mse": 1.25, "coefficient_l1": 1.5}
+    assert set(landmark_terms(real, real, weight, importance, LandmarkLossConfig(), pair)) == {
+        "points",
+        "correlation",
+        "velocity",
+    }
 
 
 def test_positive_lag_means_that_the_picture_follows() -> None:
