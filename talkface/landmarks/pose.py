@@ -39,6 +39,77 @@ def head_rotation(points: FloatArray) -> FloatArray:
     return np.asarray(left @ right)
 
 
+def head_camera(points: FloatArray) -> FloatArray:
+    """Scaled orthographic camera of one face.
+
+    Args:
+        points: `[68, 2]` landmarks in any 2-D space.
+
+    Returns:
+        `[2, 4]` that takes homogeneous mean-face coordinates (x, y, z, 1) to that space.
+    """
+    rotation = head_rotation(points[None])[0]
+    model = mean_face_3d()[_POSE_POINTS]
+    seen = np.asarray(points[_POSE_POINTS], np.float64)
+    turned = (model - model.mean(0)) @ rotation[:2].T
+    scale = float((turned * (seen - seen.mean(0))).sum() / (turned**2).sum())
+    linear = scale * rotation[:2]
+    return np.hstack([linear, (seen.mean(0) - linear @ model.mean(0))[:, None]])
+
+
+def project(camera: FloatArray, places: FloatArray) -> FloatArray:
+    """`[N, 2]` where `camera` `[2, 4]` sees `[N, 3]` places in mean-face coordinates."""
+    return np.asarray(places @ camera[:, :3].T + camera[:, 3])
+
+
+def lift(camera: FloatArray, points: FloatArray, depth: float) -> FloatArray:
+    """`[N, 3]` mean-face coordinates of `[N, 2]` points that lie at one `depth` (z, towards the viewer)."""
+    flat = (points - camera[:, 3] - depth * camera[:, 2]) @ np.linalg.pinv(camera[:, :2]).T
+    return np.column_stack([flat, np.full(len(flat), depth)])
+
+
+def fit_rigid(source: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rotation and shift that bring `source` onto `target` with the least squared error (Kabsch 1976); no mirroring.
+
+    Args:
+        source: `[..., N, 3]`.
+        target: `[..., N, 3]`, broadcast against `source`.
+
+    Returns:
+        `[..., 3]` rotation vectors in radians and `[..., 3]` shifts `t`: `target = R source + t`.
+    """
+    source, target = np.broadcast_arrays(np.asarray(source, np.float64), np.asarray(target, np.float64))
+    source_mean, target_mean = source.mean(-2, keepdims=True), target.mean(-2, keepdims=True)
+    left, _, right = np.linalg.svd(np.swapaxes(source - source_mean, -1, -2) @ (target - target_mean))
+    mirrored = np.sign(np.linalg.det(left @ right))
+    left = left * np.stack([np.ones_like(mirrored), np.ones_like(mirrored), mirrored], -1)[..., None, :]
+    rotation = np.swapaxes(left @ right, -1, -2)
+    shift = target_mean[..., 0, :] - (rotation @ np.swapaxes(source_mean, -1, -2))[..., 0]
+    vectors = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_rotvec()
+    return vectors.reshape(*rotation.shape[:-2], 3), shift
+
+
+def frontalise(points: FloatArray, front: FloatArray | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Take the head's pose out of 3-D landmarks: `R l + t` by the points that speech hardly moves.
+
+    Args:
+        points: `[T, 68, 3]` landmarks, x right, y down, z towards the viewer.
+        front: `[68, 3]` face that looks straight ahead, of the same size; the mean face if not given.
+
+    Returns:
+        `[T, 68, 3]` frontal landmarks, and the `[T, 3]` rotation vectors and `[T, 3]` shifts that `repose` undoes.
+    """
+    front = mean_face_3d() if front is None else front
+    rotation, shift = fit_rigid(points[:, _POSE_POINTS], front[_POSE_POINTS])
+    turned = points @ np.swapaxes(Rotation.from_rotvec(rotation).as_matrix(), -1, -2)
+    return np.asarray(turned + shift[:, None]), rotation, shift
+
+
+def repose(front: FloatArray, rotation: FloatArray, shift: FloatArray) -> FloatArray:
+    """Undo `frontalise`: `[T, 68, 3]`, `[T, 3]`, `[T, 3]` -> `[T, 68, 3]`."""
+    return np.asarray((front - shift[:, None]) @ Rotation.from_rotvec(rotation).as_matrix())
+
+
 def turn_matrices(pose: HeadPose) -> FloatArray:
     """`[T, 3, 3]` matrices of `pose.rotation`."""
     return np.asarray(Rotation.from_rotvec(pose.rotation).as_matrix())

@@ -2,7 +2,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.pose import head_rotation, mean_face_3d, move_head
+from talkface.landmarks.pose import fit_rigid, frontalise, head_rotation, mean_face_3d, move_head, repose
 from talkface.types import HeadPose
 
 
@@ -38,3 +38,42 @@ def test_positive_pitch_raises_the_nose_and_negative_lowers_it():
     raised = move_head(face, pose([0.1, 0, 0])) - face
     lowered = move_head(face, pose([-0.1, 0, 0])) - face
     assert raised[0, 30, 1] < -0.05 and lowered[0, 30, 1] > 0.05
+
+
+def turned_faces() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Six mean faces that open their mouths, turned and shifted: landmarks, rotation vectors, shifts."""
+    rng = np.random.default_rng(0)
+    faces = np.repeat(mean_face_3d()[None], 6, 0)
+    faces[:, 48:68, 1] += rng.uniform(0, 0.3, (6, 1))
+    angles, shifts = rng.uniform(-0.9, 0.9, (6, 3)), rng.uniform(-5, 5, (6, 3))
+    seen = faces @ Rotation.from_rotvec(angles).as_matrix().transpose(0, 2, 1) + shifts[:, None]
+    return seen, angles, shifts
+
+
+def test_frontal_faces_look_ahead_and_keep_their_open_mouths():
+    seen, angles, shifts = turned_faces()
+    front, rotation, shift = frontalise(seen)
+    np.testing.assert_allclose(rotation, -angles, atol=1e-9)
+    unmoved = [*range(17, 48)]
+    np.testing.assert_allclose(front[:, unmoved], np.repeat(mean_face_3d()[None, unmoved], 6, 0), atol=1e-9)
+    assert (front[:, 48:68, 1] - mean_face_3d()[48:68, 1] > 0).all()
+    back = Rotation.from_rotvec(rotation).apply(shifts) + shift
+    np.testing.assert_allclose(back, 0, atol=1e-9)
+
+
+def test_repose_undoes_frontalise():
+    seen, _, _ = turned_faces()
+    np.testing.assert_allclose(repose(*frontalise(seen)), seen, atol=1e-9)
+    large = 240 * seen
+    np.testing.assert_allclose(repose(*frontalise(large, 240 * mean_face_3d())), large, atol=1e-6)
+
+
+def test_a_rigid_fit_is_scipys_and_never_a_mirror():
+    rng = np.random.default_rng(1)
+    source, target = rng.standard_normal((2, 7, 3))
+    rotation, shift = fit_rigid(source, target)
+    theirs, _ = Rotation.align_vectors(target - target.mean(0), source - source.mean(0))
+    np.testing.assert_allclose(Rotation.from_rotvec(rotation).as_matrix(), theirs.as_matrix(), atol=1e-6)
+    np.testing.assert_allclose(theirs.apply(source.mean(0)) + shift, target.mean(0), atol=1e-6)
+    mirrored, _ = fit_rigid(source, source * [1, 1, -1])
+    assert np.linalg.det(Rotation.from_rotvec(mirrored).as_matrix()) > 0.99
