@@ -11,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from talkface.cli.animate import ALIASES
+from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError
+from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
     from talkface.inference.batch import BatchProgress
@@ -23,7 +25,7 @@ SHOWN = 20  # failed rows in the table; results.jsonl has all
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("batch")(batch)
+    app.command("batch", cls=RayCommand)(batch)
 
 
 def batch(
@@ -42,6 +44,7 @@ def batch(
         "batch"
     ),
     workers: Annotated[int, typer.Option(min=0, help="Processes, one thread each. (default: one per core)")] = 0,
+    ray: RayOption = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed; changed rows are always tried.")
     ] = False,
@@ -60,13 +63,10 @@ def batch(
     Exit code 1 when a row failed.
     """
     from talkface.inference.batch import batch as make_videos
-    from talkface.scale.workers import LocalWorkers
 
     rows = batch_rows(manifest, speech, parse_common(common or []))
-    with _batch_progress(len(rows), quiet) as report:
-        outcomes = make_videos(
-            rows, out, workers=LocalWorkers(workers), device=device, retry_failed=retry_failed, progress=report
-        )
+    with _batch_progress(len(rows), quiet) as report, open_workers(ray, workers) as places:
+        outcomes = make_videos(rows, out, workers=places, device=device, retry_failed=retry_failed, progress=report)
     if not quiet:
         _show(outcomes, out)
     failed = sum(outcome.failed for outcome in outcomes)

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from talkface.checkpoints.format import file_hash
@@ -29,7 +29,7 @@ from talkface.inference.batch_rows import Networks, Row
 from talkface.inference.batch_tasks import WORK, EnrollTask, Failure, Heard, ListenTask, Loaded, RenderTask, Task, work
 from talkface.inference.gallery import write_gallery
 from talkface.inference.photos import Shots
-from talkface.scale.storage import Folder, is_url, local_copies
+from talkface.scale.storage import Folder, absolute, is_url, local_copies
 from talkface.scale.workers import Died, LocalWorkers, Workers
 from talkface.video.photo import PHOTO_SUFFIXES
 
@@ -85,7 +85,7 @@ def batch(
         MediaError: the folder cannot be made.
         ConfigError: another batch is writing to it.
     """
-    folder = Folder(str(out))
+    folder = Folder(absolute(str(out)))
     folder.make()
     with _only_one(folder):
         folder.remove(WORK)
@@ -93,7 +93,8 @@ def batch(
         todo = _plan(rows, device, run, retry_failed)
         schedule = _Schedule(todo, run)
         run.tell()
-        for task, result in (workers or LocalWorkers()).run(schedule.next_task, work, run.count):
+        pool: Workers = workers or LocalWorkers()
+        for task, result in pool.run(schedule.next_task, work, run.count):
             schedule.take(task, Failure(DEATH) if isinstance(result, Died) else result)
             run.tell()
             run.save(SAVE_EVERY_S)
@@ -161,9 +162,19 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Todo:
-    """A row that is to be made, and what tells its inputs from others."""
+    """A row that is to be made, and what tells its inputs from others.
+
+    Attributes:
+        row: as the manifest has it.
+        placed: the same with paths that hold in every working folder.
+        key: of its outcome.
+        shots_key: of its photos, with the face and the detector.
+        heard_key: of its speech, with the frame rate and the network; empty where landmarks drive.
+        networks: what makes it.
+    """
 
     row: Row
+    placed: Row
     key: str
     shots_key: str
     heard_key: str
@@ -201,14 +212,16 @@ def _plan(rows: Sequence[Row], device: str, run: _Run, retry_failed: bool) -> li
 def _describe(row: Row, device: str, hashes: "_Hashes") -> _Todo:
     """Hashes of all that decides the row's video; raises `CheckpointError` for networks that are not there."""
     networks = Loaded(row.networks, device, _network_hashes(row.networks))
-    photos, speech, driving = (
-        [hashes.of(name) for name in names]
-        for names in (
-            row.photos,
-            [row.speech] * bool(row.speech),
-            [row.picture.landmarks] * bool(row.picture.landmarks),
-        )
+    landmarks = absolute(row.picture.landmarks) if row.picture.landmarks else None
+    placed = replace(
+        row,
+        photos=tuple(absolute(name) for name in row.photos),
+        speech=absolute(row.speech) if row.speech else "",
+        picture=replace(row.picture, landmarks=landmarks),
     )
+    photos = [hashes.of(name) for name in row.photos]
+    speech = hashes.of(row.speech) if row.speech else ""
+    driving = hashes.of(row.picture.landmarks) if row.picture.landmarks else ""
     motion = {**asdict(row.motion), "fps": str(row.motion.fps)}
     picture = {**asdict(row.picture), "landmarks": driving}
     made_by = [row.networks.renderer, row.networks.detector, networks.hashes]
@@ -216,7 +229,7 @@ def _describe(row: Row, device: str, hashes: "_Hashes") -> _Todo:
     # names belong to these two, so that a refusal names the row's own file
     shots_key = _digest([row.photos, photos, row.picture.face, row.networks.detector])
     heard_key = _digest([row.speech, speech, str(row.motion.fps), networks.hashes]) if speech else ""
-    return _Todo(row, key, shots_key, heard_key, networks)
+    return _Todo(row, placed, key, shots_key, heard_key, networks)
 
 
 def _network_hashes(networks: Networks) -> tuple[tuple[str, str], ...]:
@@ -277,12 +290,13 @@ class _Schedule:
         self._waiting = [one for group in order.values() for one in group]
         self._uses = Counter(key for one in todo for key in (one.shots_key, one.heard_key) if key)
         self._ready: dict[str, Shots | Heard | Failure | None] = {"": None}  # None: being worked on
+        self._rows = {one.key: one.row for one in todo}
         self._run = run
 
     def next_task(self) -> Task | None:
         """The next task whose inputs are there; None where rows wait for tasks in hand, or none is left."""
         for place, one in enumerate(self._waiting[:LOOK_AHEAD]):
-            row = one.row
+            row = one.placed
             if one.shots_key not in self._ready:
                 self._ready[one.shots_key] = None
                 return EnrollTask(one.shots_key, row.photos, row.picture.face, row.networks.detector)
@@ -294,7 +308,7 @@ class _Schedule:
                 del self._waiting[place]
                 self._release(one)
                 heard = heard if isinstance(heard, Heard) else None
-                return RenderTask(row, one.key, shots, one.shots_key, heard, one.networks, self._run.folder)
+                return RenderTask(one.key, row, shots, one.shots_key, heard, one.networks, self._run.folder)
         return None
 
     def take(self, task: Task, result: object) -> None:
@@ -312,12 +326,13 @@ class _Schedule:
                 self._release(one)
 
     def _take_outcome(self, task: RenderTask, result: object) -> None:
+        row = self._rows[task.key]
         if isinstance(result, Failure):
-            self._fail(task.row, task.key, result.reason)
+            self._fail(row, task.key, result.reason)
             return
         assert isinstance(result, Outcome), type(result)
         self._run.rendered += result.num_frames
-        self._run.take(result)
+        self._run.take(current(result, row))
 
     def _fail(self, row: Row, key: str, reason: str) -> None:
         outcome = failure(row, key, reason)

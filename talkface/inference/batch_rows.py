@@ -217,8 +217,8 @@ class _Reader:
 
     def row(self, number: int, given: Mapping[str, object]) -> Row:
         """One row; whatever is wrong with it becomes its fault."""
-        known = [name for name in INPUTS if isinstance(given.get(name), str)]
-        row = Row(number, **{name: str(given[name]) for name in known if name in ("speech", "out", "title")})
+        speech, out, title = (str(given.get(name) or "") for name in ("speech", "out", "title"))
+        row = Row(number, speech=speech, out=out, title=title)
         try:
             values = {_option(name, self.aliases): value for name, value in given.items()}
             own = {name: value for name, value in values.items() if value not in (None, "")}

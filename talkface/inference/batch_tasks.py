@@ -56,32 +56,40 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class EnrollTask:
-    """Find the faces of one person's photos -> `Shots`."""
+class Task:
+    """Something to do.
+
+    Attributes:
+        key: what its result is asked for by.
+    """
 
     key: str
+
+
+@dataclass(frozen=True)
+class EnrollTask(Task):
+    """Find the faces of one person's photos -> `Shots`."""
+
     photos: tuple[str, ...]
     face: int | None
     detector: str
 
 
 @dataclass(frozen=True)
-class ListenTask:
+class ListenTask(Task):
     """Listen to one speech -> `Heard`."""
 
-    key: str
     speech: str
     fps: Fraction
     networks: "Loaded"
 
 
 @dataclass(frozen=True)
-class RenderTask:
+class RenderTask(Task):
     """Write one row's video -> `Outcome`.
 
     Attributes:
         row: what to make.
-        key: of its outcome.
         shots: the person's faces.
         shots_key: tells people apart.
         heard: the speech; None where landmarks drive a silent video.
@@ -90,7 +98,6 @@ class RenderTask:
     """
 
     row: Row
-    key: str
     shots: Shots
     shots_key: str
     heard: Heard | None
@@ -107,7 +114,6 @@ class Loaded:
     hashes: tuple[tuple[str, str], ...]
 
 
-Task = EnrollTask | ListenTask | RenderTask
 Result = Shots | Heard | Outcome | Failure
 
 
@@ -119,6 +125,7 @@ def work(task: Task) -> Result:
             return _enroll(task)
         if isinstance(task, ListenTask):
             return _listen(task)
+        assert isinstance(task, RenderTask), type(task)
         return _render(task)
     except TalkfaceError as error:
         return Failure(str(error))

@@ -23,6 +23,11 @@ def is_url(place: str | Path) -> bool:
     return isinstance(place, str) and (REMOTE in place or CHAINED in place)
 
 
+def absolute(place: str) -> str:
+    """A path that holds in every working folder; a URL as it is."""
+    return place if is_url(place) else str(Path(place).absolute())
+
+
 @dataclass(frozen=True)
 class Folder:
     """One folder, by path or URL; small enough to send to other machines.

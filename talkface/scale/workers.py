@@ -29,6 +29,11 @@ class Died:
 class Workers(Protocol):
     """Where tasks are worked on: `LocalWorkers` here, `scale.cluster.RayWorkers` on many machines."""
 
+    @property
+    def same_disk(self) -> bool:
+        """Whether the workers surely see the files of this machine."""
+        ...
+
     def run(
         self,
         next_task: Callable[[], T | None],
@@ -86,6 +91,10 @@ class LocalWorkers:
     _counter: "Synchronized[int]" = field(
         default_factory=lambda: multiprocessing.get_context("spawn").Value("q", 0), repr=False
     )
+
+    @property
+    def same_disk(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         self.count = self.count or usable_cores()

@@ -26,6 +26,8 @@ class Here:
         self.tasks: list[object] = []
         self.lose = lose
 
+    same_disk = True
+
     def run(self, next_task, function, on_wait=None):
         while (task := next_task()) is not None:
             self.tasks.append(task)

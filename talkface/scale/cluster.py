@@ -1,0 +1,123 @@
+"""Tasks -> results, by a Ray cluster: one embedded here, or an existing one of many machines."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from talkface.errors import ConfigError, MissingExtraError
+from talkface.scale.workers import AHEAD, POLL_S, Died, LocalWorkers, Workers, usable_cores
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+EMBEDDED = "local"
+"""The address that means a cluster of this machine's cores, started and ended with the command."""
+
+KNOCK_S = 10.0
+RETRIES = 3  # times that a task is begun anew after its machine or process has died
+
+
+@contextmanager
+def open_workers(ray_address: str | None, count: int = 0, *, ahead: int = AHEAD) -> "Iterator[Workers]":
+    """Workers of this machine, or of a Ray cluster.
+
+    Args:
+        ray_address: None for processes of this machine without Ray; `local` for an embedded cluster; else an address
+            as Ray takes it, such as `auto` or `ray://head:10001`. Every machine needs talkface, and sees inputs and
+            outputs under the same paths or URLs.
+        count: processes of this machine, or cores of the embedded cluster; 0 takes all.
+        ahead: tasks queued per core.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ConfigError: no cluster answers at the address, or a count was given for an existing one.
+    """
+    if ray_address is None:
+        yield LocalWorkers(count, ahead=ahead)
+        return
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("Ray is not installed: pip install 'talkface[scale]', or leave --ray out") from error
+    if count and ray_address != EMBEDDED:
+        raise ConfigError("an existing cluster has its own count of cores: leave --workers out")
+    started = not ray.is_initialized()
+    if started:
+        _start(ray, ray_address, count)
+    try:
+        yield RayWorkers(ray, ahead)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _start(ray: Any, address: str, count: int) -> None:
+    quiet = {"logging_level": "ERROR", "log_to_driver": False}
+    if address == EMBEDDED:
+        ray.init("local", num_cpus=count or usable_cores(), include_dashboard=False, **quiet)
+        return
+    try:
+        _knock(address)
+        ray.init(address, **quiet)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"no Ray cluster answers at {address!r} ({reason}): start one with `ray start`") from error
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` where nobody listens: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), KNOCK_S).close()
+
+
+@dataclass(frozen=True)
+class RayWorkers:
+    """All cores of the cluster that this process is connected to; machines may come and go."""
+
+    ray: Any
+    ahead: int = AHEAD
+
+    @property
+    def same_disk(self) -> bool:
+        return False
+
+    def run(
+        self,
+        next_task: Callable[[], T | None],
+        function: Callable[[T], R],
+        on_wait: Callable[[int], None] | None = None,
+    ) -> Iterator[tuple[T, R | Died]]:
+        """See `Workers.run`. What a lost machine had in hand is begun anew on the others; steps are not counted."""
+        remote = self.ray.remote(num_cpus=1, max_retries=RETRIES)(function)
+        running: dict[Any, T] = {}
+        try:
+            while True:
+                while len(running) < self._places() and (task := next_task()) is not None:
+                    running[remote.remote(task)] = task
+                if not running:
+                    return
+                done, _ = self.ray.wait(list(running), num_returns=1, timeout=POLL_S)
+                if on_wait is not None:
+                    on_wait(0)
+                for reference in done:
+                    result = self._result(reference)
+                    yield running.pop(reference), result
+        finally:
+            for reference in running:  # nobody wants their results any more
+                self.ray.cancel(reference, force=True)
+
+    def _places(self) -> int:
+        """Tasks that may be queued: enough for every core, and one before the first machine has come."""
+        return max(1, int(self.ray.cluster_resources().get("CPU", 0))) * self.ahead
+
+    def _result(self, reference: Any) -> Any:
+        errors = self.ray.exceptions
+        try:
+            return self.ray.get(reference)
+        except errors.RayTaskError as error:
+            raise error.as_instanceof_cause() from error
+        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError, errors.OutOfMemoryError):
+            return Died()

@@ -1,0 +1,80 @@
+"""A Ray cluster of several machines does the same work as this one, also when it loses a machine."""
+
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image as Pillow
+
+from talkface.inference.batch import batch
+from talkface.inference.batch_rows import Row, make_rows
+from talkface.scale.cluster import open_workers
+
+ray = pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Ray clusters of several nodes need Linux or macOS"),
+]
+
+
+class Here:
+    """Works in this process."""
+
+    same_disk = True
+
+    def run(self, next_task, function, on_wait=None):
+        while (task := next_task()) is not None:
+            yield task, function(task)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without cores, so that no task runs where the cluster's memory is."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    ray.init(cluster.address, logging_level="ERROR", log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def rows(astronaut, untrained, tmp_path) -> list[Row]:
+    """Six rows of 0.3 s, one of them bad."""
+    Pillow.fromarray(astronaut[:260, 100:360]).save(tmp_path / "ada.png")
+    rng = np.random.default_rng(0)
+    for number in range(5):
+        soundfile.write(tmp_path / f"{number}.wav", 0.1 * rng.standard_normal(4800).astype(np.float32), 16_000)
+    given = [{"photo": "ada.png", "speech": f"{number}.wav"} for number in range(6)]
+    return make_rows(given, tmp_path, {"renderer": "warp", "audio2landmark": str(untrained)})
+
+
+def videos(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.mp4")}
+
+
+def test_batch_loses_a_machine_and_no_row(cluster, rows, tmp_path):
+    lost, kept = cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)
+    first = threading.Event()
+
+    def lose() -> None:
+        first.wait(300)
+        cluster.remove_node(lost, allow_graceful=False)
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    with open_workers("auto") as workers:
+        outcomes = batch(
+            rows, tmp_path / "cluster", workers=workers, progress=lambda now: first.set() if now.finished else None
+        )
+    first.set()
+    thread.join()
+    assert [outcome.failed for outcome in outcomes] == [False] * 5 + [True] and "5.wav" in outcomes[5].reason
+    assert len([node for node in ray.nodes() if node["Alive"]]) == 2, "the head and one other"
+    batch(rows, tmp_path / "here", workers=Here())
+    assert videos(tmp_path / "cluster") == videos(tmp_path / "here") and len(videos(tmp_path / "here")) == 5
+    cluster.remove_node(kept)
