@@ -11,7 +11,7 @@ talkface.animate("photo.jpg", "speech.wav", "speaking.mp4")
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from talkface.checkpoints.registry import ModelInfo
     from talkface.inference.animate import AnimateResult
     from talkface.inference.animator import Animator
+    from talkface.inference.batch import BatchProgress
+    from talkface.inference.batch_results import Outcome
     from talkface.inference.photos import PhotoSource
     from talkface.inference.reenact import ReenactResult
     from talkface.types import LandmarkSequence, Waveform
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "animate", "list_models", "load_animator", "reenact"]
+__all__ = ["__version__", "animate", "batch", "list_models", "load_animator", "reenact"]
 
 
 def animate(
@@ -56,12 +58,12 @@ def animate(
     """Write a video of the person in `photo` speaking `speech`.
 
     Args:
-        photo: path, `[H, W, 3]` RGB uint8 array, Pillow image, folder, video, or a list of these: all of one person;
-            the first is animated.
+        photo: path, `[H, W, 3]` RGB uint8 array, Pillow image, folder, video, or a list of these, all of one person;
+            the first is animated. Or an identity file, or the name of one.
         speech: any sound or video file that ffmpeg decodes, or `talkface.types.Waveform(samples, rate)` with `[S]`
             float32 samples in -1 to 1; None where `landmarks` drive.
         out: the .mp4 to write; H.264 and AAC, the photo's size, `round(duration * fps)` frames.
-        renderer: `hybrid` (networks paint the mouth) or `warp` (geometry only).
+        renderer: `hybrid` (networks paint the mouth), `warp` (geometry only) or `fewshot` (of your own training).
         fps: frames per second: a number, or a ratio such as "30000/1001".
         expression_scale: factor on the mouth's motion.
         head_motion: 0 still to 1 natural.
@@ -110,6 +112,46 @@ def animate(
         landmarks=landmarks,
         progress=progress,
     )
+
+
+def batch(
+    rows: str | Path | Sequence[Mapping[str, object]],
+    out: str | Path,
+    *,
+    workers: int = 0,
+    ray: str | None = None,
+    device: str = "auto",
+    retry_failed: bool = False,
+    progress: Callable[[BatchProgress], None] | None = None,
+    **common: object,
+) -> list[Outcome]:
+    """Make many videos, resumable: what an earlier call finished with the same inputs is not made again.
+
+    Call it below `if __name__ == "__main__":`, since it starts processes.
+
+    Args:
+        rows: a CSV or JSON lines file, or dictionaries, with `photo`, `speech` and any option of `animate`.
+        out: folder of the videos, `results.jsonl` and `gallery.html`: a path, or a URL of fsspec.
+        workers: processes of one thread each; 0 takes one per core.
+        ray: None for processes of this machine; `local` for a Ray cluster started here; else a cluster's address.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        retry_failed: also try again what failed before; rows whose inputs changed are always tried.
+        progress: called now and then with how far the batch is.
+        common: options of `animate` for rows that do not set them themselves.
+
+    Returns:
+        One outcome per row, `failed` with a `reason` where it could not be made.
+
+    Raises:
+        TalkfaceError: the manifest or folder cannot be used; a bad row raises nothing.
+    """
+    from talkface.inference.batch import batch as make_videos
+    from talkface.inference.batch_rows import make_rows, read_manifest
+    from talkface.scale.cluster import open_workers
+
+    given = read_manifest(Path(rows), common) if isinstance(rows, (str, Path)) else make_rows(rows, Path(), common)
+    with open_workers(ray, workers) as places:
+        return make_videos(given, out, workers=places, device=device, retry_failed=retry_failed, progress=progress)
 
 
 def load_animator(
