@@ -1,0 +1,52 @@
+"""`train`: says how good the weights are, goes on and stops where it should, refuses in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from talkface.__main__ import run
+from talkface.data.synthetic_shards import write_loud_mouth_shards
+
+CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "audio2landmark" / "debug.yaml")
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    write_loud_mouth_shards(tmp_path / "shards", {f"c{i}": f"p{i % 3}" for i in range(6)}, split="train")
+    return [
+        "train", CONFIG, f"data.shards={tmp_path / 'shards'}", f"run.out={tmp_path / 'run'}", "run.steps=4",
+        "run.eval_every=2", "offsets.steps=1", "model.num_mels=16", "model.channels=8", "model.hidden=8",
+    ]  # fmt: skip
+
+
+def test_both_scores_are_said_and_said_again(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert run(arguments) == 0
+    first = capsys.readouterr().out.splitlines()
+    assert first[0].startswith("last: score ") and "basis_variance" in first[0]
+    assert first[1].startswith("best: score ") and first[1].endswith((", after 2 steps", ", after 4 steps"))
+    assert first[2] == f"weights: {tmp_path / 'run' / 'best.safetensors'}"
+    assert run(arguments) == 0
+    assert capsys.readouterr().out.splitlines() == first, "a finished run has the scores it had"
+    assert run([*arguments, "--quiet"]) == 0
+    quiet = capsys.readouterr()
+    assert quiet.out.splitlines() == first[2:] and quiet.err == ""
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("run.seed=5", "belongs to a run with another run.seed (0 there, 5 here)"),
+        ("family=lstm_mel", "belongs to a run of family base, this is lstm_mel"),
+        ("family=atnett", "family is 'atnett': expected base, atnet, lstm_mel"),
+        ("data.speakers=[zoe]", "no clip is by a speaker of data.speakers (zoe): there are p0, p1, p2"),
+        ("run.batch_size=0", "run.batch_size 0 cannot be shared"),
+        ("atnet.chanels=3", "did you mean atnet.channels?"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], override: str, line: str, capsys: pytest.CaptureFixture):
+    if override.startswith(("run.seed", "family=lstm")):
+        assert run([*arguments, "--quiet"]) == 0
+    capsys.readouterr()
+    assert run([*arguments, override]) != 0
+    error = capsys.readouterr().err.strip()
+    assert line in " ".join(error.split()) and "Traceback" not in error
