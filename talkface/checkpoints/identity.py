@@ -118,9 +118,9 @@ def identity_folder() -> Path:
 
 
 def identity_path(name_or_path: str | Path) -> Path:
-    """Where an identity of that name is, or is to be written: a path is itself, a bare word is a name."""
+    """Where an identity of that name is, or is to be written: a path is itself, a word without an ending is a name."""
     path = Path(name_or_path)
-    if path.suffix == SUFFIX or len(path.parts) > 1:
+    if path.suffix or len(path.parts) > 1:
         return path
     return identity_folder() / f"{path.name}{SUFFIX}"
 

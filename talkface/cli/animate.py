@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def animate(
     first: Annotated[
-        str | None, typer.Argument(metavar="PHOTO", help="Photo, folder of photos, or video of the person.")
+        str | None, typer.Argument(metavar="PHOTO", help="Photo, folder of photos, video, or identity file.")
     ] = None,
     second: Annotated[
         str | None, typer.Argument(metavar="SPEECH", help="Any sound or video file that ffmpeg decodes.")
@@ -72,7 +72,9 @@ def animate(
     ] = None,
     renderer: Annotated[
         str,
-        typer.Option(help="hybrid (a network paints the mouth) or warp (geometry only).", rich_help_panel="Networks"),
+        typer.Option(
+            help="hybrid (a network paints the mouth), warp (geometry only) or fewshot.", rich_help_panel="Networks"
+        ),
     ] = "hybrid",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Networks")] = "auto",
     face: Annotated[

@@ -29,9 +29,12 @@ class KnowsIdentities(Protocol):
 
 
 def enroll_found(renderer: Renderer, found: Shots) -> Identity:
-    """Prepare a person from photos, or from an identity file."""
-    if found.stored is not None and isinstance(renderer, KnowsIdentities):
-        return renderer.enroll_stored(found.stored)
+    """Prepare a person from photos, or from an identity file; a remark says what of the file stays unused."""
+    stored = found.stored
+    if stored is not None and isinstance(renderer, KnowsIdentities):
+        return renderer.enroll_stored(stored)
+    if stored is not None and stored.fewshot is not None and stored.fewshot.generator:
+        found.notes.append(f"{stored.path} has a generator of its own: --renderer fewshot uses it")
     return renderer.enroll(found.shots)
 
 
