@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,22 @@ def join_samples(sample_paths: Iterable[Path], shard: Path) -> None:
             with tarfile.open(sample) as source:
                 for member in source:
                     tar.addfile(member, source.extractfile(member))
+    _settle(temporary, shard)
+    write_index(shard)
+
+
+def drop_samples(shard: Path, keys: Collection[str]) -> None:
+    """Rewrite a shard without some samples, or remove it where nothing is left; whole before and after."""
+    left = [sample["key"] for sample in read_index(shard) if sample["key"] not in keys]
+    index_path(shard).unlink()  # first: made anew from the shard, it always fits
+    if not left:
+        shard.unlink()
+        return
+    temporary = shard.with_suffix(".tmp")
+    with tarfile.open(shard) as source, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for member in source:
+            if member.name.partition(".")[0] not in keys:
+                tar.addfile(member, source.extractfile(member))
     _settle(temporary, shard)
     write_index(shard)
 

@@ -16,6 +16,8 @@ from talkface.inference.renderers import (
     pick_device,
     spread_shots,
 )
+from talkface.landmarks.align import transform
+from talkface.landmarks.deform import head_ellipse
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.hybrid import Hybrid, HybridConfig
 from talkface.types import Shot
@@ -131,3 +133,29 @@ def test_errors_say_what_to_do():
         pick_device("tpu")
     with pytest.raises(CheckpointError, match="do not fit this version"):
         build_hybrid(Checkpoint("hybrid", {"channels": [1, 2], "depths": 3}, {}))
+
+
+def test_a_moving_head_leaves_the_background_behind(shot):
+    """Stripes beside the head stay where they are, not smeared by the ring in which a head's motion fades out."""
+    canvas = Canvas(shot)
+    striped = shot.image.copy()
+    person = (
+        np.linalg.norm(transform(head_ellipse(shot.landmarks), _grid(striped)), axis=1).reshape(striped.shape[:2])
+        < 1.25
+    )
+    person |= np.arange(len(striped))[:, None] > 200
+    stripes = np.where((np.arange(striped.shape[1]) // 6) % 2, 230, 40).astype(np.uint8)
+    striped[~person] = np.broadcast_to(stripes[None, :, None], striped.shape)[~person]
+    canvas = Canvas(Shot(striped, shot.landmarks))
+    deformation = canvas.deform(shot.landmarks + np.array([0, 14], np.float32))
+    frame = canvas.warp(deformation)
+    beside = ~person & (deformation.moved > 0)
+    offsets = deformation.offsets(canvas.work_affine, striped.shape[1::-1])
+    pulled = beside & (np.abs(offsets).max(-1) > 2)
+    assert pulled.sum() > 500
+    assert (np.abs(frame.astype(int) - striped)[pulled].max(-1) < 12).mean() > 0.8
+
+
+def _grid(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2).astype(float)

@@ -56,3 +56,13 @@ def test_inverse_undoes_the_matrix(faces):
 def test_mean_face_is_symmetric_with_unit_eyes():
     np.testing.assert_allclose(MEAN_FACE[FLIP] * [-1, 1], MEAN_FACE, atol=2e-4)
     assert MEAN_FACE[45, 0] - MEAN_FACE[36, 0] == pytest.approx(1, abs=1e-3)
+
+
+def test_points_of_no_weight_are_not_heard(faces):
+    matrix = np.array([[1.2, -0.3, 10.0], [0.3, 1.2, -4.0]])
+    target = transform(matrix, faces[0])
+    target[20:] += 50
+    weights = np.zeros(68)
+    weights[:20] = 2.0
+    np.testing.assert_allclose(fit_similarity(faces[0], target, weights), matrix, atol=1e-3)
+    assert np.abs(fit_similarity(faces[0], target) - matrix).max() > 0.01

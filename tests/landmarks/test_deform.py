@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from talkface.landmarks.align import transform
+from talkface.landmarks.align import fit_similarity, transform
 from talkface.landmarks.deform import FaceDeformer
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.pose import mean_face_3d, project
 
 WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 SIZE = (400, 460)
@@ -119,3 +120,32 @@ def test_any_size_gives_the_same_motion(photo):
 def test_eye_distance_does_not_shrink_with_a_turned_head(photo):
     turned = (photo - 200) * [0.5, 1] + 200
     assert eye_distance(turned) > 0.65 * eye_distance(photo)
+
+
+def test_speech_alone_does_not_move_the_head(photo):
+    target = opened(photo, 25)
+    target[[0, 1, 15, 16]] += [0, 2]  # the ends of the jaw's outline move a little with it
+    deformation = FaceDeformer(photo).toward(target)
+    np.testing.assert_allclose(deformation.to_photo, [[1, 0, 0], [0, 1, 0]], atol=1e-9)
+    assert deformation.moved == 0
+
+
+def test_hair_follows_a_head_that_turns_in_depth():
+    """The outline of the hair lies behind the face, so a turn shifts it against the eyes; a flat warp would not."""
+    camera = np.array([[100.0, 0, 0, 200], [0, 100, 0, 220]])
+    yaw = 0.3
+    turned = camera.copy()
+    turned[:, :3] = camera[:, :3] @ np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    photo, target = project(camera, mean_face_3d()), project(turned, mean_face_3d())
+    deformer = FaceDeformer(photo)
+    hair = deformer.scalp[3:6]
+    offsets = deformer.toward(target).smooth_offsets(project(turned, hair), rigid=True)
+    reached = project(turned, hair) + offsets
+    missed = np.linalg.norm(reached - project(camera, hair), axis=1)
+    flat = transform(fit_similarity(target[STABLE], photo[STABLE]), project(turned, hair))
+    assert missed.max() < 0.5 * np.linalg.norm(flat - project(camera, hair), axis=1).min()
+
+
+def test_a_face_without_extent_is_no_division_by_zero(photo):
+    deformation = FaceDeformer(photo).toward(np.full((68, 2), 50.0))
+    assert np.isfinite(deformation.smooth_offsets(photo)).all()
