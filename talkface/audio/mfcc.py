@@ -92,7 +92,7 @@ def mel_filters() -> FloatArray:
     bins = np.arange(FFT // 2 + 1)[:, None]
     low, peak, high = corners[:-2], corners[1:-1], corners[2:]
     rising, falling = (bins - low) / (peak - low), (high - bins) / (high - peak)
-    return np.clip(np.minimum(rising, falling), 0, None).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(rising, falling), 0, None), np.float32)
 
 
 def _corners_hz() -> FloatArray:

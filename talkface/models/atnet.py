@@ -70,7 +70,8 @@ class AtnetMember(SpeechMember):
         for layer in self.audio:
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.constant_(layer.bias.data, 0.0)
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
 
     def listen(self, features: Tensor) -> Tensor:
         """`[B, 4 T, 12]` cepstra -> `[B, T, 256]`."""

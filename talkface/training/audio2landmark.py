@@ -11,9 +11,10 @@ from talkface.data.speech_batches import FPS, SpeechClip, SpeechExample, make_ex
 from talkface.errors import DatasetError
 from talkface.models.audio2landmark import Audio2Landmark
 from talkface.training.kept import fingerprint
-from talkface.training.loop import check_resumable, fit, make_accelerator
+from talkface.training.loop import fit, make_accelerator
 from talkface.training.offsets import estimate_lags, load_lags, save_lags
 from talkface.training.phones import teach_phones
+from talkface.training.run_folder import check_resumable
 from talkface.training.speech_config import Audio2LandmarkTraining, SpeechDataConfig
 from talkface.training.speech_job import Audio2LandmarkJob, FrontEnd, fill_buffers, new_network
 

@@ -9,7 +9,6 @@ weights, bit for bit on a CPU, as one that was never stopped.
 
 import contextlib
 import copy
-import csv
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -21,22 +20,17 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
-from omegaconf import OmegaConf
 from PIL import Image as PilImage
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
-from yaml import YAMLError
 
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.config import RunConfig
 from talkface.errors import CheckpointError, ConfigError, TalkfaceError
 from talkface.training.processes import agreed, average_gradients
+from talkface.training.run_folder import RunLog, check_resumable, save_config
 from talkface.types import Image
-
-FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience", "quiet")
-"""Settings of `run:` that may differ from those the run folder was started with; all others must not."""
 
 
 class Job(Protocol):
@@ -183,8 +177,8 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
     progress = _resume(job, folder, config)
     PartialState().wait_for_everyone()  # nobody writes while somebody reads
     if is_main:
-        _save_config(folder, config)
-    log = _Log(folder, progress.step) if is_main else None
+        save_config(folder, config)
+    log = RunLog(folder, progress.step) if is_main else None
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(training_bar(is_main and not run.quiet))
         if log is not None:
@@ -224,7 +218,7 @@ def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, flo
     return terms
 
 
-def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: "_Log | None") -> None:
+def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: RunLog | None) -> None:
     """Score, note whether it is the best so far, and (main process) write snapshots and the preview."""
     with seeded(run.seed, 0):
         scores = agreed(job.evaluate())
@@ -245,33 +239,6 @@ def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: 
     save_checkpoint(folder / "last.safetensors", snapshot)
     if improved:
         save_checkpoint(folder / "best.safetensors", snapshot)
-
-
-def check_resumable(folder: Path, config: dict[str, Any]) -> None:
-    """See that a run with `config` may go on in `folder`; cheap, so ask before anything that takes time.
-
-    Raises:
-        ConfigError: the folder belongs to a run of another kind, or with other settings.
-    """
-    if not (folder / "state.pt").is_file():
-        return
-    try:
-        saved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    except (OSError, YAMLError) as error:
-        raise ConfigError(
-            f"{folder} has a state.pt but no config.yaml that can be read: remove it or give a new run.out"
-        ) from error
-    old, new = _fixed_part(saved), _fixed_part(config)
-    for name in ("kind", "family"):
-        if name in old and name in new and old[name] != new[name]:
-            raise ConfigError(
-                f"{folder} belongs to a run of {name} {old[name]}, this is {new[name]}: give a new run.out"
-            )
-    changed = sorted(_differences(old, new))
-    if changed:
-        raise ConfigError(
-            f"{folder} belongs to a run with another {changed[0]}: give the old settings to resume it, or a new run.out"
-        )
 
 
 def _resume(job: Job, folder: Path, config: dict[str, Any]) -> _Progress:
@@ -295,33 +262,6 @@ def _save_state(job: Job, folder: Path, progress: _Progress) -> None:
     os.replace(partial, folder / "state.pt")
 
 
-def _save_config(folder: Path, config: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
-
-
-def _fixed_part(config: Any) -> dict[str, Any]:
-    """Dotted names -> values, without the settings that may change."""
-    flat: dict[str, Any] = {}
-
-    def walk(node: Any, prefix: str) -> None:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                walk(value, f"{prefix}{key}.")
-        else:
-            flat[prefix[:-1]] = list(node) if isinstance(node, tuple) else node
-
-    walk(config, "")
-    return {name: value for name, value in flat.items() if name not in {f"run.{free}" for free in FREE_ON_RESUME}}
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    """Settings that both have; one that only one of them knows came or went with a version of talkface."""
-    for name in old.keys() & new.keys():
-        if old.get(name) != new.get(name):
-            yield f"{name} ({old.get(name)!r} there, {new.get(name)!r} here)"
-
-
 def _describe(progress: _Progress) -> str:
     shown = "  ".join(f"{name} {np.mean(values):.4f}" for name, values in list(progress.terms.items())[:4])
     best = "" if math.isinf(progress.best) else f"  best {progress.best:.4f}"
@@ -332,33 +272,3 @@ def training_bar(visible: bool) -> Progress:
     """Steps done of all, on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not visible)
-
-
-class _Log:
-    """The CSV and the TensorBoard events of a run; rows after the step that is resumed from are dropped."""
-
-    def __init__(self, folder: Path, resumed_step: int) -> None:
-        path = folder / "log.csv"
-        kept = []
-        if resumed_step and path.is_file():
-            with path.open(newline="") as file:
-                kept = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) <= resumed_step]
-        self._file = path.open("w", newline="")
-        self._csv = csv.writer(self._file)
-        self._csv.writerow(["step", "name", "value"])
-        self._csv.writerows(kept)
-        self._file.flush()
-        self._board = SummaryWriter(str(folder), purge_step=resumed_step + 1 if resumed_step else None)
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._csv.writerow([step, name, f"{value:.6g}"])
-            self._board.add_scalar(name, value, step)
-        self._file.flush()
-
-    def picture(self, step: int, drawn: Image) -> None:
-        self._board.add_image("preview", drawn, step, dataformats="HWC")
-
-    def close(self) -> None:
-        self._file.close()
-        self._board.close()
