@@ -79,6 +79,18 @@ def test_wrong_tables_are_one_line(tree, content, where, message):
         find_folder_clips(tree, table, where)
 
 
+def test_shards_written_into_the_corpus_are_no_clips(tree):
+    before = find_folder_clips(tree, None, {})
+    for folder in (tree, tree / "shards"):
+        folder.mkdir(exist_ok=True)
+        (folder / "contact_sheet.png").write_bytes(b"x")
+        (folder / "prepare.json").write_text("{}")
+    assert find_folder_clips(tree, None, {}) == before
+    (tree / "carla" / "contact_sheet.png").write_bytes(b"x")  # somebody's picture, with no shards beside it
+    photos = [clip.info["photos"] for clip in find_folder_clips(tree, None, {}) if "photos" in clip.info]
+    assert [len(names) for names in photos] == [3]
+
+
 def test_wrong_folders_are_one_line(tmp_path):
     with pytest.raises(DatasetError, match="no folder"):
         find_folder_clips(tmp_path / "absent", None, {})
