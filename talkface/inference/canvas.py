@@ -1,5 +1,7 @@
 """Shot -> canvas that warps to any landmarks: whole frames at the photo's size, patches at a working size."""
 
+from functools import cached_property
+
 import cv2
 import numpy as np
 
@@ -8,6 +10,7 @@ from talkface.landmarks.deform import Deformation, FaceDeformer
 from talkface.landmarks.frames import compose_affine, eye_distance, mouth_frame
 from talkface.landmarks.layout import INNER_LIP, mouth_opening
 from talkface.types import FloatArray, Image, Shot
+from talkface.video.matte import Mask, hidden_background, person_matte
 from talkface.video.paste import match_colour
 from talkface.video.warp import look_up, pixel_box, shrink_part
 
@@ -15,6 +18,8 @@ WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that o
 GREY = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
 STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
 LID_LIGHT = 0.75  # a shut lid's light over that of the skin below the eye, at least
+CUT_OUT = (0.02, 0.06)  # head motion in head radii from which the person is cut out of the background, and wholly so: a
+# small motion is taken up by a ring of background that stretches unseen, a large one would smear it
 WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
 
 
@@ -58,10 +63,41 @@ class Canvas:
             for start in range(top, bottom, rows):
                 end = min(start + rows, bottom)
                 corner = np.array([[1.0, 0.0, left], [0.0, 1.0, start]])
-                offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, end - start))
-                frame[start:end, left:right] = look_up(image, offsets / self.zoom, corner)
+                to_work = compose_affine(self.work_affine, corner)
+                offsets = deformation.offsets(to_work, (right - left, end - start))
+                strip = look_up(image, offsets / self.zoom, corner)
+                cut = smooth_step(deformation.moved, *CUT_OUT)
+                if cut > 0:
+                    self._keep_background(strip, image[start:end, left:right], offsets, to_work, cut)
+                frame[start:end, left:right] = strip
             self._smooth_lids(frame, deformation)
         return frame
+
+    @cached_property
+    def _cut(self) -> tuple[Mask, Image, Mask]:
+        """Matte of the person, background behind them and where it is needed, on the working copy."""
+        matte = person_matte(self.work, self.deformer.ellipse)
+        return (matte, *hidden_background(self.work, matte))
+
+    def _keep_background(
+        self, strip: Image, photo: Image, offsets: FloatArray, to_work: FloatArray, amount: float
+    ) -> None:
+        """Put the photo's own background, in place, where a strip of a warped frame shows no person.
+
+        Args:
+            strip: `[h, w, 3]` warped.
+            photo: the same strip of the photo.
+            offsets: `[h, w, 2]` that warped it, working pixels.
+            to_work: `[2, 3]` from pixels of the strip to the working copy.
+            amount: 0 to 1.
+        """
+        matte, background, needed = self._cut
+        at_rest = np.zeros_like(offsets)
+        person = look_up(matte, offsets, to_work)[..., None].astype(np.float32) / 255
+        gone = look_up(needed, at_rest, to_work)[..., None].astype(np.float32) / 255
+        behind = photo + gone * (look_up(background, at_rest, to_work).astype(np.float32) - photo)
+        shown = strip + amount * (1 - person) * (behind - strip)
+        strip[:] = np.clip(shown + 0.5, 0, 255).astype(np.uint8)
 
     def _smooth_lids(self, frame: Image, deformation: Deformation) -> None:
         """Even out, in place, the strip of skin that a shutting lid was stretched from."""
@@ -119,6 +155,12 @@ def smooth_band(frame: Image, band: FloatArray, skin: FloatArray, amount: float)
     floor = LID_LIGHT * (part * below[..., None]).sum((0, 1)) / max(float(below.sum()), 1e-3)  # skin's colour, dimmed
     smooth += 0.6 * np.maximum(floor - smooth, 0)
     frame[top:bottom, left:right] = np.clip(part + amount * share * (smooth - part) + 0.5, 0, 255).astype(np.uint8)
+
+
+def smooth_step(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high`, smooth between."""
+    share = float(np.clip((value - low) / (high - low), 0, 1))
+    return share * share * (3 - 2 * share)
 
 
 def _filled(outline: FloatArray, shape: tuple[int, ...]) -> FloatArray:

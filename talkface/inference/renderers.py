@@ -15,7 +15,7 @@ from torch import Tensor
 from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import CheckpointError, ConfigError
-from talkface.inference.canvas import Canvas, fill_mouth
+from talkface.inference.canvas import Canvas, fill_mouth, smooth_step
 from talkface.landmarks.align import transform
 from talkface.landmarks.deform import Deformation
 from talkface.landmarks.frames import mouth_frame
@@ -259,14 +259,10 @@ def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) ->
     still = transform(deformation.to_photo, wanted[MOUTH])
     moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
     shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(wanted))
-    teeth = _ramp(shown, 0.05, 0.1) * _ramp(opened, 0.02, 0.05) * (1 - _ramp(opened - shown, 0.0, 0.08))
-    return _ramp(moved, *LIPS_STILL) * _ramp(max(shown, opened), *LIPS_SHUT) * (1 - OWN_TEETH * teeth)
-
-
-def _ramp(value: float, low: float, high: float) -> float:
-    """0 up to `low`, 1 from `high`, smooth between."""
-    share = float(np.clip((value - low) / (high - low), 0, 1))
-    return share * share * (3 - 2 * share)
+    teeth = (
+        smooth_step(shown, 0.05, 0.1) * smooth_step(opened, 0.02, 0.05) * (1 - smooth_step(opened - shown, 0.0, 0.08))
+    )
+    return smooth_step(moved, *LIPS_STILL) * smooth_step(max(shown, opened), *LIPS_SHUT) * (1 - OWN_TEETH * teeth)
 
 
 def _to_arrays(painted: Painted, warped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from talkface.landmarks.align import fit_similarity, invert, transform
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
 from talkface.landmarks.frames import eye_angle, eye_distance, upright_square
 from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE
+from talkface.landmarks.pose import head_camera, lift, mean_face_3d, project
 from talkface.landmarks.spline import ThinPlate, fit_thin_plate
 from talkface.types import FloatArray
 
@@ -18,6 +19,16 @@ SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
 
 HEAD_FADE = 0.45  # width of the ring in which a small motion of the head fades out, in head radii
 SOFT_FADE = (1.2, 1.8)  # where jaw and cheeks stop pulling on neck and air, in head radii
+JAW_ENDS = np.array([*JAW[:4], *JAW[13:]])  # beside the ears: they tell a moving head from a turning one
+JAW_ENDS_FROM = (
+    0.01,
+    0.06,
+)  # head motion in outer-eye distances from which they count, and count in full: speech alone
+# also moves them a little, and must not move the head
+NUM_SCALP = 9  # anchors along the outline of the hair
+SCALP_DEPTH = -0.6  # of that outline, about that of the ears, in mean-face units
+SCALP_REST = 0.03  # outer-eye distances by which a turn must shift the scalp against the face before it counts
+SCALP_REACH = 0.3  # and the most it may
 NODE_SPACING = 0.09  # of the coarse lattice on which the smooth part is evaluated, in outer-eye distances
 
 
@@ -29,6 +40,7 @@ class Deformation:
         to_photo: `[2, 3]` similarity that undoes the head's motion, from the frame to the photo.
         ellipse: `[2, 3]` affine map under which the head's outline in the photo is the unit circle.
         fade: radii (inner, outer) under `ellipse` between which the head's motion fades to none.
+        moved: how far the head's motion carries a landmark at most, in head radii.
         unit: outer-eye distance of the photo.
         spline: what the face adds to a place, both in `unit`s.
         columns: eyelids and lips, applied last.
@@ -37,6 +49,7 @@ class Deformation:
     to_photo: FloatArray
     ellipse: FloatArray
     fade: tuple[float, float]
+    moved: float
     unit: float
     spline: ThinPlate
     columns: tuple[Columns, ...]
@@ -106,8 +119,9 @@ class FaceDeformer:
     """One photo's landmarks, ready to be moved to any target's.
 
     The head moves as a whole by the similarity of its stable points; what that leaves over (jaw, cheeks, brows, outer
-    lips) is a thin-plate spline with anchors at rest around the face; lids and inner lips slide down columns, so that
-    they shut and open without folding or tearing the spline.
+    lips) is a thin-plate spline with anchors around the face, at rest in the air and, on the hair, where a head that
+    turns in depth takes them; lids and inner lips slide down columns, so that they shut and open without folding or
+    tearing the spline.
     """
 
     def __init__(self, landmarks: FloatArray) -> None:
@@ -115,6 +129,8 @@ class FaceDeformer:
         self.unit = eye_distance(self.landmarks)
         self.ellipse = head_ellipse(self.landmarks)
         self.anchors = self._anchors()
+        self.camera = head_camera(self.landmarks)
+        self.scalp = lift(self.camera, self.anchors[:NUM_SCALP], SCALP_DEPTH)
         stiffness = np.full(NUM_LANDMARKS, 2e-3)
         stiffness[[*JAW[:5], *JAW[12:]]] = 5e-2  # a detector lets these slide along the cheek
         stiffness[JAW[5:12]] = 1e-2
@@ -123,17 +139,20 @@ class FaceDeformer:
     def toward(self, target: FloatArray) -> Deformation:
         """Deformation that shows the photo with `target` `[68, 2]` landmarks, pixels of the photo's frame."""
         target = np.asarray(target, np.float64)
-        to_photo = fit_similarity(target[STABLE], self.landmarks[STABLE])
+        to_photo = self._undo_head(target)
         still = transform(to_photo, target)
-        moved = np.linalg.norm((target - still) @ self.ellipse[:, :2].T, axis=1).max()
-        controls = np.concatenate([still[SOFT], self.anchors]) / self.unit
-        offsets = np.concatenate([(self.landmarks - still)[SOFT], np.zeros_like(self.anchors)]) / self.unit
+        moved = float(np.linalg.norm((target - still) @ self.ellipse[:, :2].T, axis=1).max())
+        turned = np.zeros_like(self.anchors)
+        turned[:NUM_SCALP] = self._turned_scalp(target)
+        controls = np.concatenate([still[SOFT], self.anchors + turned]) / self.unit
+        offsets = np.concatenate([(self.landmarks - still)[SOFT], -turned]) / self.unit
         spline = fit_thin_plate(controls, offsets, self.stiffness)
         missing = self.landmarks - still - spline(still / self.unit) * self.unit  # what the columns still have to add
         return Deformation(
             to_photo=to_photo,
             ellipse=self.ellipse,
-            fade=(1.0, 1.0 + max(HEAD_FADE, 1.8 * float(moved))),
+            fade=(1.0, 1.0 + max(HEAD_FADE, 1.8 * moved)),
+            moved=moved,
             unit=self.unit,
             spline=spline,
             columns=(
@@ -143,11 +162,29 @@ class FaceDeformer:
             ),
         )
 
+    def _undo_head(self, target: FloatArray) -> FloatArray:
+        """`[2, 3]` similarity that lays the target's head onto the photo's."""
+        stable = fit_similarity(target[STABLE], self.landmarks[STABLE])
+        moved = np.linalg.norm(transform(stable, target[STABLE]) - target[STABLE], axis=1).max() / self.unit
+        ends = float(_smoothstep(np.asarray(moved), *JAW_ENDS_FROM))
+        points = np.concatenate([STABLE, JAW_ENDS])
+        weights = np.concatenate([np.ones(len(STABLE)), np.full(len(JAW_ENDS), ends)])
+        return fit_similarity(target[points], self.landmarks[points], weights)
+
+    def _turned_scalp(self, target: FloatArray) -> FloatArray:
+        """`[NUM_SCALP, 2]` shift of the hair's outline against the face, as a head does that turns in depth."""
+        camera, model = head_camera(target), mean_face_3d()[STABLE]
+        undo = fit_similarity(project(camera, model), project(self.camera, model))
+        shift = transform(undo, project(camera, self.scalp)) - self.anchors[:NUM_SCALP]
+        length = np.linalg.norm(shift, axis=1, keepdims=True) / self.unit
+        counted = np.clip(length - SCALP_REST, 0, SCALP_REACH)
+        return np.asarray(shift * counted / np.maximum(length, 1e-9))
+
     def _anchors(self) -> FloatArray:
-        """`[N, 2]` points that the soft part leaves at rest: the scalp, then a ring through neck and air."""
-        scalp = np.linspace(1.02 * np.pi, 1.98 * np.pi, 9)
+        """`[N, 2]` points that the soft part holds: the outline of the hair, then a ring through neck and air."""
+        scalp = np.linspace(1.02 * np.pi, 1.98 * np.pi, NUM_SCALP)
         ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-        polar = [(0.97, angle) for angle in scalp] + [(1.5, angle) for angle in ring]
+        polar = [(1.1, angle) for angle in scalp] + [(1.5, angle) for angle in ring]
         around = np.array([(radius * np.cos(angle), radius * np.sin(angle)) for radius, angle in polar])
         return transform(invert(self.ellipse), around)
 

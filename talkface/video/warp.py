@@ -10,7 +10,7 @@ def look_up(image: Image, offsets: FloatArray, to_frame: FloatArray, cubic: bool
     """Lattice of samples of `image`.
 
     Args:
-        image: `[H, W, 3]`.
+        image: `[H, W, 3]` or `[H, W]`.
         offsets: `[h, w, 2]` float32 pixels, added to each lattice pixel's own place.
         to_frame: `[2, 3]` map from lattice pixels to pixels of `image`.
         cubic: sharper and slower than linear.
