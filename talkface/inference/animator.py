@@ -106,6 +106,13 @@ class Animator:
         self._load_audio2landmark = audio2landmark
         self._audio2landmark: SpeechNetwork | None = None
 
+    @property
+    def speech_network(self) -> SpeechNetwork:
+        """What hears the speech; loaded when first asked for."""
+        if self._audio2landmark is None:
+            self._audio2landmark = self._load_audio2landmark()
+        return self._audio2landmark
+
     def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> Subject:
         """Prepare one person, from one photo or several; raises as `load_shots` does."""
         return self.subject(load_shots(photos, self.detector, face))
@@ -124,10 +131,8 @@ class Animator:
             raise MediaError(f"speech of {speech.duration_s:.3f} s is shorter than one frame at {fps} frames/s")
         level = speech_level(speech)
         rhythm = speech_rhythm(speech.blocks(), count, fps, level)
-        if self._audio2landmark is None:
-            self._audio2landmark = self._load_audio2landmark()
         face = None if subject is None else subject.retargeter.face
-        displacement = self._audio2landmark.predict(speech.blocks(), count, level, fps=fps, example=face)
+        displacement = self.speech_network.predict(speech.blocks(), count, level, fps=fps, example=face)
         return Track(MOTION_GAIN * displacement, rhythm)
 
     def landmarks(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[FloatArray]:

@@ -47,11 +47,11 @@ class Heard:
     """A speech that was listened to.
 
     Attributes:
-        track: what it drives.
+        track: what it drives; None from a network that hears with the face of each photo.
         sound: for the sound track; holds no samples.
     """
 
-    track: Track
+    track: Track | None
     sound: SpeechStream
 
 
@@ -151,8 +151,9 @@ def _enroll(task: EnrollTask) -> Shots:
 
 def _listen(task: ListenTask) -> Heard:
     with local_copies([task.speech]) as paths:
-        sound = open_speech(paths[0])
-        track = _animator(task.networks).listen(sound, task.fps)
+        sound, animator = open_speech(paths[0]), _animator(task.networks)
+        takes_face = animator.speech_network.encode_faces(torch.zeros(1, 68, 2)) is not None
+        track = None if takes_face else animator.listen(sound, task.fps)
     return Heard(track, replace(sound, kept=None))
 
 
@@ -164,11 +165,7 @@ def _render(task: RenderTask) -> Outcome:
     landmarks = [row.picture.landmarks] if row.picture.landmarks else []
     speech = [row.speech] if heard else []
     with local_copies([*landmarks, *speech]) as inputs, task.folder.scratch(WORK) as scratch:
-        if landmarks:
-            track = driven_track(subject, inputs[0], row.motion.fps)
-        else:
-            assert heard is not None, "neither speech nor landmarks: refused when the manifest was read"
-            track = heard.track
+        track = _track(task, animator, subject, inputs)
         sound = replace(heard.sound, path=inputs[-1]) if heard else None
         video, points = scratch / f"video{Path(row.out).suffix.lower()}", scratch / "landmarks.npz"
         output = OutputOptions(
@@ -201,6 +198,15 @@ def _render(task: RenderTask) -> Outcome:
         save_outcome(task.folder, outcome)  # before the video: a kill in between leaves a row that is not done
         task.folder.put(video, row.out)
     return outcome
+
+
+def _track(task: RenderTask, animator: Animator, subject: Subject, inputs: list[Path]) -> Track:
+    """What drives the row; `inputs` are its landmarks, its speech, or both."""
+    row, heard = task.row, task.heard
+    if row.picture.landmarks:
+        return driven_track(subject, inputs[0], row.motion.fps)
+    assert heard is not None, "neither speech nor landmarks: refused when the manifest was read"
+    return heard.track or animator.listen(open_speech(inputs[0]), row.motion.fps, subject)
 
 
 def _thumbnail(video: Path) -> str:

@@ -65,13 +65,35 @@ class Folder:
             target.parent.mkdir(parents=True, exist_ok=True)
             _settle(source, target)
             return
+        self.copy(source, name)
+        source.unlink()
+
+    def copy(self, source: Path, name: str) -> None:
+        """Copy the local file `source` here; readers see all of it or nothing."""
+        if self.path is not None:
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            hidden = Path(_hidden(str(target)))
+            shutil.copyfile(source, hidden)
+            _settle(hidden, target)
+            return
         files, root = self._remote()
         target_name = f"{root}/{name}"
         files.makedirs(target_name.rpartition("/")[0], exist_ok=True)
-        hidden = _hidden(target_name)
-        files.put_file(str(source), hidden)
-        files.mv(hidden, target_name)
-        source.unlink()
+        hidden_name = _hidden(target_name)
+        files.put_file(str(source), hidden_name)
+        files.mv(hidden_name, target_name)
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Copy a file from here to the local file `target`, which appears when it is whole."""
+        hidden = Path(_hidden(str(target)))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self.path is not None:
+            shutil.copyfile(self.path / name, hidden)
+        else:
+            files, root = self._remote()
+            files.get_file(f"{root}/{name}", str(hidden))
+        _settle(hidden, target)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file; readers see all of it or nothing."""
@@ -108,7 +130,8 @@ class Folder:
         if not files.exists(root):
             return {}
         found = files.find(root, detail=True)
-        return {name[len(root) :].lstrip("/"): int(info["size"]) for name, info in found.items()}
+        names = {name[len(root) :].lstrip("/"): int(info["size"]) for name, info in found.items()}
+        return {name: size for name, size in names.items() if not any(p.startswith(".") for p in name.split("/"))}
 
     @contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
