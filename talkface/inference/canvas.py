@@ -17,7 +17,7 @@ from talkface.video.warp import look_up, pixel_box, shrink_part
 WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
 GREY = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
 STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
-LID_LIGHT = 0.75  # a shut lid's light over that of the skin below the eye, at least
+LID_LIGHT = 0.9  # a shut lid's light over that of the skin below the eye, at least
 CUT_OUT = (0.02, 0.06)  # head motion in head radii from which the person is cut out of the background, and wholly so: a
 # small motion is taken up by a ring of background that stretches unseen, a large one would smear it
 WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
@@ -105,7 +105,7 @@ class Canvas:
         for lid in deformation.columns[:2]:
             amount = float(np.clip((lid.shut - 0.25) / 0.5, 0, 1))
             if amount > 0:
-                smooth_band(frame, transform(back, lid.band(0, 1)), transform(back, lid.band(3, 4)), amount)
+                smooth_band(frame, transform(back, lid.band(0, 1)), transform(back, lid.band(5, 6)), amount)
 
     def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: int) -> Image:
         """`[size, size, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
@@ -150,10 +150,10 @@ def smooth_band(frame: Image, band: FloatArray, skin: FloatArray, amount: float)
         return
     part = frame[top:bottom, left:right].astype(np.float32)
     inside, below = (_filled(outline - (left, top), part.shape) for outline in (band, skin))
-    share = cv2.GaussianBlur(inside, (0, 0), max(0.5, 0.5 * reach))[..., None]
+    share = cv2.GaussianBlur(inside, (0, 0), max(0.5, 0.8 * reach))[..., None]
     smooth = cv2.GaussianBlur(part, (0, 0), max(0.6, 1.2 * reach), sigmaY=max(0.4, 0.4 * reach))
     floor = LID_LIGHT * (part * below[..., None]).sum((0, 1)) / max(float(below.sum()), 1e-3)  # skin's colour, dimmed
-    smooth += 0.6 * np.maximum(floor - smooth, 0)
+    smooth += 0.85 * np.maximum(floor - smooth, 0)
     frame[top:bottom, left:right] = np.clip(part + amount * share * (smooth - part) + 0.5, 0, 255).astype(np.uint8)
 
 

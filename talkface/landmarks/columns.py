@@ -64,7 +64,9 @@ class Columns:
 
 
 def eye_columns(source: FloatArray, target: FloatArray, missing: FloatArray, eye: IntArray, brow: IntArray) -> Columns:
-    """Upper lid slides over the eye: skin between brow and lid stretches, the eye shrinks to the lash line.
+    """Upper lid slides over the eye, which stands still: a strip of skin above the lid stretches, the eye is covered.
+
+    Knots: start of the strip, lashes, lid edge, top and bottom of what shows of the eye, lower lid edge, its end.
 
     Args:
         source: `[68, 2]` the photo's landmarks.
@@ -80,17 +82,21 @@ def eye_columns(source: FloatArray, target: FloatArray, missing: FloatArray, eye
     photo_upper, photo_lower = frame.arc(source, missing, upper_row), frame.arc(source, missing, lower_row)
     photo_opening = frame.opening(photo_upper, photo_lower)
     shut = frame.inside * np.clip(1 - opening / np.maximum(photo_opening, 1e-3), 0, 1)
-    up = upper[:, 1:] - frame.down * (0.05 * frame.length * shut)[:, None]  # no white of the eye left over
-    low = lower[:, 1:] + frame.down * (0.05 * frame.length * shut)[:, None]
-    lid, rim = upper[:, 0], lower[:, 0]
+    up = upper[:, 1:] - frame.down * (0.04 * frame.length * shut)[:, None]  # no white of the eye left over
+    low = lower[:, 1:] + frame.down * (0.08 * frame.length * shut)[:, None]
+    wider = np.maximum(opening - photo_opening, 0)  # only then is the eye stretched: it stands still behind its lids
+    behind = lower[:, 1:] + frame.down * wider[:, None]
+    rim = lower[:, 0]
+    lid = upper[:, 0] + opening * np.clip((shut - 0.6) / 0.25, 0, 1)  # lids that nearly meet hide the whole eye
     lash = lid - 0.09 * frame.length  # the lashes ride on the lid's edge unstretched
     brow_line = frame.local(target[brow])
     room = photo_upper[:, 0] - np.interp(frame.x, brow_line[:, 0], brow_line[:, 1])
-    room = np.clip(0.45 * room, 0.19 * frame.length, 0.3 * frame.length)  # brow and rims of glasses stay where they are
+    room = np.clip(0.28 * room, 0.12 * frame.length, 0.3 * frame.length)  # brow and rims of glasses stay where they are
     start = np.minimum(photo_upper[:, 0], lid) - room
     still = np.zeros_like(up)
-    depths = [start, lash, lid, rim, rim + 0.4 * frame.length]
-    return frame.columns(depths, [still, up, up, low, still], float(np.median(shut[shut.size // 4 : -shut.size // 4])))
+    depths = [start, lash, lid, lid, rim, rim, rim + 0.4 * frame.length]
+    shifts = [still, up, up, behind, lower[:, 1:], low, still]
+    return frame.columns(depths, shifts, float(np.median(shut[shut.size // 4 : -shut.size // 4])))
 
 
 def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> Columns:

@@ -8,6 +8,7 @@ from talkface.landmarks.deform import FaceDeformer
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.motion import close_eyes
 from talkface.landmarks.pose import mean_face_3d, project
 
 WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -100,6 +101,35 @@ def test_shut_eye_shows_skin_only(photo):
     near = column[round(middle[1]) - 40 : round(middle[1]) + 40]
     assert ((near > eye[0]) & (near < eye[1])).sum() <= 1
     assert np.diff(near).min() > -1e-3
+
+
+def test_nearly_shut_eye_shows_nothing_of_the_eye(photo):
+    shut = close_eyes(photo[None], np.array([1.0]))[0]  # lids that leave a twentieth of the opening
+    column = sources(shut, photo)[:, round(photo[[37, 38], 0].mean()), 1]
+    near = column[round(photo[37, 1]) - 40 : round(photo[37, 1]) + 40]
+    assert ((near > photo[37, 1] + 0.5) & (near < photo[41, 1] - 0.5)).sum() <= 1
+
+
+def test_half_shut_eye_is_covered_not_squeezed(photo):
+    half = close_eyes(photo[None], np.array([0.5]))[0]
+    at = round(photo[[37, 38], 0].mean())
+    column = sources(half, photo)[:, at, 1]
+    rows = np.arange(int(half[37, 1]) + 2, int(half[41, 1]) - 1)
+    assert len(rows) >= 2
+    lower_lid = half[41, 1] - photo[41, 1]
+    np.testing.assert_allclose(column[rows], rows - lower_lid, atol=0.5)  # the eyeball stands still
+    wide = photo.copy()
+    wide[[37, 38]] -= [0, 4]
+    shown = sources(wide, photo)[round(wide[37, 1]) + 1 : round(wide[41, 1]), at, 1]
+    assert shown.min() > photo[37, 1] - 2  # an eye opened wider is stretched, not filled with lid
+
+
+def test_rims_of_glasses_above_a_shutting_lid_stay(photo):
+    shut = close_eyes(photo[None], np.array([1.0]))[0]
+    at = round(photo[[37, 38], 0].mean())
+    length = np.linalg.norm(photo[39] - photo[36])
+    rim = round(photo[37, 1] - 0.3 * length)
+    np.testing.assert_allclose(sources(shut, photo)[:rim, at, 1], np.arange(rim), atol=0.05)
 
 
 def test_crossing_inner_lips_do_no_harm(photo):
