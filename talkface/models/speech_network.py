@@ -66,6 +66,7 @@ class SpeechNetwork(nn.Module):
     scale: Tensor
     mel: Bands
     context = 0  # network frames on either side of a chunk that `listen` may look at
+    lead = 0.0  # network frames by which the answers come late, taken back in `predict`
 
     def _add_basis(self, components: int) -> None:
         self.register_buffer("decoder", torch.zeros(components, 68, 2))  # shape per unit of the output
@@ -90,6 +91,9 @@ class SpeechNetwork(nn.Module):
     def encode_faces(self, faces: Tensor) -> Tensor | None:
         """`[B, 68, 2]` canonical landmarks -> the `[B, P]` examples for the network; None where it takes none."""
         return None
+
+    def hurry(self, on: bool) -> None:
+        """Train with what is nearly the network but faster, where there is such a way."""
 
     def fit_example(self, faces: FloatArray) -> None:
         """Set the example of a usual face from `[N, 68, 2]` canonical landmarks, one per speaker."""
@@ -160,7 +164,7 @@ class SpeechNetwork(nn.Module):
             return np.zeros((num_frames, 68, 2), np.float32)
         coefficients = np.concatenate(list(self._coefficients(root_power, reference, self._example_of(example))))
         coefficients *= speech_gate(energy / reference)[:, None]
-        motion = self.motion(torch.from_numpy(_resample(coefficients, num_frames, fps))) * self.scale
+        motion = self.motion(torch.from_numpy(_resample(coefficients, num_frames, fps, self.lead))) * self.scale
         return np.asarray(motion.numpy(), dtype=np.float32)
 
     def _read(self, blocks: Iterable[Waveform], count: int) -> FloatArray:
@@ -229,9 +233,9 @@ def _squared(root_power: FloatArray) -> FloatArray:
     return np.asarray(np.square(root_power, dtype=np.float32))
 
 
-def _resample(coefficients: FloatArray, num_frames: int, fps: Fraction) -> FloatArray:
-    """25 frames/s -> `num_frames` at `fps`, each at the middle of its own time."""
-    place = (np.arange(num_frames) + 0.5) * float(FPS / fps) - 0.5
+def _resample(coefficients: FloatArray, num_frames: int, fps: Fraction, lead: float) -> FloatArray:
+    """25 frames/s -> `num_frames` at `fps`, each at the middle of its own time and `lead` network frames early."""
+    place = (np.arange(num_frames) + 0.5) * float(FPS / fps) - 0.5 + lead
     known = np.arange(len(coefficients))
     columns = [np.interp(place, known, column) for column in coefficients.T]
     return np.stack(columns, 1).astype(np.float32)

@@ -76,11 +76,18 @@ def test_any_rate_has_the_same_motion_in_time(network: Audio2Landmark, fps: Frac
     count = round(4 * fps)
     motion = network.predict([Waveform(samples)], count, fps=fps)
     assert motion.shape == (count, 68, 2) and motion.dtype == np.float32
-    reference = opening(network.predict([Waveform(samples)], 100))
-    place = (np.arange(count) + 0.5) / float(fps)
-    expected = np.interp(place, (np.arange(100) + 0.5) / 25, reference)
+    dense = opening(network.predict([Waveform(samples)], 4000, fps=Fraction(1000)))
+    expected = np.interp((np.arange(count) + 0.5) / float(fps), (np.arange(4000) + 0.5) / 1000, dense)
     inner = slice(0, count - count // 10)  # the last frames hear how much silence follows
     np.testing.assert_allclose(opening(motion)[inner], expected[inner], atol=5e-3)
+
+
+def test_the_lead_takes_a_quarter_of_a_frame_back(network: Audio2Landmark) -> None:
+    samples = voice(4)
+    early = opening(network.predict([Waveform(samples)], 800, fps=Fraction(200)))
+    network.lead = 0.0
+    late = opening(network.predict([Waveform(samples)], 800, fps=Fraction(200)))
+    np.testing.assert_allclose(early[:-10], late[2:-8], atol=1e-4)  # 10 ms
 
 
 def test_zeros_are_a_closed_mouth(shipped: Audio2Landmark) -> None:
