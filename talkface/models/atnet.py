@@ -6,14 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from talkface.audio.mfcc import NUM_CEPSTRA, Cepstrum, FilterPower, frame_windows
+from talkface.audio.mfcc import (
+    NUM_CEPSTRA,
+    ROWS_BEFORE,
+    ROWS_PER_FRAME,
+    WINDOW_ROWS,
+    Cepstrum,
+    FilterPower,
+    frame_windows,
+)
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.types import FloatArray
 
 FLOOR = 1e-6  # of the reference power: what lies 60 dB under the speech is no cue
 PIECE = 128  # windows worked on at once outside training: the first maps of one are 0.2 MB
+POOLED_ROWS = 12  # that 28 rows become in the second pooling
 LstmState = tuple[Tensor, Tensor]
 
 
@@ -41,6 +51,7 @@ class AtnetMember(SpeechMember):
 
     def __init__(self, config: AtnetConfig) -> None:
         super().__init__()
+        self.overlap = False
         narrow, norm = config.channels, config.recurrent
         self.audio = nn.Sequential(
             *_convolution(1, narrow, norm),
@@ -75,12 +86,27 @@ class AtnetMember(SpeechMember):
 
     def listen(self, features: Tensor) -> Tensor:
         """`[B, 4 T, 12]` cepstra -> `[B, T, 256]`."""
+        if self.training and self.overlap:
+            return self._listen_at_once(features)
         windows = (frame_windows(features) - self.cepstral_mean) / self.cepstral_spread  # [B, T, 28, 12]
         batch, frames = windows.shape[:2]
         pictures = windows.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
         pieces = [pictures] if self.training else pictures.split(PIECE)
         heard = torch.cat([self.audio(piece) for piece in pieces])
         return heard.reshape(batch, frames, -1)
+
+    def _listen_at_once(self, features: Tensor) -> Tensor:
+        """`listen` with one convolution for all windows, which share six rows in seven: a fourth of the work.
+
+        Edges of the windows see the sound beyond them here, where windows of their own are padded with zeros.
+        """
+        rows = functional.pad(features, (0, 0, ROWS_BEFORE, WINDOW_ROWS - ROWS_BEFORE - ROWS_PER_FRAME))
+        picture = ((rows - self.cepstral_mean) / self.cepstral_spread)[:, None]  # [B, 1, 4 T + 24, 12]
+        convolutions = next(index for index, layer in enumerate(self.audio) if isinstance(layer, nn.Flatten))
+        maps = self.audio[:convolutions](picture.contiguous(memory_format=torch.channels_last))  # [B, 512, 2 T + 10, 2]
+        windows = maps.unfold(2, POOLED_ROWS, ROWS_PER_FRAME // 2).permute(0, 2, 1, 4, 3)  # [B, T, 512, 12, 2]
+        heard: Tensor = self.audio[convolutions:](windows.flatten(0, 1))
+        return heard.reshape(len(features), windows.shape[1], -1)
 
     def speak(
         self, heard: Tensor, state: LstmState | None, example: Tensor | None = None
@@ -135,6 +161,10 @@ class Atnet(SpeechNetwork):
 
     def _usual_example(self) -> Tensor | None:
         return self.usual_example[None] if self.config.recurrent else None
+
+    def hurry(self, on: bool) -> None:
+        """In training, convolve once over all windows that overlap instead of once for each."""
+        self.member.overlap = on
 
     def fit_example(self, faces: FloatArray) -> None:
         encoded = self.encode_faces(torch.from_numpy(faces.astype(np.float32)))

@@ -31,6 +31,7 @@ class SpeechOptimConfig:
     warm_up: int = 50  # steps
     weight_decay: float = 0.01
     momentum: float = 0.9  # Adam's first beta
+    hurried: float = 0.0  # share of the steps, the first ones, that a faster likeness of the network is trained in
     accumulate: int = 1  # parts that a batch is worked on in, one after the other, to save memory
 
 

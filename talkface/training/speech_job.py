@@ -73,6 +73,7 @@ class Audio2LandmarkJob:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
         self.network.train()
+        self.network.hurry(step < self.config.optim.hurried * self.config.run.steps)
         rng = step_generator(self.config.run.seed, step)
         lessons = [self._draw(rng) for _ in self.network.members]
         sums: dict[str, float] = {}

@@ -62,6 +62,27 @@ def test_atnet_hears_in_the_papers_shapes() -> None:
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in Atnet(AtnetConfig(recurrent=False)).modules())
 
 
+def test_hurried_training_is_nearly_the_network_and_leaves_it_as_it_is() -> None:
+    torch.manual_seed(0)
+    network = Atnet(AtnetConfig(channels=4, wide=32, heard=16, hidden=16))
+    features = 5 * torch.randn(2, 20 * MELS_PER_FRAME, 12)
+    whole = network.eval().member.listen(features)
+    network.hurry(True)
+    torch.testing.assert_close(network.member.listen(features), whole)
+    # with the statistics of both passes alike, only the edges of the windows differ
+    for part in network.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.training = False
+    network.member.training = True
+    hurried = network.member.listen(features)
+    assert hurried.shape == whole.shape
+    late, same, early = (
+        torch.corrcoef(torch.stack([hurried[:, 1 + shift : 19 + shift].flatten(), whole[:, 1:19].flatten()]))[0, 1]
+        for shift in (-1, 0, 1)
+    )
+    assert 0.9 < same < 0.99999 and same > max(late, early) + 0.01, "every window is at its own frame"
+
+
 def test_lstm_mel_takes_context_and_delay_from_its_settings() -> None:
     few, many = (LstmMel(LstmMelConfig(context=context)) for context in (0, 5))
     assert few.member.recurrent.input_size == 128 and many.member.recurrent.input_size == 6 * 128
