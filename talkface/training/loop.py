@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import is_initialized
 from PIL import Image as PilImage
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -96,7 +97,7 @@ def seeded(seed: int, step: int) -> Iterator[None]:
 
     Each process of several has its own.
     """
-    process = PartialState().process_index
+    process = PartialState().process_index if is_initialized() else 0
     entropy = (seed, step, 1, process) if process else (seed, step, 1)
     with torch.random.fork_rng():
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0]))

@@ -26,6 +26,15 @@ def test_no_motion_on_a_closed_mouth_changes_nothing(closed_photo):
     np.testing.assert_allclose(still, np.repeat(closed_photo[None], 4, 0), atol=0.5)
 
 
+def test_two_photos_keep_two_identities_under_one_motion(closed_photo):
+    other = close_mouth(MEAN_FACE * [1.1, 0.9])
+    motion = np.zeros((5, 68, 2), np.float32)
+    motion[:, 65:68, 1] = np.linspace(0, 0.2, 5)[:, None]
+    first, second = (Retargeter(photo)(motion) for photo in (closed_photo, (200 * other + [300, 260])))
+    apart = np.linalg.norm(first - second, axis=-1).mean(1)
+    assert apart.min() > 5 and np.ptp(apart) < 1, "as far apart in every frame as the two people are"
+
+
 def test_an_open_photo_closes_on_closed_sounds(closed_photo):
     smiling = open_mouth(closed_photo, 50.0)
     closed = Retargeter(smiling)(np.zeros((1, 68, 2)))
