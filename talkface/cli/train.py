@@ -36,7 +36,8 @@ def train(
         settings = _settings(RendererConfig, config, overrides, quiet)
         scores = train_renderer(settings)
     elif kind == "fewshot":
-        from talkface.training.fewshot import FewshotTraining, train_fewshot
+        from talkface.training.fewshot import train_fewshot
+        from talkface.training.fewshot_config import FewshotTraining
 
         settings = _settings(FewshotTraining, config, overrides, quiet)
         scores = train_fewshot(settings)

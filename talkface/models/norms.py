@@ -44,8 +44,8 @@ def normalize(x: Tensor) -> Tensor:
 
     The root is taken of variance + eps: its gradient is finite on a constant plane, unlike that of std + eps.
     """
-    mean, scale = _statistics(x)
-    return ((x - mean) * scale).to(x.dtype)
+    centred, scale = _centred(x)
+    return centred * scale.to(x.dtype)
 
 
 class AdaptiveNorm(nn.Module):
@@ -102,14 +102,18 @@ class NoNorm(nn.Module):
         return x
 
 
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and 1 / sqrt(variance + eps) of each plane, `[B, C, 1, 1]` in float32."""
-    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
-    return mean, torch.rsqrt(variance + NORM_EPS)
+def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`x` less its mean, and `[B, C, 1, 1]` 1 / sqrt(variance + eps) of each plane.
+
+    Two means instead of `torch.var_mean`, which takes 20 times as long on a CPU; centred first, so that a large mean
+    costs no digits.
+    """
+    centred = x - x.mean((2, 3), keepdim=True, dtype=torch.float32).to(x.dtype)
+    variance = centred.square().mean((2, 3), keepdim=True, dtype=torch.float32)
+    return centred, torch.rsqrt(variance + NORM_EPS)
 
 
 def _scaled(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    """Normalise, scale and shift in one pass over the pixels."""
-    mean, scale = _statistics(x)
-    slope = scale * gain
-    return torch.addcmul((shift - mean * slope).to(x.dtype), x, slope.to(x.dtype))
+    """Normalise, scale and shift."""
+    centred, scale = _centred(x)
+    return torch.addcmul(shift.to(x.dtype), centred, (scale * gain).to(x.dtype))

@@ -74,7 +74,7 @@ class FoldedConv(nn.Module):
 class ConvResBlock(nn.Module):
     """norm, ReLU, convolution, norm, ReLU, convolution, around a skip (BigGAN, Brock et al. 2019, figures 15 and 16).
 
-    The activations never work in place: the skip and the stored features see the block's input as it came.
+    No activation works in place on the block's input: the skip and the stored features see it as it came.
     """
 
     def __init__(
@@ -110,9 +110,10 @@ class ConvResBlock(nn.Module):
     def forward(self, x: Tensor, given: Conditions) -> Tensor:
         """`[B, I, H, W]` -> `[B, O, H', W']`."""
         hidden = self.norm1(x, given)
-        hidden = self.conv1(F.relu(hidden) if self.activate_input else hidden)
-        hidden = self.conv2(F.relu(self.norm2(hidden, given)))
-        return hidden + self._shortcut(x)
+        if self.activate_input:
+            hidden = F.relu(hidden, inplace=hidden is not x)
+        hidden = self.norm2(self.conv1(hidden), given)
+        return self.conv2(F.relu(hidden, inplace=True)) + self._shortcut(x)
 
     def _shortcut(self, x: Tensor) -> Tensor:
         """The skip; a 1 x 1 convolution and a mean or an interpolation may change places."""

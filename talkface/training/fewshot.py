@@ -1,7 +1,6 @@
 """Shards + config -> meta-trained few-shot renderer (FSTH, Zakharov et al. 2019, section 3.2)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,83 +11,27 @@ from torch import Tensor, nn
 
 from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot_checkpoint
 from talkface.checkpoints.format import Checkpoint
-from talkface.config import RunConfig, to_dict
+from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
 from talkface.data.fewshot_batches import Ahead, Chosen, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
 from talkface.data.renderer_batches import FaceClip
-from talkface.errors import ConfigError, TalkfaceError
+from talkface.errors import TalkfaceError
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.losses.matching import embedding_match
-from talkface.models.fewshot import FewshotConfig
 from talkface.models.video_table import VideoTable
-from talkface.training.content import ContentConfig, ContentLoss
+from talkface.training.content import ContentLoss
+from talkface.training.fewshot_config import FewshotTraining
 from talkface.training.loop import Ema, fit, make_accelerator, step_generator
+from talkface.training.memory import told_how_to_save_memory
+from talkface.training.processes import average_gradients
 from talkface.training.renderer import held_out_speakers
+from talkface.training.run_folder import check_resumable
 from talkface.types import Image
 
-MODES = ("ft", "ff")
 HELD_OUT = 48  # examples that are scored at most
 PER_VIDEO = 4  # of them from one video
 SHOWN = 8  # rows of the preview
 SHOWN_SHOTS = 3
-
-
-@dataclass(frozen=True)
-class FewshotDataConfig:
-    """Which clips, how many shots."""
-
-    shards: str = "shards"  # folder that `talkface prepare` wrote
-    split: str = "train"
-    held_out_every: int = 10  # every so many-th speaker is kept for the scores; 0 keeps none
-    shots: int = 8  # K
-    mirror: float = 0.5  # share of examples that are mirrored
-    tint: float = 0.0  # spread of the colour channels' gains
-    kept_frames: int = 0  # pictures held in memory
-    workers: int = 0  # threads that make batches ahead
-
-
-@dataclass(frozen=True)
-class FewshotLossConfig:
-    """Weights of the terms; 0 leaves a term out."""
-
-    mode: str = "ft"  # ft: with the match term, to be fine-tuned | ff: without, to be used as it is
-    content: ContentConfig = field(default_factory=ContentConfig)
-    adversarial: float = 1.0
-    feature_matching: float = 10.0
-    embedding_match: float = 10.0  # 10 in the paper's first version, 80 in its second
-    adversarial_from: int = 0  # step at which the discriminator and its terms join
-
-
-@dataclass(frozen=True)
-class FewshotOptimConfig:
-    """Adam's settings."""
-
-    rate: float = 5e-5  # embedder and generator
-    discriminator_rate: float = 2e-4  # V, w0, b
-    video_rate: float = 2e-4  # rows of W; each is met once an epoch, few epochs want a higher one
-    discriminator_steps: int = 2  # per step of the generator
-    beta1: float = 0.0
-    beta2: float = 0.999
-    accumulate: int = 1  # batches per step: less memory for the same gradient
-
-
-@dataclass(frozen=True)
-class FewshotTraining:
-    """configs/renderer/fewshot_*.yaml."""
-
-    kind: str = "fewshot"
-    model: FewshotConfig = field(default_factory=FewshotConfig)
-    data: FewshotDataConfig = field(default_factory=FewshotDataConfig)
-    loss: FewshotLossConfig = field(default_factory=FewshotLossConfig)
-    optim: FewshotOptimConfig = field(default_factory=FewshotOptimConfig)
-    run: RunConfig = field(default_factory=RunConfig)
-
-    def __post_init__(self) -> None:
-        if self.loss.mode not in MODES:
-            raise ConfigError(f"loss.mode is {self.loss.mode!r}: use ft (with the match term) or ff (without)")
-        for name in ("discriminator_steps", "accumulate"):
-            if getattr(self.optim, name) < 1:
-                raise ConfigError(f"optim.{name} must be 1 or more")
 
 
 def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
@@ -99,6 +42,7 @@ def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = No
         ConfigError: shards cut in another way than the model expects.
         CheckpointError: missing weights of a perceptual network.
     """
+    check_resumable(Path(config.run.out), to_dict(config))
     if clips is not None:
         return fit(FewshotJob(config, clips), config.run, to_dict(config))
     shards = Path(config.data.shards)
@@ -148,18 +92,11 @@ class FewshotJob:
         count = self.config.optim.accumulate
         parts = [self._to_device(self.batches.get(step * count + part)) for part in range(count)]
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
-        try:
+        with told_how_to_save_memory("run.batch_size", self.config.run.batch_size, count):
             logged, fakes = self.generator_step(parts, adversarial, step)
             if adversarial:
                 for _ in range(self.config.optim.discriminator_steps):
                     logged |= self.discriminator_step(parts, fakes, step)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
-                raise
-            raise TalkfaceError(
-                f"out of memory: lower run.batch_size (now {self.config.run.batch_size}) and raise optim.accumulate"
-                f" (now {count}) by the same factor"
-            ) from error
         return logged
 
     def generator_step(
@@ -231,16 +168,14 @@ class FewshotJob:
 
     def _descend(self, optimizer: torch.optim.Optimizer, network: nn.Module, step: int) -> float:
         """Average the gradients over processes, check and clip them, step; returns their norm."""
-        with_gradient = [(name, p) for name, p in network.named_parameters() if p.grad is not None]
-        gradients = [p.grad for _, p in with_gradient if p.grad is not None]
-        if self.accelerator.num_processes > 1:
-            average_over_processes(self.accelerator, gradients)
-        norm = torch.nn.utils.get_total_norm(gradients)
+        average_gradients(self.accelerator, network)
+        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        norm = torch.nn.utils.get_total_norm(list(gradients.values()))
         if not bool(norm.isfinite()):
-            bad = next(name for name, p in with_gradient if p.grad is not None and not p.grad.isfinite().all())
+            bad = next(name for name, gradient in gradients.items() if not gradient.isfinite().all())
             raise TalkfaceError(
                 f"the gradient of {bad} is not finite at step {step + 1}: lower optim.rate, or set run.grad_clip, in a"
-                " new run.out; state.pt still holds the last good state"
+                " new run.out"
             )
         if self.config.run.grad_clip > 0:
             torch.nn.utils.clip_grads_with_norm_(network.parameters(), self.config.run.grad_clip, norm)
@@ -340,21 +275,13 @@ def _split(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen,
     return Chosen(clips, places[0]), Chosen(clips, places[1])
 
 
-def average_over_processes(accelerator: Accelerator, gradients: Sequence[Tensor]) -> None:
-    """Mean of each gradient over all processes, in place, by one exchange."""
-    flat = accelerator.reduce(torch.cat([gradient.flatten() for gradient in gradients]), "mean")
-    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
-
-
 def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step: int) -> None:
     """Add `share` of each term to what is logged; one that is not finite is named."""
     for name, term in terms.items():
         value = float(term.detach())
         if not np.isfinite(value):
             raise TalkfaceError(
-                f"{name} is {value} at step {step + 1}: lower optim.rate, or set run.grad_clip, in a new run.out;"
-                " state.pt still holds the last good state"
+                f"{name} is {value} at step {step + 1}: lower optim.rate, or set run.grad_clip, in a new run.out"
             )
         logged[name] = logged.get(name, 0.0) + share * value
 

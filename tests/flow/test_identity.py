@@ -24,7 +24,7 @@ from talkface.inference.identity import stranger_notes
 from talkface.landmarks.detect import load_detector
 from talkface.models.fewshot import FewshotConfig
 from talkface.training.content import ContentConfig
-from talkface.training.fewshot import FewshotLossConfig, FewshotTraining
+from talkface.training.fewshot_config import FewshotLossConfig, FewshotTraining
 from talkface.types import Shot
 from talkface.video.mark import verify_mark
 from talkface.video.read import read_frames, read_photo

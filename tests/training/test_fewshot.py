@@ -17,13 +17,12 @@ from talkface.data.fewshot_batches import FewshotBatch
 from talkface.errors import CheckpointError, ConfigError, TalkfaceError
 from talkface.models.fewshot import FewshotConfig
 from talkface.training.content import ContentConfig, ContentLoss
-from talkface.training.fewshot import (
+from talkface.training.fewshot import FewshotJob, train_fewshot
+from talkface.training.fewshot_config import (
     FewshotDataConfig,
-    FewshotJob,
     FewshotLossConfig,
     FewshotOptimConfig,
     FewshotTraining,
-    train_fewshot,
 )
 from tests.data.test_renderer_batches import drawn_clip
 
