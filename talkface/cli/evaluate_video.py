@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from talkface import __version__
 from talkface.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def video(
     rows = [ClipRow(real.stem, real.stem, row) for row in result.rows]
     summaries = summarise(rows, (STILL, REAL), _fid(bench.judges))
     _write_scores(out, rows, summaries)
-    method = method_lines(detector, _hashes(brought), "One clip: no intervals.")
+    method = method_lines(__version__, detector, _hashes(brought), "One clip: no intervals.")
     write_whole(out / "report.html", video_page(result, summaries, clip_pictures(result, out), method))
     if not quiet:
         _show(f"{made.name} against {real.name}", summaries, result.notes, out)
@@ -100,7 +101,9 @@ def pair_set(
         raise MediaError(f"none of the {len(pairs)} rows of {manifest} could be measured: see the lines above")
     summaries = summarise(result.rows, (STILL, REAL), _fid(bench.judges))
     _write_scores(out, result.rows, summaries)
-    method = method_lines(detector, _hashes(brought), "Intervals: 95 % bootstrap over people (2,000 draws).")
+    method = method_lines(
+        __version__, detector, _hashes(brought), "Intervals: 95 % bootstrap over people (2,000 draws)."
+    )
     title = f"{manifest.stem}: {len(pairs) - len(result.failures)} of {len(pairs)} videos measured"
     page = set_page(title, result.rows, summaries, result.pictures, result.failures, method)
     write_whole(out / "report.html", page)
@@ -180,9 +183,10 @@ def _write_scores(out: Path, rows: "Sequence[ClipRow]", summaries: "Sequence[Sum
 
 
 def _show(title: str, summaries: "Sequence[Summary]", notes: Iterable[str], out: Path) -> None:
+    from talkface.evaluation.pair import REAL, STILL
     from talkface.evaluation.scores import summary_table
 
-    Console().print(summary_table(title, summaries))
+    Console().print(summary_table(title, summaries, (STILL, REAL)))
     for note in notes:
         typer.echo(f"note: {note}")
     typer.echo(f"report: {out / 'report.html'}, scores: {out / 'scores.jsonl'}, {out / 'scores.csv'}")

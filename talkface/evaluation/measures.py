@@ -79,4 +79,7 @@ MEASURES = tuple(
     for name, label, unit, better, about in rows
 )
 
+SYMBOLS: dict[Better, str] = {"higher": "↑", "lower": "↓", "like real": "≈ real", "zero": "→ 0"}
+"""Which way is better, as tables show it."""
+
 BY_NAME = {one.name: one for one in MEASURES}

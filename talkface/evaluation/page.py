@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-from talkface.evaluation.measures import BY_NAME, MeasureInfo
+from talkface.evaluation.measures import BY_NAME, SYMBOLS, MeasureInfo
 from talkface.evaluation.report import Score
 from talkface.evaluation.scores import Summary
 
@@ -110,7 +110,7 @@ def summary_html(summaries: Sequence[Summary], still: str, real: str) -> str:
             for system in systems
         )
         rows.append(
-            f"<tr><td>{escape(one.info.label)}{unit}</td>{cells}<td class=about>{escape(one.info.better)}</td>"
+            f"<tr><td>{escape(one.info.label)}{unit}</td>{cells}<td class=about>{SYMBOLS[one.info.better]}</td>"
             f"<td class=about>{escape(one.info.about)}</td></tr>"
         )
     return f'<div class="scroll"><table>{"".join(rows)}</tbody></table></div>'

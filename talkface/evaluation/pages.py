@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface import __version__
 from talkface.evaluation.footage import FPS
 from talkface.evaluation.page import (
     ClipPictures,
@@ -103,11 +102,11 @@ def set_page(
     )
 
 
-def method_lines(detector: str, brought: Mapping[str, str], count: str) -> list[str]:
+def method_lines(version: str, detector: str, brought: Mapping[str, str], count: str) -> list[str]:
     """How it was measured: what anyone needs who wants to repeat it."""
     networks = "; ".join(f"{name}: {value}" for name, value in brought.items()) or "none"
     return [
-        f"Measured by talkface {__version__}, landmarks by {detector} on all videos alike, at 25 frames/s by time. "
+        f"Measured by talkface {version}, landmarks by {detector} on all videos alike, at 25 frames/s by time. "
         "Pictures are compared on a 256x256 crop that is fixed over the clip: a square of 1.6 times the extent of the "
         "real video's landmarks.",
         "The row \u201cphoto only\u201d is the photo held still: what a system scores that does nothing. The row "
@@ -131,4 +130,11 @@ def _interval(summary: Summary, rows: Sequence[ClipRow]) -> str:
         for system in summary.scores
     }
     unit = f", {summary.info.unit}" if summary.info.unit else ""
-    return interval_chart(f"{summary.info.label}{unit}", summary.scores, samples)
+    return interval_chart(f"{summary.info.label}{unit}", summary.scores, samples, _colours(list(summary.scores)))
+
+
+def _colours(systems: Sequence[str]) -> dict[str, int]:
+    """Photo and real keep their colours on every page; made systems share the others."""
+    made = [system for system in systems if system not in (STILL, REAL)]
+    free = (0, 3, 4, 5)
+    return {STILL: 1, REAL: 2} | {system: free[number % len(free)] for number, system in enumerate(made)}

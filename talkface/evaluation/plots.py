@@ -49,9 +49,18 @@ def line_chart(curves: Mapping[str, FloatArray], fps: float, y_label: str) -> st
     )
 
 
-def interval_chart(title: str, scores: Mapping[str, Score], samples: Mapping[str, Sequence[float]]) -> str:
-    """One measure: a dot per clip, the mean and its 95 % interval, one row per system."""
-    finite = [value for values in samples.values() for value in values if math.isfinite(value)]
+def interval_chart(
+    title: str, scores: Mapping[str, Score], samples: Mapping[str, FloatArray], colours: Mapping[str, int]
+) -> str:
+    """One measure: a dot per clip, the mean and its 95 % interval, one row per system.
+
+    Args:
+        title: what is drawn, with its unit.
+        scores: by system.
+        samples: every clip's value, by system.
+        colours: number of the page's colour `--c<n>`, by system.
+    """
+    finite = [float(value) for values in samples.values() for value in values if math.isfinite(value)]
     if not finite:
         return ""
     low, high = min(finite), max(finite)
@@ -64,11 +73,11 @@ def interval_chart(title: str, scores: Mapping[str, Score], samples: Mapping[str
         return left + (value - low) / (high - low) * (width - left - 14)
 
     parts = []
-    for number, (system, score) in enumerate(scores.items()):
-        y = row * number + 18
+    for index, (system, score) in enumerate(scores.items()):
+        number, y = colours[system], row * index + 18
         parts.append(f'<line class="grid" x1="{left}" x2="{width - 14}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(_short(system))}</text>')
-        for value in samples.get(system, ()):
+        for value in samples[system]:
             if math.isfinite(value):
                 parts.append(f'<circle class="dot c{number}" cx="{place(value):.1f}" cy="{y}" r="3"/>')
         if math.isfinite(score.value):

@@ -11,7 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from talkface.evaluation.compare import Row
-from talkface.evaluation.measures import MEASURES, MeasureInfo
+from talkface.evaluation.measures import MEASURES, SYMBOLS, MeasureInfo
 from talkface.evaluation.report import Score, average_by_person, cell, mean, plain, score
 
 SEED = 20  # of the bootstrap
@@ -75,8 +75,14 @@ def _score(rows: Sequence[ClipRow], system: str, name: str) -> Score:
     return score(average_by_person(values).values(), np.random.default_rng(SEED), mean)
 
 
-def summary_table(title: str, summaries: Sequence[Summary]) -> Table:
-    """Rich table: measures down in their groups, systems across, and which way is better."""
+def summary_table(title: str, summaries: Sequence[Summary], plain_columns: Sequence[str] = ()) -> Table:
+    """Rich table: measures down in their groups, systems across, and which way is better.
+
+    Args:
+        title: above the table.
+        summaries: rows.
+        plain_columns: systems shown without their intervals, to save width.
+    """
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("measure", overflow="fold", ratio=3)
     systems = list(dict.fromkeys(system for one in summaries for system in one.scores))
@@ -87,8 +93,8 @@ def summary_table(title: str, summaries: Sequence[Summary]) -> Table:
         if before is not None and before.info.group != one.info.group:
             table.add_section()
         label = f"{one.info.label} [dim]({one.info.unit})[/dim]" if one.info.unit else one.info.label
-        cells = [cell(one.scores.get(system), with_interval=True) for system in systems]
-        table.add_row(label, *cells, one.info.better)
+        cells = [cell(one.scores.get(system), with_interval=system not in plain_columns) for system in systems]
+        table.add_row(label, *cells, SYMBOLS[one.info.better])
     return table
 
 
