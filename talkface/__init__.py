@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from talkface.checkpoints.registry import ModelInfo
     from talkface.inference.animate import AnimateResult
-    from talkface.inference.animator import Animator
+    from talkface.inference.animator import AnimateOptions, Animator
     from talkface.inference.batch import BatchProgress
     from talkface.inference.batch_results import Outcome
     from talkface.inference.photos import PhotoSource
@@ -47,6 +47,7 @@ def animate(
     crop: bool = False,
     panel: bool = False,
     save_landmarks: str | Path | None = None,
+    report: str | Path | None = None,
     landmarks: str | Path | LandmarkSequence | None = None,
     force: bool = False,
     audio2landmark: str | Path = "audio2landmark",
@@ -75,6 +76,8 @@ def animate(
         crop: write only a square around the face.
         panel: write photo, landmark sketch, mask and result side by side.
         save_landmarks: also write the driving landmarks to this .npz.
+        report: also look at what was made and write it to this .json: measures with their usual ranges, warnings,
+            settings, hashes and timings; costs a second or three, whatever the length.
         landmarks: .npz or .npy file of `[T, 68, 2]` pixel points, or `talkface.types.LandmarkSequence`, that drives
             the face instead of the speech.
         force: overwrite `out`.
@@ -101,7 +104,9 @@ def animate(
         renderer_weights=renderer_weights,
         detector=detector,
     )
-    return write_video(
+    if report is not None:
+        _check_report(report, panel=panel, force=force)
+    result = write_video(
         networks,
         photo,
         speech,
@@ -112,6 +117,67 @@ def animate(
         landmarks=landmarks,
         progress=progress,
     )
+    if report is not None:
+        inputs = {"photo": photo, "speech": speech, "landmarks": landmarks}
+        weights = [] if animator is not None else [renderer_weights or renderer]
+        weights += [audio2landmark] if animator is None and landmarks is None else []
+        settings = {"renderer": renderer, "device": device, "face": face, "crop": crop, "detector": detector}
+        settings["networks"] = "named below" if animator is None else "loaded by the caller"
+        _write_report(report, result, options, networks, inputs, settings, weights)
+    return result
+
+
+def _check_report(report: str | Path, *, panel: bool, force: bool) -> None:
+    """Refuse a report that could not be written, before the first frame is made."""
+    from talkface.errors import ConfigError
+    from talkface.inference.animate import as_path
+    from talkface.video.write import check_output
+
+    if panel:
+        raise ConfigError("a report measures the plain video: leave out the panel, or the report")
+    check_output(as_path(report, "report"), force=force, suffixes=(".json",))
+
+
+def _write_report(
+    report: str | Path,
+    result: AnimateResult,
+    options: AnimateOptions,
+    animator: Animator,
+    inputs: Mapping[str, object],
+    settings: Mapping[str, object],
+    weights: Sequence[str | Path],
+) -> None:
+    """Measure what was made: here inference and evaluation meet, which do not know each other."""
+    from dataclasses import asdict
+
+    from talkface.checkpoints.registry import find_weights
+    from talkface.errors import CheckpointError
+    from talkface.evaluation.sidecar_file import Made, write_sidecar
+    from talkface.inference.photos import load_shots
+
+    networks = {}
+    for name in weights:
+        try:
+            networks[str(name)] = find_weights(name)
+        except CheckpointError:  # a renderer without a network
+            continue
+    facts = {
+        "frames": result.num_frames,
+        "fps": str(result.fps),
+        "duration_s": result.duration_s,
+        "size": list(result.size),
+        "faces_found": result.faces_found,
+        "notes": result.notes,
+    }
+    files = {
+        name: Path(value) if isinstance(value, str | Path) else None
+        for name, value in inputs.items()
+        if value is not None
+    }
+    used = {**asdict(options), "fps": str(options.fps), **settings}
+    shot = load_shots(inputs["photo"], animator.detector, settings["face"]).shots[0]  # type: ignore[arg-type]
+    made = Made(__version__, result.path, shot, facts, files, used, networks, result.timings)
+    write_sidecar(Path(report), made, animator.detector)
 
 
 def batch(

@@ -1,5 +1,6 @@
 """`talkface animate PHOTO SPEECH -o OUT.mp4` -> a speaking video."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +71,9 @@ def animate(
     save_landmarks: Annotated[
         Path | None, typer.Option(help="Also write the driving landmarks to this .npz.", rich_help_panel="Motion")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also measure what was made and write it to this .json, with warnings.")
+    ] = None,
     renderer: Annotated[
         str,
         typer.Option(
@@ -100,7 +104,7 @@ def animate(
     target = out or default_out(photos, sound or landmarks)
     from talkface import animate as write_video
 
-    with frame_progress(target.name, quiet) as report:
+    with frame_progress(target.name, quiet) as moved:
         result = write_video(
             photos if len(photos) > 1 else photos[0],
             sound,
@@ -117,16 +121,19 @@ def animate(
             crop=crop,
             panel=panel,
             save_landmarks=save_landmarks,
+            report=report,
             landmarks=landmarks,
             force=force,
             audio2landmark=audio2landmark,
             renderer_weights=renderer_weights,
             detector=detector,
-            progress=report,
+            progress=moved,
         )
     if not quiet:
         networks = [] if landmarks is not None else [audio2landmark]
         report_result(result, [*networks, renderer_weights or renderer])
+    if report is not None:
+        _say_warnings(report, quiet)
 
 
 def inputs(
@@ -164,6 +171,15 @@ def _looks_like_photo(word: str) -> bool:
 def default_out(photos: list[str], driving: str | Path | None) -> Path:
     """`PHOTO_SPEECH.mp4` in the current folder."""
     return Path(f"{Path(photos[0]).stem}_{Path(driving or 'speaking').stem}.mp4")
+
+
+def _say_warnings(report: Path, quiet: bool) -> None:
+    """What the report found unusual, on standard error, and where it lies."""
+    content = json.loads(report.read_text(encoding="utf-8"))
+    for line in content["warnings"]:
+        typer.echo(f"warning: {line}", err=True)
+    if not quiet:
+        typer.echo(f"report: {report}, measured in {content['timings_s']['report']:.1f} s")
 
 
 def report_result(result: "AnimateResult", networks: list[str]) -> None:
