@@ -107,7 +107,7 @@ def test_losses_and_rates_are_those_of_meta_training():
     trained = FewshotTraining()
     found = training_settings({"config": to_dict(trained)})
     assert found["rate"] == trained.optim.rate and found["content"]["version"] == "v1"
-    assert "embedding_match" not in found and training_settings({}) == {}
+    assert found["bf16"] is False and "embedding_match" not in found and training_settings({}) == {}
 
 
 def test_missing_perceptual_weights_are_named(shots):
