@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from typing import Protocol, TypeVar
 
+from talkface.errors import ConfigError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -88,9 +90,8 @@ class LocalWorkers:
     count: int = 0
     threads: int = 1
     ahead: int = AHEAD
-    _counter: "Synchronized[int]" = field(
-        default_factory=lambda: multiprocessing.get_context("spawn").Value("q", 0), repr=False
-    )
+    _counter: "Synchronized[int]" = field(default_factory=lambda: _shared_count(), repr=False)
+    _started: "Synchronized[int]" = field(default_factory=lambda: _shared_count(), repr=False)
 
     @property
     def same_disk(self) -> bool:
@@ -119,7 +120,8 @@ class LocalWorkers:
                             result = future.result()
                             yield running.pop(future), result
                 over = True
-            except BrokenProcessPool:
+            except BrokenProcessPool as error:
+                self._check_start(error)
                 for task in running.values():
                     yield task, self._alone(task, function)
 
@@ -144,8 +146,16 @@ class LocalWorkers:
         try:
             with self._pool(1) as pool:
                 return pool.submit(function, task).result()
-        except BrokenProcessPool:
+        except BrokenProcessPool as error:
+            self._check_start(error)
             return Died()
+
+    def _check_start(self, error: BrokenProcessPool) -> None:
+        """Raise `ConfigError` where no worker of ours ever came to life: none of the next ones will."""
+        if not self._started.value:
+            raise ConfigError(
+                "no worker process can start: call from a file, below `if __name__ == '__main__':`"
+            ) from error
 
     @contextmanager
     def _pool(self, count: int) -> Iterator[ProcessPoolExecutor]:
@@ -160,7 +170,7 @@ class LocalWorkers:
             count,
             mp_context=context,
             initializer=_start_worker,
-            initargs=(self.threads, self._counter, workers_end),
+            initargs=(self.threads, self._counter, self._started, workers_end),
         )
         try:
             yield pool
@@ -171,11 +181,17 @@ class LocalWorkers:
             workers_end.close()
 
 
-def _start_worker(threads: int, counter: "Synchronized[int]", parent: Connection) -> None:
+def _shared_count() -> "Synchronized[int]":
+    return multiprocessing.get_context("spawn").Value("q", 0)
+
+
+def _start_worker(threads: int, counter: "Synchronized[int]", started: "Synchronized[int]", parent: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     for name in THREAD_VARIABLES:  # read when the libraries are loaded, which is later
         os.environ[name] = str(threads)
     _ticks.counter = counter
+    with started.get_lock():
+        started.value += 1
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
 

@@ -111,3 +111,10 @@ def test_workers_end_with_the_parent(tmp_path: Path, number: int):
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < deadline, "a worker lives on"
         time.sleep(0.05)
+
+
+def test_where_no_worker_can_start_that_is_said_at_once():
+    """A program on standard input cannot be imported by its workers."""
+    program = "from talkface.scale.workers import LocalWorkers as W; list(W(1).run(iter([1, 2, 3]).__next__, abs))"
+    done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, timeout=100)
+    assert "ConfigError: no worker process can start" in done.stderr
