@@ -23,6 +23,9 @@ SEARCH_FACE_PX = 110  # and at this size; dlib's HOG needs 80
 SAME_FACE = 0.3  # smallest overlap of a detection with the tracked box
 GOOD_OVERLAP = 0.5  # above it the track's own box, which is steadier, is kept
 
+Start = tuple[tuple[Box, float], float]
+"""Box and roll from which a face's landmarks are sought, and the detector's score."""
+
 SUREST_TURN = 0.5  # score of a face in a turned photo: real ones reach 2, a drawing on its head 0.01
 
 
@@ -69,7 +72,8 @@ class FaceTracker:
 
     Every frame's landmarks start from the previous frame's box and roll. Every `every` frames the detector looks
     around that box: it confirms the face, or moves the track onto it; if it sees none the whole frame is searched.
-    So a face that leaves is noticed after at most `every` frames, and one that enters is found as late.
+    So a face that leaves is noticed after at most `every` frames, and one that enters is found as late. Where the
+    backend does not believe its own landmarks, as on a head that turns away, there is no face; the track waits there.
     """
 
     def __init__(self, detector: Detector, every: int = 4) -> None:
@@ -80,15 +84,24 @@ class FaceTracker:
 
     def track(self, image: Image) -> Face | None:
         """The face in the next frame, `None` where there is none. On the first frame the largest face is chosen."""
+        start: Start | None = None
         if self._age >= self._every:
-            self._last = self._find(image)
+            start = self._find(image)
             self._age = 0
         elif self._last is not None:
-            self._last = self._follow(image, box_of_landmarks(self._last.landmarks), self._last.score)
+            start = box_of_landmarks(self._last.landmarks), self._last.score
         self._age += 1
+        if start is None:
+            self._last = None
+            return None
+        (box, roll), score = start
+        points = self._detector.sure_landmarks(image, box, roll)
+        if points is None:
+            return None
+        self._last = face_of(points, score)
         return self._last
 
-    def _find(self, image: Image) -> Face | None:
+    def _find(self, image: Image) -> Start | None:
         near = None if self._last is None else self._near(image, self._last)
         if near is not None:
             return near
@@ -96,10 +109,10 @@ class FaceTracker:
         if not found:
             return None
         box, score = found[0]
-        return self._follow(image, box_of_landmarks(self._detector.landmarks(image, box)), score)
+        return box_of_landmarks(self._detector.landmarks(image, box)), score
 
-    def _near(self, image: Image, last: Face) -> Face | None:
-        """`last` confirmed or corrected by a detection close to it."""
+    def _near(self, image: Image, last: Face) -> Start | None:
+        """Where `last` is confirmed or corrected by a detection close to it."""
         tracked, roll = box_of_landmarks(last.landmarks)
         side = tracked[2] - tracked[0]
         scale = SEARCH_FACE_PX / side
@@ -118,11 +131,8 @@ class FaceTracker:
             return None
         agreement, box, score = max(same)
         if agreement >= GOOD_OVERLAP:
-            return self._follow(image, (tracked, roll), score)
-        return self._follow(image, box_of_landmarks(self._detector.landmarks(image, box)), score)
-
-    def _follow(self, image: Image, start: tuple[Box, float], score: float) -> Face:
-        return face_of(self._detector.landmarks(image, *start), score)
+            return (tracked, roll), score
+        return box_of_landmarks(self._detector.landmarks(image, box)), score
 
 
 def _unscaled(box: Box, scale: float, reach: float, corner: tuple[float, float]) -> Box:

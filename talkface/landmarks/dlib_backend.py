@@ -21,6 +21,8 @@ CNN_SIDE_PX = 480  # longest side for dlib's CNN detector, the photos' second ch
 CNN_MIN_SCORE = 0.6
 DOUBTFUL = 0.3  # HOG finds below this score count only in photos without a surer one (badges, folds of cloth)
 VIDEO_STARTS = 5  # jitter of the still parts 0.6 of one start; nine give 0.5 at half the speed
+DISAGREE = 0.012  # box sides by which the starts' answers may differ: 0.002 on a usual face, 0.009 on the hardest seen
+# from ahead, 0.015 and more on a profile, which the trees do not know
 SCORE_WEAK = -0.15  # HOG scores above this count in video, where a face is expected
 
 
@@ -83,24 +85,31 @@ class DlibDetector:
 
     def landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray:
         """`[68, 2]` float32: mean over the starting boxes."""
-        return _predict(image, box, roll, self._starts)
+        return _predict(image, box, roll, self._starts)[0]
+
+    def sure_landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray | None:
+        """`[68, 2]` float32, or None where the starting boxes lead to different faces, as on a profile."""
+        points, spread = _predict(image, box, roll, self._starts)
+        return points if spread <= DISAGREE else None
 
     def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
         """All faces, largest first; each is looked at twice, the second time upright."""
         faces = []
         for box, score in self.boxes(image, effort):
             points = self.landmarks(image, box)
-            faces.append(face_of(_predict(image, *box_of_landmarks(points), _start_boxes()), score))
+            faces.append(face_of(_predict(image, *box_of_landmarks(points), _start_boxes())[0], score))
         return sorted(faces, key=lambda face: -face.width)
 
 
-def _predict(image: Image, box: Box, roll: float, starts: list[Any]) -> FloatArray:
+def _predict(image: Image, box: Box, roll: float, starts: list[Any]) -> tuple[FloatArray, float]:
+    """`[68, 2]` mean answer, and the answers' mean standard deviation in box sides."""
     matrix = _patch_matrix(box, roll)
     patch = _grey_patch(image, matrix)
     predictor = shape_predictor()
     answers = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in starts]
     points = np.mean(np.array(answers, np.float64), axis=0)
-    return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32)
+    spread = float(np.std(answers, axis=0).mean()) / PATCH_BOX_PX
+    return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32), spread
 
 
 def _grey_patch(image: Image, matrix: FloatArray) -> Image:

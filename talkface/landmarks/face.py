@@ -51,6 +51,10 @@ class Detector(Protocol):
         """`[68, 2]` float32 of the face in `box`, whose eyes' line is turned by `roll` radians."""
         ...
 
+    def sure_landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray | None:
+        """As `landmarks`, of a box that fits its face; None where the backend does not believe them itself."""
+        ...
+
     def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
         """All faces, largest first."""
         ...

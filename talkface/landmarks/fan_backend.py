@@ -59,6 +59,9 @@ class FanDetector:
         answer = self._network.get_landmarks_from_image(np.ascontiguousarray(image), detected_faces=[[*box, 1.0]])
         return np.asarray(answer[0][:, :2], dtype=np.float32)
 
+    def sure_landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray | None:
+        return self.landmarks(image, box, roll)
+
     def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
         """All faces, largest first."""
         faces = [face_of(self.landmarks(image, box), score) for box, score in self.boxes(image, effort)]

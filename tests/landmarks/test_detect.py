@@ -169,3 +169,18 @@ def test_real_portraits(shared_data, detector):
         assert detector.detect(photo) == [] and detector.detect(photo, "hard") == [], name
     cut = read_photo(hard / "partial_face.jpg")
     assert fraction_outside(detector.detect(cut)[0].landmarks, cut) > 0.05
+
+
+def test_a_half_hidden_profile_is_no_face_and_the_track_comes_back(detector, astronaut, face):
+    """The trees give each starting box another answer on what they do not know; squeezing a face makes it one."""
+    left, top, right, bottom = face.box
+    squeezed = astronaut.copy()
+    narrow = cv2.resize(
+        astronaut[top:bottom, left:right], ((right - left) // 4, bottom - top), interpolation=cv2.INTER_AREA
+    )
+    squeezed[top:bottom, left:right] = 128
+    squeezed[top:bottom, left : left + narrow.shape[1]] = narrow
+    tracker = FaceTracker(detector, every=12)
+    found = [tracker.track(image) for image in (astronaut, astronaut, squeezed, squeezed, astronaut)]
+    assert [one is not None for one in found] == [True, True, False, False, True]
+    assert np.abs(found[-1].landmarks - found[1].landmarks).max() < 2
