@@ -1,6 +1,7 @@
 """Image -> probability that its edges look sharp (CPBD), without a reference."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import convolve
 from skimage.feature import canny
 
@@ -85,7 +86,7 @@ def sobel_edges(grey: FloatArray) -> FloatArray:
     return np.asarray(edges)
 
 
-def _run_lengths(rising: FloatArray) -> FloatArray:
+def _run_lengths(rising: npt.NDArray[np.bool_]) -> FloatArray:
     """`[H, W - 1]` flags -> `[H, W]` how many flags in a row are set from each column on."""
     runs = np.zeros((rising.shape[0], rising.shape[1] + 1), int)
     for column in range(rising.shape[1] - 1, -1, -1):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.types import FloatArray
@@ -45,9 +46,10 @@ def eye_openness(landmarks: FloatArray) -> FloatArray:
     """
     points = np.asarray(landmarks, np.float64)
     ratios = []
-    for outer, up1, up2, inner, low2, low1 in (RIGHT_EYE, LEFT_EYE):
-        lids = _distance(points, up1, low1) + _distance(points, up2, low2)
-        ratios.append(lids / (2 * _distance(points, outer, inner)))
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        outer, up1, up2, inner, low2, low1 = (points[:, int(index)] for index in eye)
+        lids = np.linalg.norm(up1 - low1, axis=-1) + np.linalg.norm(up2 - low2, axis=-1)
+        ratios.append(lids / (2 * np.linalg.norm(outer - inner, axis=-1)))
     return np.asarray(np.mean(ratios, axis=0))
 
 
@@ -75,11 +77,7 @@ def find_blinks(landmarks: FloatArray, fps: Fraction) -> Blinks:
     return Blinks(np.array(starts, int), np.array(durations), len(starts) / (int(seen.sum()) / float(fps)))
 
 
-def _spells(flags: FloatArray) -> list[tuple[int, int]]:
+def _spells(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First and one-past-last index of each run of set flags."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _distance(points: FloatArray, a: int, b: int) -> FloatArray:
-    return np.asarray(np.linalg.norm(points[:, a] - points[:, b], axis=-1))

@@ -154,7 +154,7 @@ def _mel_filters() -> FloatArray:
 def _batches(crops: Iterator[Image], windows: int) -> Iterator[tuple[int, Tensor]]:
     """First window's number and `[B, 3, 5, 224, 224]` BGR batches; holds one batch of frames at a time."""
     recent: deque[Image] = deque(maxlen=FRAMES)
-    batch: list[FloatArray] = []
+    batch: list[Image] = []
     start = 0
     for crop in crops:
         recent.append(crop[..., ::-1])

@@ -34,11 +34,12 @@ def _rows(manifest: Path) -> list[Mapping[str, str]]:
         raise DatasetError(f"no manifest {manifest}: give a CSV or JSON lines file with fake and real") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{manifest} cannot be read as text: give a CSV or JSON lines file") from error
+    rows: list[Mapping[str, str]] = []
     if manifest.suffix.lower() == ".csv":
         reader = csv.DictReader(text.splitlines())
         _check_columns(manifest, set(reader.fieldnames or ()))
-        return [{key: value or "" for key, value in row.items() if key} for row in reader]
-    rows = []
+        rows += [{key: value or "" for key, value in row.items() if key} for row in reader]
+        return rows
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue

@@ -38,7 +38,7 @@ def sharpness(image: Image, landmarks: FloatArray) -> tuple[float, float]:
         landmarks: `[68, 2]` pixels.
     """
     patch, points = face_patch(image, landmarks)
-    detail = cv2.Laplacian(patch, cv2.CV_64F)
+    detail = np.asarray(cv2.Laplacian(patch, cv2.CV_64F), np.float64)
     room = MOUTH_ROOM * float(np.ptp(points[MOUTH, 0]))
     return _deviation(detail, points, 0.0), _deviation(detail, points[MOUTH], room)
 

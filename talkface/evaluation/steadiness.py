@@ -94,7 +94,7 @@ class Seam:
         """Largest excess step over all contours, grey levels; NaN without a frame."""
         if self._sum is None:
             return float("nan")
-        return float(max(np.nanmax(_excess(self._sum / self._count - self._own)), 0.0))
+        return max(float(np.nanmax(_excess(self._sum / self._count - self._own))), 0.0)
 
 
 def _steps(shot: Shot) -> FloatArray:
