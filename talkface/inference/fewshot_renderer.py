@@ -28,6 +28,7 @@ from talkface.video.warp import resample
 
 EDGE = 0.12  # width of the blend between painted face and photo, in outer-eye distances
 BROW_RAISE = 0.12  # how far above the brows the painted face reaches, in outer-eye distances
+ALIKE = (8.0, 24.0)  # grey levels between painted and warped: up to here one thing, from here another
 CAST_REACH = 0.16  # how far a difference of colour at the face's edge is carried inwards, over the picture's side
 
 
@@ -38,20 +39,24 @@ class FewshotIdentity(Identity):
     Attributes:
         generator: the shared network, or the person's own after fine-tuning.
         adain_params: `[1, L]`.
-        to_picture: `[2, 3]` from pixels of the photo to the network's picture; one for all frames.
     """
 
     generator: Generator | None = None
     adain_params: Tensor | None = None
-    to_picture: FloatArray | None = None
+
+    def to_picture(self, landmarks: FloatArray) -> FloatArray:
+        """`[2, 3]` from pixels of the frame to the network's picture, laid around the face as in training."""
+        assert self.generator is not None
+        config = self.generator.config
+        return picture_map(landmarks, config.crop, config.crop_side, config.size)
 
 
 class FewshotRenderer:
     """The few-shot network's face (FSTH, Zakharov et al. 2019) over the warped photo.
 
     The network paints a square at its own size. Of it the face, from the brows to the jaw, is blended over the warp;
-    what differs in colour along the edge is evened out, and detail finer than the network's pixels stays the photo's,
-    but for the inner mouth.
+    what differs in colour along the edge is evened out, and detail finer than the network's pixels stays the photo's
+    where both show the same thing.
     """
 
     name = "fewshot"
@@ -73,7 +78,7 @@ class FewshotRenderer:
         """
         part = self.embed(shots)
         assert self.networks is not None
-        return self._identity(shots[0], self.networks.config, self.networks.generator, part.adain_params)
+        return self._identity(shots[0], self.networks.generator, part.adain_params)
 
     def embed(self, shots: Sequence[Shot]) -> FewshotPart:
         """What the network makes of a person's shots, fed forward (FSTH's mean embedding and P times it).
@@ -100,7 +105,7 @@ class FewshotRenderer:
         config = FewshotConfig(**part.config)
         if part.generator:
             generator = own_generator(config, part, stored).to(self.device)
-            return self._identity(stored.shots[0], config, generator, part.adain_params)
+            return self._identity(stored.shots[0], generator, part.adain_params)
         if self.networks is None:
             raise CheckpointError(
                 f"{stored.path} was embedded, not fine-tuned, by network {part.network}: "
@@ -111,7 +116,7 @@ class FewshotRenderer:
                 f"{stored.path} was embedded by network {part.network}, the given one is {self.network_hash}: "
                 "embed the person anew, or give that network with --renderer-weights"
             )
-        return self._identity(stored.shots[0], config, self.networks.generator, part.adain_params)
+        return self._identity(stored.shots[0], self.networks.generator, part.adain_params)
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
         """Frames for `[T, 68, 2]` landmarks in pixels of the first shot."""
@@ -123,17 +128,16 @@ class FewshotRenderer:
     @torch.no_grad()
     def paint(self, identity: FewshotIdentity, landmarks: FloatArray) -> np.ndarray:
         """The network's own pictures `[T, S, S, 3]` uint8 for `[T, 68, 2]` landmarks of the photo."""
-        generator, to_picture = identity.generator, identity.to_picture
-        assert generator is not None and to_picture is not None
+        generator = identity.generator
+        assert generator is not None
         size = generator.config.size
-        sketches = signed([sketch_picture(points, to_picture, size) for points in landmarks])
+        sketches = signed([sketch_picture(points, identity.to_picture(points), size) for points in landmarks])
         return unsigned(generator(sketches.to(self.device), identity.adain_params))
 
     def _composed(self, identity: FewshotIdentity, landmarks: FloatArray, painted: np.ndarray) -> Iterator[Rendered]:
-        to_picture = identity.to_picture
-        assert to_picture is not None
         canvas, size = identity.canvases[0], painted.shape[1]
         for target, picture in zip(landmarks, painted, strict=True):
+            to_picture = identity.to_picture(target)
             frame = canvas.warp(canvas.deform(target))
             warped = resample(frame, to_picture, size)
             mask = face_mask(transform(to_picture, np.asarray(target, np.float64)), size)
@@ -141,16 +145,12 @@ class FewshotRenderer:
             change = even_edge(picture.astype(np.float32) - warped, mask)
             if canvas.grey:
                 change = np.repeat(change.mean(-1, keepdims=True), 3, -1)
-            patch = Patch(change * mask[..., None], warped, mask * cv2.GaussianBlur(inner, (0, 0), 1.0))
-            paste_patch(frame, patch, to_picture)
+            other = np.maximum(cv2.GaussianBlur(inner, (0, 0), 1.0), unlike(change))
+            paste_patch(frame, Patch(change * mask[..., None], warped, mask * other), to_picture)
             yield Rendered(frame, target, mask, to_picture)
 
-    def _identity(
-        self, shot: Shot, config: FewshotConfig, generator: Generator, adain_params: Tensor
-    ) -> FewshotIdentity:
-        to_picture = picture_map(shot.landmarks, config.crop, config.crop_side, config.size)
-        params = adain_params.to(self.device)[None]
-        return FewshotIdentity((Canvas(shot),), None, generator, params, to_picture)
+    def _identity(self, shot: Shot, generator: Generator, adain_params: Tensor) -> FewshotIdentity:
+        return FewshotIdentity((Canvas(shot),), None, generator, adain_params.to(self.device)[None])
 
 
 def load_fewshot_renderer(weights: str | Path | None, device: torch.device) -> FewshotRenderer:
@@ -225,6 +225,12 @@ def even_edge(change: FloatArray, mask: FloatArray) -> FloatArray:
     weight = cv2.GaussianBlur(edge, (0, 0), reach)[..., None]
     cast = cv2.GaussianBlur(change * edge, (0, 0), reach) / np.maximum(weight, 1e-4)
     return np.asarray(change - cast, np.float32)
+
+
+def unlike(change: FloatArray) -> FloatArray:
+    """`[S, S]` float32 in [0, 1]: where painted and warped show two things, and the warp's detail has to go."""
+    difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
+    return np.asarray(np.clip((difference - ALIKE[0]) / (ALIKE[1] - ALIKE[0]), 0, 1), np.float32)
 
 
 def filled(polygon: FloatArray, size: int) -> FloatArray:

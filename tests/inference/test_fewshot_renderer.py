@@ -8,7 +8,7 @@ from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint
 from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity, load_identity, save_identity
 from talkface.errors import CheckpointError
-from talkface.inference.fewshot_renderer import FewshotRenderer, even_edge, face_mask
+from talkface.inference.fewshot_renderer import FewshotRenderer, even_edge, face_mask, unlike
 from talkface.inference.identity import make_identity
 from talkface.inference.photos import Shots
 from talkface.inference.renderers import load_renderer
@@ -111,3 +111,23 @@ def test_a_cast_of_colour_vanishes_at_the_edge_and_detail_stays():
     edge = (mask > 0.05) & (mask < 0.5)
     assert np.abs(even[edge]).max() < 3
     assert even[32, 32].min() > 35
+
+
+def test_the_photos_detail_stays_where_both_agree_and_goes_where_they_do_not():
+    change = np.full((64, 64, 3), 4.0, np.float32)
+    change[:, 32:] = 60
+    goes = unlike(change)
+    assert goes[:, :28].max() == 0 and goes[:, 36:].min() == 1
+
+
+def test_the_picture_follows_the_head(renderer, shots):
+    """The network was trained on faces in the middle of its picture."""
+    identity = renderer.enroll(shots)
+    moved = shots[0].landmarks + np.float32([20, -10])
+    here, there = (identity.to_picture(points) for points in (shots[0].landmarks, moved))
+    nose, nose_there = (
+        matrix[:, :2] @ p[30] + matrix[:, 2] for matrix, p in ((here, shots[0].landmarks), (there, moved))
+    )
+    np.testing.assert_allclose(nose, nose_there, atol=1e-3)
+    pictures = renderer.paint(identity, np.stack([shots[0].landmarks, moved]))
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2
