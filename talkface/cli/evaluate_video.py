@@ -105,7 +105,7 @@ def pair_set(
         __version__, detector, _hashes(brought), "Intervals: 95 % bootstrap over people (2,000 draws)."
     )
     title = f"{manifest.stem}: {len(pairs) - len(result.failures)} of {len(pairs)} videos measured"
-    page = set_page(title, result.rows, summaries, result.pictures, result.failures, method)
+    page = set_page(title, result.rows, summaries, result.pictures, result.failures, result.notes, method)
     write_whole(out / "report.html", page)
     if not quiet:
         _show(title, summaries, [], out)

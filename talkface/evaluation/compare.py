@@ -108,7 +108,7 @@ class Row:
     name: str
     scores: dict[str, float]
     curves: dict[str, FloatArray] = field(repr=False)
-    alignment: str
+    alignment: Alignment
 
 
 def compare(

@@ -143,7 +143,9 @@ def common_length(made: Footage, real: Footage) -> int:
     return min(len(made), len(real))
 
 
-def compared_crops(made: Footage, real: Footage, alignment: Alignment = "auto") -> tuple[FloatArray, FloatArray, str]:
+def compared_crops(
+    made: Footage, real: Footage, alignment: Alignment = "auto"
+) -> tuple[FloatArray, FloatArray, Alignment]:
     """Maps from pixels of both videos to one fixed square of 256 px around the face.
 
     The square's side is 1.6 times the landmarks' extent over the real clip: brow to chin with some forehead and neck.

@@ -31,9 +31,10 @@ LISTED = ("opening_r", "opening_lag", "lmd_norm", "ssim", "cpbd", "identity_dist
 def clip_pictures(result: PairResult, folder: Path) -> ClipPictures:
     """Film strip and side-by-side video of one measured pair."""
     made, real = result.footages[result.rows[0].name], result.footages["source"]
-    strip, times = film_strip([real, made], real)
+    alignment = result.rows[0].alignment
+    strip, times = film_strip(real, made, alignment)
     title = f"{result.pair.clip or result.pair.real.stem}, {made.name}"
-    return ClipPictures(title, [made.name], strip, times, *side_by_side(real, made, folder))
+    return ClipPictures(title, [made.name], strip, times, *side_by_side(real, made, alignment, folder))
 
 
 def video_page(result: PairResult, summaries: Sequence[Summary], pictures: ClipPictures, method: Sequence[str]) -> str:
@@ -72,6 +73,7 @@ def set_page(
     summaries: Sequence[Summary],
     pictures: Sequence[ClipPictures],
     failures: Sequence[str],
+    notes: Sequence[str],
     method: Sequence[str],
 ) -> str:
     """Report of many made videos: intervals over people, some clips to look at, and every clip's numbers."""
@@ -97,6 +99,7 @@ def set_page(
             *(clip_block(one) for one in pictures),
             "<h2>Every clip</h2>",
             clips_html(["clip", "video", *(info.label for info in listed)], table),
+            notes_list(notes),
         ],
         method,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from talkface.errors import DatasetError
-from talkface.evaluation.pair import MADE, Pair
+from talkface.evaluation.pair import MADE, REAL, STILL, Pair
 
 NEEDED = ("fake", "real")
 KNOWN = (*NEEDED, "photo", "speaker", "system", "clip")
@@ -71,12 +71,15 @@ def _pair(manifest: Path, number: int, row: Mapping[str, str]) -> Pair:
     for name in NEEDED:
         if not row.get(name):
             raise DatasetError(f"{manifest} row {number} has no {name}: every row needs fake and real")
+    system = row.get("system") or MADE
+    if system in (STILL, REAL):
+        raise DatasetError(
+            f"{manifest} row {number} calls its system {system}, which is a row of every table: rename it"
+        )
     real = _resolved(manifest, row["real"])
     photo = _resolved(manifest, row["photo"]) if row.get("photo") else None
     clip = row.get("clip") or real.stem
-    return Pair(
-        _resolved(manifest, row["fake"]), real, photo, row.get("system") or MADE, clip, row.get("speaker") or clip
-    )
+    return Pair(_resolved(manifest, row["fake"]), real, photo, system, clip, row.get("speaker") or clip)
 
 
 def _resolved(manifest: Path, name: str) -> Path:

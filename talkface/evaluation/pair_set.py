@@ -7,7 +7,7 @@ from pathlib import Path
 from talkface.errors import TalkfaceError
 from talkface.evaluation.page import ClipPictures
 from talkface.evaluation.pages import clip_pictures
-from talkface.evaluation.pair import Bench, Pair, PairResult, Reference, load_reference, score_made
+from talkface.evaluation.pair import Bench, Pair, Reference, load_reference, score_made
 from talkface.evaluation.scores import ClipRow
 
 SHOWN = 6  # pairs whose pictures the page holds, spread over the set
@@ -44,6 +44,7 @@ def score_set(pairs: Sequence[Pair], bench: Bench, say: Callable[[str], None] = 
     order = list(dict.fromkeys((pair.real, pair.photo) for pair in pairs))
     grouped = sorted(pairs, key=lambda pair: order.index((pair.real, pair.photo)))
     shown = {round(place * (len(grouped) - 1) / max(SHOWN - 1, 1)) for place in range(SHOWN)}
+    kept: set[tuple[Path, Path | None]] = set()
     references: dict[tuple[Path, Path | None], Reference] = {}
     for index, pair in enumerate(grouped):
         key = (pair.real, pair.photo)
@@ -56,16 +57,11 @@ def score_set(pairs: Sequence[Pair], bench: Bench, say: Callable[[str], None] = 
             result.failures.append(line)
             say(line)
             continue
-        _keep(result, pair, measured)
+        fresh = key not in kept
+        kept.add(key)
+        rows = measured.rows if fresh else measured.rows[:1]  # photo and real count once
+        result.rows += [ClipRow(pair.clip, pair.speaker, row) for row in rows]
+        result.notes += [f"{pair.clip}, {note}" for note in measured.notes]
         if index in shown:
             result.pictures.append(clip_pictures(measured, bench.folder))
     return result
-
-
-def _keep(result: SetResult, pair: Pair, measured: PairResult) -> None:
-    """Rows of photo and real are kept with the first pair that they belong to."""
-    have = {(one.clip, one.row.name) for one in result.rows}
-    for row in measured.rows:
-        if (pair.clip, row.name) not in have or row is measured.rows[0]:
-            result.rows.append(ClipRow(pair.clip, pair.speaker, row))
-    result.notes += [f"{pair.clip}, {note}" for note in measured.notes]

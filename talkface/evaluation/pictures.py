@@ -2,14 +2,13 @@
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
 from talkface.audio.io import open_speech
-from talkface.evaluation.footage import COMPARED_SIZE, FPS, Footage, common_length, compared_crops, sound_of
+from talkface.evaluation.footage import COMPARED_SIZE, FPS, Alignment, Footage, common_length, compared_crops, sound_of
 from talkface.landmarks.face import cut_patch
 from talkface.types import FloatArray, Image
 from talkface.video.write import VideoWriter
@@ -22,22 +21,22 @@ GAP = 4  # pixels between the halves
 JPEG_QUALITY = 82
 
 
-def film_strip(footages: Sequence[Footage], real: Footage) -> tuple[str, list[float]]:
-    """The same moments of several videos below each other, as a JPEG data address, and their times in seconds."""
-    length = min(common_length(one, real) for one in footages)
+def film_strip(real: Footage, made: Footage, alignment: Alignment) -> tuple[str, list[float]]:
+    """The same moments of the real and the made video, as a JPEG data address, and their times in seconds."""
+    length = common_length(made, real)
     moments = np.unique(np.round(np.linspace(0, length - 1, min(MOMENTS, length))).astype(int))
+    to_made, to_real, _ = compared_crops(made, real, alignment)
     rows = []
-    for one in footages:
-        matrix, _, _ = compared_crops(one, real)
-        frames = dict(zip(range(length), one.frames(), strict=False)) if one.path is None else _chosen(one, moments)
+    for one, matrix in ((real, to_real), (made, to_made)):
+        frames = _chosen(one, moments)
         rows.append(np.hstack([_scaled(frames[int(moment)], matrix, THUMB) for moment in moments]))
     return _jpeg(np.vstack(rows)), [float(moment / FPS) for moment in moments]
 
 
-def side_by_side(real: Footage, made: Footage, folder: Path) -> tuple[str, str]:
+def side_by_side(real: Footage, made: Footage, alignment: Alignment, folder: Path) -> tuple[str, str]:
     """Real left, made right, with the made video's sound, as an MP4 data address; and its middle frame as a JPEG."""
     length = min(common_length(made, real), round(SHOWN_S * FPS))
-    to_made, to_real, _ = compared_crops(made, real)
+    to_made, to_real, _ = compared_crops(made, real, alignment)
     speech = sound_of([made, real])
     path = folder / ".side_by_side.mp4"
     size = (2 * SHOWN_SIZE + GAP, SHOWN_SIZE)
@@ -58,12 +57,8 @@ def side_by_side(real: Footage, made: Footage, folder: Path) -> tuple[str, str]:
 
 def _chosen(footage: Footage, moments: FloatArray) -> dict[int, Image]:
     wanted = {int(moment) for moment in moments}
-    return {index: image for index, image in enumerate(_until(footage, max(wanted))) if index in wanted}
-
-
-def _until(footage: Footage, last: int) -> Iterator[Image]:
-    for image, _ in zip(footage.frames(), range(last + 1), strict=False):
-        yield image
+    frames = zip(range(max(wanted) + 1), footage.frames(), strict=False)
+    return {index: image for index, image in frames if index in wanted}
 
 
 def _scaled(image: Image, to_crop: FloatArray, size: int) -> Image:

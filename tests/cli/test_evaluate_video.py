@@ -102,6 +102,7 @@ def test_a_set_goes_on_past_a_bad_row(folder: Path, tmp_path: Path, capsys):
         ("pairs.csv", "fake,real,phto\na.mp4,b.mp4,c\n", "unknown column phto"),
         ("pairs.csv", "fake,real\n", "no rows"),
         ("pairs.csv", "fake,real\na.mp4,\n", "row 1 has no real"),
+        ("pairs.csv", "fake,real,system\na.mp4,b.mp4,real\n", "calls its system real"),
         ("pairs.jsonl", '{"fake": "a.mp4"}\n', "line 1 has no column real"),
         ("pairs.jsonl", "fake,real\n", "line 1 is no JSON"),
         ("pairs.jsonl", "[1]\n", "no JSON object"),
