@@ -84,8 +84,8 @@ def sync_embeddings(
 def sync_score(lips: Tensor, sounds: Tensor, max_shift: int = MAX_SHIFT) -> SyncScore:
     """Compare every picture window with the sound up to 15 frames earlier and later (Chung & Zisserman 2016).
 
-    Beyond the ends the sound's embedding is zero, as published. Distances are Euclidean; each shift's is the mean over
-    windows.
+    Beyond the ends the sound's embedding is zero, as published, so clips of less than about two seconds are judged by
+    that padding more than by their lips. Distances are Euclidean; each shift's is the mean over windows.
 
     Args:
         lips: `[N, D]` one embedding per frame.
