@@ -132,3 +132,63 @@ def test_python_example_runs(block: str, desk: Path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (work / "speaking.mp4").stat().st_size > 1000
+
+
+SPEECH_COMMANDS = [one for one in COMMANDS if re.search(r"(lrw|grid|atvgnet|lstm)\b", one)]
+DEBUG = {  # what makes a README command small: fewer steps, drawn faces' buzz taken for speech
+    "prepare": ["--workers", "1", "--sync", "keep"],
+    "train": [
+        "run.steps=2",
+        "run.batch_size=2",
+        "run.eval_every=2",
+        "offsets.steps=0",
+        "phones.steps=0",
+        "run.bf16=false",
+    ],
+    "evaluate": ["--plots", "1", "--videos", "0"],
+}
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with drawn people in the layouts of LRW and GRID, and what earlier systems left of them."""
+    import h5py
+
+    from talkface.data.sources.tree import split_by_speaker
+    from talkface.data.synthetic import write_talking_clip
+    from talkface.landmarks.mean_face import MEAN_FACE
+
+    folder = tmp_path_factory.mktemp("corpora")
+    names = [f"lrw/lipread_mp4/ABOUT/{split}/ABOUT_0000{n}" for n, split in enumerate(("train", "train", "test"))]
+    spoken = [f"bba{letter}{digit}n" for letter in "abcdef" for digit in "z123456789"]
+    for split, count in (("train", 2), ("test", 1)):
+        names += [f"grid/s1/video/{one}" for one in spoken if split_by_speaker(f"s1-{one}") == split][-count:]
+    for seed, name in enumerate(names):
+        path = folder / f"{name}.avi"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_talking_clip(path, seed, 1.16)
+        path.rename(path.with_suffix(".mp4" if "lrw" in name else ".mpg"))
+    landmarks = np.repeat(MEAN_FACE[None] * 50 + 64, 29, 0).astype(np.float32)
+    (folder / "landmark1d").mkdir()
+    np.save(folder / "landmark1d" / "ABOUT_00001.npy", landmarks)
+    (folder / "lstm").mkdir()
+    with h5py.File(folder / "lstm" / "grid.h5", "w") as file:
+        file["flmark"] = np.repeat(MEAN_FACE.reshape(1, 1, 136) / 3 + 0.5, 75, 1)
+        file["MelFeatures"] = np.zeros((1, 75, 128), np.float32)
+    (folder / "configs").symlink_to(ROOT / "configs")
+    return folder
+
+
+@pytest.mark.flow
+def test_audio_to_landmark_commands_run_in_order(corpora: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every command of the section, on small corpora in the published layouts, with debug-size settings behind it."""
+    from talkface.__main__ import run
+
+    monkeypatch.chdir(corpora)
+    assert len(SPEECH_COMMANDS) == 8
+    for command in SPEECH_COMMANDS:
+        words = shlex.split(command)[1:]
+        assert run([*words, *DEBUG[words[0]], "--quiet"]) == 0, command
+    for name in ("lrw", "grid"):
+        assert (corpora / "runs" / name / "scores" / "speakers.csv").is_file()
+        assert (corpora / "runs" / name / "scores" / "openings.png").is_file()
