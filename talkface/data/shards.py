@@ -76,6 +76,9 @@ def write_index(shard: Path) -> None:
                     sample["meta"] = {k: v for k, v in json.load(handle).items() if k != "image_offsets"}
     except (tarfile.TarError, ValueError) as error:
         raise DatasetError(f"{shard} is not a whole shard ({error}): delete it and prepare again") from error
+    strange = next((key for key, sample in samples.items() if "meta" not in sample), None)
+    if strange is not None:
+        raise DatasetError(f"{shard} was not written by `talkface prepare`: its sample {strange} has no .json")
     temporary = index_path(shard).with_suffix(".tmp")
     temporary.write_text(json.dumps({"samples": list(samples.values())}), encoding="utf-8")
     os.replace(temporary, index_path(shard))

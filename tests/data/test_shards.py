@@ -125,3 +125,9 @@ def test_contact_sheet_shows_every_clip(shards, tmp_path):
 
     write_contact_sheet(shards, tmp_path / "sheet.png")
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (2 * 128, 3 * 4 * 128, 3)
+
+
+def test_a_shard_of_somebody_else_is_refused(tmp_path):
+    write_sample(tmp_path / "shard-00000.tar", "x", {"txt": b"hello"})
+    with pytest.raises(DatasetError, match=r"sample x has no \.json"):
+        ClipDataset(tmp_path)
