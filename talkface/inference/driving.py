@@ -8,8 +8,8 @@ import numpy as np
 from talkface.audio.rhythm import Rhythm
 from talkface.errors import MediaError
 from talkface.inference.animator import Subject, Track
+from talkface.landmarks.driver import fit_driver
 from talkface.landmarks.layout import interocular
-from talkface.landmarks.retarget import closed_mouth_shape, transfer_motion
 from talkface.landmarks.smooth import smooth_landmarks
 from talkface.types import DEFAULT_FPS, FloatArray, LandmarkSequence
 
@@ -55,8 +55,9 @@ def landmark_track(
 ) -> Track:
     """Drive `subject` by landmarks.
 
-    Points that were made from this very photo are reproduced as they are. Points of another face give their motion
-    only: the displacement from that face's own closed mouth, smoothed, so that its shape does not leak.
+    Points that were made from this very photo are reproduced as they are. Points of another face give what mouth and
+    brows do only: the displacement from that face's own closed mouth, smoothed, so that its shape does not leak; to
+    follow head and eyes too is `reenact`.
 
     Args:
         driving: pixel landmarks of a photo or of a driving video.
@@ -68,8 +69,8 @@ def landmark_track(
     still = Rhythm(np.zeros(len(points), np.float32), np.zeros(len(points), np.float32))
     if photo_landmarks is not None and _distance(photo_landmarks, subject.landmarks) < SAME_FACE:
         return Track(np.zeros_like(points), still, exact=points)
-    motion = transfer_motion(smooth_landmarks(points), closed_mouth_shape(driving.points))
-    return Track(motion, still)
+    smooth = smooth_landmarks(points)
+    return Track(fit_driver(smooth).motion(smooth).displacement, still)
 
 
 def _distance(first: FloatArray, second: FloatArray) -> float:

@@ -101,25 +101,3 @@ class Retargeter:
         if pose is not None:
             faces = move_head(faces, pose, self.rotation)
         return from_canonical(faces, np.broadcast_to(self._matrices, (len(faces), 2, 3)))
-
-
-def transfer_motion(driving: FloatArray, neutral: FloatArray) -> FloatArray:
-    """Displacement of a driving face from its own closed-mouth shape, so that its shape does not leak.
-
-    Args:
-        driving: `[T, 68, 2]` pixel landmarks of the driver.
-        neutral: `[68, 2]` canonical closed-mouth landmarks of the driver.
-
-    Returns:
-        `[T, 68, 2]` canonical displacement.
-    """
-    canonical, _ = to_canonical(driving)
-    return np.asarray(canonical - neutral, dtype=np.float32)
-
-
-def closed_mouth_shape(points: FloatArray, share: float = 0.1) -> FloatArray:
-    """Mean canonical shape of a clip's most closed frames: `[T, 68, 2]` pixel -> `[68, 2]`."""
-    canonical, _ = to_canonical(points)
-    gap = lip_gap(canonical).mean(-1)
-    most_closed = np.argsort(gap, kind="stable")[: max(1, round(share * len(points)))]
-    return np.asarray(canonical[most_closed].mean(0))

@@ -154,6 +154,14 @@ def test_a_live_session_ends_on_time_and_on_a_word(tmp_path, animator, face, dri
     stopped = reenact_live(animator, face, str(driving), out=out, progress=lambda done: done < 3, **common)
     assert stopped.num_frames == 3
 
+    def press_ctrl_c(done: int) -> bool:
+        if done == 4:
+            raise KeyboardInterrupt
+        return True
+
+    kept = reenact_live(animator, face, str(driving), out=out, progress=press_ctrl_c, **common)
+    assert kept.num_frames == kept.recorded == 4 and len(list(read_frames(out))) == 4
+
 
 def test_a_screen_that_cannot_be_reached_is_said_in_one_line(face, driving, monkeypatch, animator):
     """The window library would end the whole program there."""

@@ -3,7 +3,7 @@ import pytest
 
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.retarget import Retargeter, close_mouth, closed_mouth_shape, lip_gap, uncross_lips
+from talkface.landmarks.retarget import Retargeter, close_mouth, lip_gap, uncross_lips
 from talkface.landmarks.smooth import hanning, smooth_landmarks
 
 
@@ -74,12 +74,6 @@ def test_crossed_lips_meet_and_others_stay():
     fixed = uncross_lips(face)
     assert (lip_gap(fixed) >= 0).all()
     np.testing.assert_array_equal(fixed[0], face[0])
-
-
-def test_closed_shape_is_the_mean_of_the_most_closed_frames(closed_photo):
-    clip = np.stack([open_mouth(closed_photo, gap) for gap in np.linspace(0, 40, 20)])
-    shape = closed_mouth_shape(clip)
-    assert lip_gap(shape).max() < 0.03
 
 
 def test_smoothing_keeps_the_mean_and_follows_lips_faster():
