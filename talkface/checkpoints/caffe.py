@@ -49,7 +49,7 @@ def read_caffemodel(path: Path) -> list[CaffeLayer]:
     if not path.is_file():
         raise CheckpointError(f"no Caffe model {path}")
     try:
-        layers = list(_layers(memoryview(np.memmap(path, np.uint8, "r")), path))
+        layers = list(_layers(np.memmap(path, np.uint8, "r").data, path))
     except ValueError as error:  # UnicodeDecodeError is one
         raise CheckpointError(f"{path} is not a Caffe model, or is cut off: {error}") from error
     if not layers:

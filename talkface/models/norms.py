@@ -89,7 +89,7 @@ class SpadeNorm(nn.Module):
     def forward(self, x: Tensor, given: Conditions) -> Tensor:
         """`[B, C, H, W]` -> `[B, C, H, W]`."""
         assert given.sketch is not None, "SPADE layers need the sketch"
-        sketch = F.adaptive_avg_pool2d(given.sketch, x.shape[2:])
+        sketch = F.adaptive_avg_pool2d(given.sketch, (x.shape[2], x.shape[3]))
         gain, shift = self.to_params(F.relu(self.shared(sketch))).chunk(2, dim=1)
         return normalize(x) * (1 + gain) + shift
 

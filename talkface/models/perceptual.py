@@ -87,6 +87,9 @@ class PerceptualNet(nn.Module):
     Its convolutions are called `conv1_1`, `conv1_2`, `conv2_1` and so on, as in the published Caffe models.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = KINDS[kind]

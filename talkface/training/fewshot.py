@@ -260,8 +260,13 @@ class FewshotJob:
     def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
         """Pixels to [-1, 1]."""
         device = self.accelerator.device
-        pixels = (batch.shots, batch.shot_sketches, batch.sketch, batch.real)
-        return FewshotBatch(*(_signed(part.to(device)) for part in pixels), batch.videos.to(device))
+        return FewshotBatch(
+            shots=_signed(batch.shots.to(device)),
+            shot_sketches=_signed(batch.shot_sketches.to(device)),
+            sketch=_signed(batch.sketch.to(device)),
+            real=_signed(batch.real.to(device)),
+            videos=batch.videos.to(device),
+        )
 
 
 def _split(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
