@@ -151,8 +151,8 @@ class Finetuning:
         size = min(config.batch_size, len(self.shots))
         batches = [torch.from_numpy(rng.permutation(len(self.shots))[:size]) for _ in range(config.accumulate)]
         with seeded(config.seed, step), told_how_to_save_memory("batch_size", config.batch_size, config.accumulate):
-            terms = self._generator_step(batches)
-            terms |= self._discriminator_step(batches) if config.adversarial > 0 else {}
+            terms, fakes = self._generator_step(batches)
+            terms |= self._discriminator_step(batches, fakes) if config.adversarial > 0 else {}
         for name, value in terms.items():
             if not np.isfinite(value):
                 raise TalkfaceError(f"{name} is {value} at step {step + 1}: fine-tune with a lower rate")
@@ -206,12 +206,13 @@ class Finetuning:
             {"identity_distance_before": before, "identity_distance_after": after},
         )
 
-    def _generator_step(self, batches: Sequence[Tensor]) -> dict[str, float]:
-        """Content, adversarial and feature matching terms; the discriminator stays as it is."""
+    def _generator_step(self, batches: Sequence[Tensor]) -> tuple[dict[str, float], list[Tensor]]:
+        """Content, adversarial and feature matching terms, and the fakes; the discriminator stays as it is."""
         discriminator = self.discriminator.requires_grad_(False).eval()
         self.learners.train()
         self.optimizer.zero_grad(set_to_none=True)
         logged: dict[str, float] = {}
+        fakes = []
         for batch in batches:
             real, sketch = self.images[batch], self.sketches[batch]
             with self._autocast():
@@ -220,10 +221,11 @@ class Finetuning:
             (sum(terms.values(), torch.zeros((), device=self.device)) / len(batches)).backward()  # type: ignore[union-attr]
             for name, term in terms.items():
                 logged[name] = logged.get(name, 0.0) + float(term.detach()) / len(batches)
+            fakes.append(fake.detach())
         self.optimizer.step()
         self.ema.update(self.learners)
         discriminator.requires_grad_(True)
-        return logged
+        return logged, fakes
 
     def _judged_terms(self, fake: Tensor, real: Tensor, sketch: Tensor) -> dict[str, Tensor]:
         """What the discriminator thinks of a fake, and how its features differ from the real picture's."""
@@ -241,16 +243,14 @@ class Finetuning:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
-    def _discriminator_step(self, batches: Sequence[Tensor]) -> dict[str, float]:
-        """Hinge on the shots and on fresh fakes of them."""
+    def _discriminator_step(self, batches: Sequence[Tensor], fakes: Sequence[Tensor]) -> dict[str, float]:
+        """Hinge on the shots and on the fakes of them."""
         self.discriminator.train()
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         hinge_value = 0.0
-        for batch in batches:
+        for batch, fake in zip(batches, fakes, strict=True):
             real, sketch = self.images[batch], self.sketches[batch]
             with self._autocast():
-                with torch.no_grad():
-                    fake = self.generator(sketch, self.adain_params)
                 scores, _ = self.discriminator(torch.cat([fake, real]), torch.cat([sketch, sketch]))
             hinge = hinge_discriminator(*scores.chunk(2)) / len(batches)
             hinge.backward()

@@ -65,10 +65,10 @@ def test_the_generators_step_leaves_the_discriminator_alone_and_the_other_way_ro
     tuning = job(shots)
     batch = [torch.arange(3)]
     judge = {name: tensor.clone() for name, tensor in tuning.discriminator.state_dict().items()}
-    tuning._generator_step(batch)
+    _, fakes = tuning._generator_step(batch)
     assert all(torch.equal(judge[name], tensor) for name, tensor in tuning.discriminator.state_dict().items())
     painter = {name: p.detach().clone() for name, p in tuning.learners.named_parameters()}
-    tuning._discriminator_step(batch)
+    tuning._discriminator_step(batch, fakes)
     assert all(torch.equal(painter[name], p) for name, p in tuning.learners.named_parameters())
 
 
