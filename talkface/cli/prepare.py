@@ -1,5 +1,6 @@
 """`talkface prepare folder DIR OUT` -> shards, manifest, contact sheet and a table of what was refused."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,18 +12,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, DatasetError
+from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
     from talkface.data.manifest import Record
+    from talkface.scale.mirror import Mirror
     from talkface.types import Clip
 
 SHEET_NAME = "contact_sheet.png"
+PUSH_EVERY_S = 30.0  # finished shards and the manifest, where OUT is a URL
+NOT_MIRRORED = ("pending", ".tmp")
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("prepare")(prepare)
+    app.command("prepare", cls=RayCommand)(prepare)
 
 
 def prepare(
@@ -33,7 +39,9 @@ def prepare(
         ),
     ],
     root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the clips.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the shards; the same command resumes there.")],
+    out: Annotated[
+        str, typer.Argument(help="Folder for the shards, or a URL such as s3://...; the same command resumes there.")
+    ],
     table: Annotated[
         Path | None, typer.Option(help="CSV with columns file, split, identity or speaker, licence, tier.")
     ] = None,
@@ -45,6 +53,10 @@ def prepare(
         str | None, typer.Option(help="Sound out of time: correct it, drop the clip for speech, or keep it as it is.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes. (default: one per core)")] = None,
+    ray: RayOption = None,
+    stage: Annotated[
+        Path | None, typer.Option(help="Where OUT is a URL: local folder to work in. (default: in ~/.cache/talkface)")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE, such as preprocess.size=128.")
     ] = None,
@@ -56,21 +68,56 @@ def prepare(
     """
     from talkface.config import load_config
     from talkface.data.contact_sheet import write_contact_sheet
-    from talkface.data.prepare import PrepareConfig
+    from talkface.data.prepare import AHEAD, PrepareConfig
     from talkface.data.prepare import prepare as prepare_clips
 
+    folder, mirror = work_folder(out, stage)
     given = list(overrides or [])
     given += [f"preprocess.sync={checked_sync(sync)}"] if sync is not None else []
     given += [f"workers={workers}"] if workers is not None else []
     settings = load_config(PrepareConfig, config, given)
     clips = corpus_clips(corpus, root, table, parse_where(where or []))
-    with _clip_progress(len(clips), quiet) as advance:
-        records = prepare_clips(clips, out, settings, advance)
+    with _clip_progress(len(clips), quiet) as advance, open_workers(ray, settings.workers, ahead=AHEAD) as places:
+
+        def report(record: "Record") -> None:
+            if advance is not None:
+                advance(record)
+            if mirror is not None:
+                mirror.push(PUSH_EVERY_S)
+
+        records = prepare_clips(clips, folder, settings, report, places)
+    if mirror is not None:
+        mirror.push()
     if not quiet:
         _show(records, out)
     if all(record.refused for record in records):
-        raise DatasetError(f"all {len(records)} clips were refused: {out / 'manifest.jsonl'} says why")
-    write_contact_sheet(out, out / SHEET_NAME)
+        raise DatasetError(f"all {len(records)} clips were refused: {folder / 'manifest.jsonl'} says why")
+    write_contact_sheet(folder, folder / SHEET_NAME)
+    if mirror is not None:
+        mirror.push()
+
+
+def work_folder(out: str, stage: Path | None) -> "tuple[Path, Mirror | None]":
+    """The local folder to work in; where `out` is a URL, also its copy there, from which what is missing here came.
+
+    Raises:
+        ConfigError: a stage for a path.
+        MediaError: the URL cannot be used.
+    """
+    from talkface.scale.mirror import Mirror
+    from talkface.scale.storage import Folder, is_url
+
+    if not is_url(out):
+        if stage is not None:
+            raise ConfigError(f"--stage is for an OUT that is a URL, {out} is a path: leave it out")
+        return Path(out), None
+    name = hashlib.sha256(out.encode()).hexdigest()[:12]
+    local = stage or Path.home() / ".cache" / "talkface" / "prepare" / name
+    remote = Folder(out)
+    remote.make()
+    mirror = Mirror(local, remote, NOT_MIRRORED)
+    mirror.pull()
+    return local, mirror
 
 
 def corpus_clips(corpus: str, root: Path, table: Path | None, where: dict[str, list[str]]) -> list["Clip"]:
@@ -136,7 +183,7 @@ def _clip_progress(total: int, quiet: bool) -> Iterator[Callable[["Record"], Non
         yield advance
 
 
-def _show(records: Sequence["Record"], out: Path) -> None:
+def _show(records: Sequence["Record"], out: str) -> None:
     """Print the summary, and the refusals by reason."""
     kept = [record for record in records if not record.refused]
     speech = [record for record in kept if record.speech]

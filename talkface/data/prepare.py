@@ -1,13 +1,9 @@
 """Clips -> folder of shards, manifest and summary, by worker processes, resumable after a kill at any moment."""
 
 import hashlib
-import multiprocessing
-import os
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -17,12 +13,13 @@ import cv2
 from talkface.data.manifest import Record, source_hash, source_stat
 from talkface.data.preprocess import PreprocessConfig, Refusal, check_config, members, preprocess
 from talkface.data.shard_folder import ShardFolder, pending_path
-from talkface.data.shards import write_sample
+from talkface.data.shards import PENDING, write_sample
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
+from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
 from talkface.types import Clip
 
-AHEAD = 4  # clips queued per worker
+AHEAD = 4  # clips queued per worker: they differ much in length
 
 Progress = Callable[[Record], None]
 
@@ -36,7 +33,13 @@ class PrepareConfig:
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
 
-def prepare(clips: Sequence[Clip], out: Path, config: PrepareConfig, progress: Progress | None = None) -> list[Record]:
+def prepare(
+    clips: Sequence[Clip],
+    out: Path,
+    config: PrepareConfig,
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> list[Record]:
     """Prepare all clips that are not done yet.
 
     Args:
@@ -44,6 +47,7 @@ def prepare(clips: Sequence[Clip], out: Path, config: PrepareConfig, progress: P
         out: folder; made if missing. Clips of earlier runs that are not among `clips` stay there.
         config: the settings; those of an earlier run there must be the same.
         progress: called in this process with each clip's record, first for those done earlier.
+        workers: where to work; processes of this machine, as many as `config` says, if not given.
 
     Returns:
         One record per clip, in the clips' order.
@@ -62,7 +66,8 @@ def prepare(clips: Sequence[Clip], out: Path, config: PrepareConfig, progress: P
             else:
                 todo.append(clip)
         folder.forget(clip.key for clip in todo)
-        for record in _run(todo, out, config):
+        pool = workers or LocalWorkers(min(config.workers or usable_cores(), max(len(todo), 1)), ahead=AHEAD)
+        for record in _run(todo, out, config, pool):
             _tell(progress, folder.add(record))
         return folder.finish([clip.key for clip in clips])
 
@@ -79,55 +84,47 @@ def _sources(clip: Clip) -> list[Path]:
     return [clip.video] if clip.audio == clip.video else [clip.video, clip.audio]
 
 
-def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig) -> Iterator[Record]:
+@dataclass(frozen=True)
+class PrepareTask:
+    """One clip to prepare.
+
+    Attributes:
+        clip: what to look at.
+        config: how.
+        out: folder whose `pending` takes the result; None where the worker may not see this machine's disk.
+    """
+
+    clip: Clip
+    config: PreprocessConfig
+    out: Path | None
+
+
+def work(task: PrepareTask) -> tuple[Record, bytes]:
+    """Prepare one clip; the sample comes back as bytes where there is no folder to leave it in."""
+    if task.out is not None:
+        return prepare_clip(task.clip, task.out, task.config), b""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        (out / PENDING).mkdir()
+        record = prepare_clip(task.clip, out, task.config)
+        return record, b"" if record.refused else pending_path(out, task.clip.key).read_bytes()
+
+
+def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig, workers: Workers) -> Iterator[Record]:
     """Records in the clips' order where workers are equally fast; a worker that dies costs its clip only."""
-    workers = config.workers or os.cpu_count() or 1
-    queue = list(reversed(clips))
-    suspects: list[Clip] = []
-    while queue:
-        running: dict[Future[Record], Clip] = {}
-        try:
-            with _pool(min(workers, len(queue))) as pool:
-                while queue or running:
-                    while queue and len(running) < workers * AHEAD:
-                        running[pool.submit(prepare_clip, queue[-1], out, config.preprocess)] = queue[-1]
-                        queue.pop()  # only now: a broken pool refuses it
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in [f for f in running if f in done]:
-                        record = future.result()
-                        del running[future]
-                        yield record
-        except BrokenProcessPool:
-            suspects.extend(running.values())
-    for clip in suspects:
-        yield _alone(clip, out, config)
-
-
-def _alone(clip: Clip, out: Path, config: PrepareConfig) -> Record:
-    """Prepare a clip in a process of its own, whose death is the clip's refusal."""
-    try:
-        with _pool(1) as pool:
-            return pool.submit(prepare_clip, clip, out, config.preprocess).result()
-    except BrokenProcessPool:
-        return _record(clip, reason="crashed", detail="the decoder or detector died on it")
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Workers started afresh: forking a process that runs threads can lock up."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_die_with_parent)
-
-
-def _die_with_parent() -> None:
-    """End this worker when the process that started it is killed; else it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    folder = out.absolute() if workers.same_disk else None
+    tasks = (PrepareTask(clip, config.preprocess, folder) for clip in clips)
+    for task, result in workers.run(lambda: next(tasks, None), work):
+        if isinstance(result, Died):
+            yield _record(task.clip, reason="crashed", detail="the decoder or detector died on it")
+            continue
+        record, sample = result
+        if sample:
+            path = pending_path(out, record.key)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(sample)
+            temporary.replace(path)
+        yield record
 
 
 @cache

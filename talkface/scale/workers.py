@@ -120,8 +120,7 @@ class LocalWorkers:
                             result = future.result()
                             yield running.pop(future), result
                 over = True
-            except BrokenProcessPool as error:
-                self._check_start(error)
+            except BrokenProcessPool:
                 for task in running.values():
                     yield task, self._alone(task, function)
 
@@ -147,15 +146,10 @@ class LocalWorkers:
             with self._pool(1) as pool:
                 return pool.submit(function, task).result()
         except BrokenProcessPool as error:
-            self._check_start(error)
+            if not self._started.value:  # no worker ever came to life, and none of the next ones will
+                hint = "call from a file, below `if __name__ == '__main__':`"
+                raise ConfigError(f"no worker process can start: {hint}") from error
             return Died()
-
-    def _check_start(self, error: BrokenProcessPool) -> None:
-        """Raise `ConfigError` where no worker of ours ever came to life: none of the next ones will."""
-        if not self._started.value:
-            raise ConfigError(
-                "no worker process can start: call from a file, below `if __name__ == '__main__':`"
-            ) from error
 
     @contextmanager
     def _pool(self, count: int) -> Iterator[ProcessPoolExecutor]:

@@ -9,6 +9,8 @@ import pytest
 import soundfile
 from PIL import Image as Pillow
 
+from talkface.__main__ import run
+from talkface.data.synthetic import write_talking_clip
 from talkface.inference.batch import batch
 from talkface.inference.batch_rows import Row, make_rows
 from talkface.scale.cluster import open_workers
@@ -78,3 +80,26 @@ def test_batch_loses_a_machine_and_no_row(cluster, rows, tmp_path):
     batch(rows, tmp_path / "here", workers=Here())
     assert videos(tmp_path / "cluster") == videos(tmp_path / "here") and len(videos(tmp_path / "here")) == 5
     cluster.remove_node(kept)
+
+
+def test_prepare_on_a_cluster_gives_the_same_shards(cluster, tmp_path):
+    """Its workers send what they made; the same command on another machine finds all done."""
+    for number in range(3):
+        (tmp_path / "in" / str(number)).mkdir(parents=True)
+        write_talking_clip(tmp_path / "in" / str(number) / "clip.mkv", number, 1.2)
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    words = ["prepare", "folder", str(tmp_path / "in")]
+    settings = ["--set", "preprocess.size=64", "--sync", "keep", "--quiet"]
+    url = f"file://{tmp_path}/bucket/shards"
+    on_cluster = [*words, url, *settings, "--ray", "auto"]
+    assert run([*on_cluster, "--stage", str(tmp_path / "stage")]) == 0
+    assert run([*words, str(tmp_path / "here"), *settings, "--workers", "1"]) == 0
+    for path in sorted((tmp_path / "here").glob("shard-*")):
+        assert (tmp_path / "bucket" / "shards" / path.name).read_bytes() == path.read_bytes(), path.name
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "bucket" / "shards").glob("shard-*.tar")}
+    assert before and run([*on_cluster, "--stage", str(tmp_path / "elsewhere")]) == 0
+    assert (tmp_path / "elsewhere" / "manifest.jsonl").read_bytes() == (
+        tmp_path / "stage" / "manifest.jsonl"
+    ).read_bytes()
+    for node in nodes:
+        cluster.remove_node(node)
