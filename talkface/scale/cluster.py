@@ -56,14 +56,21 @@ def open_workers(ray_address: str | None, count: int = 0, *, ahead: int = AHEAD)
 def _start(ray: Any, address: str, count: int) -> None:
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     if address == EMBEDDED:
-        ray.init("local", num_cpus=count or usable_cores(), include_dashboard=False, **quiet)
+        try:
+            ray.init("local", num_cpus=count or usable_cores(), include_dashboard=False, **quiet)
+        except Exception as error:  # a plain one is what Ray raises when its own processes are late
+            raise ConfigError(f"Ray cannot start here ({_first_line(error)}): leave --ray out") from error
         return
     try:
         _knock(address)
         ray.init(address, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = _first_line(error)
         raise ConfigError(f"no Ray cluster answers at {address!r} ({reason}): start one with `ray start`") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _knock(address: str) -> None:
