@@ -184,21 +184,25 @@ class FewshotJob:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """L1 of people held out, fed forward, in levels of 255; and whether the discriminator tells fake from real."""
+        """L1 of people held out, fed forward, in levels of 255; and how the discriminator ranks photo and fake.
+
+        `real_above_fake` is the share of targets whose photo scores above its fake, by w0 alone: these people have no
+        row in W.
+        """
         fakes, fake_scores, real_scores = [], [], []
         discriminator = self.networks.discriminator.eval()
         batch = self.held_out
         for part in _chunks(batch, max(1, self.config.run.batch_size)):
             part = self._to_device(part)
             with self.accelerator.autocast():
-                fake, embedding = self._paint(part)
-                fake_scores.append(discriminator(fake, part.sketch, embedding)[0].float())
-                real_scores.append(discriminator(part.real, part.sketch, embedding)[0].float())
+                fake = self._paint(part)
+                fake_scores.append(discriminator(fake, part.sketch)[0].float())
+                real_scores.append(discriminator(part.real, part.sketch)[0].float())
             fakes.append(fake.float().cpu())
         real = _signed(batch.real)
         l1 = 127.5 * float((torch.cat(fakes) - real).abs().mean())
         copied = 127.5 * float((_signed(batch.shots[:, 0]) - real).abs().mean())
-        above = (torch.cat(real_scores)[:, None] > torch.cat(fake_scores)[None]).float().mean()
+        above = (torch.cat(real_scores) > torch.cat(fake_scores)).float().mean()
         scores = {"score": l1, "l1": l1, "l1_of_a_shot": copied, "real_above_fake": float(above)}
         return scores | ({"l1_over_start": l1 / self.start_l1} if self.start_l1 else {})
 
@@ -208,7 +212,7 @@ class FewshotJob:
         some = next(_chunks(self.held_out, SHOWN))
         part = self._to_device(some)
         with self.accelerator.autocast():
-            fake, _ = self._paint(part)
+            fake = self._paint(part)
         shots = [part.shots[:, k] for k in range(min(SHOWN_SHOTS, part.shots.shape[1]))]
         grid = torch.cat([torch.cat(list(column.float()), 1) for column in (*shots, part.sketch, fake, part.real)], 2)
         return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
@@ -244,12 +248,13 @@ class FewshotJob:
             "discriminator_optimizer": self.discriminator_optimizer,
         }
 
-    def _paint(self, part: FewshotBatch) -> tuple[Tensor, Tensor]:
-        """Picture and identity embedding by the averaged networks."""
+    def _paint(self, part: FewshotBatch) -> Tensor:
+        """Pictures by the averaged networks."""
         averaged: Any = self.ema.network
         embedding = averaged["embedder"](part.shots, part.shot_sketches)
         generator = averaged["generator"]
-        return generator(part.sketch, generator.adain_params(embedding)), embedding
+        fake: Tensor = generator(part.sketch, generator.adain_params(embedding))
+        return fake
 
     def _draw(self, index: int) -> FewshotBatch:
         """Batch number `index` of this process."""
