@@ -18,7 +18,7 @@ SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
 """Points of the smooth part: all but the lids and the inner lips, which slide down columns."""
 
 HEAD_FADE = 0.45  # width of the ring in which a small motion of the head fades out, in head radii
-SOFT_FADE = (1.2, 1.8)  # where jaw and cheeks stop pulling on neck and air, in head radii
+SOFT_FADE = (1.15, 1.7)  # where jaw and cheeks stop pulling on neck and air, in head radii
 JAW_ENDS = np.array([*JAW[:4], *JAW[13:]])  # beside the ears: they tell a moving head from a turning one
 JAW_ENDS_FROM = (
     0.01,
