@@ -1,4 +1,4 @@
-"""Settings of meta-training, as configs/renderer/fewshot_*.yaml give them."""
+"""configs/renderer/fewshot_*.yaml -> settings of meta-training."""
 
 from dataclasses import dataclass, field
 
