@@ -21,9 +21,9 @@ class ContentConfig:
     perceptual: tuple[str, ...] = ("caffe_vgg19", "caffe_vggface")  # none | tiny | caffe_vgg19 | caffe_vggface | ...
     version: str = "v1"  # of the paper, whose weights are taken: v1 | v2
     pixel: float = 0.0  # weight of the pixels' L1
-    caffe_vgg19: str = "weights/caffe_vgg19.safetensors"  # made by `talkface weights convert`
-    caffe_vggface: str = "weights/caffe_vggface.safetensors"
-    torchvision_vgg19: str = "weights/torchvision_vgg19.safetensors"
+    caffe_vgg19: str = "runs/caffe_vgg19.safetensors"  # made by `talkface weights convert`
+    caffe_vggface: str = "runs/caffe_vggface.safetensors"
+    torchvision_vgg19: str = "runs/torchvision_vgg19.safetensors"
 
     def __post_init__(self) -> None:
         for kind in self.perceptual:
