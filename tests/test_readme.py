@@ -25,9 +25,9 @@ def code_blocks(*languages: str) -> list[str]:
     return [inside for language, inside in found if language in languages]
 
 
-def block_commands() -> list[str]:
-    """`talkface ...` lines of the shell blocks, comments cut off and continued lines joined."""
-    lines = "".join(code_blocks("sh", "bash", "shell", "console")).replace("\\\n", " ").splitlines()
+def commands_in(blocks: str) -> list[str]:
+    """`talkface ...` lines of shell blocks, comments cut off and continued lines joined."""
+    lines = blocks.replace("\\\n", " ").splitlines()
     return [line.split(" #")[0].removeprefix("$ ").strip() for line in lines if "talkface " in line.split("#")[0]]
 
 
@@ -37,7 +37,8 @@ def inline_commands() -> list[str]:
     return re.findall(r"`(talkface [^`]+)`", prose)
 
 
-COMMANDS = [command for command in block_commands() if command.startswith("talkface ")]
+BLOCKS = "".join(code_blocks("sh", "bash", "shell", "console"))
+COMMANDS = [command for command in commands_in(BLOCKS) if command.startswith("talkface ")]
 
 
 def parse(words: list[str]) -> None:

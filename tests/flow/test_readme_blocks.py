@@ -1,0 +1,166 @@
+"""README's longer blocks run in order as they stand: their files are small, settings behind a command shrink it.
+
+Renderer and speech network are the shipped ones; corpora are drawn, the VGG is one of the real layers with made-up
+numbers, and what is trained here is of debug size and paints nothing to look at.
+"""
+
+import csv
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from PIL import Image as Pillow
+
+from talkface.__main__ import run
+from talkface.audio.io import read_waveform
+from talkface.checkpoints.format import load_checkpoint
+from talkface.data.synthetic import write_talking_clip
+from talkface.types import SAMPLE_RATE
+from talkface.video.mark import verify_mark
+from talkface.video.read import probe_video
+from tests.checkpoints.test_convert import net_parameter, write_vgg  # noqa: F401
+from tests.test_readme import ROOT, WEIGHTS, code_blocks, commands_in
+
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.skipif(not (WEIGHTS / "hybrid.safetensors").exists(), reason="needs the shipped networks"),
+]
+SPEECH_S = 0.32
+DRAWN_S = 0.64
+ONE_PROCESS = ["--workers", "1"]
+TWO_STEPS = ["run.steps=2", "run.batch_size=2", "run.eval_every=2", "run.save_every=2", "run.bf16=false"]
+NO_LESSONS = ["offsets.steps=0", "phones.steps=0"]
+SMALL_HYBRID = ["model.patch=32", "model.channels=[8,8,8]", "model.depth=1", "model.embedding=8"]
+
+
+def block_with(words: str) -> list[list[str]]:
+    """Commands of the one shell block of the README that has these words, without the leading `talkface`."""
+    (block,) = [inside for inside in code_blocks("sh") if words in inside]
+    return [shlex.split(command)[1:] for command in commands_in(block)]
+
+
+def run_all(commands: list[list[str]], shrink: Callable[[list[str]], list[str]]) -> None:
+    """Run commands one after the other in this process, each with its settings behind it."""
+    for words in commands:
+        quiet = [] if words[0] == "weights" else ["--quiet"]
+        assert run([*words, *shrink(words), *quiet]) == 0, " ".join(words)
+
+
+def drawn(path: Path, seed: int) -> None:
+    """A drawn person who talks, under a name that says nothing of the container."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_talking_clip(path.with_suffix(".avi"), seed, DRAWN_S)
+    path.with_suffix(".avi").rename(path)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: photo.jpg, two photos/, speech.wav, speech/ of one file, and the repository's configs/."""
+    face = astronaut[:260, 100:360]
+    Pillow.fromarray(face).save(tmp_path / "photo.jpg", quality=95)
+    (tmp_path / "photos").mkdir()
+    Pillow.fromarray(face).save(tmp_path / "photos" / "front.jpg", quality=95)
+    Pillow.fromarray(np.ascontiguousarray(face[:, ::-1])).save(tmp_path / "photos" / "turned.jpg", quality=95)
+    speech = read_waveform(ROOT / "talkface" / "cli" / "demo_speech.flac").samples
+    (tmp_path / "speech").mkdir()
+    for name in ("speech.wav", "speech/hello.wav"):
+        soundfile.write(tmp_path / name, speech[: round(SPEECH_S * SAMPLE_RATE)], SAMPLE_RATE)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def gallery_of_two(desk: Path) -> None:
+    """demo/gallery.csv with the first and the last row of the real one, whose photos and speech are the small ones."""
+    with (ROOT / "demo" / "gallery.csv").open(newline="") as handle:
+        reader = csv.DictReader(handle)
+        rows = list(reader)
+    with _made(desk / "demo" / "gallery.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, reader.fieldnames or [])
+        writer.writeheader()
+        writer.writerows((rows[0], rows[-1]))
+    for row in (rows[0], rows[-1]):
+        shutil.copy(desk / "photo.jpg", _made(desk / "demo" / row["photo"]))
+        shutil.copy(desk / "speech.wav", _made(desk / "demo" / row["speech"]))
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def test_a_video_drives_a_person_is_kept_and_batches_are_measured(desk: Path):
+    commands = block_with("talkface reenact")
+    drawn(desk / "driving.mp4", 1)
+    shutil.copy(desk / "driving.mp4", desk / "real.mp4")
+    gallery_of_two(desk)
+    (desk / "pairs.csv").write_text("fake,real,photo,speaker,system\nout.mp4,real.mp4,photo.jpg,ada,hybrid\n")
+    assert [words[0] for words in commands] == ["reenact", "embed", "batch", "batch", "evaluate", "evaluate"]
+    run_all(commands, lambda words: ONE_PROCESS if words[0] == "batch" else [])
+
+    assert verify_mark(desk / "out.mp4")
+    assert load_checkpoint(desk / "ada.safetensors")
+    for folder in ("gallery", "all"):
+        outcomes = [json.loads(line) for line in (desk / "out" / folder / "results.jsonl").read_text().splitlines()]
+        assert len(outcomes) == 2
+        assert (desk / "out" / folder / "gallery.html").is_file()
+        assert all(verify_mark(path) for path in (desk / "out" / folder).glob("*.mp4"))
+        assert len(list((desk / "out" / folder).glob("*.mp4"))) == 2
+    for folder in ("evaluate_video", "evaluate_set"):
+        rows = list(csv.DictReader((desk / "runs" / folder / "scores.csv").read_text().splitlines()))
+        assert len(rows) == 3, "made, photo only, real"
+        assert (desk / "runs" / folder / "report.html").is_file()
+
+
+def test_networks_are_trained_from_a_folder_and_a_table(desk: Path):
+    rows = ["file,split,identity"]
+    for seed, split in enumerate(("train", "train", "train", "test")):
+        drawn(desk / "clips" / f"person{seed}" / "hello.mp4", seed)
+        rows.append(f"person{seed}/hello.mp4,{split},person{seed}")
+    (desk / "clips.csv").write_text("\n".join(rows) + "\n")
+    commands = block_with("talkface prepare folder")
+    assert [words[0] for words in commands] == ["prepare", "train", "train", "animate"]
+
+    def shrink(words: list[str]) -> list[str]:
+        if words[0] == "prepare":
+            return [*ONE_PROCESS, "--sync", "keep"]  # a drawn face's buzz is no speech
+        if words[0] == "animate":
+            return []
+        return [*TWO_STEPS, *(NO_LESSONS if "audio2landmark" in words[1] else [*SMALL_HYBRID, "data.held_out_every=2"])]
+
+    run_all(commands, shrink)
+    manifest = (desk / "shards" / "manifest.jsonl").read_text()
+    assert [f"person{seed}" in manifest for seed in range(4)] == [True, True, True, False]
+    for name, kind in (("audio2landmark_base", "audio2landmark"), ("hybrid", "hybrid")):
+        assert load_checkpoint(desk / "runs" / name / "best.safetensors", kind).provenance["steps"] == 2
+        assert (desk / "runs" / name / "log.csv").is_file()
+    assert verify_mark(desk / "mine.mp4")
+
+
+def test_a_network_is_meta_trained_and_becomes_one_person(desk: Path, net_parameter):  # noqa: F811
+    for person in ("id00012", "id00015", "id00018"):
+        drawn(desk / "vox" / "dev" / "mp4" / person / "21Uxsk56VDQ" / "00001.mp4", int(person[2:]))
+    write_vgg(net_parameter, "caffe_vgg19", desk / "VGG_ILSVRC_19_layers.caffemodel", old=True)
+    commands = block_with("talkface finetune")
+    assert [words[0] for words in commands] == ["prepare", "weights", "train", "finetune", "animate"]
+    small = yaml.safe_load((ROOT / "configs" / "renderer" / "fewshot_debug.yaml").read_text())["model"]
+    shrunk = [f"model.{name}={small[name]}" for name in small if not name.startswith("crop")]
+    shrunk += ["data.held_out_every=2", "data.shots=2", "data.workers=0", "optim.accumulate=1"]
+    settings = {
+        "prepare": ONE_PROCESS,
+        "train": [*shrunk, *TWO_STEPS, "loss.content.perceptual=[caffe_vgg19]"],
+        "finetune": ["--set", "steps=2"],
+    }
+    run_all(commands, lambda words: settings.get(words[0], []))
+
+    assert load_checkpoint(desk / "runs" / "caffe_vgg19.safetensors", "caffe_vgg19")
+    assert load_checkpoint(desk / "runs" / "fewshot_voxceleb" / "best.safetensors", "fewshot").provenance["steps"] == 2
+    assert load_checkpoint(desk / "runs" / "ada.safetensors")
+    assert verify_mark(desk / "out.mp4")
+    assert probe_video(desk / "out.mp4").has_sound
