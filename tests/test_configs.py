@@ -2,10 +2,12 @@
 
 import importlib
 import pkgutil
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 import talkface
 from talkface.config import load_config, read_kind, to_dict
@@ -52,3 +54,17 @@ def test_config_opens_with_its_command(path: Path):
         "the first line must be `# talkface VERB ...`, the command that uses the file"
     )
     assert str(path.relative_to(ROOT)) in first, "the command must name this very file"
+
+
+def test_a_run_goes_where_the_readme_looks_for_it():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    made = {_run_folder(path) for path in FILES}
+    assert all(" " not in folder for folder in made)
+    for folder in set(re.findall(r"(runs/\w+)/best\.safetensors", text)):
+        assert folder in made or f"run.out={folder}" in text, folder
+
+
+def _run_folder(path: Path) -> str:
+    """`run.out` of a config, empty where it has none."""
+    found = OmegaConf.to_container(OmegaConf.load(path))
+    return str(found.get("run", {}).get("out", ""))

@@ -47,7 +47,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
+    partial.touch()  # safetensors lets nobody else read what it makes itself
+    mode = partial.stat().st_mode
     save_file(tensors, partial, metadata={"talkface": json.dumps(header)})
+    partial.chmod(mode)
     os.replace(partial, path)
 
 

@@ -36,6 +36,7 @@ class Pair:
         name: of the made video's row.
         clip: of the pair, in lists of many.
         speaker: who speaks; several clips of one speaker are averaged.
+        row: number of the manifest's row, from 1; 0 where there is no manifest.
     """
 
     made: Path
@@ -44,6 +45,7 @@ class Pair:
     name: str = MADE
     clip: str = ""
     speaker: str = ""
+    row: int = 0
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _pair(manifest: Path, number: int, row: Mapping[str, str]) -> Pair:
     real = _resolved(manifest, row["real"])
     photo = _resolved(manifest, row["photo"]) if row.get("photo") else None
     clip = row.get("clip") or real.stem
-    return Pair(_resolved(manifest, row["fake"]), real, photo, system, clip, row.get("speaker") or clip)
+    return Pair(_resolved(manifest, row["fake"]), real, photo, system, clip, row.get("speaker") or clip, number)
 
 
 def _resolved(manifest: Path, name: str) -> Path:

@@ -53,7 +53,7 @@ def score_set(pairs: Sequence[Pair], bench: Bench, say: Callable[[str], None] = 
                 references = {key: load_reference(*key, bench)}  # the one before is not needed again
             measured = score_made(pair, references[key], bench)
         except TalkfaceError as error:
-            line = f"{pair.clip}, {pair.name}: {error}"
+            line = f"row {pair.row} ({pair.clip}, {pair.name}): {error}"
             result.failures.append(line)
             say(line)
             continue

@@ -107,7 +107,13 @@ def split_speakers(
 def hold_out(
     examples: Sequence[SpeechExample], every: int, first: int
 ) -> tuple[list[SpeechExample], list[SpeechExample]]:
-    """Examples to train on and to score: split by speaker, by clip where there is one speaker only."""
+    """Examples to train on and to score: split by speaker, by clip where there is one speaker only.
+
+    Raises:
+        DatasetError: nothing is left to train on.
+    """
+    if every > 1 and len(examples) == 1:
+        raise DatasetError("one clip is too few to hold any out for the scores: set data.held_out_every=0")
     if every > 1 and len({example.speaker for example in examples}) == 1:
         kept = set(range(first, len(examples), every))
         return (

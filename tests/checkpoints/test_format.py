@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -77,3 +78,12 @@ def test_shipped_networks_are_small_and_carry_cards():
     assert sum(model.size_mb for model in models) <= 25
     for model in models:
         assert model.path.with_suffix(".md").is_file(), f"{model.name} has no card"
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path, checkpoint):
+    before = os.umask(0o022)
+    try:
+        save_checkpoint(tmp_path / "net.safetensors", checkpoint)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "net.safetensors").stat().st_mode & 0o777 == 0o644

@@ -10,10 +10,11 @@ import torch
 from talkface.audio.augment import VoiceAugmentation
 from talkface.checkpoints.format import load_checkpoint
 from talkface.config import RunConfig, load_config
-from talkface.data.speech_batches import BatchConfig
+from talkface.data.speech_batches import BatchConfig, SpeechExample
+from talkface.errors import DatasetError
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.audio2landmark import Audio2LandmarkConfig, load_audio2landmark
-from talkface.training.audio2landmark import train_audio2landmark
+from talkface.training.audio2landmark import hold_out, train_audio2landmark
 from talkface.training.offsets import OffsetConfig, estimate_lags, lag_evidence, most_likely_lag
 from talkface.training.phones import PhoneConfig
 from talkface.training.speech_config import Audio2LandmarkTraining, SpeechDataConfig, SpeechOptimConfig
@@ -116,3 +117,10 @@ def test_noise_is_no_evidence_of_a_lag() -> None:
 def test_configs_load(name: str) -> None:
     settings = load_config(Audio2LandmarkTraining, CONFIGS / f"{name}.yaml", ["data.shards=elsewhere"])
     assert settings.kind == "audio2landmark" and settings.data.shards == "elsewhere"
+
+
+def test_one_clip_is_too_few_to_hold_any_out():
+    motion = np.zeros((15, 68, 2), np.float32)
+    only = SpeechExample("a", "she", np.ones((60, 4)), motion, motion[:, 0, 0], np.ones(15), 1.0)
+    with pytest.raises(DatasetError, match="held_out_every=0"):
+        hold_out([only], 10, 0)
