@@ -121,6 +121,6 @@ def test_configs_load(name: str) -> None:
 
 def test_one_clip_is_too_few_to_hold_any_out():
     motion = np.zeros((15, 68, 2), np.float32)
-    only = SpeechExample("a", "she", np.ones((60, 4)), motion, motion[:, 0, 0], np.ones(15), 1.0)
+    only = SpeechExample("a", "she", np.ones((60, 4)), motion, motion[:, 0, 0], np.ones(15), motion[0], 1.0)
     with pytest.raises(DatasetError, match="held_out_every=0"):
         hold_out([only], 10, 0)
