@@ -105,6 +105,7 @@ def test_a_video_drives_a_person_is_kept_and_batches_are_measured(desk: Path):
     run_all(commands, lambda words: ONE_PROCESS if words[0] == "batch" else [])
 
     assert verify_mark(desk / "out.mp4")
+    assert probe_video(desk / "out.mp4").size == (260, 260), "no panel: evaluate would measure the driver inside it"
     assert load_checkpoint(desk / "ada.safetensors")
     for folder in ("gallery", "all"):
         outcomes = [json.loads(line) for line in (desk / "out" / folder / "results.jsonl").read_text().splitlines()]
