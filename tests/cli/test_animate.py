@@ -124,6 +124,7 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "audio2landmark": "x",
         "renderer_weights": "y",
         "detector": "face-alignment",
+        "report": None,
     }
 
 

@@ -80,7 +80,7 @@ def test_a_set_goes_on_past_a_bad_row(folder: Path, tmp_path: Path, capsys):
     captured = capsys.readouterr()
     left_out = captured.err.strip().splitlines()
     assert len(left_out) == 2
-    assert "two, soft: no face found" in left_out[0]
+    assert "(two, soft): no face found" in left_out[0] and "row " in left_out[0]
     assert "none.mp4" in left_out[1]
     rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
     assert [(row["clip"], row["system"]) for row in rows] == [
