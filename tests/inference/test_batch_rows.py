@@ -142,5 +142,6 @@ def test_a_row_has_every_option_of_animate():
         "device",
         "animator",
         "progress",
-    }  # the batch's own, or no value of a row
+        "report",
+    }  # the batch's own, no value of a row, or (the report) measured by a room that inference may not know
     assert set(option_names()) == set(signature(talkface.animate).parameters) - ours
