@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -373,7 +374,9 @@ def test_an_interrupted_video_leaves_nothing(files: Path, untrained: Path, sent:
     wavfile.write(files / "speech.wav", 16_000, np.random.default_rng(0).normal(0, 0.1, 800_000).astype(np.float32))
     words = ["animate", "photo.png", "speech.wav", "-o", "o.mp4", "--renderer", "warp", "--fps", "60"]
     command = [sys.executable, "-m", "talkface", *words, "--audio2landmark", str(untrained)]
-    process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE, text=True)
+    # a shell that starts the tests in the background lets its children ignore Ctrl-C
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     until = time.monotonic() + 120
     while not list(files.glob(".o.*")) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.05)

@@ -118,7 +118,11 @@ def test_an_interrupted_fine_tuning_leaves_no_identity(folder, few):
     words += ["--set", "steps=100000", "--set", "preview_every=1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "talkface", *words], stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-m", "talkface", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell lets it be ignored
     )
     until = time.monotonic() + 120
     while not Path("p_preview.png").is_file() and process.poll() is None and time.monotonic() < until:
