@@ -43,7 +43,8 @@ def network() -> Audio2Landmark:
 
 
 def lesson(tmp_path: Path, steps: int) -> Lesson:
-    return Lesson(PhoneConfig(steps=steps, batch_size=4, frames=16, rate=1e-2), RunConfig(out=str(tmp_path), quiet=True))
+    run = RunConfig(out=str(tmp_path), quiet=True)
+    return Lesson(PhoneConfig(steps=steps, batch_size=4, frames=16, rate=1e-2), run)
 
 
 def test_lessons_stopped_and_resumed_are_the_lessons_never_stopped(
