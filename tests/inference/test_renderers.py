@@ -7,15 +7,8 @@ import torch
 from talkface.checkpoints.format import Checkpoint
 from talkface.errors import CheckpointError, ConfigError
 from talkface.inference.canvas import Canvas
-from talkface.inference.renderers import (
-    HybridRenderer,
-    Rendered,
-    WarpRenderer,
-    build_hybrid,
-    load_renderer,
-    pick_device,
-    spread_shots,
-)
+from talkface.inference.hybrid_renderer import HybridRenderer, build_hybrid, spread_shots
+from talkface.inference.renderers import Rendered, WarpRenderer, load_renderer, pick_device
 from talkface.landmarks.align import transform
 from talkface.landmarks.deform import head_ellipse
 from talkface.landmarks.mean_face import MEAN_FACE
