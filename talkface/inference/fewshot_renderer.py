@@ -22,6 +22,7 @@ from talkface.landmarks.align import transform
 from talkface.landmarks.layout import INNER_LIP, JAW, LEFT_BROW, RIGHT_BROW, interocular
 from talkface.models.fewshot import FewshotConfig
 from talkface.models.generator import Generator
+from talkface.models.residual import freeze
 from talkface.types import FloatArray, Shot
 from talkface.video.paste import Patch, paste_patch
 from talkface.video.warp import resample
@@ -68,7 +69,7 @@ class FewshotRenderer:
         self.network_hash = network_hash
         if networks is not None:
             for network in networks.by_name().values():
-                network.to(device).eval().requires_grad_(False)
+                freeze(network.to(device))
 
     def enroll(self, shots: Sequence[Shot]) -> FewshotIdentity:
         """Embed all shots; the first is the picture that will move.
@@ -177,8 +178,8 @@ def embed_shots(
         for i in range(0, len(shots), BATCH)
     ]
     embedding = torch.cat(parts).mean(0)
-    params = networks.generator.adain_params(embedding[None])[0]
-    return FewshotPart(network_hash, asdict(config), embedding.cpu(), params.cpu())
+    adain_params = networks.generator.adain_params(embedding[None])[0]
+    return FewshotPart(network_hash, asdict(config), embedding.cpu(), adain_params.cpu())
 
 
 def own_generator(config: FewshotConfig, part: FewshotPart, stored: StoredIdentity) -> Generator:
@@ -195,7 +196,8 @@ def own_generator(config: FewshotConfig, part: FewshotPart, stored: StoredIdenti
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{stored.path} does not fit this version ({reason}): fine-tune anew") from error
-    return generator.eval().requires_grad_(False)
+    freeze(generator)
+    return generator
 
 
 def face_mask(points: FloatArray, size: int) -> FloatArray:

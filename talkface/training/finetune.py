@@ -129,9 +129,9 @@ class Finetuning:
                 )
             ]
             self.embedding = torch.cat(parts).mean(0)
-            params = self.generator.adain_params(self.embedding[None])
+            adain_params = self.generator.adain_params(self.embedding[None])
             own = self.discriminator.common + self.embedding
-        self.adain_params = nn.Parameter(params.clone())
+        self.adain_params = nn.Parameter(adain_params.clone())
         self.discriminator.common = nn.Parameter(own.clone())
         self.generator.projection.requires_grad_(False)
         self.learners = _Person(self.generator, self.adain_params)

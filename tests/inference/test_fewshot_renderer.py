@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint
-from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
+from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint, load_fewshot
+from talkface.checkpoints.format import Checkpoint, file_hash, load_checkpoint, save_checkpoint
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity, load_identity, save_identity
+from talkface.data.fewshot_shots import picture_map, signed, sketch_picture, unsigned
 from talkface.errors import CheckpointError
-from talkface.inference.fewshot_renderer import FewshotRenderer, even_edge, face_mask, unlike
+from talkface.inference.fewshot_renderer import FewshotRenderer, embed_shots, even_edge, face_mask, unlike
 from talkface.inference.identity import make_identity
 from talkface.inference.photos import Shots
 from talkface.inference.renderers import load_renderer
@@ -131,3 +132,16 @@ def test_the_picture_follows_the_head(renderer, shots):
     np.testing.assert_allclose(nose, nose_there, atol=1e-3)
     pictures = renderer.paint(identity, np.stack([shots[0].landmarks, moved]))
     assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2
+
+
+def test_settled_networks_paint_what_the_trained_ones_do(weights, renderer, shots):
+    points = opened(shots[0].landmarks)
+    fast = renderer.paint(renderer.enroll(shots), points)
+    trained = load_fewshot(load_checkpoint(weights, "fewshot"))
+    part = embed_shots(trained, "", shots, torch.device("cpu"))
+    maps = [picture_map(landmarks, SMALL.crop, SMALL.crop_side, SMALL.size) for landmarks in points]
+    sketches = [sketch_picture(landmarks, to, SMALL.size) for landmarks, to in zip(points, maps, strict=True)]
+    with torch.no_grad():
+        slow = unsigned(trained.generator.eval()(signed(sketches), part.adain_params[None]))
+    assert np.abs(fast.astype(int) - slow).max() <= 1
+    assert all(layer._ready is not None for layer in renderer.networks.generator.modules() if hasattr(layer, "_ready"))
