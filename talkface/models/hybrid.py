@@ -1,4 +1,4 @@
-"""Warped mouth patches, the photo's own and sketches -> colour, mask and their blend over the warp."""
+"""Warped patches, the photo's own and sketches -> colour, mask and their blend over the warp."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from talkface.models.blocks import AdaptiveResBlock, PatchEmbedder, ResBlock
+from talkface.models.flow import FlowNetwork, warp_by_flow
+from talkface.models.hybrid_compose import AdaptiveSpadeBlock, NonlinearBlock, Sources, blend_linear
+from talkface.models.hybrid_config import HybridConfig
+from talkface.models.hybrid_embed import SketchSimilarity, SlotMix, mix, shares
 
 RIM = 0.09  # width of the patch's border, as a share of its side, in which the mask is faded to nothing
-
-
-@dataclass(frozen=True)
-class HybridConfig:
-    """Size of the network; travels in the checkpoint."""
-
-    patch: int = 80  # side in pixels of the mouth patch, a multiple of 8
-    scale: float = 1.0  # side of the mouth patch in outer-eye distances
-    channels: tuple[int, int, int] = (32, 64, 128)  # at 1/2, 1/4 and 1/8 of the patch's side
-    depth: int = 3  # residual blocks at 1/8
-    embedding: int = 128
+HIDE_REACH = 1 / 20  # of the patch's side: how far around eyes and mouth `crop_ref` hides the references
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,7 @@ class Enrolled:
     """What enrolling computes once per person; K photos.
 
     Attributes:
-        patches: `[K, 6, S, S]` each photo's own mouth patch and sketch, in [-1, 1].
+        patches: `[K, 6, S, S]` each photo's own patch and sketch, in [-1, 1].
         embedding: `[D]`.
     """
 
@@ -36,15 +30,32 @@ class Enrolled:
 
 
 @dataclass(frozen=True)
+class Previous:
+    """The frame before.
+
+    Attributes:
+        image: `[B, 3, S, S]` its patch as it was painted.
+        sketch: `[B, 3, S, S]` what it was painted for.
+    """
+
+    image: Tensor
+    sketch: Tensor
+
+
+@dataclass(frozen=True)
 class Painted:
     """One rendered batch.
 
     Attributes:
-        image: `[B, 3, S, S]` mask * colour + (1 - mask) * warped.
+        image: `[B, 3, S, S]` mask * colour + (1 - mask) * warped where nothing else is composed.
         colour: `[B, 3, S, S]` what the network painted.
-        mask: `[B, 1, S, S]` where, 0 at the patch's border.
-        warped: `[B, 3, S, S]` the shots' warps mixed by attention.
-        attention: `[B, K, S, S]` share of each shot, summing to 1.
+        mask: `[B, 1, S, S]` how much of the image is not `warped`, 0 at the patch's border.
+        warped: `[B, 3, S, S]` the references mixed by attention.
+        attention: `[B, K, S, S]` share of each reference, summing to 1.
+        references: `[B, K, 3, S, S]` the references as they were used.
+        flow: `[B, K, 2, S, S]` learned flow of the references in pixels; None without one.
+        previous: `[B, 3, S, S]` frame before, warped; None without one.
+        previous_flow: `[B, 2, S, S]` its flow.
     """
 
     image: Tensor
@@ -52,88 +63,210 @@ class Painted:
     mask: Tensor
     warped: Tensor
     attention: Tensor
+    references: Tensor
+    flow: Tensor | None = None
+    previous: Tensor | None = None
+    previous_flow: Tensor | None = None
 
 
 class Hybrid(nn.Module):
-    """U-Net that paints in the mouth patch what a warp cannot show: teeth, tongue, lips that part.
+    """U-Net that paints in the patch what a warp cannot show: teeth, tongue, lips that part.
 
     Each shot passes the same encoder; attention over the shots mixes features and warps pixel by pixel (Rhythmic Head,
     Chen et al. 2020, section 3.3); the decoder is told who it is by AdaIN; colour and mask blend over the warp
     (ATVGnet, Chen et al. 2019, equation 5). The mask's logit starts at 0: a mask that starts closed never opens.
+    `HybridConfig` names the parts that can be changed.
     """
 
     def __init__(self, config: HybridConfig) -> None:
         super().__init__()
         self.config = config
         fine, middle, coarse = config.channels
+        sources = 4 * config.warp_ani + 4 * config.prev
         self.embedder = PatchEmbedder(6, (fine, middle, coarse), config.embedding)
-        self.stem = nn.Conv2d(4 * 12, fine, 3, padding=1)
+        self.stem = nn.Conv2d(4 * (12 + sources), fine, 3, padding=1)
         self.encode_fine = ResBlock(fine)
         self.down_middle = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
         self.encode_middle = ResBlock(middle)
         self.down_coarse = nn.Conv2d(middle, coarse, 3, stride=2, padding=1)
-        self.attend = nn.Conv2d(fine, 1, 3, padding=1)
+        if config.embed == "attention":
+            self.attend = nn.Conv2d(fine, 1, 3, padding=1)
         self.bottom = nn.ModuleList(AdaptiveResBlock(coarse, config.embedding) for _ in range(config.depth))
+        decoder = AdaptiveSpadeBlock if config.adaptive_spade else AdaptiveResBlock
         self.up_middle = nn.Conv2d(coarse + middle, middle, 3, padding=1)
-        self.decode_middle = AdaptiveResBlock(middle, config.embedding)
+        self.decode_middle = decoder(middle, config.embedding)
         self.up_fine = nn.Conv2d(middle + fine, fine, 3, padding=1)
-        self.decode_fine = AdaptiveResBlock(fine, config.embedding)
-        self.paint = nn.Conv2d(fine, 4 * 4, 3, padding=1)  # colour and mask of 2 x 2 pixels
-        nn.init.zeros_(self.attend.weight)
+        self.decode_fine = decoder(fine, config.embedding)
+        masks = 0 if config.compose == "nonlinear" else 1 + config.warp_ani + config.prev
+        self.paint = nn.Conv2d(fine, 4 * (3 + masks), 3, padding=1)  # colour and masks of 2 x 2 pixels
+        if config.embed == "attention":
+            nn.init.zeros_(self.attend.weight)
         with torch.no_grad():
             self.paint.weight[12:] *= 0.1
             self.paint.bias[12:] = 0.0  # type: ignore[index]
+        if config.embed == "hybrid":
+            self.similarity = SketchSimilarity(fine)
+            self.slots = nn.ModuleList(SlotMix(width, config.max_shots) for width in config.channels)
+        if config.warp_ref != "none":
+            self.flow = FlowNetwork(fine)
+        if config.prev:
+            self.previous_flow = FlowNetwork(fine)
+        if config.compose == "nonlinear":
+            self.compose = NonlinearBlock(fine, (3, *(4 for present in (config.warp_ani, config.prev) if present)))
 
     def enroll(self, patches: Tensor) -> Enrolled:
-        """`[K, 6, S, S]` photos' own mouth patches and sketches -> what `paint_frames` needs of them."""
-        return Enrolled(patches, self.embed(patches[None])[0])
+        """`[K, 6, S, S]` photos' own patches and sketches -> what `paint_frames` needs of them."""
+        return Enrolled(patches, self.embed(self._shown(patches)[None])[0])
 
     def embed(self, patches: Tensor) -> Tensor:
         """`[B, K, 6, S, S]` -> `[B, D]`, the mean over shots."""
         batch, shots = patches.shape[:2]
         return self.embedder(patches.flatten(0, 1)).unflatten(0, (batch, shots)).mean(1)
 
-    def paint_frames(self, shots: Enrolled, warped: Tensor, sketch: Tensor) -> Painted:
-        """Frames of an enrolled person: `[T, K, 3, S, S]` warps, `[T, 3, S, S]` target sketches."""
-        frames = len(warped)
-        patches = shots.patches[None].expand(frames, *shots.patches.shape)
-        return self(warped, patches, sketch, shots.embedding[None].expand(frames, -1))
+    def paint_frames(
+        self,
+        shots: Enrolled,
+        warped: Tensor,
+        sketch: Tensor,
+        *,
+        chosen: Tensor | None = None,
+        ani: Tensor | None = None,
+        previous: Previous | None = None,
+    ) -> Painted:
+        """Frames of an enrolled person.
 
-    def forward(self, warped: Tensor, patches: Tensor, sketch: Tensor, embedding: Tensor | None = None) -> Painted:
+        Args:
+            shots: the person.
+            warped: `[T, K, 3, S, S]` warps.
+            sketch: `[T, 3, S, S]` target sketches.
+            chosen: `[T, K]` which of the enrolled shots these are; all of them if not given.
+            ani: as for `forward`.
+            previous: as for `forward`.
+        """
+        frames = len(warped)
+        every = shots.patches[None].expand(frames, *shots.patches.shape)
+        patches = every if chosen is None else shots.patches[chosen]
+        return self(warped, patches, sketch, shots.embedding[None].expand(frames, -1), ani=ani, previous=previous)
+
+    def forward(
+        self,
+        warped: Tensor,
+        patches: Tensor,
+        sketch: Tensor,
+        embedding: Tensor | None = None,
+        *,
+        ani: Tensor | None = None,
+        previous: Previous | None = None,
+    ) -> Painted:
         """Paint a batch.
 
         Args:
             warped: `[B, K, 3, S, S]` every shot warped to the target.
-            patches: `[B, K, 6, S, S]` every shot's own mouth patch and sketch.
+            patches: `[B, K, 6, S, S]` every shot's own patch and sketch.
             sketch: `[B, 3, S, S]` target's sketch.
             embedding: `[B, D]`, computed from `patches` when not given.
+            ani: `[B, 4, S, S]` 3-D face drawn for the target, colour in [-1, 1] and coverage in [0, 1]; needed by
+                `warp_ani`, unused without.
+            previous: the frame before; None for a first frame, unused without `prev`.
         """
+        patches = self._shown(patches)
         if embedding is None:
             embedding = self.embed(patches)
-        batch, count = warped.shape[:2]
-        seen = torch.cat([warped, patches, sketch[:, None].expand(-1, count, -1, -1, -1)], 2).flatten(0, 1)
+        references, flow = self._references(warped, patches, sketch)
+        before, before_flow = self._before(sketch, previous)
+        extra = [*([self._drawn(ani)] if self.config.warp_ani else []), *([] if before is None else [before])]
+        fine, middle, coarse, attention = self._encode(references, patches, sketch, extra)
+        mixed = (attention[:, :, None] * references).sum(1)
+        sources = Sources(mixed, extra[0] if self.config.warp_ani else None, before)
+        colour, image, mask = self._decode((fine, middle, coarse), embedding, sketch, sources)
+        warped_before = None if before is None else before[:, :3]
+        return Painted(image, colour, mask, mixed, attention, references, flow, warped_before, before_flow)
+
+    def _shown(self, patches: Tensor) -> Tensor:
+        """`[..., 6, S, S]` own patches, what `crop_ref` hides left out."""
+        if not self.config.crop_ref:
+            return patches
+        pictures, sketches = patches.split(3, -3)
+        return torch.cat([hide_features(pictures, sketches), sketches], -3)
+
+    def _references(self, warped: Tensor, patches: Tensor, sketch: Tensor) -> tuple[Tensor, Tensor | None]:
+        """References as the config wants them warped, and their learned flow."""
+        config, own_sketch = self.config, patches[:, :, 3:]
+        targets = sketch[:, None].expand_as(own_sketch)
+        start = patches[:, :, :3] if config.unwarped else warped
+        if config.crop_ref and not config.unwarped:
+            start = hide_features(start, targets)
+        if config.warp_ref == "none":
+            return start, None
+        flow = self.flow(targets.flatten(0, 1), own_sketch.flatten(0, 1), start.flatten(0, 1))
+        moved = warp_by_flow(start.flatten(0, 1), flow)
+        return moved.view_as(start), flow.unflatten(0, start.shape[:2])
+
+    def _before(self, sketch: Tensor, previous: Previous | None) -> tuple[Tensor | None, Tensor | None]:
+        """`[B, 4, S, S]` warped frame before with its coverage, and its flow."""
+        if not self.config.prev:
+            return None, None
+        if previous is None:
+            return torch.cat([torch.zeros_like(sketch), torch.zeros_like(sketch[:, :1])], 1), None
+        flow = self.previous_flow(sketch, previous.sketch, previous.image)
+        moved = warp_by_flow(previous.image, flow)
+        return torch.cat([moved, torch.ones_like(moved[:, :1])], 1), flow
+
+    def _drawn(self, ani: Tensor | None) -> Tensor:
+        assert ani is not None, "warp_ani needs the drawn face"
+        return ani
+
+    def _encode(
+        self, references: Tensor, patches: Tensor, sketch: Tensor, extra: list[Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features at 1/2, 1/4 and 1/8, mixed over the references, and `[B, K, S, S]` shares."""
+        batch, count = references.shape[:2]
+        alike = [one[:, None].expand(-1, count, -1, -1, -1) for one in (sketch, *extra)]
+        seen = torch.cat([references, patches, *alike], 2).flatten(0, 1)
         if seen.device.type == "cpu":
             seen = seen.contiguous(memory_format=torch.channels_last)
         fine = self.encode_fine(self.stem(F.pixel_unshuffle(seen, 2)))
         middle = self.encode_middle(self.down_middle(fine))
-        coarse = self.down_coarse(middle)
-        logits = self.attend(fine).float().unflatten(0, (batch, count))  # [B, K, 1, S/2, S/2]
-        fine, middle, coarse = (_mix(features, logits) for features in (fine, middle, coarse))
+        features = (fine, middle, self.down_coarse(middle))
+        logits = self._logits(fine, patches, sketch)  # [B, K, 1, S/2, S/2]
+        if self.config.embed == "hybrid":
+            split = [each.unflatten(0, (batch, count)) for each in features]
+            made = [slot(one, shares(logits, one.shape[-1])) for slot, one in zip(self.slots, split, strict=True)]
+        else:
+            made = [mix(each, logits) for each in features]
         attention = F.interpolate(logits[:, :, 0], scale_factor=2, mode="bilinear").softmax(1)  # [B, K, S, S]
-        mixed = (attention[:, :, None] * warped).sum(1)
-        colour, mask = self._decode(fine, middle, coarse, embedding)
-        return Painted(mixed + mask * (colour - mixed), colour, mask, mixed, attention)
+        return made[0], made[1], made[2], attention
 
-    def _decode(self, fine: Tensor, middle: Tensor, coarse: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+    def _logits(self, fine: Tensor, patches: Tensor, sketch: Tensor) -> Tensor:
+        batch, count = patches.shape[:2]
+        if self.config.embed == "attention":
+            return self.attend(fine).float().unflatten(0, (batch, count))
+        if self.config.embed == "hybrid":
+            return self.similarity(sketch, patches[:, :, 3:])
+        return torch.zeros(batch, count, 1, *fine.shape[2:], device=fine.device)
+
+    def _decode(
+        self, features: tuple[Tensor, Tensor, Tensor], embedding: Tensor, sketch: Tensor, sources: Sources
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Colour, composed image and how much of it is not the references'."""
+        fine, middle, coarse = features
+        given = (embedding, sketch) if self.config.adaptive_spade else (embedding,)
         for block in self.bottom:
             coarse = block(coarse, embedding)
         middle = self.up_middle(torch.cat([F.interpolate(coarse, scale_factor=2), middle], 1))
-        middle = self.decode_middle(middle, embedding)
+        middle = self.decode_middle(middle, *given)
         fine = self.up_fine(torch.cat([F.interpolate(middle, scale_factor=2), fine], 1))
-        fine = self.decode_fine(fine, embedding)
+        fine = self.decode_fine(fine, *given)
+        nonlinear = self.config.compose == "nonlinear"
+        if nonlinear:
+            fine = self.compose(fine, sources)
         painted = F.pixel_shuffle(self.paint(F.relu(fine)).float(), 2)
-        colour = torch.tanh(painted[:, :3])
-        return colour, torch.sigmoid(painted[:, 3:]) * border_window(self.config.patch, painted)
+        colour, window = torch.tanh(painted[:, :3]), border_window(self.config.patch, painted)
+        if nonlinear:
+            image = sources.ref + window * (colour - sources.ref)
+            return colour, image, window.expand(len(image), -1, -1, -1)
+        image, mask = blend_linear(colour, torch.sigmoid(painted[:, 3:]), sources, window)
+        return colour, image, mask
 
 
 def border_window(size: int, like: Tensor) -> Tensor:
@@ -144,11 +277,12 @@ def border_window(size: int, like: Tensor) -> Tensor:
     return (edge[:, None] * edge[None])[None, None]
 
 
-def _mix(features: Tensor, logits: Tensor) -> Tensor:
-    """Mean over shots weighted by attention: `[B * K, C, h, w]`, `[B, K, 1, H, W]` -> `[B, C, h, w]`."""
-    batch, shots = logits.shape[:2]
-    if shots == 1:
-        return features
-    shrink = logits.shape[-1] // features.shape[-1]
-    small = F.avg_pool2d(logits.flatten(0, 1), shrink).unflatten(0, (batch, shots)).softmax(1)
-    return (small.to(features.dtype) * features.unflatten(0, (batch, shots))).sum(1)
+def hide_features(pictures: Tensor, sketches: Tensor) -> Tensor:
+    """`[..., 3, S, S]` pictures, black where channel 1 of their sketches has eyes or mouth, and a little around.
+
+    The hidden pixels are replaced, not divided away: nothing of them remains, whatever they were.
+    """
+    filled = (sketches[..., 1:2, :, :] > -1).float()
+    reach = max(1, round(HIDE_REACH * filled.shape[-1]))
+    hole = F.max_pool2d(filled.flatten(0, -4), 2 * reach + 1, stride=1, padding=reach).view_as(filled)
+    return torch.where(hole > 0, -1.0, pictures)

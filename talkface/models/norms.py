@@ -81,10 +81,10 @@ class InstanceNorm(nn.Module):
 class SpadeNorm(nn.Module):
     """Instance normalisation whose scale and shift come from the sketch, pixel by pixel (SPADE, Park et al. 2019)."""
 
-    def __init__(self, channels: int, sketch_channels: int = 3) -> None:
+    def __init__(self, channels: int, sketch_channels: int = 3, width: int = SPADE_WIDTH) -> None:
         super().__init__()
-        self.shared = nn.Conv2d(sketch_channels, SPADE_WIDTH, 3, padding=1)
-        self.to_params = nn.Conv2d(SPADE_WIDTH, 2 * channels, 3, padding=1)
+        self.shared = nn.Conv2d(sketch_channels, width, 3, padding=1)
+        self.to_params = nn.Conv2d(width, 2 * channels, 3, padding=1)
 
     def forward(self, x: Tensor, given: Conditions) -> Tensor:
         """`[B, C, H, W]` -> `[B, C, H, W]`."""
