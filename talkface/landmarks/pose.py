@@ -1,6 +1,7 @@
 """Landmarks -> head pose; landmarks and head pose -> re-posed landmarks."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from talkface.landmarks.layout import STABLE
@@ -108,6 +109,48 @@ def frontalise(points: FloatArray, front: FloatArray | None = None) -> tuple[Flo
 def repose(front: FloatArray, rotation: FloatArray, shift: FloatArray) -> FloatArray:
     """Undo `frontalise`: `[T, 68, 3]`, `[T, 3]`, `[T, 3]` -> `[T, 68, 3]`."""
     return np.asarray((front - shift[:, None]) @ Rotation.from_rotvec(rotation).as_matrix())
+
+
+def pose_distance(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Angle in radians of the turn from one head pose to another, by which reference frames are chosen.
+
+    Shifts do not count: a crop follows the face, so a shift says nothing of what a reference shows.
+
+    Args:
+        first: `[..., 3]` rotation vectors, or `[..., 6]` with a shift behind them.
+        second: the same, broadcast against `first`.
+
+    Returns:
+        `[...]` from 0 to pi.
+    """
+    first, second = np.broadcast_arrays(np.asarray(first, np.float64)[..., :3], np.asarray(second, np.float64)[..., :3])
+    turns = Rotation.from_rotvec(first.reshape(-1, 3)).inv() * Rotation.from_rotvec(second.reshape(-1, 3))
+    return np.reshape(turns.magnitude(), first.shape[:-1])
+
+
+def front_frame(rotation: FloatArray) -> int:
+    """Index of the frame that looks most straight ahead: the least sum of |rotation vector| (Chen et al. 2020).
+
+    Args:
+        rotation: `[T, 3]` rotation vectors, or `[T, 6]` with a shift behind them.
+    """
+    return int(np.abs(rotation[:, :3]).sum(1).argmin())
+
+
+def reference_frames(poses: FloatArray, target: FloatArray, count: int, *, worst: bool = False) -> npt.NDArray[np.intp]:
+    """Frames whose head pose is nearest to the target's, for testing, or furthest from it, for training.
+
+    Args:
+        poses: `[T, 3]` or `[T, 6]` of the frames to choose from.
+        target: `[3]` or `[6]`.
+        count: how many.
+        worst: the furthest ones, so that a network does not learn to copy (Chen et al. 2020).
+
+    Returns:
+        `[min(count, T)]` indices, the nearest (or furthest) first.
+    """
+    order = np.argsort(pose_distance(poses, target), kind="stable")
+    return np.asarray(order[::-1] if worst else order)[:count]
 
 
 def turn_matrices(pose: HeadPose) -> FloatArray:

@@ -2,7 +2,17 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.pose import fit_rigid, frontalise, head_rotation, mean_face_3d, move_head, repose
+from talkface.landmarks.pose import (
+    fit_rigid,
+    front_frame,
+    frontalise,
+    head_rotation,
+    mean_face_3d,
+    move_head,
+    pose_distance,
+    reference_frames,
+    repose,
+)
 from talkface.types import HeadPose
 
 
@@ -77,3 +87,22 @@ def test_a_rigid_fit_is_scipys_and_never_a_mirror():
     np.testing.assert_allclose(theirs.apply(source.mean(0)) + shift, target.mean(0), atol=1e-6)
     mirrored, _ = fit_rigid(source, source * [1, 1, -1])
     assert np.linalg.det(Rotation.from_rotvec(mirrored).as_matrix()) > 0.99
+
+
+def test_pose_distance_is_the_angle_between_two_turns():
+    first = Rotation.from_rotvec([0.2, -0.1, 0.4])
+    second = Rotation.from_rotvec([0, 0.7, 0]) * first
+    distance = pose_distance(first.as_rotvec(), second.as_rotvec())
+    np.testing.assert_allclose(distance, 0.7)
+    with_shifts = [np.append(turn.as_rotvec(), shift) for turn, shift in ((first, [0, 0, 0]), (second, [9, 9, 9]))]
+    np.testing.assert_allclose(pose_distance(*with_shifts), 0.7)
+    assert pose_distance(np.zeros((4, 1, 3)), np.zeros((5, 3))).shape == (4, 5)
+
+
+def test_the_frame_that_looks_ahead_and_the_nearest_and_worst_references():
+    turns = np.array([[0.3, 0, 0], [0, -0.02, 0.01], [0, 0.5, 0], [0, 0, -0.4]])
+    assert front_frame(turns) == 1
+    assert front_frame(np.column_stack([turns, [[0, 0, 0], [50, 0, 0], [0, 0, 0], [0, 0, 0]]])) == 1
+    assert reference_frames(turns, turns[1], 2).tolist() == [1, 0]
+    assert reference_frames(turns, turns[1], 2, worst=True).tolist() == [2, 3]
+    assert len(reference_frames(turns, turns[1], 9)) == 4
