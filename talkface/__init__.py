@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from talkface.inference.batch_results import Outcome
     from talkface.inference.photos import PhotoSource
     from talkface.inference.reenact import ReenactResult
-    from talkface.types import LandmarkSequence, Waveform
+    from talkface.types import LandmarkSequence, Shot, Waveform
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "animate", "batch", "list_models", "load_animator", "reenact"]
@@ -123,37 +123,56 @@ def animate(
         weights += [audio2landmark] if animator is None and landmarks is None else []
         settings = {"renderer": renderer, "device": device, "face": face, "crop": crop, "detector": detector}
         settings["networks"] = "named below" if animator is None else "loaded by the caller"
-        _write_report(report, result, options, networks, inputs, settings, weights)
+        from talkface.inference.photos import load_shots
+
+        shot = load_shots(photo, networks.detector, face).shots[0]
+        write_report(Path(report), result, options, networks, inputs, settings, weights, shot)
     return result
 
 
 def _check_report(report: str | Path, *, panel: bool, force: bool) -> None:
     """Refuse a report that could not be written, before the first frame is made."""
     from talkface.errors import ConfigError
-    from talkface.inference.animate import as_path
+    from talkface.inference.animate import REPORT_OF_PANEL, as_path
     from talkface.video.write import check_output
 
     if panel:
-        raise ConfigError("a report measures the plain video: leave out the panel, or the report")
+        raise ConfigError(REPORT_OF_PANEL)
     check_output(as_path(report, "report"), force=force, suffixes=(".json",))
 
 
-def _write_report(
-    report: str | Path,
+def write_report(
+    report: Path,
     result: AnimateResult,
     options: AnimateOptions,
     animator: Animator,
     inputs: Mapping[str, object],
     settings: Mapping[str, object],
     weights: Sequence[str | Path],
-) -> None:
-    """Measure what was made: here inference and evaluation meet, which do not know each other."""
+    shot: Shot,
+    shown_as: str = "",
+) -> list[str]:
+    """Measure what was made: here inference and evaluation meet, which do not know each other.
+
+    Args:
+        report: the .json to write.
+        result: of `animate`.
+        options: how the face moved.
+        animator: what made it.
+        inputs: photo, speech and landmarks, as given.
+        settings: every other option.
+        weights: names or paths of the networks.
+        shot: the photo that was animated.
+        shown_as: what the report calls the video, where that is still to be moved.
+
+    Returns:
+        The report's warnings.
+    """
     from dataclasses import asdict
 
     from talkface.checkpoints.registry import find_weights
     from talkface.errors import CheckpointError
     from talkface.evaluation.sidecar_file import Made, write_sidecar
-    from talkface.inference.photos import load_shots
 
     networks = {}
     for name in weights:
@@ -175,9 +194,9 @@ def _write_report(
         if value is not None
     }
     used = {**asdict(options), "fps": str(options.fps), **settings}
-    shot = load_shots(inputs["photo"], animator.detector, settings["face"]).shots[0]  # type: ignore[arg-type]
-    made = Made(__version__, result.path, shot, facts, files, used, networks, result.timings)
-    write_sidecar(Path(report), made, animator.detector)
+    made = Made(__version__, result.path, shot, facts, files, used, networks, result.timings, shown_as)
+    warnings: list[str] = write_sidecar(report, made, animator.detector)["warnings"]
+    return warnings
 
 
 def batch(
@@ -217,7 +236,15 @@ def batch(
 
     given = read_manifest(Path(rows), common) if isinstance(rows, (str, Path)) else make_rows(rows, Path(), common)
     with open_workers(ray, workers) as places:
-        return make_videos(given, out, workers=places, device=device, retry_failed=retry_failed, progress=progress)
+        return make_videos(
+            given,
+            out,
+            workers=places,
+            device=device,
+            retry_failed=retry_failed,
+            progress=progress,
+            reporter=write_report,
+        )
 
 
 def load_animator(

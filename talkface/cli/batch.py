@@ -62,11 +62,20 @@ def batch(
     Its reason is in results.jsonl and in gallery.html beside the videos.
     Exit code 1 when a row failed.
     """
+    from talkface import write_report
     from talkface.inference.batch import batch as make_videos
 
     rows = batch_rows(manifest, speech, parse_common(common or []))
     with _batch_progress(len(rows), quiet) as report, open_workers(ray, workers) as places:
-        outcomes = make_videos(rows, out, workers=places, device=device, retry_failed=retry_failed, progress=report)
+        outcomes = make_videos(
+            rows,
+            out,
+            workers=places,
+            device=device,
+            retry_failed=retry_failed,
+            progress=report,
+            reporter=write_report,
+        )
     if not quiet:
         _show(outcomes, out)
     failed = sum(outcome.failed for outcome in outcomes)

@@ -29,6 +29,7 @@ class Made:
         settings: every option, JSON-serialisable.
         networks: name -> weights file.
         timings_s: seconds by stage.
+        shown_as: what the report calls the video, where that is still to be moved.
     """
 
     version: str
@@ -39,6 +40,7 @@ class Made:
     settings: Mapping[str, Any]
     networks: Mapping[str, Path]
     timings_s: Mapping[str, float]
+    shown_as: str = ""
 
 
 def write_sidecar(path: Path, made: Made, detector: Detector) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def write_sidecar(path: Path, made: Made, detector: Detector) -> dict[str, Any]:
     content: dict[str, Any] = {
         "format": FORMAT,
         "talkface": made.version,
-        "video": {"path": str(made.video), "sha256": file_hash(made.video)},
+        "video": {"path": made.shown_as or str(made.video), "sha256": file_hash(made.video)},
         "made": dict(made.facts),
         "inputs": {name: _file(file) for name, file in made.inputs.items()},
         "settings": dict(made.settings),

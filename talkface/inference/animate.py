@@ -18,6 +18,8 @@ from talkface.inference.renderers import Rendered
 from talkface.types import Image, LandmarkSequence, Waveform
 from talkface.video.write import VideoWriter, check_output
 
+REPORT_OF_PANEL = "a report measures the plain video: leave out the panel, or the report"
+
 Progress = Callable[[int, int], None]
 """Called with (frames written, frames in all)."""
 

@@ -26,7 +26,18 @@ from talkface.inference.batch_results import (
     write_results,
 )
 from talkface.inference.batch_rows import Networks, Row
-from talkface.inference.batch_tasks import WORK, EnrollTask, Failure, Heard, ListenTask, Loaded, RenderTask, Task, work
+from talkface.inference.batch_tasks import (
+    WORK,
+    EnrollTask,
+    Failure,
+    Heard,
+    ListenTask,
+    Loaded,
+    RenderTask,
+    Reporter,
+    Task,
+    work,
+)
 from talkface.inference.gallery import write_gallery
 from talkface.inference.photos import Shots
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
@@ -67,6 +78,7 @@ def batch(
     device: str = "auto",
     retry_failed: bool = False,
     progress: Progress | None = None,
+    reporter: Reporter | None = None,
 ) -> list[Outcome]:
     """Make the video of every row that is not done yet.
 
@@ -77,6 +89,7 @@ def batch(
         device: `auto`, `cpu`, `cuda` or `mps`.
         retry_failed: also try again what failed before with the same inputs; what changed is always tried.
         progress: called in this process after each row and twice a second.
+        reporter: measures the videos of rows that ask for a report; `talkface.write_report`.
 
     Returns:
         One outcome per row, in the rows' order.
@@ -91,7 +104,7 @@ def batch(
         folder.remove(WORK)
         run = _Run(folder, len(rows), progress)
         todo = _plan(rows, device, run, retry_failed)
-        schedule = _Schedule(todo, run)
+        schedule = _Schedule(todo, run, reporter)
         run.tell()
         pool: Workers = workers or LocalWorkers()
         for task, result in pool.run(schedule.next_task, work, run.count):
@@ -283,7 +296,7 @@ class _Schedule:
     forgotten.
     """
 
-    def __init__(self, todo: Sequence[_Todo], run: _Run) -> None:
+    def __init__(self, todo: Sequence[_Todo], run: _Run, reporter: Reporter | None = None) -> None:
         order: dict[str, list[_Todo]] = {}
         for one in todo:
             order.setdefault(one.shots_key, []).append(one)
@@ -291,7 +304,7 @@ class _Schedule:
         self._uses = Counter(key for one in todo for key in (one.shots_key, one.heard_key) if key)
         self._ready: dict[str, Shots | Heard | Failure | None] = {"": None}  # None: being worked on
         self._rows = {one.key: one.row for one in todo}
-        self._run = run
+        self._run, self._reporter = run, reporter
 
     def next_task(self) -> Task | None:
         """The next task whose inputs are there; None where rows wait for tasks in hand, or none is left."""
@@ -308,7 +321,8 @@ class _Schedule:
                 del self._waiting[place]
                 self._release(one)
                 heard = heard if isinstance(heard, Heard) else None
-                return RenderTask(one.key, row, shots, one.shots_key, heard, one.networks, self._run.folder)
+                folder, reporter = self._run.folder, self._reporter
+                return RenderTask(one.key, row, shots, one.shots_key, heard, one.networks, folder, reporter)
         return None
 
     def take(self, task: Task, result: object) -> None:

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from talkface.data.sources.folder import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from talkface.errors import ConfigError
-from talkface.inference.animate import parse_fps
+from talkface.inference.animate import REPORT_OF_PANEL, parse_fps
 from talkface.inference.animator import AnimateOptions
 from talkface.scale.storage import is_url
 from talkface.video.photo import PHOTO_SUFFIXES
@@ -22,6 +22,7 @@ from talkface.video.write import SUFFIXES
 INPUTS = ("photo", "speech", "out", "title")
 PATHS = ("landmarks", "audio2landmark", "renderer_weights")  # options that may be files
 SPEECH_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".opus", ".wma")
+BESIDE = {"save_landmarks": ".npz", "report": ".json"}  # options that name one more file in the batch's folder
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -44,7 +45,8 @@ class Picture:
         landmarks: file that drives the face instead of the speech.
         crop: only the face.
         panel: photo, sketch, mask and result side by side.
-        save_landmarks: where in the batch's folder to write the driving landmarks.
+        save_landmarks: where in the batch's folder to write the driving landmarks; `true` for beside the video.
+        report: where in the batch's folder to write what the video measures; `true` for beside the video.
     """
 
     face: int | None = None
@@ -52,6 +54,7 @@ class Picture:
     crop: bool = False
     panel: bool = False
     save_landmarks: str | None = None
+    report: str | None = None
 
 
 @dataclass(frozen=True)
@@ -256,8 +259,12 @@ class _Reader:
             for name, value in values.items()
         }
         motion, picture, networks = (_typed(group, placed) for group in (AnimateOptions, Picture, Networks))
-        if picture.save_landmarks:
-            _checked_name(picture.save_landmarks, (".npz",))
+        for name, suffix in BESIDE.items():
+            value = getattr(picture, name)
+            if value and value.lower() not in WORDS:
+                _checked_name(value, (suffix,))
+        if picture.report and picture.panel:
+            raise ConfigError(REPORT_OF_PANEL)
         return motion, picture, networks
 
     def _place(self, name: str, *, must: bool = True) -> str:
@@ -291,7 +298,7 @@ def _convert(name: str, value: object, kind: Any) -> object:
             return int(str(value))
         if wanted is float:
             return float(str(value))
-        if not isinstance(value, (str, Path)):
+        if not isinstance(value, (str, Path, bool) if name in BESIDE else (str, Path)):
             raise ValueError
         return str(value)
     except (ValueError, KeyError):
@@ -310,7 +317,7 @@ def _checked_name(name: str, suffixes: tuple[str, ...]) -> str:
 
 
 def _named(rows: list[Row]) -> list[Row]:
-    """Rows with a name for every video: PHOTO_SPEECH.mp4 where the manifest has none; a name given twice is a fault."""
+    """Rows with a name for every file: PHOTO_SPEECH.mp4 where the manifest has none; a name given twice is a fault."""
     taken: dict[str, int] = {}
     named = []
     for row in rows:
@@ -319,7 +326,24 @@ def _named(rows: list[Row]) -> list[Row]:
             if first != row.number:
                 row = replace(row, fault=f"{row.out} is also the video of row {first}: give another name")
         named.append(row)
-    return [row if row.out or row.fault else replace(row, out=_free_name(row, taken)) for row in named]
+    named = [row if row.out or row.fault else replace(row, out=_free_name(row, taken)) for row in named]
+    return [_with_files_beside(row, taken) for row in named]
+
+
+def _with_files_beside(row: Row, taken: dict[str, int]) -> Row:
+    """`true` becomes the video's name with another suffix; what another row writes, too, is a fault."""
+    for option, suffix in BESIDE.items():
+        value = getattr(row.picture, option)
+        if row.fault or not value:
+            continue
+        if value.lower() in WORDS:
+            value = str(PurePosixPath(row.out).with_suffix(suffix)) if WORDS[value.lower()] else None
+            changed: dict[str, Any] = {option: value}
+            row = replace(row, picture=replace(row.picture, **changed))
+        if value and taken.setdefault(value.lower(), row.number) != row.number:
+            first = taken[value.lower()]
+            row = replace(row, fault=f"row {first} writes {value}, too: give another name, or {option}=true")
+    return row
 
 
 def _free_name(row: Row, taken: dict[str, int]) -> str:

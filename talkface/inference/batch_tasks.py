@@ -3,12 +3,13 @@
 import base64
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,15 +18,16 @@ import torch
 from talkface.audio.io import SpeechStream, open_speech
 from talkface.checkpoints.format import file_hash
 from talkface.checkpoints.registry import find_weights
-from talkface.errors import CheckpointError, TalkfaceError
-from talkface.inference.animate import OutputOptions, driven_track, write_track
-from talkface.inference.animator import Animator, Subject, Track, load_animator
+from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.inference.animate import AnimateResult, OutputOptions, driven_track, write_track
+from talkface.inference.animator import AnimateOptions, Animator, Subject, Track, load_animator
 from talkface.inference.batch_results import Outcome, save_outcome
 from talkface.inference.batch_rows import Networks, Row
 from talkface.inference.photos import Shots, load_shots
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.scale.storage import Folder, local_copies
 from talkface.scale.workers import tick
+from talkface.types import Shot
 from talkface.video.read import read_frames
 
 WORK = ".work"  # sub-folder where videos lie until they are whole
@@ -95,6 +97,7 @@ class RenderTask(Task):
         heard: the speech; None where landmarks drive a silent video.
         networks: what makes it.
         folder: where the video goes.
+        reporter: what measures it, where the row asks for a report.
     """
 
     row: Row
@@ -103,6 +106,26 @@ class RenderTask(Task):
     heard: Heard | None
     networks: "Loaded"
     folder: Folder
+    reporter: "Reporter | None" = None
+
+
+class Reporter(Protocol):
+    """Measures a row's video and writes the report; a function of a module, so that it travels to other processes."""
+
+    def __call__(
+        self,
+        report: Path,
+        result: AnimateResult,
+        options: AnimateOptions,
+        animator: Animator,
+        inputs: Mapping[str, object],
+        settings: Mapping[str, object],
+        weights: Sequence[str | Path],
+        shot: Shot,
+        shown_as: str = "",
+    ) -> list[str]:
+        """Return the report's warnings."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -193,11 +216,29 @@ def _render(task: RenderTask) -> Outcome:
             seconds=round(time.perf_counter() - start, 3),
             thumbnail=_thumbnail(video),
         )
+        if row.picture.report:
+            report = scratch / "report.json"
+            warnings = _report(task, animator, report, replace(made, timings={"render": outcome.seconds}))
+            outcome = replace(outcome, notes=[*outcome.notes, *(f"warning: {line}" for line in warnings)])
+            task.folder.put(report, row.picture.report)
         if row.picture.save_landmarks:
             task.folder.put(points, row.picture.save_landmarks)
         save_outcome(task.folder, outcome)  # before the video: a kill in between leaves a row that is not done
         task.folder.put(video, row.out)
     return outcome
+
+
+def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateResult) -> list[str]:
+    """Write what the row's video measures; returns warnings."""
+    row, networks = task.row, task.networks.networks
+    if task.reporter is None:
+        raise ConfigError(f"nothing here can write {row.picture.report}: call talkface.batch, or leave out the report")
+    inputs = {"photo": row.photos[0], "speech": row.speech or None, "landmarks": row.picture.landmarks}
+    settings = {"renderer": networks.renderer, "device": task.networks.device, "face": row.picture.face}
+    settings |= {"crop": row.picture.crop, "detector": networks.detector, "networks": "named below"}
+    weights = [name for name, _ in task.networks.hashes]
+    shot, shown_as = task.shots.shots[0], f"{task.folder.place.rstrip('/')}/{row.out}"
+    return task.reporter(report, made, row.motion, animator, inputs, settings, weights, shot, shown_as)
 
 
 def _track(task: RenderTask, animator: Animator, subject: Subject, inputs: list[Path]) -> Track:

@@ -9,6 +9,8 @@ import pytest
 import soundfile
 from PIL import Image as Pillow
 
+import talkface
+from talkface.checkpoints.format import file_hash
 from talkface.inference import batch_tasks
 from talkface.inference.batch import batch
 from talkface.inference.batch_rows import make_rows
@@ -178,6 +180,22 @@ def test_landmarks_drive_and_are_saved(desk, common, tmp_path):
     driven = {"photo": "ada.png", "landmarks": str(tmp_path / "points" / "a.npz"), "out": "b.mp4", "crop": True}
     (outcome,) = batch(make_rows([driven], desk, common), tmp_path, workers=Here())
     assert outcome.num_frames == 8 and outcome.size[0] == outcome.size[1] and outcome.size != (260, 260)
+
+
+def test_a_row_is_measured_where_it_asks_for_a_report(desk, common, tmp_path):
+    rows = make_rows(pairs("ada.png+x.wav", "bea.png+x.wav"), desk, {**common, "report": "true"})
+    outcomes = batch(rows, tmp_path / "b", workers=Here(), reporter=talkface.write_report)
+    assert not any(outcome.failed for outcome in outcomes), [outcome.reason for outcome in outcomes]
+    content = json.loads((tmp_path / "b" / "bea_x.json").read_text())
+    assert content["video"]["path"] == str(tmp_path / "b" / "bea_x.mp4")
+    assert content["video"]["sha256"] == file_hash(tmp_path / "b" / "bea_x.mp4")
+    assert content["settings"]["renderer"] == "warp" and content["inputs"]["photo"]["path"] == str(desk / "bea.png")
+    assert [f"warning: {line}" for line in content["warnings"]] == [
+        note for note in outcomes[1].notes if note.startswith("warning")
+    ]
+    (alone,) = make_rows(pairs("ada.png+y.wav"), desk, {**common, "report": "r.json"})
+    (refused,) = batch([alone], tmp_path / "c", workers=Here())
+    assert "call talkface.batch" in refused.reason
 
 
 def test_a_video_that_cannot_be_written_is_one_failed_row(desk, common, tmp_path):

@@ -133,6 +133,19 @@ def test_grid_pairs_every_person_with_every_speech(tmp_path):
         grid_rows(tmp_path / "p", tmp_path / "p" / "team")
 
 
+def test_files_beside_a_video_are_named_after_it_and_never_shared():
+    given = [{"photo": "a.png", "speech": name} for name in ("x.wav", "y.wav")]
+    rows = make_rows(given, Path(), {"report": "true", "save_landmarks": "yes"})
+    assert [row.picture.report for row in rows] == ["a_x.json", "a_y.json"]
+    assert [row.picture.save_landmarks for row in rows] == ["a_x.npz", "a_y.npz"]
+    first, second = make_rows(given, Path(), {"report": "all.json"})
+    assert not first.fault and "row 1 writes all.json, too: give another name, or report=true" in second.fault
+    (panel,) = make_rows([{**given[0], "report": True, "panel": True}], Path())
+    assert "leave out the panel, or the report" in panel.fault
+    (off,) = make_rows(given[:1], Path(), {"report": "no"})
+    assert off.picture.report is None and not off.fault
+
+
 def test_a_row_has_every_option_of_animate():
     ours = {
         "photo",
@@ -142,6 +155,5 @@ def test_a_row_has_every_option_of_animate():
         "device",
         "animator",
         "progress",
-        "report",
-    }  # the batch's own, no value of a row, or (the report) measured by a room that inference may not know
+    }  # the batch's own, or no value of a row
     assert set(option_names()) == set(signature(talkface.animate).parameters) - ours
