@@ -12,6 +12,7 @@ HOP = 160  # samples, 10 ms at 16 kHz
 WINDOW = 512  # samples of one spectrum
 MAX_FREQUENCY_HZ = 4000.0  # voiced speech; hiss above it has onsets that no head follows
 ACTIVITY_FLOOR_DB = -30.0  # below the speech's own level: pauses
+LOUDNESS_RANGE_DB = 40.0  # below the speech's own level that loudness tells apart
 SILENCE_LEVEL = 1e-4  # RMS below which a recording holds no speech at all
 
 
@@ -22,10 +23,12 @@ class Rhythm:
     Attributes:
         onset: `[T]` onset strength, 1 at a strong syllable of this recording.
         activity: `[T]` in 0..1, 1 while somebody speaks.
+        loudness: `[T]` 0 at 40 dB under the speech's own level and below, 1 at that level, at most 1.5.
     """
 
     onset: FloatArray
     activity: FloatArray
+    loudness: FloatArray
 
 
 def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, level: float) -> Rhythm:
@@ -46,16 +49,23 @@ def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, le
     frames = (np.arange(num_frames) + 0.5) / float(fps)  # seconds, middle of each frame
     times = (np.arange(len(onset)) + 0.5) * HOP / 16_000
     if not len(onset) or level < SILENCE_LEVEL:
-        return Rhythm(np.zeros(num_frames, np.float32), np.zeros(num_frames, np.float32))
+        return no_rhythm(num_frames)
     strong = max(float(np.percentile(onset, 95)), 1e-6)
     # An onset lasts a few hops: take the strongest within one frame rather than the sample in its middle.
     width = max(1, round(16_000 / HOP / float(fps)))
     peaks = np.array([onset[max(0, i - width // 2) : i + width // 2 + 1].max() for i in range(len(onset))])
     active = np.clip((loudness - ACTIVITY_FLOOR_DB) / 12.0, 0.0, 1.0)
+    loud = np.clip(1 + loudness / LOUDNESS_RANGE_DB, 0.0, 1.5)
     return Rhythm(
         np.interp(frames, times, np.minimum(peaks / strong, 1.5)).astype(np.float32),
         np.interp(frames, times, active).astype(np.float32),
+        np.interp(frames, times, loud).astype(np.float32),
     )
+
+
+def no_rhythm(num_frames: int) -> Rhythm:
+    """What silence has: `num_frames` of nothing."""
+    return Rhythm(*(np.zeros(num_frames, np.float32) for _ in range(3)))
 
 
 def _measure(blocks: Iterable[Waveform], level: float) -> tuple[FloatArray, FloatArray]:

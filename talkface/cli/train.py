@@ -9,7 +9,7 @@ import typer
 from talkface.config import load_config, read_kind
 from talkface.errors import ConfigError
 
-KINDS = ("audio2landmark", "renderer", "fewshot")
+KINDS = ("audio2landmark", "headmotion", "renderer", "fewshot")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,16 +31,29 @@ def train(
         settings = _settings(Audio2LandmarkTraining, config, overrides, quiet)
         scores = train_audio2landmark(settings)
     elif kind == "renderer":
-        from talkface.training.renderer import RendererConfig, train_renderer
+        from talkface.training.renderer import train_renderer
+        from talkface.training.renderer_config import RendererConfig
 
         settings = _settings(RendererConfig, config, overrides, quiet)
         scores = train_renderer(settings)
+    elif kind == "headmotion":
+        from talkface.training.headmotion import train_headmotion
+        from talkface.training.headmotion_config import HeadmotionTraining
+
+        settings = _settings(HeadmotionTraining, config, overrides, quiet)
+        scores = train_headmotion(settings)
     elif kind == "fewshot":
         from talkface.training.fewshot import train_fewshot
         from talkface.training.fewshot_config import FewshotTraining
 
         settings = _settings(FewshotTraining, config, overrides, quiet)
         scores = train_fewshot(settings)
+    elif kind == "vgnet":
+        from talkface.training.vgnet import train_vgnet
+        from talkface.training.vgnet_config import VgnetTraining
+
+        settings = _settings(VgnetTraining, config, overrides, quiet)
+        scores = train_vgnet(settings)
     else:
         raise ConfigError(f"{config} is of kind {kind!r}: train knows {', '.join(KINDS)}")
     from accelerate import PartialState

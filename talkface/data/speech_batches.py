@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, refere
 from talkface.errors import DatasetError
 from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
+from talkface.landmarks.smooth import fill_unseen
 from talkface.types import FloatArray
 
 FPS = 25  # video frames per second of every prepared clip and of the network
@@ -115,7 +115,7 @@ def _measure(clip: SpeechClip, mel: Bands) -> SpeechExample | None:
     reference = reference_power(power.mean(1))
     if reference < SILENT_POWER:
         return None
-    canonical = _smooth(to_canonical(_fill(points, seen))[0])
+    canonical = _smooth(to_canonical(fill_unseen(points, seen))[0])
     gap = lip_gap(canonical)
     closed = np.argsort(gap, kind="stable")[: max(2, round(CLOSED_SHARE * count))]
     shape = canonical[closed].mean(0)
@@ -123,15 +123,6 @@ def _measure(clip: SpeechClip, mel: Bands) -> SpeechExample | None:
     opening = lip_gap(motion)
     relative = np.asarray(power / np.float32(reference))
     return SpeechExample(clip.key, clip.speaker, relative, motion, opening, seen.astype(np.float32), shape, 1.0)
-
-
-def _fill(points: FloatArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
-    """Frames without a face -> straight lines between their neighbours."""
-    time = np.arange(len(points))
-    flat = points.reshape(len(points), -1).copy()
-    for column in flat.T:
-        column[~seen] = np.interp(time[~seen], time[seen], column[seen])
-    return flat.reshape(points.shape)
 
 
 def _smooth(points: FloatArray) -> FloatArray:

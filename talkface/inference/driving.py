@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.audio.rhythm import Rhythm
+from talkface.audio.rhythm import no_rhythm
 from talkface.errors import MediaError
 from talkface.inference.animator import Subject, Track
 from talkface.landmarks.driver import fit_driver
@@ -66,7 +66,7 @@ def landmark_track(
         fps: of the video; `driving` is resampled in time.
     """
     points = resample(driving, fps)
-    still = Rhythm(np.zeros(len(points), np.float32), np.zeros(len(points), np.float32))
+    still = no_rhythm(len(points))
     if photo_landmarks is not None and _distance(photo_landmarks, subject.landmarks) < SAME_FACE:
         return Track(np.zeros_like(points), still, exact=points)
     smooth = smooth_landmarks(points)

@@ -59,6 +59,29 @@ class DriverFace:
         The rigid part is the neutral face turned with the mean face's depth; what the seen face adds to it, undone
         for the turn, is the expression. So a driver who only turns has none, and the way back adds up to what was seen.
         """
+        seen, turned, rotation, rigid = self._turn(points)
+        aligned = transform(fit_similarity(seen[:, STABLE], rigid[:, STABLE]), seen)
+        displacement = (aligned - rigid) @ np.swapaxes(np.linalg.inv(turned[:, :2, :2]), 1, 2)
+        displacement[:, np.concatenate([RIGHT_EYE, LEFT_EYE])] = 0.0
+        pose = HeadPose(soften(rotation, LONGEST_TURN), soften(_shift(seen, rigid), np.full(2, LONGEST_SHIFT)))
+        ratio = lid_gaps(aligned) / np.maximum(self.lids, 1e-6)
+        closure = np.clip((LIDS_OPEN - ratio) / (LIDS_OPEN - LIDS_SHUT), 0, 1)
+        return Motion(displacement.astype(np.float32), pose, closure.astype(np.float32))
+
+    def track(self, points: FloatArray) -> FloatArray:
+        """How the head moves in `[T, 68, 2]` pixel landmarks, in the units of `HeadPose`, unlimited.
+
+        Returns:
+            `[T, 6]` against the usual pose: pitch, yaw and roll (rotation vector, radians), x and y (outer-eye
+            distances), and z, the logarithm of the head's size over its usual one (nearer is larger).
+        """
+        seen, _, rotation, rigid = self._turn(points)
+        grown = fit_similarity(rigid[:, STABLE], seen[:, STABLE])
+        size = np.log(np.maximum(np.hypot(grown[:, 0, 0], grown[:, 1, 0]), 1e-6))
+        return np.column_stack([rotation, _shift(seen, rigid), size])
+
+    def _turn(self, points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Canonical landmarks as seen, turns `[T, 3, 3]`, turns against rest `[T, 3]`, the neutral face so turned."""
         to_canonical_here = fit_similarity(self.usual[STABLE], self.neutral[STABLE])
         seen = transform(to_canonical_here, np.asarray(points, np.float64))
         own = head_rotation(self.neutral[None])[0]
@@ -66,14 +89,7 @@ class DriverFace:
         rotation = Rotation.from_matrix(turned @ own.T).as_rotvec()
         none = np.zeros((len(seen), 2))
         rigid = move_head(np.broadcast_to(self.neutral, seen.shape), HeadPose(rotation, none), own)
-        aligned = transform(fit_similarity(seen[:, STABLE], rigid[:, STABLE]), seen)
-        displacement = (aligned - rigid) @ np.swapaxes(np.linalg.inv(turned[:, :2, :2]), 1, 2)
-        displacement[:, np.concatenate([RIGHT_EYE, LEFT_EYE])] = 0.0
-        shift = (seen[:, STABLE] - rigid[:, STABLE]).mean(1)
-        pose = HeadPose(_softly(rotation, LONGEST_TURN), _softly(shift, np.full(2, LONGEST_SHIFT)))
-        ratio = lid_gaps(aligned) / np.maximum(self.lids, 1e-6)
-        closure = np.clip((LIDS_OPEN - ratio) / (LIDS_OPEN - LIDS_SHUT), 0, 1)
-        return Motion(displacement.astype(np.float32), pose, closure.astype(np.float32))
+        return seen, turned, rotation, np.asarray(rigid)
 
     def laid_onto(self, points: FloatArray, photo: FloatArray) -> FloatArray:
         """The driver's own landmarks `[T, 68, 2]`, shape and all, moved and scaled once so that the usual face lies
@@ -123,6 +139,11 @@ def follow_motion(
     return right
 
 
-def _softly(values: FloatArray, longest: FloatArray) -> FloatArray:
-    """Values that grow ever more slowly towards `longest`; small ones stay as they are."""
+def _shift(seen: FloatArray, rigid: FloatArray) -> FloatArray:
+    """`[T, 2]` mean way of the stable points from the turned face to where they are seen."""
+    return np.asarray((seen[:, STABLE] - rigid[:, STABLE]).mean(1))
+
+
+def soften(values: FloatArray, longest: FloatArray) -> FloatArray:
+    """Values that grow ever more slowly towards `longest`, which they never pass; small ones stay as they are."""
     return np.asarray(longest * np.tanh(values / longest), np.float32)

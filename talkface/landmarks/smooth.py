@@ -26,3 +26,17 @@ def smooth_landmarks(points: FloatArray, lip_width: int = 3, face_width: int = 7
     result = hanning(points, face_width).copy()
     result[:, MOUTH] = hanning(points[:, MOUTH], lip_width)
     return np.asarray(result)
+
+
+def fill_unseen(points: FloatArray, seen: FloatArray) -> FloatArray:
+    """Frames without a face -> straight lines between their neighbours.
+
+    Args:
+        points: `[T, ...]`, anything where `seen` is false.
+        seen: `[T]` bool, true at least once.
+    """
+    time = np.arange(len(points))
+    flat = points.reshape(len(points), -1).copy()
+    for column in flat.T:
+        column[~seen] = np.interp(time[~seen], time[seen], column[seen])
+    return flat.reshape(points.shape)

@@ -1,0 +1,220 @@
+"""Rhythm of speech and past head pose -> the next frames of head pose, sampled block by block.
+
+After the head-motion learner of Chen et al. 2020 (6-d pose from audio and past pose, the next n frames at a time); what
+differs: the answer is a distribution (Bishop 1994, mixture density network) over the shapes that the next frames can
+take, so that a head moves on without being pulled to the mean, another seed moves it otherwise, and nothing tells the
+network what its own rounding errors would grow to: every pose it is fed back lies inside fixed limits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from talkface.types import FloatArray
+
+FPS = 25  # frames per second of every track and of the network
+POSE = 6  # pitch, yaw, roll, x, y, z, see `landmarks.driver.DriverFace.track`
+FEATURES = 3  # onset, activity, loudness, see `audio.rhythm.Rhythm`
+LIMIT = 4.0  # typical deviations that a pose which is fed back stays within
+DAMPING = 0.7  # of the velocity that a head is expected to keep from one frame to the next
+
+
+@dataclass(frozen=True)
+class HeadmotionConfig:
+    """Settings of the network."""
+
+    block: int = 8  # n, frames that are predicted at a time: 0.32 s
+    past: int = 16  # frames of pose that it sees behind it
+    before: int = 8  # frames of sound that it hears before the block
+    after: int = 8  # and behind it
+    hidden: int = 64
+    components: int = 20  # shapes that the block's 6 n numbers are made of
+    mixtures: int = 4
+    dropout: float = 0.1
+
+
+class Weights(Protocol):
+    """The part of a checkpoint that rebuilds the network."""
+
+    @property
+    def config(self) -> dict[str, Any]: ...
+    @property
+    def tensors(self) -> dict[str, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Distribution of the next block, a mixture of Gaussians over its shapes.
+
+    Attributes:
+        logits: `[..., K]`.
+        mean: `[..., K, P]`.
+        log_std: `[..., K, P]`.
+    """
+
+    logits: Tensor
+    mean: Tensor
+    log_std: Tensor
+
+    def log_density(self, shapes: Tensor) -> Tensor:
+        """`[..., P]` -> `[...]`, per shape."""
+        distance = (shapes.unsqueeze(-2) - self.mean) * torch.exp(-self.log_std)
+        each = -0.5 * distance.square() - self.log_std - 0.5 * float(np.log(2 * np.pi))
+        whole = torch.logsumexp(torch.log_softmax(self.logits, -1) + each.sum(-1), -1)
+        return whole / shapes.shape[-1]
+
+
+class Headmotion(nn.Module):
+    """Head pose in blocks of n frames: base of held velocity plus shapes whose sizes the network predicts."""
+
+    deviation: Tensor
+    shapes: Tensor
+    liveliness: Tensor
+
+    def __init__(self, config: HeadmotionConfig) -> None:
+        super().__init__()
+        self.config = config
+        heard = (config.before + config.block + config.after) * FEATURES
+        self.listen = nn.Sequential(nn.Linear(heard, config.hidden), nn.ReLU())
+        self.watch = nn.Sequential(nn.Linear(config.past * POSE + 1, config.hidden), nn.ReLU())
+        self.dropout = nn.Dropout(config.dropout)
+        self.recurrent = nn.GRUCell(2 * config.hidden, config.hidden)
+        self.head = nn.Sequential(nn.Linear(3 * config.hidden, config.hidden), nn.ReLU())
+        self.answer = nn.Linear(config.hidden, config.mixtures * (1 + 2 * config.components))
+        self.register_buffer("deviation", torch.ones(POSE))  # typical standard deviation of each number of a pose
+        self.register_buffer("shapes", torch.zeros(config.components, config.block * POSE))  # of one deviation each
+        self.register_buffer("liveliness", torch.zeros(3))  # 25th, 50th and 75th percentile of people's logarithms
+
+    def step(self, sound: Tensor, past: Tensor, lively: Tensor, state: Tensor | None) -> tuple[Answer, Tensor]:
+        """One block further.
+
+        Args:
+            sound: `[B, before + n + after, 3]` around the block.
+            past: `[B, past, 6]` poses before it, in deviations.
+            lively: `[B]` logarithm of how much this head moves over what is typical.
+            state: `[B, D]` carried, None at the start.
+        """
+        settings = self.config
+        last = past[:, -1:]
+        seen = torch.cat([(past[:, :-1] - last).flatten(1), last[:, 0], lively[:, None]], 1)
+        heard = torch.cat([self.listen(sound.flatten(1)), self.watch(seen)], 1)
+        state = self.recurrent(self.dropout(heard), state)
+        hidden = self.dropout(self.head(torch.cat([state, heard], 1)))
+        logits, mean, log_std = self.answer(hidden).split(
+            [settings.mixtures, *[settings.mixtures * settings.components] * 2], 1
+        )
+        shaped = (len(past), settings.mixtures, settings.components)
+        # a floor keeps a mixture from collapsing onto one clip, a ceiling keeps samples sane
+        return Answer(logits, mean.view(shaped), 2.5 * torch.tanh(log_std.view(shaped) / 2.5) - 0.7), state
+
+    def base(self, past: Tensor) -> Tensor:
+        """`[B, past, 6]` -> `[B, n, 6]`: where the head would go if it only lost speed."""
+        speed = (past[:, -1] - past[:, -2])[:, None]
+        powers = DAMPING ** torch.arange(1, self.config.block + 1, dtype=past.dtype, device=past.device)
+        return past[:, -1:] + speed * powers.cumsum(0)[None, :, None]
+
+    def encode(self, block: Tensor, past: Tensor) -> Tensor:
+        """`[B, n, 6]` poses and `[B, past, 6]` before them -> `[B, P]` sizes of the shapes that come closest."""
+        rest = (block - self.base(past)).flatten(1)
+        return rest @ self.shapes.T / self.shapes.square().sum(1).clamp(min=1e-12)
+
+    def decode(self, sizes: Tensor, past: Tensor) -> Tensor:
+        """`[B, P]` and `[B, past, 6]` -> `[B, n, 6]` poses in deviations, inside the limits."""
+        free = self.base(past) + (sizes @ self.shapes).view(len(sizes), self.config.block, POSE)
+        return LIMIT * torch.tanh(free / LIMIT)
+
+    def start(self, seed: int | None, lively: float | None = None) -> "HeadmotionStream":
+        """A head that looks as the photo does, about to move.
+
+        Args:
+            seed: of the samples and, where `lively` is not given, of how lively this head is, between the quarters of
+                people; None for no chance at all: the likeliest way, of a usual head.
+            lively: logarithm of how much it moves over what is typical.
+        """
+        return HeadmotionStream(self, seed, lively)
+
+    def predict(self, features: FloatArray, seed: int | None = 0, lively: float | None = None) -> FloatArray:
+        """`[T, 3]` onset, activity and loudness at 25 frames/s -> `[T, 6]` track, the first frame near zero."""
+        stream = self.start(seed, lively)
+        return np.concatenate([stream.push(features), stream.finish()])
+
+
+class HeadmotionStream:
+    """Features as they come -> poses as soon as the network has heard enough; state carried in between.
+
+    Parts of any length give the same poses as the whole, bit for bit.
+    """
+
+    def __init__(self, network: Headmotion, seed: int | None, lively: float | None) -> None:
+        self._network = network.eval()
+        self._rng = None if seed is None else np.random.default_rng([seed, 2])
+        low, middle, high = network.liveliness.tolist()
+        if lively is None:
+            lively = middle if self._rng is None else float(self._rng.uniform(low, high))
+        self._lively = torch.full((1,), lively)
+        self._past = torch.zeros(1, network.config.past, POSE)
+        self._state: Tensor | None = None
+        self._waiting = np.zeros((network.config.before, FEATURES), np.float32)
+        self._owed = 0  # frames that were heard of and not yet posed
+
+    def push(self, features: FloatArray) -> FloatArray:
+        """`[m, 3]` that follow the last ones -> `[k, 6]` poses that follow the last ones."""
+        self._waiting = np.concatenate([self._waiting, np.asarray(features, np.float32)])
+        self._owed += len(features)
+        config = self._network.config
+        window = config.before + config.block + config.after
+        made = [np.zeros((0, POSE), np.float32)]
+        while len(self._waiting) >= window:
+            made.append(self._next(self._waiting[:window]))
+            self._waiting = self._waiting[config.block :]
+        poses = np.concatenate(made)
+        self._owed -= len(poses)
+        return poses
+
+    def finish(self) -> FloatArray:
+        """The poses that are left, `[k, 6]`; silence follows the end."""
+        config = self._network.config
+        owed = self._owed
+        return self.push(np.zeros((config.block + config.after, FEATURES), np.float32))[:owed]
+
+    @torch.no_grad()
+    def _next(self, sound: FloatArray) -> FloatArray:
+        answer, self._state = self._network.step(
+            torch.from_numpy(sound[None].copy()), self._past, self._lively, self._state
+        )
+        if self._rng is None:
+            chosen, noise = int(answer.logits[0].argmax()), np.zeros(self._network.config.components)
+        else:
+            chance = functional.softmax(answer.logits[0].double(), 0).numpy()
+            chosen = int(np.searchsorted(chance.cumsum()[:-1], self._rng.random()))
+            noise = self._rng.standard_normal(self._network.config.components)
+        spread = torch.exp(answer.log_std[:, chosen]) * torch.from_numpy(noise.astype(np.float32))
+        block = self._network.decode(answer.mean[:, chosen] + spread, self._past)
+        self._past = torch.cat([self._past, block], 1)[:, -self._network.config.past :]
+        return (block[0] * self._network.deviation).numpy()
+
+
+def load_headmotion(checkpoint: Weights) -> Headmotion:
+    """Rebuild the network that a checkpoint of kind `headmotion` holds, on the CPU: it needs less than 1 ms a second.
+
+    Raises:
+        KeyError, TypeError, RuntimeError: config or weights of another version.
+    """
+    network = build_headmotion(checkpoint.config)
+    network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+    return network.eval()
+
+
+def build_headmotion(config: Mapping[str, Any]) -> Headmotion:
+    """A network with fresh weights from what `config_dict` gives."""
+    return Headmotion(HeadmotionConfig(**config))
+
+
+def config_dict(config: HeadmotionConfig) -> dict[str, Any]:
+    """Settings as a checkpoint keeps them."""
+    return asdict(config)
