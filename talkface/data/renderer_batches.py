@@ -1,21 +1,30 @@
-"""Prepared clips -> pairs of frames as mouth patches: what the renderer's network sees and should paint."""
+"""Prepared clips -> pairs or short runs of frames as patches: what the renderer's network sees and should paint."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
-import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-from talkface.landmarks.align import fit_similarity, invert, transform
-from talkface.landmarks.deform import FaceDeformer
-from talkface.landmarks.frames import eye_distance, mouth_frame
+from talkface.data.renderer_examples import (
+    Example,
+    PatchBatch,
+    PatchConfig,
+    draw_variation,
+    landmark_noise,
+    make_example,
+    stack_examples,
+    vary,
+    worsen,
+)
+from talkface.landmarks.align import fit_similarity, transform
+from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE, mouth_opening
-from talkface.landmarks.rasterize import mouth_sketch
+from talkface.landmarks.pose import head_rotation
 from talkface.types import FloatArray, Image
-from talkface.video.warp import look_up, resample
+
+POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
+DRAWS = 4  # of a pair, before one that is turned too far is taken
 
 
 class FaceClip(Protocol):
@@ -23,6 +32,11 @@ class FaceClip(Protocol):
 
     @property
     def speaker(self) -> str: ...
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; 0 for photos, which have no order."""
+        ...
 
     @property
     def landmarks(self) -> FloatArray:
@@ -34,45 +48,12 @@ class FaceClip(Protocol):
         ...
 
 
-POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
-DRAWS = 4  # of a pair, before one that is turned too far is taken
-
-
-@dataclass(frozen=True)
-class PatchConfig:
-    """How patches are cut and varied."""
-
-    size: int = 80  # side of the mouth patch in pixels
-    scale: float = 1.0  # side in outer-eye distances
-    pool: int = 6  # frames of a clip that a pair is picked from by their opening
-    jitter: float = 0.006  # noise of the target's landmarks, outer-eye distances: what a predictor gets wrong
-    degrade: float = 0.25  # share of examples at a lower resolution or with a worse JPEG
-
-
-@dataclass(frozen=True)
-class PatchBatch:
-    """Examples, uint8 except where said.
-
-    Attributes:
-        warped: `[B, K, 3, S, S]` each shot's photo warped to the target.
-        patches: `[B, K, 6, S, S]` each shot's own mouth patch and sketch.
-        sketch: `[B, 3, S, S]` target's sketch.
-        real: `[B, 3, S, S]` target's photo.
-        inner_mouth: `[B, 1, S, S]` softened area between the target's lips.
-    """
-
-    warped: Tensor
-    patches: Tensor
-    sketch: Tensor
-    real: Tensor
-    inner_mouth: Tensor
-
-
 class PairSampler:
     """Draws pairs of one clip's frames that differ: mostly a closed mouth to an open one, sometimes the other way.
 
     A speaker's chance grows with the square root of the frames at hand, so that one long corpus does not dominate and
-    one short clip is not learnt by heart.
+    one short clip is not learnt by heart. With `config.worst` the first photo is often the one whose pose is farthest
+    (Chen et al. 2020); with `config.ref_ids` the photos are always the same frames.
     """
 
     def __init__(self, clips: Sequence[FaceClip], config: PatchConfig) -> None:
@@ -85,31 +66,47 @@ class PairSampler:
         lengths = np.array([sum(len(self.frames[index]) for index in group) for group in self.by_speaker], np.float64)
         self.chances = np.sqrt(np.minimum(lengths, 4000)) if len(lengths) else lengths
         self.chances = self.chances / max(self.chances.sum(), 1e-9)
+        self._rotations = cache(lambda index: head_rotation(clips[index].landmarks[self.frames[index]]))
 
     def batch(self, size: int, shots: int, rng: np.random.Generator) -> PatchBatch:
         """`size` examples of `shots` photos each, varied in colour, sharpness, side and landmarks."""
-        return stack_examples([self.example(shots, rng) for _ in range(size)])
+        return self.sequences(size, shots, 1, rng)[0]
 
-    def example(self, shots: int, rng: np.random.Generator) -> "Example":
-        """One example, drawn and varied."""
+    def sequences(self, size: int, shots: int, length: int, rng: np.random.Generator) -> list[PatchBatch]:
+        """`length` batches that follow each other in time: `size` runs of frames, each with the same photos."""
+        runs = [self.examples(shots, length, rng) for _ in range(size)]
+        return [stack_examples([run[step] for run in runs]) for step in range(length)]
+
+    def examples(self, shots: int, length: int, rng: np.random.Generator) -> list[Example]:
+        """One run of frames, drawn and varied alike; of clips that have none, the same frame over and over."""
         group = self.by_speaker[rng.choice(len(self.by_speaker), p=self.chances)]
         index = group[rng.integers(len(group))]
         clip = self.clips[index]
+        worst = self.config.worst > 0 and rng.random() < self.config.worst
         for _ in range(DRAWS):
-            sources, target = self._pick(index, shots, rng)
-            if pose_error(clip.landmarks[sources[0]], clip.landmarks[target]) < POSE_ERROR:
+            sources, target = self._pick(index, shots, rng, worst)
+            if worst or pose_error(clip.landmarks[sources[0]], clip.landmarks[target]) < POSE_ERROR:
                 break
         photos = [clip.image(int(frame)) for frame in sources]
         if rng.random() < self.config.degrade:
-            photos = [_worsen(photo, rng) for photo in photos]
-        made = make_example(
-            photos, clip.landmarks[sources], clip.image(int(target)), clip.landmarks[target], self.config, rng
-        )
-        return vary(made, rng)
+            photos = [worsen(photo, rng) for photo in photos]
+        noise = landmark_noise(self.config.jitter, rng)
+        frames = [target] if length == 1 else self._run(index, target, sources, length, rng)
+        variation = draw_variation(rng)
+        made: list[Example] = []
+        for frame in frames:
+            before = made[-1].shown if made else None
+            points, picture = clip.landmarks[frame], clip.image(int(frame))
+            made.append(make_example(photos, clip.landmarks[sources], picture, points, self.config, noise, before))
+        return [vary(example, variation) for example in made]
 
-    def _pick(self, index: int, shots: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    def _pick(self, index: int, shots: int, rng: np.random.Generator, worst: bool = False) -> tuple[np.ndarray, int]:
         """Frames of the photos and of the target."""
         kept, openings = self.frames[index], self.openings[index]
+        given = np.flatnonzero(np.isin(kept, self.config.ref_ids))
+        if 0 < len(given) < len(kept):
+            target = int(rng.choice(np.setdiff1d(np.arange(len(kept)), given)))
+            return kept[np.resize(given, shots)], int(kept[target])
         pool = rng.choice(len(kept), size=min(max(self.config.pool, shots + 1), len(kept)), replace=False)
         pool = pool[np.argsort(openings[pool], kind="stable")]
         draw = rng.random()
@@ -122,96 +119,25 @@ class PairSampler:
         else:
             pool = rng.permutation(pool)
             target, rest = pool[-1], pool[:-1]
+        if worst:
+            turns = pose_distance(self._rotations(index)[rest], self._rotations(index)[target])
+            rest = np.roll(rest, -int(turns.argmax()))
         sources = np.resize(rest[:1] if shots == 1 else np.concatenate([rest[:1], rng.permutation(rest[1:])]), shots)
         return kept[sources], int(kept[target])
 
-
-@dataclass(frozen=True)
-class Example:
-    """One example of a batch as images `[S, S, C]`; `shots` is K long."""
-
-    warped: list[Image]
-    photos: list[Image]
-    photo_sketches: list[Image]
-    sketch: Image
-    real: Image
-    inner_mouth: Image
-
-
-def make_example(
-    photos: Sequence[Image],
-    photo_landmarks: FloatArray,
-    target: Image,
-    target_landmarks: FloatArray,
-    config: PatchConfig,
-    rng: np.random.Generator | None = None,
-) -> Example:
-    """Cut one example; without `rng` nothing is varied.
-
-    Args:
-        photo_landmarks: `[K, 68, 2]`.
-        target_landmarks: `[68, 2]`; with `rng` the network sees them with `config.jitter`.
-    """
-    size = config.size
-    shown: FloatArray = np.asarray(target_landmarks, np.float64)
-    inner = mouth_sketch(shown, mouth_frame(shown, size, config.scale), size)[..., :1]
-    if rng is not None:
-        shown = _jittered(shown, config.jitter, rng)
-    to_patch = mouth_frame(shown, size, config.scale)
-    to_frame = invert(to_patch)
-    warped, own, sketches = [], [], []
-    for photo, points in zip(photos, photo_landmarks, strict=True):
-        offsets = FaceDeformer(points).toward(shown).offsets(to_frame, (size, size), rigid=True)
-        warped.append(look_up(photo, offsets, to_frame))
-        own_frame = mouth_frame(points, size, config.scale)
-        own.append(resample(photo, own_frame, size))
-        sketches.append(mouth_sketch(points, own_frame, size))
-    soft = cv2.GaussianBlur(cv2.dilate(inner, np.ones((3, 3), np.uint8)), (0, 0), 1.5)
-    inner = np.asarray(soft, np.uint8)[..., None]
-    return Example(warped, own, sketches, mouth_sketch(shown, to_patch, size), resample(target, to_patch, size), inner)
-
-
-def vary(example: Example, rng: np.random.Generator) -> Example:
-    """Same example in other light, colour and sharpness, maybe mirrored; photos and target change alike."""
-    table = _colour_table(rng)
-    saturation = 0.0 if rng.random() < 0.06 else rng.uniform(0.6, 1.3)
-    blur = rng.uniform(0.45, 0.95) if rng.random() < 0.2 else None
-    mirrored = rng.random() < 0.5
-
-    def picture(image: Image) -> Image:
-        if blur is not None:
-            small = cv2.resize(image, None, fx=blur, fy=blur, interpolation=cv2.INTER_AREA)
-            image = np.asarray(cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
-        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        return side(np.asarray(cv2.LUT(cv2.addWeighted(image, saturation, grey, 1 - saturation, 0), table), np.uint8))
-
-    def side(image: Image) -> Image:
-        return np.ascontiguousarray(image[:, ::-1]) if mirrored else image
-
-    return Example(
-        [picture(image) for image in example.warped],
-        [picture(image) for image in example.photos],
-        [side(image) for image in example.photo_sketches],
-        side(example.sketch),
-        picture(example.real),
-        side(example.inner_mouth),
-    )
-
-
-def stack_examples(examples: Sequence[Example]) -> PatchBatch:
-    """Batch of examples with the same number of shots."""
-
-    def channels_first(images: Sequence[Image]) -> np.ndarray:
-        return np.stack(images).transpose(0, 3, 1, 2)
-
-    own = [np.concatenate([channels_first(item.photos), channels_first(item.photo_sketches)], 1) for item in examples]
-    return PatchBatch(
-        torch.from_numpy(np.stack([channels_first(item.warped) for item in examples])),
-        torch.from_numpy(np.stack(own)),
-        torch.from_numpy(np.ascontiguousarray(channels_first([item.sketch for item in examples]))),
-        torch.from_numpy(np.ascontiguousarray(channels_first([item.real for item in examples]))),
-        torch.from_numpy(np.ascontiguousarray(channels_first([item.inner_mouth for item in examples]))),
-    )
+    def _run(self, index: int, target: int, sources: np.ndarray, length: int, rng: np.random.Generator) -> list[int]:
+        """`length` frames that follow each other, the target among them and no photo."""
+        seen = np.isfinite(self.clips[index].landmarks).all((1, 2))
+        seen[sources] = False
+        starts = [
+            start
+            for start in range(max(target - length + 1, 0), min(target, len(seen) - length) + 1)
+            if seen[start : start + length].all()
+        ]
+        if self.clips[index].fps <= 0 or not starts:
+            return [target] * length
+        start = starts[rng.integers(len(starts))]
+        return list(range(start, start + length))
 
 
 def pose_error(photo: FloatArray, target: FloatArray) -> float:
@@ -220,24 +146,7 @@ def pose_error(photo: FloatArray, target: FloatArray) -> float:
     return float(np.linalg.norm(left, axis=1).mean()) / eye_distance(photo)
 
 
-def _jittered(points: FloatArray, amount: float, rng: np.random.Generator) -> FloatArray:
-    """Noise per point, and the lower lip moved as one: a predictor errs in the opening more than in single points."""
-    unit = eye_distance(points)
-    noise = rng.normal(0, amount, points.shape)
-    noise[[*range(55, 60), 65, 66, 67]] += rng.normal(0, 1.5 * amount, 2)
-    noise[:48] *= 0.5
-    return points + unit * noise
-
-
-def _colour_table(rng: np.random.Generator) -> Image:
-    """`[1, 256, 3]` look-up table: gamma, gain, and a tint per channel."""
-    level = np.arange(256) / 255
-    curve = level ** np.exp(rng.normal(0, 0.2))
-    gains = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.06, 3))
-    return np.clip(255 * curve[:, None] * gains + rng.normal(0, 4), 0, 255).astype(np.uint8)[None]
-
-
-def _worsen(photo: Image, rng: np.random.Generator) -> Image:
-    """Photo through a coarse JPEG; the target keeps its own quality."""
-    _, coded = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 85))])
-    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+def pose_distance(rotations: FloatArray, target: FloatArray) -> FloatArray:
+    """Angle in radians between each of `[N, 3, 3]` rotations and `target` `[3, 3]`."""
+    cosine = 0.5 * ((rotations * target).sum((1, 2)) - 1)
+    return np.arccos(np.clip(cosine, -1, 1))

@@ -24,7 +24,7 @@ from talkface.training.fewshot_config import FewshotTraining
 from talkface.training.loop import Ema, fit, make_accelerator, step_generator
 from talkface.training.memory import told_how_to_save_memory
 from talkface.training.processes import average_gradients
-from talkface.training.renderer import held_out_speakers
+from talkface.training.renderer_scores import held_out_speakers
 from talkface.training.run_folder import check_resumable
 from talkface.types import Image
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from talkface.data.renderer_batches import PairSampler, PatchConfig, make_example, pose_error, stack_examples
+from talkface.data.renderer_batches import PairSampler, pose_error
+from talkface.data.renderer_examples import PatchConfig, make_example, stack_examples
 from talkface.landmarks.layout import OUTER_LIP, mouth_opening
 from talkface.landmarks.mean_face import MEAN_FACE
 
@@ -19,6 +20,7 @@ class DrawnClip:
 
     speaker: str
     landmarks: np.ndarray
+    fps: float = 25.0
 
     def image(self, index: int) -> np.ndarray:
         picture = np.full((256, 256, 3), (200, 160, 140), np.uint8)

@@ -11,14 +11,9 @@ from talkface.checkpoints.format import load_checkpoint
 from talkface.config import RunConfig
 from talkface.errors import DatasetError
 from talkface.models.hybrid import Hybrid, HybridConfig
-from talkface.training.renderer import (
-    RendererConfig,
-    RendererDataConfig,
-    RendererJob,
-    RendererLossConfig,
-    split_speakers,
-    train_renderer,
-)
+from talkface.training.renderer import RendererJob, train_renderer
+from talkface.training.renderer_config import RendererConfig, RendererDataConfig, RendererLossConfig
+from talkface.training.renderer_scores import split_speakers
 from tests.data.test_renderer_batches import drawn_clip
 
 CLIPS = [drawn_clip("a"), drawn_clip("b"), drawn_clip("c")]
