@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from talkface.evaluation.clips import HeldOutClip, RealClip, load_real_clip, track_video
-from talkface.evaluation.image import polygon_l1, square_crop, ssim
+from talkface.evaluation.image import FACE_SIZE, face_map, polygon_l1, ssim
 from talkface.evaluation.landmark import best_lag, opening_series, pearson, std_ratio
 from talkface.evaluation.report import (
     Bar,
@@ -26,14 +26,12 @@ from talkface.evaluation.report import (
     score,
 )
 from talkface.landmarks.detect import Detector
-from talkface.landmarks.face import box_of_landmarks
+from talkface.landmarks.face import cut_patch
 from talkface.landmarks.layout import INNER_LIP
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
 from talkface.video.read import read_frames
 
 MAX_LAG = 2  # frames at 25 fps, to either side
-CROP_SIDE = 1.9  # of the face crop for SSIM, in dlib boxes
-CROP_SIZE = 256  # pixels
 REAL, STILL = "real", "photo only"
 SEED = 20  # of the bootstrap
 
@@ -165,9 +163,7 @@ def _clip_score(system: str, real: RealClip, made: FloatArray, open_frames: Sequ
 
 
 def _face_crop(image: Image, landmarks: FloatArray) -> Image:
-    left, top, right, bottom = box_of_landmarks(landmarks)[0]
-    centre = np.array([(left + right) / 2, (top + bottom) / 2])
-    return square_crop(image, centre, CROP_SIDE * (right - left), CROP_SIZE)
+    return cut_patch(image, face_map(landmarks), FACE_SIZE)
 
 
 def _mean(values: Sequence[float]) -> float:

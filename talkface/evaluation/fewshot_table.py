@@ -7,7 +7,7 @@ network frames a face. Evaluation paints nothing itself: the command line hands 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from talkface.landmarks.detect import Detector
 from talkface.landmarks.face import box_of_landmarks
 from talkface.types import FloatArray, Image, Shot
 from talkface.video.warp import resample
+
+ClipT = TypeVar("ClipT", bound=FaceClip)
 
 JUDGED_SIZE = 256  # pixels: every picture, whatever its network's size, is judged at this one
 SEED = 20  # of the bootstrap
@@ -100,27 +102,49 @@ def choose_people(
         most: people at most, spread over the list.
         left_out: names of people who were in training all the same.
     """
-    longest: dict[str, tuple[FaceClip, np.ndarray]] = {}
+    chosen = longest_clips(clips, shots + targets, most, left_out)
+    return [_person(clip, found, shots, targets) for clip, found in chosen]
+
+
+def longest_clips(
+    clips: Iterable[ClipT], frames: int, most: int, left_out: Sequence[str] = ()
+) -> list[tuple[ClipT, np.ndarray]]:
+    """Of each person the clip with the most faces, and the indices of the frames that show one, by the person's name.
+
+    Args:
+        clips: of the test split.
+        frames: with a face that a clip must have.
+        most: people at most, spread over the list.
+        left_out: names of people who were in training all the same.
+    """
+    longest: dict[str, tuple[ClipT, np.ndarray]] = {}
     for clip in clips:
         found = np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2)))
-        if clip.speaker in left_out or len(found) < shots + targets:
+        if clip.speaker in left_out or len(found) < frames:
             continue
         if clip.speaker not in longest or len(found) > len(longest[clip.speaker][1]):
             longest[clip.speaker] = (clip, found)
     names = sorted(longest)
-    kept = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int))]
-    return [_person(name, *longest[name], shots, targets) for name in kept] if names else []
+    places = np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int))
+    return [longest[names[place]] for place in places]
 
 
-def _person(name: str, clip: FaceClip, found: np.ndarray, shots: int, targets: int) -> UnseenPerson:
+def halves(found: np.ndarray, shots: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames that shots come from and later ones that targets come from; none is in both, each has enough."""
     share = max(shots, min(len(found) - targets, len(found) // 2))
-    parts = (_spread(found[:share], shots), _spread(found[share:], targets))
+    return found[:share], found[share:]
+
+
+def _person(clip: FaceClip, found: np.ndarray, shots: int, targets: int) -> UnseenPerson:
+    first, second = halves(found, shots, targets)
+    parts = (spread(first, shots), spread(second, targets))
     seen, driven = (tuple(Shot(clip.image(int(i)), clip.landmarks[i]) for i in part) for part in parts)
-    return UnseenPerson(name, seen, driven)
+    return UnseenPerson(clip.speaker, seen, driven)
 
 
-def _spread(frames: np.ndarray, count: int) -> np.ndarray:
-    return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
+def spread(frames: np.ndarray, count: int) -> np.ndarray:
+    """`count` of the frames, evenly over the list, first and last among them."""
+    return np.asarray(frames[np.linspace(0, len(frames) - 1, count).round().astype(int)])
 
 
 def score_people(

@@ -4,11 +4,13 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from talkface.landmarks.face import cut_patch
+from talkface.landmarks.face import box_of_landmarks
 from talkface.types import FloatArray, Image
 
 SSIM_SIGMA = 1.5  # pixels; with the radius of 5 this is the 11x11 Gaussian window of Wang et al. 2004
 SSIM_RADIUS = 5
+FACE_SIDE = 1.9  # of the face crop, in dlib boxes
+FACE_SIZE = 256  # pixels
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -109,11 +111,16 @@ def masked_difference(made: Image, real: Image, mask: FloatArray) -> float:
     return float(np.abs(made[mask].astype(np.float64) - real[mask].astype(np.float64)).mean())
 
 
-def square_crop(image: Image, centre: FloatArray, side: float, size: int = 256) -> Image:
-    """Square of `side` pixels around `centre`, resampled to `size` x `size`; outside the image the border repeats."""
+def square_map(centre: FloatArray, side: float, size: int) -> FloatArray:
+    """`[2, 3]` from pixels of an image to `size` x `size` pixels of the square of `side` pixels around `centre`."""
     scale = size / side
-    matrix = np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
-    return cut_patch(image, matrix, size)
+    return np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
+
+
+def face_map(landmarks: FloatArray) -> FloatArray:
+    """`[2, 3]` to the crop in which the tables compare a face: `FACE_SIZE` pixels for `FACE_SIDE` dlib boxes."""
+    left, top, right, bottom = box_of_landmarks(landmarks)[0]
+    return square_map(np.array([(left + right) / 2, (top + bottom) / 2]), FACE_SIDE * (right - left), FACE_SIZE)
 
 
 def _blur(values: FloatArray) -> FloatArray:

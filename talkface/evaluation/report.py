@@ -1,9 +1,11 @@
 """Scores -> a table for the terminal, and JSON lines for programs."""
 
+import csv
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -164,6 +166,17 @@ def to_table(title: str, measures: Sequence[Measure]) -> Table:
     return table
 
 
+def systems_table(title: str, measures: Sequence[Measure]) -> Table:
+    """Rich table turned the other way: systems down, measures across, for more systems than fit beside each other."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column("renderer", overflow="fold", ratio=1)
+    for measure in measures:
+        table.add_column(f"{measure.label}\n[dim]{measure.unit}[/dim]", justify="right")
+    for system in dict.fromkeys(system for measure in measures for system in measure.scores):
+        table.add_row(system, *(cell(measure.scores.get(system), with_interval=True) for measure in measures))
+    return table
+
+
 def to_json_lines(measures: Sequence[Measure]) -> str:
     """One JSON object per measure, newline-terminated; values that could not be measured are null."""
     lines = []
@@ -207,3 +220,18 @@ def _number(value: float) -> str:
 def plain(value: float) -> float | None:
     """A number that JSON can hold; None for one that could not be measured or is infinite."""
     return round(value, 6) if math.isfinite(value) else None
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows with the columns of the first one; the file is complete or not there."""
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    partial.replace(path)
+
+
+def blank(value: object) -> object:
+    """A cell of a CSV: empty for a number that could not be measured or is infinite."""
+    return value if not isinstance(value, float) else "" if plain(value) is None else plain(value)

@@ -88,7 +88,7 @@ class SpokenClips(Sequence[SpokenClip]):
         self._dataset = ClipDataset(shards, split)
         metas = self._dataset.metas
         for name in (*speakers, *left_out):
-            _check_speaker(name, {meta["speaker"] for meta in metas}, shards)
+            check_speaker(name, {meta["speaker"] for meta in metas}, shards)
         wanted = [
             index
             for index, meta in enumerate(metas)
@@ -137,7 +137,8 @@ class SpokenClips(Sequence[SpokenClip]):
         return Waveform(np.resize(audio, len(own)))
 
 
-def _check_speaker(name: str, known: set[str], shards: Path) -> None:
+def check_speaker(name: str, known: set[str], shards: Path) -> None:
+    """Raise `DatasetError` for a name that is not among the speakers of some shards."""
     if name not in known:
         near = difflib.get_close_matches(name, sorted(known), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known)[:5])}..."

@@ -1,7 +1,5 @@
 """Scores of a speech network -> rows over all speakers and for each speaker, with intervals, as table and CSV."""
 
-import csv
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +8,18 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from talkface.evaluation.report import Measure, Score, Statistic, average_by_person, mean, median, ratio_score, score
+from talkface.evaluation.report import (
+    Measure,
+    Score,
+    Statistic,
+    average_by_person,
+    blank,
+    mean,
+    median,
+    ratio_score,
+    score,
+    write_csv,
+)
 from talkface.evaluation.speech_scores import MAX_LAG, OTHER, STATIC, MotionScore
 
 SEED = 30  # of the bootstrap
@@ -94,8 +103,8 @@ def _short(one: Score, *, with_interval: bool) -> str:
 
 def write_clip_csv(path: Path, scores: Iterable[MotionScore]) -> None:
     """One row per clip and system; what could not be measured is empty."""
-    rows = [{name: _blank(value) for name, value in asdict(one).items()} for one in scores]
-    _write_csv(path, rows)
+    rows = [{name: blank(value) for name, value in asdict(one).items()} for one in scores]
+    write_csv(path, rows)
 
 
 def write_speaker_csv(path: Path, scores: Sequence[MotionScore]) -> None:
@@ -108,7 +117,7 @@ def write_speaker_csv(path: Path, scores: Sequence[MotionScore]) -> None:
             for quantity in QUANTITIES:
                 row |= _columns(quantity.name, _of(mine, system, quantity.name))
             rows.append(row | _columns(RATIO, _ratio(mine, system)))
-    _write_csv(path, rows)
+    write_csv(path, rows)
 
 
 def speaker_scores(scores: Sequence[MotionScore], system: str, quantity: str) -> dict[str, Score]:
@@ -149,19 +158,4 @@ def _ratio(scores: Sequence[MotionScore], system: str) -> Score:
 
 
 def _columns(name: str, one: Score) -> dict[str, object]:
-    return {name: _blank(one.value), f"{name}_low": _blank(one.low), f"{name}_high": _blank(one.high)}
-
-
-def _blank(value: object) -> object:
-    if not isinstance(value, float):
-        return value
-    return round(value, 6) if math.isfinite(value) else ""
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)
+    return {name: blank(one.value), f"{name}_low": blank(one.low), f"{name}_high": blank(one.high)}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from talkface.evaluation.image import away_from_face, luma, masked_difference, polygon_l1, psnr, square_crop, ssim
+from talkface.evaluation.image import away_from_face, luma, masked_difference, polygon_l1, psnr, square_map, ssim
+from talkface.landmarks.face import cut_patch
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,6 @@ def test_masked_difference_by_hand():
     assert masked_difference(made, real, ~mask & False) != masked_difference(made, real, ~mask & False)  # NaN
 
 
-def test_square_crop_of_the_whole_image_is_the_image():
+def test_square_of_the_whole_image_is_the_image():
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(square_crop(image, np.array([32.0, 32.0]), 64, 64), image)
+    np.testing.assert_array_equal(cut_patch(image, square_map(np.array([32.0, 32.0]), 64, 64), 64), image)
