@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import Delaunay
 
 from talkface.landmarks.layout import JAW, NUM_LANDMARKS
-from talkface.landmarks.pose import head_camera, mean_face_3d
+from talkface.landmarks.pose import mean_face_3d, square_camera
 from talkface.landmarks.upper_face import UPPER_SHARE
 from talkface.types import FloatArray
 
@@ -37,7 +37,7 @@ class FaceMesh:
 
     def __init__(self, landmarks: FloatArray) -> None:
         """Take the photo's `[68, 2]` pixel landmarks."""
-        camera = _square_camera(np.asarray(landmarks, np.float64))
+        camera = square_camera(np.asarray(landmarks, np.float64))
         depth = mean_face_3d() @ camera[2, :3]
         seen = np.column_stack([np.asarray(landmarks, np.float64), depth])
         self.head = complete((seen - camera[:, 3]) @ np.linalg.inv(camera[:, :3]).T)
@@ -50,7 +50,7 @@ class FaceMesh:
         Returns:
             `[V, 3]` pixels of the target, and depth in the same unit, larger towards the viewer.
         """
-        return self._seen_by(_square_camera(np.asarray(target, np.float64)))
+        return self._seen_by(square_camera(np.asarray(target, np.float64)))
 
     def _seen_by(self, camera: FloatArray) -> FloatArray:
         return np.asarray(self.head @ camera[:, :3].T + camera[:, 3])
@@ -77,11 +77,3 @@ def face_triangles() -> npt.NDArray[np.int32]:
     triangles[turned] = triangles[turned, ::-1]
     triangles.setflags(write=False)
     return triangles
-
-
-def _square_camera(landmarks: FloatArray) -> FloatArray:
-    """`[3, 4]`: `head_camera` with a third row that gives depth in the unit of the first two."""
-    camera = head_camera(landmarks)
-    scale = float(np.linalg.norm(camera[0, :3]))
-    toward = np.cross(camera[0, :3], camera[1, :3]) / max(scale, 1e-9)
-    return np.vstack([camera, [*toward, 0.0]])

@@ -58,6 +58,32 @@ def head_camera(points: FloatArray) -> FloatArray:
     return np.hstack([linear, (seen.mean(0) - linear @ model.mean(0))[:, None]])
 
 
+def square_camera(points: FloatArray) -> FloatArray:
+    """`[3, 4]`: `head_camera` of `[68, 2]` points with a third row, which gives depth in the unit of the first two."""
+    camera = head_camera(points)
+    scale = float(np.linalg.norm(camera[0, :3]))
+    toward = np.cross(camera[0, :3], camera[1, :3]) / max(scale, 1e-9)
+    return np.vstack([camera, [*toward, 0.0]])
+
+
+def with_depth(points: FloatArray) -> FloatArray:
+    """`[T, 68, 2]` landmarks -> `[T, 68, 3]` with the mean face's depth as their head is turned, in the same unit.
+
+    Depth is towards the viewer and 0 for a frontal face's outer eye corners.
+    """
+    cameras = np.stack([square_camera(frame) for frame in points])
+    return np.concatenate([np.asarray(points, np.float64), (mean_face_3d() @ cameras[:, 2, :3].T).T[..., None]], -1)
+
+
+def upright_face(points: FloatArray) -> FloatArray:
+    """`[68, 3]` mean face that looks ahead, in the usual size and place of a clip's `[T, 68, 2]` landmarks."""
+    cameras = np.stack([head_camera(frame) for frame in points])
+    scale = float(np.median(np.linalg.norm(cameras[:, 0, :3], axis=1)))
+    place = np.median(points[:, _POSE_POINTS].mean(1), 0)
+    face = mean_face_3d()
+    return np.asarray(scale * face + [*(place - scale * face[_POSE_POINTS, :2].mean(0)), 0.0])
+
+
 def project(camera: FloatArray, places: FloatArray) -> FloatArray:
     """`[N, 2]` where `camera` `[2, 4]` sees `[N, 3]` places in mean-face coordinates."""
     return np.asarray(places @ camera[:, :3].T + camera[:, 3])

@@ -7,7 +7,7 @@ from talkface.video.container import is_still, open_container, picture_stream
 from talkface.video.photo import is_photo
 
 MARK = "Synthetic video made with talkface"
-"""Opening words of the `comment` tag of every video this package writes."""
+"""Opening words of the `comment` tag of every synthetic video this package writes."""
 
 
 def mark_comment(details: str = "") -> str:

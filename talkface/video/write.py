@@ -59,6 +59,7 @@ class VideoWriter:
         comment: str = "",
         force: bool = False,
         threads: int = 0,
+        synthetic: bool = True,
     ) -> None:
         """Check everything that can be checked before the first frame is made.
 
@@ -69,6 +70,7 @@ class VideoWriter:
             speech: sound track; None leaves the video silent.
             comment: what made the video, for the tag that says it is synthetic.
             force: replace a file that is there.
+            synthetic: False for footage that is only cut out and stored again, which must not bear the mark.
             threads: of the encoder, 0 as many as the machine suggests. The bytes depend on their number.
 
         Raises:
@@ -80,7 +82,7 @@ class VideoWriter:
         self.fps = Fraction(fps)
         self.frames_written = 0
         self._speech = speech
-        self._comment = mark_comment(comment)
+        self._comment = mark_comment(comment) if synthetic else comment
         self._threads = threads
         check_output(self.path, force=force)
         if speech is not None and speech.path is not None and self.path.exists() and speech.path.samefile(self.path):

@@ -12,6 +12,8 @@ from talkface.landmarks.pose import (
     pose_distance,
     reference_frames,
     repose,
+    upright_face,
+    with_depth,
 )
 from talkface.types import HeadPose
 
@@ -106,3 +108,16 @@ def test_the_frame_that_looks_ahead_and_the_nearest_and_worst_references():
     assert reference_frames(turns, turns[1], 2).tolist() == [1, 0]
     assert reference_frames(turns, turns[1], 2, worst=True).tolist() == [2, 3]
     assert len(reference_frames(turns, turns[1], 9)) == 4
+
+
+def test_depth_is_that_of_the_turned_mean_face_in_the_landmarks_own_unit():
+    turn = Rotation.from_rotvec([0.2, -0.5, 0.1])
+    truth = 70 * turn.apply(mean_face_3d()) + [120, 90, 0]
+    found = with_depth(truth[None, :, :2])
+    np.testing.assert_allclose(found[0], truth, atol=1e-6)
+
+
+def test_the_upright_face_has_a_clips_usual_size_and_place():
+    seen = np.stack([70 * Rotation.from_rotvec([0, turn, 0]).apply(mean_face_3d())[:, :2] for turn in (-0.3, 0, 0.3)])
+    found = upright_face(seen + [120, 90])
+    np.testing.assert_allclose(found, 70 * mean_face_3d() + [120, 90, 0], atol=0.5)

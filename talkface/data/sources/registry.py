@@ -11,13 +11,14 @@ from talkface.data.sources.cremad import CREMAD
 from talkface.data.sources.grid import GRID
 from talkface.data.sources.lrs3 import LRS3
 from talkface.data.sources.lrw import LRW
+from talkface.data.sources.rhythmic import RHYTHMIC
 from talkface.data.sources.tree import Corpus, folders
 from talkface.data.sources.voxceleb1 import VOXCELEB1
 from talkface.data.sources.voxceleb2 import VOXCELEB2
 from talkface.errors import DatasetError
 from talkface.types import Clip
 
-CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, VOXCELEB1, VOXCELEB2)}
+CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, VOXCELEB1, VOXCELEB2, RHYTHMIC)}
 IMPORTS: dict[str, Corpus] = {c.name: c for c in (ATVGNET, LSTM_HDF5)}
 """Landmarks that earlier systems left; they can look like anything, so no root is taken for one of them."""
 
