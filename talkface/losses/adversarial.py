@@ -1,5 +1,6 @@
-"""Discriminator scores and features -> hinge terms and feature matching."""
+"""Discriminator scores and features -> hinge and cross entropy terms, and feature matching."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -12,6 +13,20 @@ def hinge_discriminator(fake_score: Tensor, real_score: Tensor) -> Tensor:
 def hinge_generator(fake_score: Tensor) -> Tensor:
     """-D(fake) (FSTH, equation 4, first term)."""
     return -fake_score.mean()
+
+
+def bce_discriminator(fake_logit: Tensor, real_logit: Tensor) -> Tensor:
+    """Binary cross entropy of fakes to 0 and reals to 1 (Goodfellow et al. 2014, equation 1)."""
+    fake, real = fake_logit.float(), real_logit.float()
+    return F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake)) + F.binary_cross_entropy_with_logits(
+        real, torch.ones_like(real)
+    )
+
+
+def bce_generator(fake_logit: Tensor) -> Tensor:
+    """Binary cross entropy of fakes to 1, which does not fade where they are seen through."""
+    fake = fake_logit.float()
+    return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
 def feature_matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from talkface.landmarks.layout import LOWER_INNER_LIP, MOUTH, UPPER_INNER_LIP
 from talkface.types import FloatArray
+
+MOUTH_WEIGHTINGS = ("published", "coded")
+MOUTH_HEIGHT_WEIGHT = 100.0  # ATVGnet's weight of the height of a mouth point, beside 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,23 @@ def closing_l1(predicted: Tensor, real: Tensor, weight: Tensor) -> Tensor:
     emphasis = 1 / (4 * lip_opening(real).abs() + 0.1)
     error = (predicted - real)[..., MOUTH, :].abs().mean((-2, -1))
     return _mean(error * emphasis, weight)
+
+
+def mouth_weighted_mse(predicted: Tensor, real: Tensor, weighting: str = "published") -> Tensor:
+    """Mean squared error of landmarks whose mouth points' heights count more (ATVGnet, Chen et al. 2019).
+
+    Args:
+        predicted: `[..., 68, 2]`.
+        real: the same.
+        weighting: `published` gives the squared error of a mouth point's height the weight 100; `coded`, as in the
+            authors' code, weights the error inside the square, which makes 10,000 of it.
+    """
+    assert weighting in MOUTH_WEIGHTINGS, weighting
+    weight = torch.ones_like(real, dtype=torch.float32)
+    weight[..., MOUTH, 1] = MOUTH_HEIGHT_WEIGHT
+    if weighting == "coded":
+        weight = weight.square()
+    return (weight * (predicted.float() - real.float()).square()).mean()
 
 
 def landmark_terms(

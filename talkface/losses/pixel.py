@@ -22,6 +22,17 @@ def dynamic_weights(inner_mouth: Tensor, mask: Tensor, inner_gain: float) -> Ten
     return 0.5 + mask.detach() + inner_gain * inner_mouth
 
 
+def dynamic_l1(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+    """ATVGnet's dynamic pixel-wise loss: mean absolute difference times `weights` of `dynamic_weights`, as they are.
+
+    Args:
+        painted: `[..., 3, H, W]`.
+        real: the same.
+        weights: `[..., 1, H, W]`.
+    """
+    return ((painted - real).abs() * weights).mean()
+
+
 def edge_l1(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
     """L1 of the differences between neighbouring pixels, across and down: sharp where the real one is sharp."""
     across = weighted_l1(painted.diff(dim=3), real.diff(dim=3), weights[..., 1:])

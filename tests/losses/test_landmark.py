@@ -10,6 +10,7 @@ from talkface.losses.landmark import (
     closing_l1,
     landmark_terms,
     lip_opening,
+    mouth_weighted_mse,
     opening_correlation,
     pearson,
     pearson_at_lag,
@@ -76,3 +77,17 @@ def test_positive_lag_means_that_the_picture_follows() -> None:
     assert pearson_at_lag(sound, picture, 2) == pytest.approx(1, abs=1e-6)
     assert abs(pearson_at_lag(sound, picture, 0)) < 0.5
     assert pearson(np.ones(5), sound[:5]) == 0
+
+
+@pytest.mark.parametrize(("weighting", "mouth_height"), [("published", 100.0), ("coded", 10_000.0)])
+def test_mouth_weights_as_published_and_as_coded(weighting: str, mouth_height: float) -> None:
+    real = torch.zeros(2, 68, 2)
+    for index, axis, weight in ((66, 1, mouth_height), (48, 1, mouth_height), (66, 0, 1.0), (47, 1, 1.0), (8, 1, 1.0)):
+        predicted = real.clone()
+        predicted[0, index, axis] = 0.5
+        assert mouth_weighted_mse(predicted, real, weighting).item() == pytest.approx(weight * 0.25 / (2 * 136))
+
+
+def test_the_published_mouth_weight_is_the_default() -> None:
+    real = torch.rand(3, 68, 2)
+    assert torch.equal(mouth_weighted_mse(real, real + 0.1), mouth_weighted_mse(real, real + 0.1, "published"))
