@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -145,16 +145,19 @@ class ShotSampler:
         return tuple(np.ascontiguousarray(part.transpose(0, 3, 1, 2)) for part in (images, sketches))  # type: ignore[return-value]
 
 
-class Ahead:
+Batch = TypeVar("Batch")
+
+
+class Ahead(Generic[Batch]):
     """Batches by step, made ahead by threads; each is a function of its step, so their order changes nothing."""
 
-    def __init__(self, make: Callable[[int], FewshotBatch], workers: int) -> None:
+    def __init__(self, make: Callable[[int], Batch], workers: int) -> None:
         """Hold `make`; with 0 `workers` batches are made when asked for."""
         self._make = make
         self._pool = ThreadPoolExecutor(workers) if workers else None
-        self._coming: dict[int, Future[FewshotBatch]] = {}
+        self._coming: dict[int, Future[Batch]] = {}
 
-    def get(self, step: int) -> FewshotBatch:
+    def get(self, step: int) -> Batch:
         """Batch of `step`."""
         if self._pool is None:
             return self._make(step)

@@ -15,15 +15,13 @@ from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
 from talkface.data.fewshot_batches import Ahead, Chosen, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
 from talkface.data.renderer_batches import FaceClip
-from talkface.errors import TalkfaceError
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.losses.matching import embedding_match
 from talkface.models.video_table import VideoTable
 from talkface.training.content import ContentLoss
 from talkface.training.fewshot_config import FewshotTraining
-from talkface.training.loop import Ema, fit, make_accelerator, step_generator
+from talkface.training.loop import Ema, descend, finite_terms, fit, make_accelerator, step_generator
 from talkface.training.memory import told_how_to_save_memory
-from talkface.training.processes import average_gradients
 from talkface.training.renderer_scores import held_out_speakers
 from talkface.training.run_folder import check_resumable
 from talkface.types import Image
@@ -56,7 +54,7 @@ class FewshotJob:
     def __init__(self, config: FewshotTraining, clips: Sequence[FaceClip] | ClipDataset, zoom: float = 1.0) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
-        training, held_out = _split(clips, config.data.held_out_every)
+        training, held_out = split_people(clips, config.data.held_out_every)
         data, size = config.data, config.model.size
         self.sampler = ShotSampler(training, ShotsConfig(size, zoom, data.mirror, data.tint, data.kept_frames))
         judged = ShotSampler(held_out or training, ShotsConfig(size, zoom))
@@ -167,20 +165,7 @@ class FewshotJob:
         return logged
 
     def _descend(self, optimizer: torch.optim.Optimizer, network: nn.Module, step: int) -> float:
-        """Average the gradients over processes, check and clip them, step; returns their norm."""
-        average_gradients(self.accelerator, network)
-        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-        norm = torch.nn.utils.get_total_norm(list(gradients.values()))
-        if not bool(norm.isfinite()):
-            bad = next(name for name, gradient in gradients.items() if not gradient.isfinite().all())
-            raise TalkfaceError(
-                f"the gradient of {bad} is not finite at step {step + 1}: lower optim.rate, or set run.grad_clip, in a"
-                " new run.out"
-            )
-        if self.config.run.grad_clip > 0:
-            torch.nn.utils.clip_grads_with_norm_(network.parameters(), self.config.run.grad_clip, norm)
-        optimizer.step()
-        return float(norm)
+        return descend(self.accelerator, optimizer, network, self.config.run.grad_clip, step)
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -274,7 +259,7 @@ class FewshotJob:
         )
 
 
-def _split(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
+def split_people(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
     """Clips of the people to train on, and of those held out."""
     if isinstance(clips, ClipDataset):
         speakers = [str(meta["speaker"]) for meta in clips.metas]
@@ -287,12 +272,7 @@ def _split(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen,
 
 def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step: int) -> None:
     """Add `share` of each term to what is logged; one that is not finite is named."""
-    for name, term in terms.items():
-        value = float(term.detach())
-        if not np.isfinite(value):
-            raise TalkfaceError(
-                f"{name} is {value} at step {step + 1}: lower optim.rate, or set run.grad_clip, in a new run.out"
-            )
+    for name, value in finite_terms(terms, step).items():
         logged[name] = logged.get(name, 0.0) + share * value
 
 

@@ -160,6 +160,44 @@ def step_on(
     optimizer.step()
 
 
+def finite_terms(terms: dict[str, Tensor], step: int) -> dict[str, float]:
+    """Values of loss terms, before any gradient is made of them.
+
+    Raises:
+        TalkfaceError: one is infinite or not a number; it is named.
+    """
+    values = {name: float(term.detach()) for name, term in terms.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise TalkfaceError(
+                f"{name} is {value} at step {step + 1}: lower optim.rate, or set run.grad_clip, in a new run.out"
+            )
+    return values
+
+
+def descend(
+    accelerator: Accelerator, optimizer: torch.optim.Optimizer, network: nn.Module, grad_clip: float, step: int
+) -> float:
+    """Average the gradients that are there over processes, check and clip them, step; returns their norm.
+
+    Raises:
+        TalkfaceError: a gradient is not finite; the weights stay as they are.
+    """
+    average_gradients(accelerator, network)
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    norm = torch.nn.utils.get_total_norm(list(gradients.values()))
+    if not bool(norm.isfinite()):
+        bad = next(name for name, gradient in gradients.items() if not gradient.isfinite().all())
+        raise TalkfaceError(
+            f"the gradient of {bad} is not finite at step {step + 1}: lower optim.rate, or set run.grad_clip, in a"
+            " new run.out"
+        )
+    if grad_clip > 0:
+        torch.nn.utils.clip_grads_with_norm_(network.parameters(), grad_clip, norm)
+    optimizer.step()
+    return float(norm)
+
+
 def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
     """Train `job` for `run.steps` steps in the folder `run.out`, going on from where an earlier call stopped.
 

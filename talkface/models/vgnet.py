@@ -1,0 +1,231 @@
+"""Photo + landmarks over time -> frames: attention, colour, and their blend with the photo (ATVGnet's VG-net)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from talkface.errors import ConfigError
+from talkface.landmarks.layout import NUM_LANDMARKS
+from talkface.models.conv_gru import ConvGru
+
+NORMS = ("batch", "group")
+GROUP = 8  # channels that share a mean and a deviation
+HALVINGS = 4  # of the photo, down to where the memory is
+
+
+@dataclass(frozen=True)
+class VgnetConfig:
+    """Generator and discriminator; travels in the checkpoint. The defaults are the published layout.
+
+    Attributes:
+        size: side of the picture in pixels, a multiple of 16.
+        reach: side of the picture over that of ATVGnet's 128 x 128 crop, which cuts most chins off; 1.35 has them.
+        width: channels of the first layer; 8 times as many at the memory.
+        blocks: residual blocks.
+        planes: of the landmarks' code, a map of size / 16 squared each.
+        norm: `batch`, or `group` for small batches and short runs, see `VgNet`.
+        dropout: share of a residual block's channels that are dropped in training.
+    """
+
+    size: int = 128
+    reach: float = 1.0
+    width: int = 64
+    blocks: int = 9
+    planes: int = 1
+    norm: str = "batch"
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise ConfigError(f"model.norm is {self.norm!r}: use one of {', '.join(NORMS)}")
+        if self.size < 2 << HALVINGS or self.size % (1 << HALVINGS):
+            raise ConfigError(f"model.size is {self.size}: it must be a multiple of 16, and 32 or more")
+        if self.width < 4 or self.width % 2:
+            raise ConfigError(f"model.width is {self.width}: it must be even, and 4 or more")
+        if self.blocks < 0 or self.planes < 1 or not 0 <= self.dropout < 1 or not 0.5 <= self.reach <= 3:
+            raise ConfigError(
+                "model.blocks must be 0 or more, model.planes 1 or more, model.dropout 0 to 1, model.reach 0.5 to 3"
+            )
+
+    @property
+    def code(self) -> int:
+        """Side of the maps at the memory."""
+        return self.size >> HALVINGS
+
+
+@dataclass(frozen=True)
+class VgPerson:
+    """What is worked out once per photo.
+
+    Attributes:
+        photo: `[B, 3, S, S]` in [-1, 1].
+        skip: `[B, 2 w, S / 4, S / 4]` shallow features of the photo.
+        deep: `[B, 8 w, S / 16, S / 16]` deep ones.
+        landmarks: `[B, 4 w, S / 16, S / 16]` code of the photo's landmarks, and
+        posture: `[B, 8 w, S / 16, S / 16]` what is made of it.
+    """
+
+    photo: Tensor
+    skip: Tensor
+    deep: Tensor
+    landmarks: Tensor
+    posture: Tensor
+
+
+@dataclass(frozen=True)
+class VgFrames:
+    """What the network paints.
+
+    Attributes:
+        image: `[B, T, 3, S, S]` in [-1, 1], attention * colour + (1 - attention) * photo.
+        colour: `[B, T, 3, S, S]` in [-1, 1], ATVGnet's motion map.
+        attention: `[B, T, 1, S, S]` in [0, 1], where the colour replaces the photo.
+        landmark_attention: `[B, T, 1, S / 4, S / 4]` in [0, 1], where the memory replaces the photo's features.
+    """
+
+    image: Tensor
+    colour: Tensor
+    attention: Tensor
+    landmark_attention: Tensor
+
+
+class VgNet(nn.Module):
+    """Chen et al. 2019, section 3.3: who it is comes from a photo, what the face does from landmarks.
+
+    The published network normalises every layer over the batch. Normalised over a picture instead, a layer next to the
+    photo or next to the colours forgets how bright the photo is; so with `norm: group` those layers have none.
+    """
+
+    def __init__(self, config: VgnetConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        normed = norm_maker(config.norm)
+        beside: Callable[[int], nn.Module] = normed if config.norm == "batch" else lambda _: nn.Identity()
+        self.skip = nn.Sequential(
+            nn.ReflectionPad2d(3),
+            *_convolution(3, width, beside, kernel=7, padding=0),
+            *_convolution(width, width, beside, stride=2),
+            *_convolution(width, 2 * width, beside, stride=2),
+        )
+        self.deep = nn.Sequential(
+            *_convolution(2 * width, 4 * width, normed, stride=2), *_convolution(4 * width, 8 * width, normed, stride=2)
+        )
+        self.landmark_code = nn.Sequential(
+            nn.Flatten(), nn.Linear(2 * NUM_LANDMARKS, config.planes * config.code**2), nn.ReLU()
+        )
+        self.landmark_map = nn.Sequential(*_convolution(config.planes, 4 * width, normed))
+        self.posture = nn.Sequential(*_convolution(4 * width, 8 * width, normed))
+        self.landmark_attention = nn.Sequential(
+            *_doubling(8 * width, 4 * width, normed),
+            *_doubling(4 * width, 2 * width, normed),
+            nn.Conv2d(2 * width, 1, 3, padding=1),
+            nn.Sigmoid(),
+        )
+        self.joined = nn.Sequential(*_convolution(16 * width, 2 * width, normed))
+        self.memory = ConvGru(2 * width, 8 * width, dilation=2)
+        self.generator = nn.Sequential(
+            *(VgBlock(8 * width, normed, config.dropout) for _ in range(config.blocks)),
+            *_doubling(8 * width, 4 * width, normed),
+            *_doubling(4 * width, 2 * width, normed),
+        )
+        self.base = nn.Sequential(*_doubling(2 * width, width, beside), *_doubling(width, width // 2, beside))
+        self.heads = nn.Conv2d(width // 2, 4, 7, padding=3)  # colour and attention, which read the same features
+
+    def enroll(self, photo: Tensor, landmarks: Tensor) -> VgPerson:
+        """Look at the photo.
+
+        Args:
+            photo: `[B, 3, S, S]` in [-1, 1].
+            landmarks: `[B, 68, 2]` of the photo, as `data.aligned.displacement` gives them.
+        """
+        skip = self.skip(photo)
+        code = self._landmark_map(landmarks)
+        return VgPerson(photo, skip, self.deep(skip), code, self.posture(code))
+
+    def paint(self, person: VgPerson, landmarks: Tensor, memory: Tensor | None = None) -> tuple[VgFrames, Tensor]:
+        """Paint frames in order.
+
+        Args:
+            person: of `enroll`.
+            landmarks: `[B, T, 68, 2]`, as the photo's.
+            memory: what the last call for this video returned; None for its first frame.
+
+        Returns:
+            The frames, and the memory after the last one.
+        """
+        batch, frames = landmarks.shape[:2]
+        code = self._landmark_map(landmarks.flatten(0, 1))
+        where = self.landmark_attention(torch.cat([code, _each(person.landmarks, frames)], 1))
+        moved = self.posture(code) - _each(person.posture, frames)
+        joined = self.joined(torch.cat([_each(person.deep, frames), moved], 1))
+        states, memory = self.memory(joined.unflatten(0, (batch, frames)), memory)
+        skip = _each(person.skip, frames)
+        heads = self.heads(self.base(skip + where * (self.generator(states.flatten(0, 1)) - skip)))
+        colour, attention = torch.tanh(heads[:, :3]), torch.sigmoid(heads[:, 3:])
+        photo = _each(person.photo, frames)
+        image = photo + attention * (colour - photo)
+        maps = (image, colour, attention, where)
+        return VgFrames(*(part.unflatten(0, (batch, frames)) for part in maps)), memory
+
+    def forward(self, photo: Tensor, photo_landmarks: Tensor, landmarks: Tensor) -> VgFrames:
+        """Frames of one sequence from its start; shapes as in `enroll` and `paint`."""
+        return self.paint(self.enroll(photo, photo_landmarks), landmarks)[0]
+
+    def _landmark_map(self, landmarks: Tensor) -> Tensor:
+        """`[N, 68, 2]` -> `[N, 4 w, S / 16, S / 16]`."""
+        code = self.landmark_code(landmarks)
+        return self.landmark_map(code.unflatten(1, (self.config.planes, self.config.code, self.config.code)))
+
+
+class VgBlock(nn.Module):
+    """Two normalised convolutions around a skip, the published one's dropout between them."""
+
+    def __init__(self, channels: int, normed: Callable[[int], nn.Module], dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_convolution(channels, channels, normed),
+            nn.Dropout(dropout),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            normed(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` -> `[B, C, H, W]`."""
+        return x + self.layers(x)
+
+
+def norm_maker(norm: str, running: bool = True) -> Callable[[int], nn.Module]:
+    """Layer that normalises so many channels.
+
+    Args:
+        norm: one of `NORMS`.
+        running: whether a batch's statistics are averaged, to be used when training is over.
+    """
+    if norm == "batch":
+        return lambda channels: nn.BatchNorm2d(channels, track_running_stats=running)
+    return lambda channels: nn.GroupNorm(channels // GROUP if channels % GROUP == 0 else 1, channels)
+
+
+def _convolution(
+    inputs: int,
+    outputs: int,
+    normed: Callable[[int], nn.Module],
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    padding: int = 1,
+) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, kernel, stride, padding), normed(outputs), nn.ReLU()]
+
+
+def _doubling(inputs: int, outputs: int, normed: Callable[[int], nn.Module]) -> list[nn.Module]:
+    """Transposed convolution to twice the side."""
+    return [nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1), normed(outputs), nn.ReLU()]
+
+
+def _each(features: Tensor, frames: int) -> Tensor:
+    """`[B, ...]` -> `[B T, ...]`, the same for each frame."""
+    return features.unsqueeze(1).expand(-1, frames, *features.shape[1:]).flatten(0, 1)
