@@ -5,6 +5,7 @@ from functools import cache
 from typing import Protocol
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from talkface.data.renderer_examples import (
     Example,
@@ -20,7 +21,7 @@ from talkface.data.renderer_examples import (
 from talkface.landmarks.align import fit_similarity, transform
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE, mouth_opening
-from talkface.landmarks.pose import head_rotation
+from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.types import FloatArray, Image
 
 POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
@@ -66,7 +67,7 @@ class PairSampler:
         lengths = np.array([sum(len(self.frames[index]) for index in group) for group in self.by_speaker], np.float64)
         self.chances = np.sqrt(np.minimum(lengths, 4000)) if len(lengths) else lengths
         self.chances = self.chances / max(self.chances.sum(), 1e-9)
-        self._rotations = cache(lambda index: head_rotation(clips[index].landmarks[self.frames[index]]))
+        self._poses = cache(lambda index: _turns(clips[index].landmarks[self.frames[index]]))
 
     def batch(self, size: int, shots: int, rng: np.random.Generator) -> PatchBatch:
         """`size` examples of `shots` photos each, varied in colour, sharpness, side and landmarks."""
@@ -120,8 +121,8 @@ class PairSampler:
             pool = rng.permutation(pool)
             target, rest = pool[-1], pool[:-1]
         if worst:
-            turns = pose_distance(self._rotations(index)[rest], self._rotations(index)[target])
-            rest = np.roll(rest, -int(turns.argmax()))
+            poses = self._poses(index)
+            rest = np.roll(rest, -int(reference_frames(poses[rest], poses[target], 1, worst=True)[0]))
         sources = np.resize(rest[:1] if shots == 1 else np.concatenate([rest[:1], rng.permutation(rest[1:])]), shots)
         return kept[sources], int(kept[target])
 
@@ -146,7 +147,6 @@ def pose_error(photo: FloatArray, target: FloatArray) -> float:
     return float(np.linalg.norm(left, axis=1).mean()) / eye_distance(photo)
 
 
-def pose_distance(rotations: FloatArray, target: FloatArray) -> FloatArray:
-    """Angle in radians between each of `[N, 3, 3]` rotations and `target` `[3, 3]`."""
-    cosine = 0.5 * ((rotations * target).sum((1, 2)) - 1)
-    return np.arccos(np.clip(cosine, -1, 1))
+def _turns(points: FloatArray) -> FloatArray:
+    """`[N, 3]` rotation vectors of heads."""
+    return np.asarray(Rotation.from_matrix(head_rotation(points)).as_rotvec())

@@ -153,8 +153,9 @@ class Animator:
 
     def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:
         """One rendered frame after the other."""
+        identity = subject.identity.streaming()
         for points in self.landmarks(subject, track, options):
-            yield from self.renderer.render(subject.identity, points)
+            yield from self.renderer.render(identity, points)
 
     def frames(
         self,

@@ -7,7 +7,8 @@ import numpy as np
 
 from talkface.landmarks.align import invert, transform
 from talkface.landmarks.deform import Deformation, FaceDeformer
-from talkface.landmarks.frames import compose_affine, eye_distance, mouth_frame
+from talkface.landmarks.ease import smooth_step
+from talkface.landmarks.frames import compose_affine, eye_distance
 from talkface.landmarks.layout import INNER_LIP, mouth_opening
 from talkface.types import FloatArray, Image, Shot
 from talkface.video.matte import Mask, hidden_background, person_matte
@@ -29,7 +30,8 @@ class Canvas:
     Geometry lives in pixels of the working copy, so that a Deformation serves both the full frame and the patch.
     """
 
-    def __init__(self, shot: Shot) -> None:
+    def __init__(self, shot: Shot, work_unit: float = WORK_UNIT) -> None:
+        """Take a photo, and how many pixels its outer-eye distance gets in the working copy at most."""
         self.shot = shot
         landmarks = np.asarray(shot.landmarks, np.float64)
         unit = eye_distance(landmarks)
@@ -37,7 +39,7 @@ class Canvas:
         reach = WORK_REACH * unit
         height, width = shot.image.shape[:2]
         box = pixel_box(np.stack([middle - reach, middle + reach]), (width, height))
-        self.work, self.work_affine = shrink_part(shot.image, box, min(1.0, WORK_UNIT / unit))
+        self.work, self.work_affine = shrink_part(shot.image, box, min(1.0, work_unit / unit))
         self.zoom = np.diag(self.work_affine[:, :2]).astype(np.float32)  # across, down
         self.landmarks = self.to_work(landmarks)
         self.deformer = FaceDeformer(self.landmarks)
@@ -112,19 +114,17 @@ class Canvas:
         to_frame = invert(to_patch)
         return look_up(self.work, deformation.offsets(to_frame, (size, size), rigid=True), to_frame)
 
-    def own_patch(self, size: int, scale: float) -> Image:
-        """The photo's mouth as it is."""
-        to_patch = mouth_frame(self.landmarks, size, scale)
+    def own_patch(self, to_patch: FloatArray, size: int) -> Image:
+        """The photo's own patch as it is; `to_patch` maps from the working copy."""
         return np.asarray(
             cv2.warpAffine(self.work, to_patch, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
             np.uint8,
         )
 
-    def recolour(self, reference: Image, size: int, scale: float) -> Image:
+    def recolour(self, reference: Image, to_patch: FloatArray, size: int) -> Image:
         """Give the working copy the colours of another shot's own patch; returns this shot's patch in them."""
-        own = self.own_patch(size, scale)
-        self.work = match_colour(self.work, reference, own)
-        return self.own_patch(size, scale)
+        self.work = match_colour(self.work, reference, self.own_patch(to_patch, size))
+        return self.own_patch(to_patch, size)
 
     def patch_from_photo(self, to_patch: FloatArray) -> FloatArray:
         """Map from pixels of the photo to a patch that was placed in the working copy."""
@@ -155,12 +155,6 @@ def smooth_band(frame: Image, band: FloatArray, skin: FloatArray, amount: float)
     floor = LID_LIGHT * (part * below[..., None]).sum((0, 1)) / max(float(below.sum()), 1e-3)  # skin's colour, dimmed
     smooth += 0.85 * np.maximum(floor - smooth, 0)
     frame[top:bottom, left:right] = np.clip(part + amount * share * (smooth - part) + 0.5, 0, 255).astype(np.uint8)
-
-
-def smooth_step(value: float, low: float, high: float) -> float:
-    """0 up to `low`, 1 from `high`, smooth between."""
-    share = float(np.clip((value - low) / (high - low), 0, 1))
-    return share * share * (3 - 2 * share)
 
 
 def _filled(outline: FloatArray, shape: tuple[int, ...]) -> FloatArray:

@@ -111,6 +111,7 @@ class Follower:
 
     def __init__(self, animator: Animator, subject: Subject, fps: Fraction, options: ReenactOptions) -> None:
         self._renderer, self._subject, self._options = animator.renderer, subject, options
+        self._identity = subject.identity.streaming()
         self._tracker = FaceTracker(animator.detector)
         self._steady, self._learn = Steadier(fps), DriverLearner()
         self._keep = Keeper(rest_of(subject), fps)
@@ -123,7 +124,7 @@ class Follower:
     def __call__(self, image: Image) -> Rendered:
         """Render the photo's face as the driver's is in `image` `[H, W, 3]`."""
         points = self._keep(self._points(image))
-        return next(iter(self._renderer.render(self._subject.identity, points[None])))
+        return next(iter(self._renderer.render(self._identity, points[None])))
 
     def _points(self, image: Image) -> FloatArray | None:
         seen = self._tracker.track(image)

@@ -1,10 +1,10 @@
 """Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a painted mouth."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import torch
 
@@ -57,10 +57,16 @@ class Identity:
     Attributes:
         canvases: the photo that is animated, then further ones that lend their mouths.
         enrolled: what the network keeps of them; None for `warp`.
+        carried: what a renderer with a memory keeps from one block of frames to the next; None forgets after each.
     """
 
     canvases: tuple[Canvas, ...]
     enrolled: Enrolled | None = field(default=None, repr=False)
+    carried: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    def streaming(self) -> Self:
+        """The same person for one video whose blocks of frames follow each other; nothing is remembered yet."""
+        return replace(self, carried={})
 
 
 class Renderer(Protocol):
