@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from talkface.landmarks.align import fit_similarity, invert, transform
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
+from talkface.landmarks.ease import smooth_step
 from talkface.landmarks.frames import eye_angle, eye_distance, upright_square
 from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE
 from talkface.landmarks.pose import head_camera, lift, mean_face_3d, project
@@ -81,10 +82,10 @@ class Deformation:
         """Head motion and soft face at `[N, 2]` places of the frame, without lids and inner lips; float32."""
         head = transform(self.to_photo, places)
         radius = np.linalg.norm(transform(self.ellipse, head), axis=1)
-        head_share = np.ones(len(radius)) if rigid else 1 - _smoothstep(radius, *self.fade)
+        head_share = np.ones(len(radius)) if rigid else 1 - smooth_step(radius, *self.fade)
         still = places + head_share[:, None] * (head - places)
         soft_radius = np.linalg.norm(transform(self.ellipse, still), axis=1)
-        soft_share = 1 - _smoothstep(soft_radius, *SOFT_FADE)
+        soft_share = 1 - smooth_step(soft_radius, *SOFT_FADE)
         soft = self.spline(still / self.unit) * self.unit
         return np.asarray(still - places + soft_share[:, None] * soft, np.float32)
 
@@ -166,7 +167,7 @@ class FaceDeformer:
         """`[2, 3]` similarity that lays the target's head onto the photo's."""
         stable = fit_similarity(target[STABLE], self.landmarks[STABLE])
         moved = np.linalg.norm(transform(stable, target[STABLE]) - target[STABLE], axis=1).max() / self.unit
-        ends = float(_smoothstep(np.asarray(moved), *JAW_ENDS_FROM))
+        ends = smooth_step(float(moved), *JAW_ENDS_FROM)
         points = np.concatenate([STABLE, JAW_ENDS])
         weights = np.concatenate([np.ones(len(STABLE)), np.full(len(JAW_ENDS), ends)])
         return fit_similarity(target[points], self.landmarks[points], weights)
@@ -207,12 +208,6 @@ def head_ellipse(landmarks: FloatArray) -> FloatArray:
 
 def _square(affine: FloatArray) -> FloatArray:
     return np.vstack([affine, [0, 0, 1]])
-
-
-def _smoothstep(value: FloatArray, low: float, high: float) -> FloatArray:
-    """0 up to `low`, 1 from `high`, with flat ends."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t))
 
 
 def _node_count(size: int, step: float) -> int:

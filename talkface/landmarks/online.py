@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from talkface.landmarks.driver import DriverFace, fit_driver
+from talkface.landmarks.ease import smooth_step
 from talkface.landmarks.layout import MOUTH, interocular
 from talkface.types import FloatArray
 
@@ -82,8 +83,7 @@ class Keeper:
             self._last, self._since = np.asarray(points, np.float64), 0
             self._share = 1.0 if self._share is None else min(1.0, self._share + 1 / (RETURN_S * self._rate))
         share = self._share or 0.0
-        eased = share * share * (3 - 2 * share)
-        return np.asarray(self._rest + eased * (self._last - self._rest), np.float32)
+        return np.asarray(self._rest + smooth_step(share) * (self._last - self._rest), np.float32)
 
 
 class DriverLearner:
