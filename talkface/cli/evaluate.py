@@ -15,6 +15,7 @@ from talkface.cli.evaluate_fewshot import evaluate_fewshot
 from talkface.cli.evaluate_renderer import evaluate_renderer
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
+from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ def default(
     video, re-encoded and re-measured. Exit code 1 when a bar is missed.
     """
     parts = _parts(only)
-    _limit_threads(threads)
+    limit_threads(threads)
     if fresh:
         shutil.rmtree(out / "real", ignore_errors=True)
     from talkface import load_animator
-    from talkface.evaluation.report import to_json_lines, to_table
+    from talkface.evaluation.report import to_table
 
     makers = [
         DoorMaker(renderer, load_animator(renderer, audio2landmark=audio2landmark, renderer_weights=renderer_weights))
@@ -86,15 +87,8 @@ def default(
     if renderer != "warp":
         makers.append(DoorMaker("warp", load_animator("warp", audio2landmark=audio2landmark)))
     measures = list(_measures(parts, data, out, makers, quick=quick, full=full, natural=natural))
-    console = Console()
     title = f"{renderer}, {'still heads' if not natural else 'natural motion'}{', quick subset' if quick else ''}"
-    console.print(to_table(title, measures))
-    (out / "scores.jsonl").write_text(to_json_lines(measures), encoding="utf-8")
-    console.print(f"scores: {out / 'scores.jsonl'}, videos: {out}")
-    missed = [measure.name for measure in measures if measure.verdict() == "FAIL"]
-    if missed:
-        console.print(f"missed: {', '.join(missed)}")
-        raise typer.Exit(1)
+    show_scores([to_table(title, measures)], measures, out, f"videos: {out}")
 
 
 class DoorMaker:
@@ -126,15 +120,6 @@ def _parts(only: str) -> Sequence[str]:
         if part not in PARTS:
             raise ConfigError(f"--only {part} is no part of the table: choose of {', '.join(PARTS)}")
     return chosen
-
-
-def _limit_threads(threads: int) -> None:
-    if threads:
-        import cv2
-        import torch
-
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(threads)
 
 
 def _progress() -> Callable[[Sequence[T], str], Iterable[T]]:

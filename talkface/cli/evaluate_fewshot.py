@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from talkface.training.finetune import FinetuneConfig
     from talkface.types import FloatArray, Image, Shot
 
-FILE_WIDTH = 140  # columns of a table that is written to a file
 FED, TUNED = "FF", "FT"  # columns: fed forward, fine-tuned, then the number of shots
 SHOWN = 4  # targets of each person in the picture
 
@@ -49,20 +49,17 @@ def evaluate_fewshot(
     Fed forward and fine-tuned, beside the photo that does not move and the renderers `warp` and `hybrid`, which get
     the first shot. Shots come from the first half of a clip, targets from the second. Exit code 1 when a bar is missed.
     """
-    import torch
-
     from talkface.checkpoints.fewshot import load_fewshot
     from talkface.checkpoints.format import file_hash
     from talkface.checkpoints.registry import find_weights, load_weights
     from talkface.cli.finetune import finetune_config
     from talkface.data.datasets import ClipDataset
     from talkface.evaluation.fewshot_table import Framing, PhotoOnly, choose_people, person_measures, score_people
-    from talkface.evaluation.report import to_json_lines, to_table
+    from talkface.evaluation.report import to_table
     from talkface.inference.renderers import load_renderer
     from talkface.landmarks.detect import load_detector
 
-    if threads:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     checkpoint = load_weights(weights, "fewshot")
     networks = load_fewshot(checkpoint)
     framing = Framing(networks.config.crop, networks.config.crop_side, networks.config.size)
@@ -91,18 +88,9 @@ def evaluate_fewshot(
             file.flush()
     _draw(chosen, rows, framing, out / "pictures.png")
     measures = person_measures(scores, f"{TUNED} {shots}", f"{FED} {shots}", f"{FED} 1")
-    terminal = Console()
-    if not terminal.is_terminal:
-        terminal = Console(width=FILE_WIDTH)
     words = f"{FED} fed forward, {TUNED} fine-tuned, with so many shots"
     title = f"{len(chosen)} people never seen, {targets} frames each; {words}"
-    terminal.print(to_table(title, measures))
-    (out / "scores.jsonl").write_text(to_json_lines(measures), encoding="utf-8")
-    terminal.print(f"scores: {out / 'scores.jsonl'}, pictures: {out / 'pictures.png'}")
-    missed = [measure.name for measure in measures if measure.verdict() == "FAIL"]
-    if missed:
-        terminal.print(f"missed: {', '.join(missed)}")
-        raise typer.Exit(1)
+    show_scores([to_table(title, measures)], measures, out, f"pictures: {out / 'pictures.png'}")
 
 
 class RendererPainter:

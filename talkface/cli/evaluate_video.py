@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from talkface import __version__
+from talkface.cli.score_output import write_whole
 from talkface.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
@@ -111,13 +112,6 @@ def pair_set(
         _show(title, summaries, [], out)
     if result.failures:
         raise typer.Exit(1)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file that is complete or not there."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _brought(**files: Path | None) -> dict[str, Path]:
