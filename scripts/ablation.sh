@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Which part of the hybrid renderer pays: trains every row of the paper's ablation (Chen et al. 2020) with the same clips
+# and steps, then compares them on people never seen. scripts/ablation.sh [SHARDS [SHARDS_TEST]], half a minute on one
+# idle CPU core per row; stop it at any moment, the same command goes on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+shards=${1:-runs/shards}
+test_shards=${2:-runs/shards_test}
+
+train() { # NAME OVERRIDES...
+  .venv/bin/talkface train --quiet configs/renderer/ablation/today.yaml data.shards="$shards" run.out="runs/ablation/$1" "${@:2}"
+}
+
+train today
+train instead_linear_attention model.warp_ref=instead
+for embed in mean attention hybrid; do
+  for compose in linear nonlinear; do
+    options=(model.embed="$embed" model.compose="$compose")
+    train "none_${compose}_$embed" "${options[@]}" model.no_warp=true
+    train "ref_${compose}_$embed" "${options[@]}" model.warp_ref=residual
+    train "ani_${compose}_$embed" "${options[@]}" model.no_warp=true model.warp_ani=true
+    train "both_${compose}_$embed" "${options[@]}" model.warp_ref=residual model.warp_ani=true
+  done
+done
+.venv/bin/talkface evaluate renderer runs/ablation/*/best.safetensors --shards "$test_shards" --shots 1,4,8 \
+  --against today --out runs/ablation/table
