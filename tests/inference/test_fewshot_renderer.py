@@ -9,8 +9,9 @@ from talkface.checkpoints.format import Checkpoint, file_hash, load_checkpoint, 
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity, load_identity, save_identity
 from talkface.data.fewshot_shots import picture_map, signed, sketch_picture, unsigned
 from talkface.errors import CheckpointError
-from talkface.inference.fewshot_renderer import FewshotRenderer, embed_shots, even_edge, face_mask, unlike
+from talkface.inference.fewshot_renderer import FewshotRenderer, embed_shots
 from talkface.inference.identity import make_identity
+from talkface.inference.painted_face import even_edge, face_mask, unlike
 from talkface.inference.photos import Shots
 from talkface.inference.renderers import load_renderer
 from talkface.landmarks.mean_face import MEAN_FACE
