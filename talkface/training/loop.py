@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.state import is_initialized
+from accelerate.state import AcceleratorState, is_initialized
 from PIL import Image as PilImage
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -83,7 +83,19 @@ def make_accelerator(run: RunConfig) -> Accelerator:
     if not available.get(run.device, False):
         usable = ", ".join(name for name, there in available.items() if there)
         raise ConfigError(f"run.device is {run.device!r}, which this machine lacks: use one of {usable}")
-    return Accelerator(cpu=run.device == "cpu", mixed_precision="bf16" if run.bf16 else "no")
+    precision = "bf16" if run.bf16 else "no"
+    _forget_other_runs(precision, on_cpu=run.device == "cpu" or not (available["cuda"] or available["mps"]))
+    return Accelerator(cpu=run.device == "cpu", mixed_precision=precision)
+
+
+def _forget_other_runs(precision: str, *, on_cpu: bool) -> None:
+    """Let this run have its own precision and device: Accelerate keeps those of the process' first run otherwise."""
+    if not is_initialized():
+        return
+    state = AcceleratorState()
+    elsewhere = (state.device.type == "cpu") != on_cpu and state.num_processes == 1
+    if elsewhere or state.mixed_precision != precision:
+        AcceleratorState._reset_state(reset_partial_state=elsewhere)
 
 
 def step_generator(seed: int, step: int) -> np.random.Generator:

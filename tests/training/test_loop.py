@@ -125,3 +125,12 @@ def test_patience_stops_early(run: RunConfig) -> None:
 def test_unknown_device_is_a_config_error(run: RunConfig) -> None:
     with pytest.raises(ConfigError, match="use one of auto, cpu"):
         make_accelerator(replace(run, device="tpu"))
+
+
+def test_runs_of_one_process_have_their_own_precision(run: RunConfig):
+    for bf16 in (False, True, False):
+        accelerator = make_accelerator(replace(run, bf16=bf16))
+        with accelerator.autocast():
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert product.dtype == (torch.bfloat16 if bf16 else torch.float32)
+        assert accelerator.num_processes == 1 and accelerator.device.type == "cpu"
