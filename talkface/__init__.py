@@ -286,7 +286,8 @@ def reenact(
 
     Args:
         photo: as for `animate`.
-        driving: video of the face that drives; its motion is carried over, its shape is not.
+        driving: video of the face that drives, or `FOLDER/X` of the demo files that `prepare --quintuple` writes; its
+            motion is carried over, its shape is not.
         out: the .mp4 to write, of the photo's size and the driving video's length, frame rate and sound.
         renderer: `hybrid`, `warp` or `fewshot`.
         raw: use the driver's landmarks as they are, face shape and all.

@@ -18,6 +18,7 @@ from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
     from talkface.data.manifest import Record
+    from talkface.data.preprocess import PreprocessConfig
     from talkface.scale.mirror import Mirror
     from talkface.types import Clip
 
@@ -35,7 +36,8 @@ def prepare(
     corpus: Annotated[
         str,
         typer.Argument(
-            help="folder (any clips), lrw, grid, lrs3, cremad, voxceleb1, voxceleb2; of others: atvgnet, lstm_hdf5."
+            help="folder (any clips), lrw, grid, lrs3, cremad, voxceleb1, voxceleb2, rhythmic; of others: atvgnet, "
+            "lstm_hdf5."
         ),
     ],
     root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the clips.")],
@@ -57,6 +59,10 @@ def prepare(
     stage: Annotated[
         Path | None, typer.Option(help="Where OUT is a URL: local folder to work in. (default: in ~/.cache/talkface)")
     ] = None,
+    quintuple: Annotated[
+        Path | None,
+        typer.Option(help="Folder to also write each clip to as X_aligned.mp4, .npy, _rt, _front, _ani and X.wav."),
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE, such as preprocess.size=128.")
     ] = None,
@@ -76,6 +82,8 @@ def prepare(
     given += [f"preprocess.sync={checked_sync(sync)}"] if sync is not None else []
     given += [f"workers={workers}"] if workers is not None else []
     settings = load_config(PrepareConfig, config, given)
+    if quintuple is not None:
+        check_quintuple(quintuple, settings.preprocess)
     clips = corpus_clips(corpus, root, table, parse_where(where or []))
     with _clip_progress(len(clips), quiet) as advance, open_workers(ray, settings.workers, ahead=AHEAD) as places:
 
@@ -95,6 +103,41 @@ def prepare(
     write_contact_sheet(folder, folder / SHEET_NAME)
     if mirror is not None:
         mirror.push()
+    if quintuple is not None:
+        write_demos(folder, [record.key for record in records if not record.refused], quintuple, quiet)
+
+
+def check_quintuple(out: Path, config: "PreprocessConfig") -> None:
+    """Refuse `--quintuple` before any work where no clip could be written as one.
+
+    Raises:
+        ConfigError: `out` is a file; pictures of another size, or frames left out.
+    """
+    from talkface.data.quintuple import SIDE
+
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--quintuple {out} is a file: give a folder")
+    if config.size != SIDE:
+        raise ConfigError(f"--quintuple writes pictures of {SIDE}x{SIDE}: set preprocess.size={SIDE}")
+    if config.step != 1 or config.num_frames:
+        raise ConfigError("--quintuple writes every frame: set preprocess.step=1 and preprocess.num_frames=0")
+
+
+def write_demos(shards: Path, keys: Sequence[str], out: Path, quiet: bool) -> None:
+    """Write the demo files of prepared clips, and say which were left out and why.
+
+    Raises:
+        DatasetError: none could be written.
+    """
+    from talkface.cli.progress import frame_progress
+    from talkface.data.quintuple_write import write_quintuples
+
+    with frame_progress(str(out), quiet) as advance:
+        written, left_out = write_quintuples(shards, keys, out, advance)
+    if not quiet:
+        for line in left_out:
+            print(f"note: not written to {out}: {line}")
+        print(f"{len(written)} clips -> {out}, such as {written[0]}_aligned.mp4")
 
 
 def work_folder(out: str, stage: Path | None) -> "tuple[Path, Mirror | None]":

@@ -19,7 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def reenact(
     photo: Annotated[str, typer.Argument(help="Photo, folder of photos, video, or identity file of the person.")],
-    driving: Annotated[str | None, typer.Argument(help="Video of the face that drives.")] = None,
+    driving: Annotated[
+        str | None,
+        typer.Argument(help="Video of the face that drives, or FOLDER/X of X_aligned.mp4, X_aligned.npy, X.wav ..."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The .mp4 to write. (default: PHOTO_DRIVING.mp4, here)")
     ] = None,

@@ -33,7 +33,7 @@ LIST_NAME = f"talkface{LIST_ENDING}"
 AS_SEEN = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 
 Progress = Callable[[int, int], None]
-"""Called with (clips done, clips in all)."""
+"""Called with (frames done, frames in all)."""
 
 
 class Footage(Protocol):
@@ -117,6 +117,8 @@ def write_quintuples(
     wanted = [index for index, key in enumerate(clips.keys) if key in keys]
     out.mkdir(parents=True, exist_ok=True)
     rows, left_out = [], []
+    metas = clips.metas
+    lengths = [int(metas[index]["num_frames"]) for index in wanted]
     for done, index in enumerate(wanted, 1):
         clip = clips[index]
         reason = _unfit(clip)
@@ -127,7 +129,7 @@ def write_quintuples(
                 write_quintuple(out / clip.key, clip)
             rows.append((clip.key, len(clip), str(clip.meta.get("transcript") or "")))
         if progress:
-            progress(done, len(wanted))
+            progress(sum(lengths[:done]), sum(lengths))
     if not rows:
         raise DatasetError(f"no quintuple could be written ({left_out[0] if left_out else 'no clip was prepared'})")
     write_demo_list(out / LIST_NAME, rows)

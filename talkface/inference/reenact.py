@@ -13,6 +13,7 @@ from talkface.audio.io import SpeechStream, open_speech
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.inference.animate import AnimateResult, OutputOptions, Progress
 from talkface.inference.animator import BLOCK, HIGHEST_FPS, Animator, Subject
+from talkface.inference.driving_face import DrivingFace, open_driver
 from talkface.inference.panel import face_window, reenact_panel
 from talkface.inference.photos import PhotoSource
 from talkface.inference.renderers import Rendered
@@ -78,8 +79,9 @@ def reenact(
 ) -> ReenactResult:
     """Write a video of `photo` doing what the person in `driving` does, frame for frame.
 
-    The driving video is read twice: once to find the face in every frame, so that the driver's face at rest is known
-    before the first frame is made and smoothing has no lag, and (for panels) once more for its pictures.
+    `driving` is a video, or demo files of "Rhythmic Head Motion", whose landmarks are taken as they are. A video is read
+    twice: once to find the face in every frame, so that the driver's face at rest is known before the first frame is
+    made and smoothing has no lag, and (for panels) once more for its pictures.
 
     Args:
         progress: called with (frames done, frames in all), once through while tracking and once while writing.
@@ -88,18 +90,21 @@ def reenact(
         MediaError, NoFaceError, ConfigError: one line that names the next step.
     """
     check_output(out, force=output.force)
-    info = probe_video(driving)
+    driver = open_driver(driving)
+    info = probe_video(driver.video)
     fps = options.fps or usable_fps(info)
     laps = [time.perf_counter()]
     subject = animator.enroll(photo, face)
     laps.append(time.perf_counter())
-    seen = track_driver(driving, fps, info, animator.detector, progress)
+    seen = driver.landmarks_at(fps)
+    if seen is None:
+        seen = track_driver(driver.video, fps, info, animator.detector, progress)
     points, missing = driven_landmarks(seen, subject, fps, options)
     laps.append(time.perf_counter())
-    sound, notes = _sound(driving, info, options)
+    sound, notes = _sound(driver, info, options)
     if missing:
         notes.append(f"no face in {missing} of {len(points)} driving frames: held {HOLD_S} s, then faded to rest")
-    size = _write(animator, subject, points, driving, sound, out, fps, output, progress)
+    size = _write(animator, subject, points, driver.video, sound, out, fps, output, progress)
     laps.append(time.perf_counter())
     return ReenactResult(
         path=out,
@@ -187,11 +192,11 @@ def _runs(found: np.ndarray) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def _sound(driving: Path, info: VideoInfo, options: ReenactOptions) -> tuple[SpeechStream | None, list[str]]:
-    if not (info.has_sound and options.sound):
+def _sound(driver: DrivingFace, info: VideoInfo, options: ReenactOptions) -> tuple[SpeechStream | None, list[str]]:
+    if not options.sound or (driver.sound is None and not info.has_sound):
         return None, []
     try:
-        return open_speech(driving), []
+        return open_speech(driver.sound or driver.video), []
     except MediaError as error:
         return None, [f"the video is silent: {error}"]
 
@@ -211,7 +216,8 @@ def _write(
     pictures = Pictures(subject, output)
     watched = (image for image, _ in read_frames(driving, fps)) if output.panel else iter(())
     blocks = (points[start : start + BLOCK] for start in range(0, len(points), BLOCK))
-    rendered = (one for block in blocks for one in animator.renderer.render(subject.identity, block))
+    identity = subject.identity.streaming()
+    rendered = (one for block in blocks for one in animator.renderer.render(identity, block))
     size = pictures.size(next(iter(read_frames(driving, fps)))[0] if output.panel else None)
     with VideoWriter(out, size, fps, sound, force=output.force) as writer:
         last: Image | None = None

@@ -13,7 +13,8 @@ from scipy.io import wavfile
 import talkface
 from talkface.__main__ import run
 from talkface.audio.io import open_speech
-from talkface.errors import ConfigError, MediaError, NoFaceError
+from talkface.data.quintuple_write import write_quintuple
+from talkface.errors import ConfigError, DatasetError, MediaError, NoFaceError
 from talkface.inference.animate import OutputOptions
 from talkface.inference.animator import Animator
 from talkface.inference.reenact import ReenactOptions, driven_landmarks, rest_of, track_driver
@@ -196,3 +197,31 @@ def test_wrong_commands_are_refused_in_one_line(words, says, tmp_path, monkeypat
     assert run([*words]) == 1
     said = capfd.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1 and says in said
+
+
+def test_demo_files_drive_by_their_own_landmarks_and_sound(
+    animator: Animator, face: np.ndarray, wide: np.ndarray, driver_landmarks: np.ndarray, tmp_path: Path
+):
+    class Footage:
+        """The driver in 256 pixels: its pictures show nobody, so only the landmarks can tell how it moves."""
+
+        landmarks = driver_landmarks[:8] * np.float32(256 / 300)
+        audio = np.full(8 * 640, 0.1, np.float32)
+
+        def image(self, index: int) -> np.ndarray:
+            return np.full((256, 256, 3), 90, np.uint8)
+
+    write_quintuple(tmp_path / "ada", Footage())
+    made = talkface.reenact(wide, tmp_path / "ada_aligned", tmp_path / "o.mp4", animator=animator)
+    assert (made.num_frames, made.fps, made.frames_without_face) == (8, 25, 0)
+    assert probe_video(tmp_path / "o.mp4").has_sound
+    subject = animator.enroll(wide)
+    expected, _ = driven_landmarks(Footage.landmarks, subject, Fraction(25), ReenactOptions())
+    shown = mouth_opening(expected)
+    assert shown.max() - shown.min() > 0.05
+    frames = [image for image, _ in read_frames(tmp_path / "o.mp4")]
+    most, least = frames[int(shown.argmax())], frames[int(shown.argmin())]
+    assert np.abs(most.astype(int) - least).max() > 40, "the mouth opens"
+    Path(f"{tmp_path}/ada_aligned_front.npy").unlink()
+    with pytest.raises(DatasetError, match=r"no file .*ada_aligned_front"):
+        talkface.reenact(wide, tmp_path, tmp_path / "p.mp4", animator=animator)

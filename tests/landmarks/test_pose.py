@@ -119,5 +119,5 @@ def test_depth_is_that_of_the_turned_mean_face_in_the_landmarks_own_unit():
 
 def test_the_upright_face_has_a_clips_usual_size_and_place():
     seen = np.stack([70 * Rotation.from_rotvec([0, turn, 0]).apply(mean_face_3d())[:, :2] for turn in (-0.3, 0, 0.3)])
-    found = upright_face(seen + [120, 90])
+    found = upright_face(seen + np.array([120, 90]))
     np.testing.assert_allclose(found, 70 * mean_face_3d() + [120, 90, 0], atol=0.5)
