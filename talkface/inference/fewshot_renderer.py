@@ -129,7 +129,7 @@ class FewshotRenderer:
             yield blend_face(identity.canvases[0], target, picture, identity.to_picture(target))
 
     def _identity(self, shot: Shot, generator: Generator, adain_params: Tensor) -> FewshotIdentity:
-        return FewshotIdentity((Canvas(shot),), None, generator, adain_params.to(self.device)[None])
+        return FewshotIdentity((Canvas(shot),), generator=generator, adain_params=adain_params.to(self.device)[None])
 
 
 def load_fewshot_renderer(weights: str | Path | None, device: torch.device) -> FewshotRenderer:
