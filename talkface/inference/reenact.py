@@ -79,9 +79,9 @@ def reenact(
 ) -> ReenactResult:
     """Write a video of `photo` doing what the person in `driving` does, frame for frame.
 
-    `driving` is a video, or demo files of "Rhythmic Head Motion", whose landmarks are taken as they are. A video is read
-    twice: once to find the face in every frame, so that the driver's face at rest is known before the first frame is
-    made and smoothing has no lag, and (for panels) once more for its pictures.
+    `driving` is a video, or demo files of "Rhythmic Head Motion", whose landmarks are taken as they are. A video is
+    read twice: once to find the face in every frame, so that the driver's face at rest is known before the first frame
+    is made and smoothing has no lag, and (for panels) once more for its pictures.
 
     Args:
         progress: called with (frames done, frames in all), once through while tracking and once while writing.
