@@ -25,8 +25,8 @@ def cpbd(image: Image) -> float:
     of an edge of width w is seen with P = 1 - exp(-(w / w_jnb)^3.6), w_jnb 5 pixels in 64x64 blocks with a contrast of
     at most 50 grey levels and 3 elsewhere; blocks with at most 0.2 % of Canny edges are left out.
 
-    Where the paper leaves room (threshold and thinning of the edges) this follows the widely used package `cpbd`, and
-    agrees with it to 0.01.
+    Where the paper leaves room (threshold and thinning of the edges) this follows the widely used package `cpbd`, in
+    its port cpbd-py312 1.0.3, and agrees with it to 0.01.
 
     Crop: whatever is given; widths are in its pixels, so compare only crops of one size made alike. No unit, no
     detector.

@@ -22,6 +22,7 @@ from talkface.landmarks.detect import Detector
 from talkface.types import Shot
 
 MADE, STILL, REAL = "made", "photo only", "real"
+PANEL_WIDER = 2.4  # times the real video's width for its height: no crop, but pictures side by side, three or four
 LENGTH_SLACK = 2  # frames by which two videos may differ in length without a remark
 
 
@@ -154,8 +155,21 @@ def _row(made: Footage, real: Footage, photo: Shot, bench: Bench) -> Row:
     return compare(made, real, photo, bench.judges, alignment=bench.alignment, track=bench.track)
 
 
+def _wider(made: Footage, real: Footage) -> float:
+    """How many times as wide for its height the made video is."""
+    return made.size[0] * real.size[1] / (made.size[1] * real.size[0])
+
+
+def _panel_note(made: Footage, real: Footage) -> str:
+    return (
+        f"{made.name} is {_wider(made, real):.1f} times as wide for its height as the real video, as one made with "
+        "--panel is: one of its pictures was measured, maybe the photo, so these numbers say nothing of the result. "
+        "Make the video again without --panel"
+    )
+
+
 def _notes(made: Footage, real: Footage, row: Row) -> list[str]:
-    notes = []
+    notes = [_panel_note(made, real)] if _wider(made, real) >= PANEL_WIDER else []
     difference = len(made) - len(real)
     if abs(difference) > LENGTH_SLACK:
         covered = common_length(made, real) / float(FPS)

@@ -143,6 +143,14 @@ def test_another_framing_is_laid_over_by_eyes_and_nose(astronaut: np.ndarray, re
     np.testing.assert_allclose(noses[0], noses[1], atol=6)
 
 
+def test_a_panel_is_no_made_video(face: Image, real: Path, folder: Path, bench: Bench):
+    four = [
+        np.hstack([face, np.zeros_like(face), np.zeros_like(face), frame]) for frame in talking(face, babble(FRAMES))
+    ]
+    notes = score_pair(Pair(write(folder / "panel.mp4", four), real), bench).notes
+    assert "4.0 times as wide" in notes[0] and "without --panel" in notes[0]
+
+
 def test_sound_is_needed_unless_said_otherwise(face: Image, folder: Path, bench: Bench):
     mute = write(folder / "mute.mp4", talking(face, babble(FRAMES)), sound=False)
     with pytest.raises(MediaError, match="--silent"):
