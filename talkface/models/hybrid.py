@@ -179,7 +179,7 @@ class Hybrid(nn.Module):
         mixed = (attention[:, :, None] * references).sum(1)
         sources = Sources(mixed, extra[0] if self.config.warp_ani else None, before)
         colour, image, mask = self._decode((fine, middle, coarse), embedding, sketch, sources)
-        warped_before = None if before is None else before[:, :3]
+        warped_before = None if before is None or before_flow is None else before[:, :3]  # a first frame has none
         return Painted(image, colour, mask, mixed, attention, references, flow, warped_before, before_flow)
 
     def _shown(self, patches: Tensor) -> Tensor:
