@@ -268,6 +268,7 @@ def reenact(
     *,
     renderer: str = "hybrid",
     raw: bool = False,
+    proportions: bool = False,
     expression_scale: float = 1.0,
     head_motion: float = 1.0,
     fps: Fraction | str | float | None = None,
@@ -291,6 +292,7 @@ def reenact(
         out: the .mp4 to write, of the photo's size and the driving video's length, frame rate and sound.
         renderer: `hybrid`, `warp` or `fewshot`.
         raw: use the driver's landmarks as they are, face shape and all.
+        proportions: use the driver's landmarks, each part rescaled to the photo's proportions.
         expression_scale: factor on what mouth and brows do.
         head_motion: factor on turns and shifts of the head, 0 to 1.
         fps: another frame rate than the driving video's.
@@ -314,7 +316,8 @@ def reenact(
     from talkface.inference.reenact import ReenactOptions
     from talkface.inference.reenact import reenact as write_video
 
-    options = ReenactOptions(raw, expression_scale, head_motion, None if fps is None else parse_fps(fps), sound)
+    rate = None if fps is None else parse_fps(fps)
+    options = ReenactOptions(raw, expression_scale, head_motion, rate, sound, proportions)
     networks = check_animator(animator) or load(renderer, device, renderer_weights=renderer_weights, detector=detector)
     return write_video(
         networks,

@@ -34,6 +34,12 @@ def reenact(
         bool,
         typer.Option("--raw", help="Use the driver's landmarks as they are, shape and all.", rich_help_panel=MOTION),
     ] = False,
+    proportions: Annotated[
+        bool,
+        typer.Option(
+            "--proportions", help="Use them part by part rescaled to the photo's proportions.", rich_help_panel=MOTION
+        ),
+    ] = False,
     expression_scale: Annotated[
         float, typer.Option(min=0.0, max=4.0, help="Factor on mouth and brows.", rich_help_panel=MOTION)
     ] = 1.0,
@@ -75,6 +81,8 @@ def reenact(
     if (driving is None) == (camera is None):
         raise ConfigError("give either a driving video or --camera: talkface reenact PHOTO DRIVING.mp4 -o OUT.mp4")
     if driving is None:
+        if proportions:
+            raise ConfigError("--proportions needs all of the driver's frames, --camera has none to come: leave it out")
         from talkface.inference.animate import OutputOptions, parse_fps
         from talkface.inference.animator import load_animator
         from talkface.inference.reenact import ReenactOptions
@@ -108,6 +116,7 @@ def reenact(
             target,
             renderer=renderer,
             raw=raw,
+            proportions=proportions,
             expression_scale=expression_scale,
             head_motion=head_motion,
             fps=fps,

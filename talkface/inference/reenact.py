@@ -20,6 +20,7 @@ from talkface.inference.renderers import Rendered
 from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
 from talkface.landmarks.online import HOLD_S, Keeper
+from talkface.landmarks.proportions import normalise_proportions
 from talkface.landmarks.retarget import Retargeter
 from talkface.landmarks.smooth import smooth_landmarks
 from talkface.types import DEFAULT_FPS, FloatArray, Image
@@ -37,6 +38,7 @@ class ReenactOptions:
         head_motion: factor on turns and shifts of the head; 0 keeps it still.
         fps: of the video; the driving video's own if not given.
         sound: keep the driving video's sound where it has some.
+        proportions: use the driver's landmarks, each part rescaled to the photo's proportions, as in few-shot vid2vid.
     """
 
     raw: bool = False
@@ -44,8 +46,11 @@ class ReenactOptions:
     head_motion: float = 1.0
     fps: Fraction | None = None
     sound: bool = True
+    proportions: bool = False
 
     def __post_init__(self) -> None:
+        if self.raw and self.proportions:
+            raise ConfigError("raw keeps the driver's proportions and proportions changes them: leave one out")
         if self.fps is not None and not 0 < self.fps <= HIGHEST_FPS:
             raise ConfigError(f"fps {self.fps} is out of range: expected above 0 and at most {HIGHEST_FPS}")
         if not 0 <= self.head_motion <= 1:
@@ -163,6 +168,8 @@ def driven_landmarks(
     smooth = seen.copy()
     for start, end in _runs(found):
         smooth[start:end] = smooth_landmarks(seen[start:end])
+    if options.proportions:
+        smooth[found] = normalise_proportions(smooth[found], subject.landmarks)
     driver = fit_driver(smooth[found])
     moved = np.full_like(seen, np.nan)
     moved[found] = move_photo(subject.retargeter, subject.landmarks, driver, smooth[found], options)
@@ -175,7 +182,7 @@ def move_photo(
     retargeter: Retargeter, photo: FloatArray, driver: DriverFace, points: FloatArray, options: ReenactOptions
 ) -> FloatArray:
     """Landmarks of the photo's face `[T, 68, 2]` for the driver's `[T, 68, 2]`, all finite."""
-    if options.raw:
+    if options.raw or options.proportions:
         return driver.laid_onto(points, photo)
     motion = driver.motion(points)
     return follow_motion(retargeter, motion, expression_scale=options.expression_scale, head_motion=options.head_motion)

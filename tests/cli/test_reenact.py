@@ -29,8 +29,9 @@ def given(monkeypatch: pytest.MonkeyPatch, words: str) -> dict[str, object]:
 def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = given(
         monkeypatch,
-        "a.jpg d.mp4 -o o.mp4 --renderer warp --raw --expression-scale 2 --head-motion 0.5 --fps 30000/1001 --no-sound "
-        "--device cpu --face 1 --crop --panel --force --quiet --renderer-weights y --detector face-alignment",
+        "a.jpg d.mp4 -o o.mp4 --renderer warp --raw --proportions --expression-scale 2 --head-motion 0.5 "
+        "--fps 30000/1001 --no-sound --device cpu --face 1 --crop --panel --force --quiet --renderer-weights y "
+        "--detector face-alignment",
     )
     assert seen.pop("progress") is None
     assert seen == {
@@ -39,6 +40,7 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "out": Path("o.mp4"),
         "renderer": "warp",
         "raw": True,
+        "proportions": True,
         "expression_scale": 2.0,
         "head_motion": 0.5,
         "fps": "30000/1001",
@@ -67,3 +69,8 @@ def test_defaults_of_the_command_are_those_of_the_public_door(monkeypatch: pytes
     )
     for name, value in seen.items():
         assert value == defaults[name], name
+
+
+def test_proportions_need_frames_to_measure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reenact", "a.jpg", "--camera", "0", "--proportions"]) == 1
+    assert "needs all of the driver's frames" in capsys.readouterr().err
