@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which part of the hybrid renderer pays: trains every row of the paper's ablation (Chen et al. 2020) with the same clips
-# and steps, then compares them on people never seen. scripts/ablation.sh [SHARDS [SHARDS_TEST]], half a minute on one
+# and steps, then compares them on people never seen. scripts/ablation.sh [SHARDS [SHARDS_TEST]], about a minute on one
 # idle CPU core per row; stop it at any moment, the same command goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -47,7 +47,8 @@ class RendererLossConfig:
     mouth_adversarial: float = 0.04  # of a second discriminator that sees the mouth of a face only
     flow_photometric: float = 1.0  # L1 of what a learned flow warps
     flow_smooth: float = 0.02  # step of the flow between neighbouring pixels
-    flow_teacher: float = 0.05  # distance from the landmarks' flow, pixels
+    flow_teacher: float = 0.05  # distance of a flow that stands alone from the landmarks' flow, pixels
+    flow_rest: float = 0.002  # length of a flow on top of the landmarks' warp, pixels
 
 
 @dataclass(frozen=True)

@@ -29,26 +29,27 @@ def pixel_terms(painted: Painted, batch: PatchBatch, loss: RendererLossConfig) -
 def flow_terms(painted: Painted, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
     """Terms of the learned flows: what they warp is like the real frame, they are smooth, the landmarks teach them.
 
-    A flow on top of the landmarks' has no flow as its teacher. No optical flow of another network is needed.
+    A flow on top of the landmarks' warp has nothing to be taught but to be short. No other network is needed.
     """
     terms: dict[str, Tensor] = {}
     if painted.flow is not None:
-        moved, real = painted.references, batch.real[:, None].expand_as(painted.references)
-        taught = batch.flows if batch.flows.shape[2] else torch.zeros_like(painted.flow)
-        terms |= _flow_terms("flow", moved, real, painted.flow.flatten(0, 1), taught.flatten(0, 1), loss)
+        real, flow = batch.real[:, None].expand_as(painted.references), painted.flow.flatten(0, 1)
+        terms |= _flow_terms("flow", painted.references, real, flow, loss)
+        if batch.flows.shape[2]:
+            terms["g/flow_teacher"] = loss.flow_teacher * (flow - batch.flows.flatten(0, 1)).abs().mean()
+        else:
+            terms["g/flow_rest"] = loss.flow_rest * flow.abs().mean()
     if painted.previous is not None and painted.previous_flow is not None:
         flow = painted.previous_flow
-        terms |= _flow_terms("previous_flow", painted.previous, batch.real, flow, batch.before_flow, loss)
+        terms |= _flow_terms("previous_flow", painted.previous, batch.real, flow, loss)
+        terms["g/previous_flow_teacher"] = loss.flow_teacher * (flow - batch.before_flow).abs().mean()
     return terms
 
 
-def _flow_terms(
-    name: str, moved: Tensor, real: Tensor, flow: Tensor, taught: Tensor, loss: RendererLossConfig
-) -> dict[str, Tensor]:
+def _flow_terms(name: str, moved: Tensor, real: Tensor, flow: Tensor, loss: RendererLossConfig) -> dict[str, Tensor]:
     return {
         f"g/{name}_photometric": loss.flow_photometric * (moved - real).abs().mean(),
         f"g/{name}_smooth": loss.flow_smooth * roughness(flow),
-        f"g/{name}_teacher": loss.flow_teacher * (flow - taught).abs().mean(),
     }
 
 
