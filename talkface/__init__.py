@@ -47,6 +47,7 @@ def animate(
     crop: bool = False,
     panel: bool = False,
     save_landmarks: str | Path | None = None,
+    save_maps: str | Path | None = None,
     report: str | Path | None = None,
     landmarks: str | Path | LandmarkSequence | None = None,
     force: bool = False,
@@ -64,7 +65,8 @@ def animate(
         speech: any sound or video file that ffmpeg decodes, or `talkface.types.Waveform(samples, rate)` with `[S]`
             float32 samples in -1 to 1; None where `landmarks` drive.
         out: the .mp4 to write; H.264 and AAC, the photo's size, `round(duration * fps)` frames.
-        renderer: `hybrid` (networks paint the mouth), `warp` (geometry only) or `fewshot` (of your own training).
+        renderer: `hybrid` (networks paint the mouth), `warp` (geometry only), `fewshot` or `vgnet` (of your own
+            training).
         fps: frames per second: a number, or a ratio such as "30000/1001".
         expression_scale: factor on the mouth's motion.
         head_motion: 0 still to 1 natural.
@@ -76,6 +78,8 @@ def animate(
         crop: write only a square around the face.
         panel: write photo, landmark sketch, mask and result side by side.
         save_landmarks: also write the driving landmarks to this .npz.
+        save_maps: also write attention, motion map and landmarks as PNG sequences, and a panel video, to this folder;
+            of `hybrid` and `fewshot` the mask and the landmarks.
         report: also look at what was made and write it to this .json: measures with their usual ranges, warnings,
             settings, hashes and timings; costs a second or three, whatever the length.
         landmarks: .npz or .npy file of `[T, 68, 2]` pixel points, or `talkface.types.LandmarkSequence`, that drives
@@ -96,7 +100,7 @@ def animate(
     from talkface.inference.animator import load_animator as load
 
     options = AnimateOptions(parse_fps(fps), expression_scale, head_motion, blink, still, seed)
-    output = OutputOptions(crop, panel, save_landmarks, force)
+    output = OutputOptions(crop, panel, save_landmarks, force, save_maps=save_maps)
     networks = check_animator(animator) or load(
         renderer,
         device,
@@ -290,7 +294,7 @@ def reenact(
         driving: video of the face that drives, or `FOLDER/X` of the demo files that `prepare --quintuple` writes; its
             motion is carried over, its shape is not.
         out: the .mp4 to write, of the photo's size and the driving video's length, frame rate and sound.
-        renderer: `hybrid`, `warp` or `fewshot`.
+        renderer: `hybrid`, `warp`, `fewshot` or `vgnet`.
         raw: use the driver's landmarks as they are, face shape and all.
         proportions: use the driver's landmarks, each part rescaled to the photo's proportions.
         expression_scale: factor on what mouth and brows do.

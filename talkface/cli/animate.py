@@ -71,13 +71,19 @@ def animate(
     save_landmarks: Annotated[
         Path | None, typer.Option(help="Also write the driving landmarks to this .npz.", rich_help_panel="Motion")
     ] = None,
+    save_maps: Annotated[
+        Path | None,
+        typer.Option(help="Also write attention, motion map, landmarks (PNG) and a panel video to this folder."),
+    ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also measure what was made and write it to this .json, with warnings.")
+        Path | None,
+        typer.Option(help="Also measure what was made and write it to this .json, with warnings; not with --panel."),
     ] = None,
     renderer: Annotated[
         str,
         typer.Option(
-            help="hybrid (a network paints the mouth), warp (geometry only) or fewshot.", rich_help_panel="Networks"
+            help="hybrid (a network paints the mouth), warp (geometry only), fewshot or vgnet.",
+            rich_help_panel="Networks",
         ),
     ] = "hybrid",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Networks")] = "auto",
@@ -121,6 +127,7 @@ def animate(
             crop=crop,
             panel=panel,
             save_landmarks=save_landmarks,
+            save_maps=save_maps,
             report=report,
             landmarks=landmarks,
             force=force,

@@ -52,7 +52,7 @@ def reenact(
     sound: Annotated[
         bool, typer.Option("--sound/--no-sound", help="Keep the driving video's sound.", rich_help_panel=MOTION)
     ] = True,
-    renderer: Annotated[str, typer.Option(help="hybrid, warp or fewshot.", rich_help_panel=NETWORKS)] = "hybrid",
+    renderer: Annotated[str, typer.Option(help="hybrid, warp, fewshot, vgnet.", rich_help_panel=NETWORKS)] = "hybrid",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=NETWORKS)] = "auto",
     face: Annotated[
         int | None, typer.Option(help="Which face of the photo, 0 the largest.", rich_help_panel=NETWORKS)

@@ -1,5 +1,6 @@
 """Photo, speech and options -> video file, marked as synthetic."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from talkface.audio.io import SpeechStream, open_speech
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animator import AnimateOptions, Animator, Subject, Track
 from talkface.inference.driving import landmark_track, load_landmarks, save_landmarks
+from talkface.inference.maps import MapWriter, check_map_folder
 from talkface.inference.panel import face_window, panel
 from talkface.inference.photos import PhotoSource
 from talkface.inference.renderers import Rendered
@@ -57,6 +59,7 @@ class OutputOptions:
         crop: only the face, square.
         panel: photo, landmark sketch, mask and result side by side.
         save_landmarks: where to write the driving landmarks.
+        save_maps: folder for attention, motion map and landmarks as PNG sequences and a panel video, see `maps`.
         force: overwrite.
         encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
     """
@@ -66,6 +69,7 @@ class OutputOptions:
     save_landmarks: str | Path | None = None
     force: bool = False
     encoder_threads: int = 0
+    save_maps: str | Path | None = None
 
 
 def parse_fps(value: Fraction | str | float) -> Fraction:
@@ -104,6 +108,8 @@ def animate(
     check_output(out, force=output.force)
     if output.save_landmarks is not None:
         check_output(as_path(output.save_landmarks, "save_landmarks"), force=output.force, suffixes=(".npz",))
+    if output.save_maps is not None:
+        check_map_folder(as_path(output.save_maps, "save_maps"), force=output.force)
     if speech is None and landmarks is None:
         raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
     if progress is not None and not callable(progress):
@@ -139,7 +145,9 @@ def write_track(
     Raises:
         MediaError: the output cannot be written, or there is no frame.
     """
-    size = _write(animator, subject, track, sound, out, options, output, progress)
+    with _mapping(subject, sound, options, output) as taking:
+        frames = taking(animator.render(subject, track, options))
+        size = _write(frames, subject, track, sound, out, options, output, progress)
     if output.save_landmarks is not None:
         points = np.concatenate(list(animator.landmarks(subject, track, options)))
         save_landmarks(Path(output.save_landmarks), points, options.fps, subject.landmarks)
@@ -164,8 +172,21 @@ def driven_track(subject: Subject, landmarks: str | Path | LandmarkSequence, fps
     return landmark_track(driving, photo_landmarks, subject, fps)
 
 
+@contextlib.contextmanager
+def _mapping(
+    subject: Subject, sound: SpeechStream | None, options: AnimateOptions, output: OutputOptions
+) -> Iterator[Callable[[Iterator[Rendered]], Iterator[Rendered]]]:
+    """What frames go through on their way to the video: nothing, or the writer of maps."""
+    if output.save_maps is None:
+        yield lambda rendered: rendered
+        return
+    photo = subject.shots.shots[0].image
+    with MapWriter(Path(output.save_maps), photo, options.fps, sound, force=output.force) as writer:
+        yield writer.taking
+
+
 def _write(
-    animator: Animator,
+    rendered: Iterator[Rendered],
     subject: Subject,
     track: Track,
     sound: SpeechStream | None,
@@ -177,7 +198,7 @@ def _write(
     """Render and encode frame by frame; returns width and height."""
     shot = subject.shots.shots[0]
     window = face_window(shot.image.shape[:2], shot.landmarks) if output.crop else None
-    frames = _pictures(animator.render(subject, track, options), shot.image, window, output.panel)
+    frames = _pictures(rendered, shot.image, window, output.panel)
     try:
         first = next(frames)
     except StopIteration:

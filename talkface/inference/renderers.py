@@ -1,6 +1,6 @@
 """Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a painted mouth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from talkface.models.hybrid import Enrolled
 from talkface.types import FloatArray, Image, Shot
 from talkface.video.paste import place_patch
 
-RENDERERS = ("hybrid", "warp", "fewshot")
+RENDERERS = ("hybrid", "warp", "fewshot", "vgnet")
 BATCH = 8  # frames painted at once
 
 
@@ -28,13 +28,15 @@ class Rendered:
         image: `[H, W, 3]` of the photo's size.
         landmarks: `[68, 2]` it was drawn for.
         patch_mask: `[S, S]` where the network painted, None where nothing did.
-        to_patch: `[2, 3]` from the frame to the mouth patch.
+        to_patch: `[2, 3]` from the frame to the painted patch.
+        maps: pictures `[S, S, 3]` of the patch by name, of what else the network makes: `attention` and `motion`.
     """
 
     image: Image
     landmarks: FloatArray
     patch_mask: FloatArray | None = None
     to_patch: FloatArray | None = None
+    maps: Mapping[str, Image] = field(default_factory=dict)
 
     @cached_property
     def sketch(self) -> Image:
@@ -103,7 +105,7 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
     """Build a renderer family by name.
 
     Args:
-        name: `hybrid`, `warp` or `fewshot`.
+        name: `hybrid`, `warp`, `fewshot` or `vgnet`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         weights: shipped name or path; the family's own default if not given.
 
@@ -124,6 +126,10 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
         from talkface.inference.fewshot_renderer import load_fewshot_renderer
 
         return load_fewshot_renderer(weights, pick_device(device))
+    if name == "vgnet":
+        from talkface.inference.vgnet_renderer import load_vgnet_renderer
+
+        return load_vgnet_renderer(weights, pick_device(device))
     raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
 
 

@@ -99,7 +99,7 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         shlex.split(
             "a.jpg s.wav -o o.mp4 --photo b.jpg --renderer warp --fps 30000/1001 --expression-scale 2 "
             "--head-motion 0.5 --no-blink --still --seed 7 --device cpu --face 1 --crop --panel --save-landmarks l.npz "
-            "--landmarks m.npz --force --quiet --audio2landmark x --renderer-weights y --detector face-alignment"
+            "--save-maps maps --landmarks m.npz --force --quiet --audio2landmark x --renderer-weights y --detector face-alignment"
         ),
     )
     assert seen.pop("progress") is None
@@ -119,6 +119,7 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "crop": True,
         "panel": True,
         "save_landmarks": Path("l.npz"),
+        "save_maps": Path("maps"),
         "landmarks": Path("m.npz"),
         "force": True,
         "audio2landmark": "x",

@@ -155,5 +155,6 @@ def test_a_row_has_every_option_of_animate():
         "device",
         "animator",
         "progress",
+        "save_maps",  # a folder of pictures, to look into one video
     }  # the batch's own, or no value of a row
     assert set(option_names()) == set(signature(talkface.animate).parameters) - ours
