@@ -135,7 +135,7 @@ def _scored(
 
     scores: list[RendererScore] = []
     tiles: Tiles = {}
-    rows = 2 + sum(len(_used(name, counts)) for name in families)
+    rows = 3 + (len(families) - 1) * len(counts)
     bar = Console(stderr=True)
     scored = track(
         _all(bench, families, counts, device),
@@ -162,12 +162,7 @@ def _all(
 
     yield from bench.baselines()
     for name, (family, weights) in families.items():
-        yield from bench.score(name, load_renderer(family, device, weights), _used(name, counts))
-
-
-def _used(name: str, counts: Sequence[int]) -> Sequence[int]:
-    """Numbers of shots that are worth a row: geometry alone looks at the first shot only."""
-    return counts[:1] if name == FLOOR else counts
+        yield from bench.score(name, load_renderer(family, device, weights), counts)
 
 
 def _draw(people: Sequence[str], tiles: "Tiles", counts: Sequence[int], out: Path) -> None:

@@ -117,10 +117,10 @@ def square_map(centre: FloatArray, side: float, size: int) -> FloatArray:
     return np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
 
 
-def face_map(landmarks: FloatArray) -> FloatArray:
-    """`[2, 3]` to the crop in which the tables compare a face: `FACE_SIZE` pixels for `FACE_SIDE` dlib boxes."""
+def face_map(landmarks: FloatArray, boxes: float = FACE_SIDE) -> FloatArray:
+    """`[2, 3]` to the crop in which the tables compare a face: `FACE_SIZE` pixels for so many dlib boxes."""
     left, top, right, bottom = box_of_landmarks(landmarks)[0]
-    return square_map(np.array([(left + right) / 2, (top + bottom) / 2]), FACE_SIDE * (right - left), FACE_SIZE)
+    return square_map(np.array([(left + right) / 2, (top + bottom) / 2]), boxes * (right - left), FACE_SIZE)
 
 
 def _blur(values: FloatArray) -> FloatArray:

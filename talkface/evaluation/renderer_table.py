@@ -34,6 +34,8 @@ from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot
 from talkface.video.read import read_frames
 from talkface.video.write import VideoWriter
 
+SIDE = 1.5  # of the compared crop, in dlib boxes: hair to collar, inside the pictures that `prepare` cuts
+LEAD = 8  # frames that a renderer with a memory sees before each target
 OPEN = 0.04  # opening in outer-eye distances from which the inside of a mouth has pixels to compare
 
 
@@ -44,11 +46,24 @@ class Made(Protocol):
     def image(self) -> Image: ...
 
 
+class Identity(Protocol):
+    """A person who is ready to be rendered, see `inference/renderers`."""
+
+    @property
+    def carried(self) -> dict[str, Any] | None:
+        """What a renderer keeps from one block of frames to the next."""
+        ...
+
+    def streaming(self) -> "Identity":
+        """The same person for one video, nothing remembered yet."""
+        ...
+
+
 class Renderer(Protocol):
     """What is judged: a family of `inference/renderers` with its network."""
 
     def enroll(self, shots: Sequence[Shot]) -> Any:
-        """Prepare a person; the first shot is the picture that moves."""
+        """Prepare a person, as an `Identity`; the first shot is the picture that moves."""
         ...
 
     def render(self, identity: Any, landmarks: FloatArray) -> Iterator[Made]:
@@ -65,12 +80,14 @@ class Person:
         shots: what a renderer may see; the first one, whose mouth is most closed, is the picture that moves.
         targets: other, later frames of the clip.
         driving: `[N, 68, 2]` landmarks to render for each of them, pixels of target or first shot.
+        lead: of each target, `[<= 8, 68, 2]` the same for the frames before it.
     """
 
     name: str
     shots: tuple[Shot, ...]
     targets: tuple[Shot, ...]
     driving: FloatArray
+    lead: tuple[FloatArray, ...]
 
     def first(self, count: int) -> list[Shot]:
         """The picture that moves and further shots, spread over the others."""
@@ -115,8 +132,10 @@ def _person(clip: PreparedClip, found: np.ndarray, shots: int, targets: int, hea
     by_opening = second[np.argsort(mouth_opening(clip.landmarks[second]), kind="stable")]
     wanted = spread(by_opening, targets)
     own, others = ([Shot(clip.image(int(i)), clip.landmarks[i]) for i in part] for part in (seen, wanted))
-    driving = clip.landmarks[wanted] if hear is None else hear(clip, own[0])[wanted]
-    return Person(clip.speaker, tuple(own), tuple(others), driving)
+    driving = clip.landmarks if hear is None else hear(clip, own[0])
+    before = (driving[max(0, i - LEAD) : i] for i in wanted)
+    lead = tuple(points[np.isfinite(points).all((1, 2))] for points in before)
+    return Person(clip.speaker, tuple(own), tuple(others), driving[wanted], lead)
 
 
 class Bench:
@@ -139,16 +158,45 @@ class Bench:
     def score(
         self, system: str, renderer: Renderer, shots: Sequence[int]
     ) -> Iterator[tuple[RendererScore, list[Image]]]:
-        """Score a renderer on everybody with each number of shots; with each score come the crops that were judged."""
+        """Score a renderer on everybody with each number of shots; with each score come the crops that were judged.
+
+        A renderer that paints the same with more shots gets no row for them.
+        """
+        before: list[list[Image]] = []
         for count in shots:
-            for person, judge in zip(self.people, self._judges, strict=True):
-                start = time.perf_counter()
-                identity = renderer.enroll(person.first(count))
-                enroll_s = time.perf_counter() - start
-                frames = [frame.image for frame in renderer.render(identity, person.driving)]
-                start = time.perf_counter()  # again: a person's first frames do things that are done only once
-                deque(renderer.render(identity, person.driving), maxlen=0)
-                yield judge(system, count, frames, person.driving, (time.perf_counter() - start, enroll_s))
+            made = [_paint(renderer, person, count) for person in self.people]
+            frames = [one.frames for one in made]
+            if before and all(all(map(np.array_equal, *pair)) for pair in zip(frames, before, strict=True)):
+                return
+            before = frames
+            for person, judge, one in zip(self.people, self._judges, made, strict=True):
+                yield judge(system, count, one.frames, person.driving, (one.frame_s, one.enroll_s))
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A person's frames, and the seconds that one of them and enrolling took."""
+
+    frames: list[Image]
+    frame_s: float
+    enroll_s: float
+
+
+def _paint(renderer: Renderer, person: Person, shots: int) -> _Painted:
+    """Enrol and render a person; a renderer with a memory comes to each target through the frames before it."""
+    start = time.perf_counter()
+    identity = renderer.enroll(person.first(shots))
+    enroll_s = time.perf_counter() - start
+    streamed = identity.streaming()
+    deque(renderer.render(streamed, person.driving[:1]), maxlen=0)
+    runs = [person.driving]
+    if streamed.carried:
+        runs = [np.concatenate([lead, one[None]]) for lead, one in zip(person.lead, person.driving, strict=True)]
+    for _ in range(2):  # a person's first frames do things that are done only once: the second round is timed
+        start = time.perf_counter()
+        made = [[frame.image for frame in renderer.render(identity.streaming(), run)] for run in runs]
+        frame_s = (time.perf_counter() - start) / sum(map(len, runs))
+    return _Painted([run[-1] for run in made] if streamed.carried else made[0], frame_s, enroll_s)
 
 
 class _Judge:
@@ -156,7 +204,7 @@ class _Judge:
 
     def __init__(self, person: Person, detector: Detector) -> None:
         self._person, self._detector = person, detector
-        self._maps = [face_map(target.landmarks) for target in person.targets]
+        self._maps = [face_map(target.landmarks, SIDE) for target in person.targets]
         self._points = [transform(m, t.landmarks) for m, t in zip(self._maps, person.targets, strict=True)]
         self._real = [cut_patch(t.image, m, FACE_SIZE) for m, t in zip(self._maps, person.targets, strict=True)]
         looks = [self._look(crop, points) for crop, points in zip(self._real, self._points, strict=True)]
@@ -182,7 +230,7 @@ class _Judge:
             **means,
             psnr=psnr_of(_mean([one["error"] for one in found])),
             lmd=lmd(np.stack([one["seen"] for one in found]), self._seen),
-            frame_ms=1000 * times[0] / len(frames),
+            frame_ms=1000 * times[0],
             enroll_ms=1000 * times[1],
         )
         return one, crops
