@@ -30,6 +30,11 @@ class Rhythm:
     activity: FloatArray
     loudness: FloatArray
 
+    @property
+    def features(self) -> FloatArray:
+        """`[T, 3]` onset, activity and loudness, what the head-motion network hears."""
+        return np.stack([self.onset, self.activity, self.loudness], 1).astype(np.float32)
+
 
 def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, level: float) -> Rhythm:
     """Measure rhythm block by block, so that memory holds one block and two numbers per 10 ms.

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from talkface.cli.evaluate_fewshot import evaluate_fewshot
+from talkface.cli.evaluate_headmotion import evaluate_headmotion
 from talkface.cli.evaluate_renderer import evaluate_renderer
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
     tables.command("set")(pair_set)
     tables.command("audio2landmark")(evaluate_audio2landmark)
     tables.command("fewshot")(evaluate_fewshot)
+    tables.command("headmotion")(evaluate_headmotion)
     tables.command("renderer")(evaluate_renderer)
     app.add_typer(tables, name="evaluate")
 

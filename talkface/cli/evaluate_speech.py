@@ -45,7 +45,7 @@ def evaluate_audio2landmark(
     from talkface.evaluation.speech_table import speaker_table, speech_measures
 
     name, network = column_name(checkpoint), _load(checkpoint, threads)
-    clips = SpokenClips(shards, _checked_split(split), speaker or (), leave_out or ())
+    clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
     _make_folder(out)
     shown = spread(clips.speakers, max(plots, videos))
     kept: dict[int, ScoredClip] = {}
@@ -97,7 +97,8 @@ def spread(speakers: Sequence[str], count: int) -> list[int]:
     return chosen + evenly(rest, count - len(chosen))
 
 
-def _checked_split(split: str) -> str | None:
+def checked_split(split: str) -> str | None:
+    """A split's name, None for all of them; raises `ConfigError` for any other word."""
     if split not in SPLITS:
         raise ConfigError(f"--split {split!r}: expected {', '.join(SPLITS)}")
     return None if split == "all" else split

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from talkface.audio.io import open_speech, speech_level
-from talkface.audio.rhythm import Rhythm, speech_rhythm
+from talkface.audio.rhythm import speech_rhythm
 from talkface.errors import DatasetError
 from talkface.landmarks.align import invert, transform
 from talkface.landmarks.head_track import head_track
@@ -85,12 +85,7 @@ def clip_track(clip: HeadClip) -> FloatArray | None:
 def clip_features(audio: FloatArray, num_frames: int) -> FloatArray:
     """`[S]` sound -> `[T, 3]` features, as `animate` hears them."""
     stream = open_speech(Waveform(np.asarray(audio, np.float32)))
-    return rhythm_features(speech_rhythm(stream.blocks(), num_frames, FPS, speech_level(stream)))
-
-
-def rhythm_features(rhythm: Rhythm) -> FloatArray:
-    """`[T, 3]` what the network hears."""
-    return np.stack([rhythm.onset, rhythm.activity, rhythm.loudness], 1).astype(np.float32)
+    return speech_rhythm(stream.blocks(), num_frames, FPS, speech_level(stream)).features
 
 
 def make_head_examples(clips: Sequence[HeadClip]) -> list[HeadExample]:
@@ -156,6 +151,7 @@ class HeadBatchConfig:
 
     blocks: int = 10  # L, blocks that the network predicts one after the other, each from the real past
     mirror: float = 0.5  # share of stretches seen in a mirror: yaw, roll and x change sign
+    unknown: float = 0.2  # share of stretches whose past is hidden behind their last pose, as a photo's is
     quiet: float = 0.05  # share of stretches in which nothing is said and the head comes to rest
 
 
@@ -199,6 +195,8 @@ class HeadSampler:
         parts: tuple[FloatArray, ...] = self.cut(clip, start, self.config.blocks)
         if rng.random() < self.config.mirror:
             parts = (mirrored(parts[0]), *parts[1:])
+        if rng.random() < self.config.unknown:
+            parts[0][: self.windows.past] = parts[0][self.windows.past - 1]
         return parts if rng.random() >= self.config.quiet else self._quiet(parts, rng)
 
     def cut(self, clip: HeadExample, start: int, blocks: int) -> tuple[FloatArray, ...]:

@@ -10,7 +10,8 @@ from talkface.data.preprocess import SAMPLES_PER_FRAME, Example, members
 from talkface.data.shards import join_samples, write_sample
 from talkface.landmarks.align import from_canonical
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.types import DEFAULT_FPS, Clip, FloatArray
+from talkface.landmarks.pose import move_head
+from talkface.types import DEFAULT_FPS, Clip, FloatArray, HeadPose
 
 UPPER_LIP, LOWER_LIP = np.array([63, 62, 61]), np.array([65, 66, 67])  # inner, facing pairs
 CLOSED_GAP = 0.02  # outer-eye distances between the lips of a silent face
@@ -41,6 +42,14 @@ def motion_of(levels: FloatArray) -> FloatArray:
     return motion
 
 
+def nods_of(levels: FloatArray, nod: float) -> HeadPose:
+    """`[T]` RMS -> a head that sinks by `nod` radians per unit of it, smoothly."""
+    weight = np.hanning(2 * SYLLABLE + 3)
+    smooth = np.convolve(levels, weight / weight.sum(), mode="same")
+    rotation = np.column_stack([-nod * smooth, np.zeros((len(levels), 2))])
+    return HeadPose(rotation.astype(np.float32), np.zeros((len(levels), 2), np.float32))
+
+
 def write_loud_mouth_shards(
     folder: Path,
     speakers: Mapping[str, str],
@@ -49,6 +58,7 @@ def write_loud_mouth_shards(
     unit: float = 90.0,
     split: str = "test",
     silent: bool = False,
+    nod: float = 0.0,
 ) -> None:
     """Write a shard of clips as `prepare` would have made it.
 
@@ -59,6 +69,7 @@ def write_loud_mouth_shards(
         unit: pixels between the outer eye corners.
         split: of all clips.
         silent: leave the sound out.
+        nod: radians that the head sinks per unit of the last frames' mean RMS.
     """
     folder.mkdir(parents=True, exist_ok=True)
     face = MEAN_FACE.copy()
@@ -67,9 +78,10 @@ def write_loud_mouth_shards(
     paths = []
     for seed, (key, speaker) in enumerate(speakers.items()):
         levels = draw_loudness(seed, frames)
+        faces = move_head(face + motion_of(levels), nods_of(levels, nod))
         picture = np.full((PICTURE, PICTURE, 3), 40 * (seed % 6), np.uint8)
         example = Example(
-            landmarks=from_canonical(face + motion_of(levels), to_canonical),
+            landmarks=from_canonical(faces, to_canonical),
             crops=np.repeat(np.eye(2, 3, dtype=np.float32)[None], frames, 0),
             jpegs=[bytes(cv2.imencode(".jpg", picture)[1])] * frames,
             samples=None if silent else sound_of(levels),

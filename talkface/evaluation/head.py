@@ -11,6 +11,7 @@ from talkface.audio.io import open_speech, speech_level
 from talkface.audio.rhythm import speech_rhythm
 from talkface.evaluation.landmark import MIN_FRAMES
 from talkface.landmarks.pose import head_rotation
+from talkface.landmarks.smooth import fill_unseen
 from talkface.types import FloatArray, Waveform
 
 SMOOTH_S = 0.08  # seconds, standard deviation of the smoothing of pose before it is differentiated
@@ -48,9 +49,12 @@ def motion_beats(landmarks: FloatArray, fps: Fraction) -> FloatArray:
     seen = np.isfinite(angles[:, 0])
     if seen.sum() < MIN_FRAMES:
         return np.zeros(0, int)
-    times = np.arange(len(angles))
-    filled = np.column_stack([np.interp(times, times[seen], angles[seen, axis]) for axis in range(3)])
-    smooth = gaussian_filter1d(filled, SMOOTH_S * float(fps), axis=0, mode="nearest")
+    return turning_points(fill_unseen(angles, seen), fps)
+
+
+def turning_points(angles: FloatArray, fps: Fraction) -> FloatArray:
+    """Frames `[N]` at which `[T, 3]` angles turn around or stop: minima of their smoothed speed, see `motion_beats`."""
+    smooth = gaussian_filter1d(np.asarray(angles, np.float64), SMOOTH_S * float(fps), axis=0, mode="nearest")
     speed = np.linalg.norm(np.gradient(smooth, axis=0), axis=-1)
     return np.asarray(find_peaks(-speed)[0]) if np.ptp(speed) > 1e-9 else np.zeros(0, int)
 

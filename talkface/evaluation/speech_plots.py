@@ -36,7 +36,7 @@ def plot_openings(path: Path, clips: Sequence[ScoredClip], system: str) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
     figure.supylabel("inner-lip opening (% of the outer-eye distance)", fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_speakers(path: Path, rows: Sequence[tuple[str, Mapping[str, Mapping[str, Score]]]], system: str) -> None:
@@ -54,10 +54,10 @@ def plot_speakers(path: Path, rows: Sequence[tuple[str, Mapping[str, Mapping[str
     panels = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
     for axes, (label, systems) in zip(panels, rows, strict=True):
         _dot_panel(axes, label, systems, speakers, system)
-    panels[0].set_yticks(range(len(speakers)), [_plain(name) for name in speakers], fontsize=8)
+    panels[0].set_yticks(range(len(speakers)), [plain_text(name) for name in speakers], fontsize=8)
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def score_of(scored: ScoredClip, system: str) -> MotionScore:
@@ -77,14 +77,14 @@ def _opening_panel(axes: Axes, scored: ScoredClip, system: str) -> None:
         (REAL_COLOUR, 2.2, "real", clip.openings),
         (MADE_COLOUR, 1.6, f"predicted ({system})", opening_series(scored.motions[system])),
     ):
-        axes.plot(times, PERCENT * values[:count], color=colour, lw=width, label=_plain(name))
+        axes.plot(times, PERCENT * values[:count], color=colour, lw=width, label=plain_text(name))
     axes.set(xlim=(0, max(times[-1], 1e-3)), ylim=(0, top))
     axes.grid(alpha=0.3, lw=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     one = score_of(scored, system)
     words = f"{clip.speaker}, {clip.key}    r {one.r:.2f}, lag {one.lag:+.0f}, LMD {PERCENT * one.lmd:.1f} %"
-    axes.set_title(_plain(words), fontsize=9, loc="left", pad=3)
+    axes.set_title(plain_text(words), fontsize=9, loc="left", pad=3)
 
 
 def _level(scored: ScoredClip, count: int) -> FloatArray:
@@ -104,18 +104,19 @@ def _dot_panel(
         for row, one in places:
             axes.plot([one.low, one.high], [row, row], color=colour, lw=1.2, alpha=0.6)
         values, marks = [one.value for _, one in places], [row for row, _ in places]
-        axes.plot(values, marks, "o", color=colour, ms=5, label=_plain(name))
+        axes.plot(values, marks, "o", color=colour, ms=5, label=plain_text(name))
     axes.set_xlabel(label)
     axes.grid(alpha=0.3, lw=0.5)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """A dollar sign would begin a formula, an underscore in front would hide a line from the legend."""
     return text.replace("$", r"\$").lstrip("_")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
     partial = path.with_name(path.name + ".part")
     figure.savefig(partial, format="png")
     partial.replace(path)

@@ -22,6 +22,7 @@ NOD_RAD = 0.045  # pitch of a strong syllable's nod
 NOD_S = 0.12  # seconds, time constant of each of a nod's two low passes
 FADE_S = 0.5  # seconds, how slowly motion follows speech activity
 IDLE = 0.22  # share of the drift that stays in silence
+EASE_S = 0.4  # seconds, time constant of the first motion
 
 
 def head_motion(
@@ -43,20 +44,23 @@ def head_motion(
         Pose relative to the photo, zero on the first frame.
     """
     rate = float(fps)
-    fade = _low_pass(activity, FADE_S * rate)
+    fade = low_pass(activity, FADE_S * rate)
     beat = onset * fade
-    nod = _low_pass(_low_pass(beat - _low_pass(beat, 1.5 * rate), NOD_S * rate), NOD_S * rate) * NOD_RAD * 2.0
+    nod = low_pass(low_pass(beat - low_pass(beat, 1.5 * rate), NOD_S * rate), NOD_S * rate) * NOD_RAD * 2.0
     drift = _drift(len(onset), 5, WANDER_S * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
     rotation = drift[:, :3] * WANDER_RAD
     rotation[:, 0] -= nod  # the chin falls on a stressed syllable
     shift = drift[:, 3:] * WANDER_SHIFT
-    ease = 1 - np.exp(-np.arange(len(onset)) / (0.4 * rate))  # the first frame is the photo's own pose
-    return HeadPose(
-        (amount * ease[:, None] * rotation).astype(np.float32), (amount * ease[:, None] * shift).astype(np.float32)
-    )
+    start = amount * ease_in(len(onset), fps)[:, None]
+    return HeadPose((start * rotation).astype(np.float32), (start * shift).astype(np.float32))
 
 
-def _low_pass(values: FloatArray, frames: float) -> FloatArray:
+def ease_in(num_frames: int, fps: Fraction) -> FloatArray:
+    """`[T]` share of its motion that a head has taken up: 0 on the first frame, which is the photo's own pose."""
+    return np.asarray(1 - np.exp(-np.arange(num_frames) / (EASE_S * float(fps))))
+
+
+def low_pass(values: FloatArray, frames: float) -> FloatArray:
     """First-order low pass with a time constant in frames."""
     keep = np.exp(-1.0 / max(frames, 1e-6))
     return np.asarray(lfilter([1 - keep], [1, -keep], values))

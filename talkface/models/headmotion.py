@@ -8,19 +8,23 @@ network what its own rounding errors would grow to: every pose it is fed back li
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from scipy.interpolate import CubicSpline
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkface.types import FloatArray
+from talkface.audio.rhythm import Rhythm
+from talkface.landmarks.head_track import calm_in_silence, shown_pose
+from talkface.types import FloatArray, HeadPose
 
 FPS = 25  # frames per second of every track and of the network
 POSE = 6  # pitch, yaw, roll, x, y, z, see `landmarks.driver.DriverFace.track`
 FEATURES = 3  # onset, activity, loudness, see `audio.rhythm.Rhythm`
-LIMIT = 4.0  # typical deviations that a pose which is fed back stays within
+LIMIT = 4.0  # of a head's own deviations that a pose which is fed back stays within
 DAMPING = 0.7  # of the velocity that a head is expected to keep from one frame to the next
 
 
@@ -75,6 +79,7 @@ class Headmotion(nn.Module):
     deviation: Tensor
     shapes: Tensor
     liveliness: Tensor
+    gain: Tensor
 
     def __init__(self, config: HeadmotionConfig) -> None:
         super().__init__()
@@ -88,6 +93,7 @@ class Headmotion(nn.Module):
         self.answer = nn.Linear(config.hidden, config.mixtures * (1 + 2 * config.components))
         self.register_buffer("deviation", torch.ones(POSE))  # typical standard deviation of each number of a pose
         self.register_buffer("shapes", torch.zeros(config.components, config.block * POSE))  # of one deviation each
+        self.register_buffer("gain", torch.ones(()))  # what samples lack in extent, given back at the end
         self.register_buffer("liveliness", torch.zeros(3))  # 25th, 50th and 75th percentile of people's logarithms
 
     def step(self, sound: Tensor, past: Tensor, lively: Tensor, state: Tensor | None) -> tuple[Answer, Tensor]:
@@ -95,7 +101,7 @@ class Headmotion(nn.Module):
 
         Args:
             sound: `[B, before + n + after, 3]` around the block.
-            past: `[B, past, 6]` poses before it, in deviations.
+            past: `[B, past, 6]` poses before it, in this head's own deviations.
             lively: `[B]` logarithm of how much this head moves over what is typical.
             state: `[B, D]` carried, None at the start.
         """
@@ -112,6 +118,10 @@ class Headmotion(nn.Module):
         # a floor keeps a mixture from collapsing onto one clip, a ceiling keeps samples sane
         return Answer(logits, mean.view(shaped), 2.5 * torch.tanh(log_std.view(shaped) / 2.5) - 0.7), state
 
+    def units(self, lively: Tensor) -> Tensor:
+        """`[B]` -> `[B, 1, 6]` own deviations of heads that lively: all move alike in these."""
+        return self.deviation * torch.exp(lively)[:, None, None]
+
     def base(self, past: Tensor) -> Tensor:
         """`[B, past, 6]` -> `[B, n, 6]`: where the head would go if it only lost speed."""
         speed = (past[:, -1] - past[:, -2])[:, None]
@@ -124,7 +134,7 @@ class Headmotion(nn.Module):
         return rest @ self.shapes.T / self.shapes.square().sum(1).clamp(min=1e-12)
 
     def decode(self, sizes: Tensor, past: Tensor) -> Tensor:
-        """`[B, P]` and `[B, past, 6]` -> `[B, n, 6]` poses in deviations, inside the limits."""
+        """`[B, P]` and `[B, past, 6]` -> `[B, n, 6]` poses in own deviations, inside the limits."""
         free = self.base(past) + (sizes @ self.shapes).view(len(sizes), self.config.block, POSE)
         return LIMIT * torch.tanh(free / LIMIT)
 
@@ -144,6 +154,31 @@ class Headmotion(nn.Module):
         return np.concatenate([stream.push(features), stream.finish()])
 
 
+def learned_pose(network: Headmotion, rhythm: Rhythm, fps: Fraction, seed: int | None, amount: float = 1.0) -> HeadPose:
+    """How a photo's head moves with speech.
+
+    Args:
+        network: trained, on the CPU.
+        rhythm: of the speech, T frames at `fps`.
+        fps: video frames per second; the network runs at 25.
+        seed: of the sample; None takes the likeliest way.
+        amount: 0 still, 1 natural.
+
+    Returns:
+        T poses against the photo's, calm in long silence, zero on the first frame.
+    """
+    count = len(rhythm.onset)
+    if fps == FPS:
+        track = network.predict(rhythm.features, seed)
+    else:
+        length = max(2, -(-count * FPS * fps.denominator // fps.numerator))
+        middle = (np.arange(length) + 0.5) * float(fps / FPS) - 0.5  # of the network's frames, in video frames
+        features = np.stack([np.interp(middle, np.arange(count), each) for each in rhythm.features.T], 1)
+        made = network.predict(features.astype(np.float32), seed)
+        track = CubicSpline(middle, made)(np.clip(np.arange(count), middle[0], middle[-1]))
+    return shown_pose(calm_in_silence(track, rhythm.activity, fps), fps, amount)
+
+
 class HeadmotionStream:
     """Features as they come -> poses as soon as the network has heard enough; state carried in between.
 
@@ -157,6 +192,7 @@ class HeadmotionStream:
         if lively is None:
             lively = middle if self._rng is None else float(self._rng.uniform(low, high))
         self._lively = torch.full((1,), lively)
+        self._units = network.gain * network.units(self._lively)[0]
         self._past = torch.zeros(1, network.config.past, POSE)
         self._state: Tensor | None = None
         self._waiting = np.zeros((network.config.before, FEATURES), np.float32)
@@ -196,7 +232,7 @@ class HeadmotionStream:
         spread = torch.exp(answer.log_std[:, chosen]) * torch.from_numpy(noise.astype(np.float32))
         block = self._network.decode(answer.mean[:, chosen] + spread, self._past)
         self._past = torch.cat([self._past, block], 1)[:, -self._network.config.past :]
-        return (block[0] * self._network.deviation).numpy()
+        return (block[0] * self._units).numpy()
 
 
 def load_headmotion(checkpoint: Weights) -> Headmotion:

@@ -80,6 +80,9 @@ class HeadmotionJob:
             self.network.parameters(), config.optim.rate, weight_decay=config.optim.weight_decay
         )
         self.ema = Ema(self.network, config.run.ema)
+        per_speaker = {example.speaker: example for example in reversed(train)}
+        self.few = list(per_speaker.values())
+        """A clip of every speaker, for what is measured on training heads."""
 
     def train_step(self, step: int) -> dict[str, float]:
         for group in self.optimizer.param_groups:
@@ -103,7 +106,8 @@ class HeadmotionJob:
         `extent` and `speed` are standard deviation and mean speed of the samples over those of the real heads.
         """
         network = cast(Headmotion, self.ema.network)
-        scored = self.held_out or self.train[:: max(1, len(self.train) // 60)]
+        self._calibrate(network)
+        scored = self.held_out or self.few
         by_speaker: dict[str, list[float]] = {}
         made, real = [], []
         for number, example in enumerate(scored):
@@ -118,6 +122,20 @@ class HeadmotionJob:
         extent, speed = np.mean(made, 0) / np.maximum(np.mean(real, 0), 1e-9)
         score = float(np.mean([np.mean(each) for each in by_speaker.values()]))
         return {"score": score, "extent": float(extent), "speed": float(speed)}
+
+    @torch.no_grad()
+    def _calibrate(self, network: Headmotion) -> None:
+        """Set the gain that makes samples as extensive as the training heads: a mixture smooths rare large turns away.
+
+        The median over clips, so that neither a walk through the picture nor a head that rests counts for much.
+        """
+        network.gain.fill_(1.0)
+        ratios = []
+        for number, example in enumerate(self.few):
+            made = [self._rollout(example, SAMPLES * number + sample) for sample in range(SAMPLES)]
+            extents = [_extent_and_speed(track, network.deviation)[0] for track in made]
+            ratios.append(_extent_and_speed(example.track, network.deviation)[0] / max(float(np.mean(extents)), 1e-6))
+        network.gain.fill_(float(np.clip(np.median(ratios), 0.5, 2.0)))
 
     def _rollout(self, example: HeadExample, seed: int) -> FloatArray:
         return cast(Headmotion, self.ema.network).predict(example.features, seed, example.lively)
@@ -156,11 +174,11 @@ def surprise(network: Headmotion, batch: HeadBatch, past_noise: float) -> Tensor
     Args:
         network: in training mode, or not.
         batch: stretches of blocks.
-        past_noise: standard deviation of what is added to the past, in typical deviations.
+        past_noise: standard deviation of what is added to the past, in a head's own deviations.
     """
     settings, device = network.config, network.deviation.device
-    track = batch.track.to(device) / network.deviation
     features, weight, lively = (part.to(device) for part in (batch.features, batch.weight, batch.lively))
+    track = batch.track.to(device) / network.units(lively)
     state, total = None, torch.zeros((), device=device)
     for number in range(weight.shape[1]):
         now = settings.past + number * settings.block
@@ -203,10 +221,10 @@ def fit_buffers(network: Headmotion, examples: Sequence[HeadExample], sampler: H
 
 
 def _rest_of_blocks(network: Headmotion, example: HeadExample, sampler: HeadSampler) -> FloatArray:
-    """`[N, 6 n]` blocks of one clip less their base, in typical deviations."""
+    """`[N, 6 n]` blocks of one clip less their base, in the head's own deviations."""
     settings = network.config
     track, *_ = sampler.cut(example, 0, len(example) // settings.block)
-    scaled = torch.from_numpy(track) / network.deviation
+    scaled = torch.from_numpy(track) / network.units(torch.tensor([example.lively]))[0]
     starts = range(settings.past, len(scaled), settings.block)
     past = torch.stack([scaled[at - settings.past : at] for at in starts])
     block = torch.stack([scaled[at : at + settings.block] for at in starts])

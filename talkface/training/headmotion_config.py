@@ -13,7 +13,7 @@ class HeadmotionOptimConfig:
     rate: float = 2e-3  # of AdamW; falls to zero along a cosine
     warm_up: int = 50  # steps
     weight_decay: float = 0.05
-    past_noise: float = 0.05  # typical deviations by which the past is off, since its own answers will be
+    past_noise: float = 0.05  # own deviations by which the past is off, since the network's answers will be
 
 
 @dataclass(frozen=True)

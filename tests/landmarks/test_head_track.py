@@ -1,8 +1,10 @@
 """The track of a head: known turns are found again, and another head may repeat them for ever."""
 
+from fractions import Fraction
+
 import numpy as np
 
-from talkface.landmarks.head_track import back_and_forth, head_track, shown_pose
+from talkface.landmarks.head_track import back_and_forth, calm_in_silence, head_track, shown_pose
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.pose import move_head
 from talkface.landmarks.smooth import fill_unseen
@@ -51,5 +53,15 @@ def test_back_and_forth_never_jumps():
 def test_unseen_frames_are_bridged_and_depth_is_not_shown():
     values = np.array([[1.0], [np.nan], [3.0], [np.nan]])
     assert fill_unseen(values, np.isfinite(values[:, 0]))[:, 0].tolist() == [1, 2, 3, 3]
-    pose = shown_pose(np.arange(12.0).reshape(2, 6))
-    assert pose.rotation[1].tolist() == [6, 7, 8] and pose.translation[1].tolist() == [9, 10]
+    pose = shown_pose(np.full((100, 6), 0.01), Fraction(25))
+    assert not pose.rotation[0].any() and not pose.translation[0].any(), "the first frame is the photo's own pose"
+    np.testing.assert_allclose(np.c_[pose.rotation, pose.translation][-1], 0.01, rtol=0.01)
+    far = shown_pose(np.full((100, 6), 9.0), Fraction(25))
+    assert np.degrees(np.abs(far.rotation)).max() < 15 and np.abs(far.translation).max() <= 0.2
+
+
+def test_long_silence_calms_and_pauses_hardly():
+    activity = np.concatenate([np.ones(100), np.zeros(8), np.ones(42), np.zeros(250)])
+    calmed = calm_in_silence(np.ones((400, 6)), activity, Fraction(25))[:, 0]
+    assert calmed[99] == 1 and calmed[100:150].min() > 0.95
+    assert calmed[-1] < 0.3 and (np.diff(calmed[150:]) <= 0).all()

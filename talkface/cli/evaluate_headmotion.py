@@ -1,0 +1,79 @@
+"""`talkface evaluate headmotion CHECKPOINT SHARDS` -> scores and plots of a head-motion network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from talkface.cli.evaluate_speech import SPLITS, checked_split, column_name, spread
+from talkface.cli.score_output import make_folder, show_scores, wide_console
+from talkface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from talkface.evaluation.headmotion_scores import MotionOfClip
+    from talkface.evaluation.headmotion_table import Preference
+    from talkface.evaluation.report import Score
+
+
+def evaluate_headmotion(
+    checkpoint: Annotated[str, typer.Argument(help="Name or path of a network that moves heads.")],
+    shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of people the network never met.")],
+    out: Annotated[Path, typer.Option(help="Where scores and plots go.")] = Path("runs/evaluate_headmotion"),
+    split: Annotated[str, typer.Option(help=f"Clips to score: {', '.join(SPLITS)}.")] = "test",
+    speaker: Annotated[list[str] | None, typer.Option(help="Score only this speaker; repeat for more.")] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(help="Score all but this speaker; repeat for more.")] = None,
+    plots: Annotated[int, typer.Option(min=0, help="Clips on the plot of angles.")] = 6,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Score how a network moves heads to speech against how the real heads moved.
+
+    Distance of the distribution of pose and velocity, of the velocity's spectrum, beats in time with the speech,
+    extent, speed and variety; beside the rhythm heuristic, a still head, a random walk, somebody else's real motion
+    and the real motion. Says whether the network is preferred to the heuristic, and by which differences.
+    """
+    from talkface.evaluation.headmotion_scores import score_heads
+    from talkface.evaluation.headmotion_table import head_measures, preference, write_clips
+    from talkface.evaluation.report import to_table
+    from talkface.evaluation.speech_clips import SpokenClips
+    from talkface.inference.heads import load_heads
+
+    name = column_name(checkpoint)
+    network = load_heads(checkpoint)
+    if network is None:
+        raise ConfigError("rhythm is what networks are scored against: give the name or path of a network")
+    clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
+    make_folder(out)
+    bar = Console(stderr=True)
+    stream = track(
+        score_heads(clips, network, name), "clips", len(clips), console=bar, disable=quiet or not bar.is_terminal
+    )
+    scored = list(stream)
+    rows = [row for clip in scored for row in clip]
+    measures, verdict = head_measures(rows, name), preference(rows, name)
+    write_clips(out, rows)
+    _draw(out, scored, name, plots)
+    people = len({row.speaker for row in rows})
+    title = f"{name}: {len(scored)} clips of {people} speakers, {shards}, split {split}"
+    show_scores([to_table(title, measures)], measures, out, "clips and plots beside them", quiet=quiet)
+    if not quiet:
+        _say(wide_console(), verdict, name)
+
+
+def _say(console: Console, verdict: "Preference", name: str) -> None:
+    def words(one: "Score") -> str:
+        return f"{one.value:+.3f} ({one.low:+.3f} … {one.high:+.3f})"
+
+    console.print(f"{name} less rhythm: Frechet distance {words(verdict.frechet)},")
+    console.print(f"  spectrum distance {words(verdict.spectrum)} dB, alignment above chance {words(verdict.in_time)}")
+    console.print(f"preferred to the rhythm: {'yes' if verdict.preferred else 'no'}")
+
+
+def _draw(out: Path, scored: "list[list[MotionOfClip]]", name: str, plots: int) -> None:
+    from talkface.evaluation.headmotion_plots import plot_angles, plot_spectra
+
+    shown = spread([clip[0].speaker for clip in scored], plots)
+    if shown:
+        plot_angles(out / "angles.png", [{row.system: row for row in scored[index]} for index in sorted(shown)], name)
+    plot_spectra(out / "spectra.png", [row for clip in scored for row in clip], name)

@@ -1,0 +1,69 @@
+"""Rhythm of speech, or another head's track -> head pose of a photo that speaks."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from talkface.audio.rhythm import Rhythm
+from talkface.checkpoints.registry import load_weights
+from talkface.errors import CheckpointError
+from talkface.inference.reenact import track_driver
+from talkface.landmarks.detect import Detector
+from talkface.landmarks.head_track import back_and_forth, head_track, shown_pose
+from talkface.landmarks.motion import head_motion, smooth_activity
+from talkface.landmarks.smooth import fill_unseen
+from talkface.models.headmotion import Headmotion, learned_pose, load_headmotion
+from talkface.types import FloatArray, HeadPose
+from talkface.video.read import probe_video
+
+RHYTHM = "rhythm"  # the name of head motion without a network: nods on onsets and a slow drift
+
+
+def load_heads(name_or_path: str | Path) -> Headmotion | None:
+    """A head-motion network by shipped name or path; None for `rhythm`.
+
+    Raises:
+        CheckpointError: no such weights, of another kind, or of another version.
+    """
+    if str(name_or_path) == RHYTHM:
+        return None
+    checkpoint = load_weights(name_or_path, "headmotion")
+    try:
+        return load_headmotion(checkpoint)
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the head-motion network {name_or_path} does not fit this version of talkface: train it anew"
+        ) from error
+
+
+def spoken_pose(network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed: int, amount: float) -> HeadPose:
+    """How a head moves with speech, by a network or by rhythm; zero on the first frame.
+
+    Args:
+        network: None for the rhythm.
+        rhythm: of T frames.
+        fps: frames per second.
+        seed: the same gives the same motion.
+        amount: 0 still, 1 natural.
+    """
+    if network is not None:
+        return learned_pose(network, rhythm, fps, seed, amount)
+    activity = smooth_activity(rhythm.activity, fps)
+    return head_motion(rhythm.onset, activity, fps, np.random.default_rng([seed, 0]), amount=amount)
+
+
+def followed_pose(track: FloatArray, num_frames: int, fps: Fraction, amount: float) -> HeadPose:
+    """How a head moves that follows `[N, 6]` of another: back and forth where that is shorter, eased in from rest."""
+    return shown_pose(back_and_forth(track, num_frames), fps, amount)
+
+
+def track_head(video: Path, fps: Fraction, detector: Detector) -> FloatArray:
+    """How the head in a video moves against its own usual pose: `[N, 6]` at `fps`, smoothed, gaps bridged.
+
+    Raises:
+        MediaError: no video.
+        NoFaceError: no frame has a face.
+    """
+    points = track_driver(video, fps, probe_video(video), detector).astype(np.float64)
+    return head_track(fill_unseen(points, np.isfinite(points[:, 0, 0])))
