@@ -74,7 +74,7 @@ class SequenceSampler:
         speakers: dict[str, list[int]] = {}
         for index in range(len(clips)):
             clip = clips[index]
-            whole = np.isfinite(clip.landmarks).all((1, 2))
+            whole = np.asarray(np.isfinite(clip.landmarks).all((1, 2)))
             self.kept.append(np.flatnonzero(whole))
             self.starts.append(_runs_of(whole, config.frames) if _in_time(clip) else np.zeros(0, np.int64))
             self.openings.append(mouth_opening(clip.landmarks))

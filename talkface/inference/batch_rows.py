@@ -22,7 +22,7 @@ from talkface.video.write import SUFFIXES
 INPUTS = ("photo", "speech", "out", "title")
 PATHS = ("landmarks", "audio2landmark", "renderer_weights")  # options that may be files
 SPEECH_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".opus", ".wma")
-BESIDE = {"save_landmarks": ".npz", "report": ".json"}  # options that name one more file in the batch's folder
+BESIDE = {"save_landmarks": ".npz", "save_maps": ".maps", "report": ".json"}  # what else is written
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -46,6 +46,7 @@ class Picture:
         crop: only the face.
         panel: photo, sketch, mask and result side by side.
         save_landmarks: where in the batch's folder to write the driving landmarks; `true` for beside the video.
+        save_maps: folder in the batch's folder for attention, motion map and landmarks; `true` for beside the video.
         report: where in the batch's folder to write what the video measures; `true` for beside the video.
     """
 
@@ -54,6 +55,7 @@ class Picture:
     crop: bool = False
     panel: bool = False
     save_landmarks: str | None = None
+    save_maps: str | None = None
     report: str | None = None
 
 

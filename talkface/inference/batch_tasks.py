@@ -191,10 +191,12 @@ def _render(task: RenderTask) -> Outcome:
         track = _track(task, animator, subject, inputs)
         sound = replace(heard.sound, path=inputs[-1]) if heard else None
         video, points = scratch / f"video{Path(row.out).suffix.lower()}", scratch / "landmarks.npz"
+        maps = scratch / "maps"
         output = OutputOptions(
             crop=row.picture.crop,
             panel=row.picture.panel,
             save_landmarks=points if row.picture.save_landmarks else None,
+            save_maps=maps if row.picture.save_maps else None,
             encoder_threads=1,
         )
         made = write_track(
@@ -223,6 +225,9 @@ def _render(task: RenderTask) -> Outcome:
             task.folder.put(report, row.picture.report)
         if row.picture.save_landmarks:
             task.folder.put(points, row.picture.save_landmarks)
+        if row.picture.save_maps:
+            for path in sorted(maps.rglob("*.*")):
+                task.folder.put(path, f"{row.picture.save_maps}/{path.relative_to(maps).as_posix()}")
         save_outcome(task.folder, outcome)  # before the video: a kill in between leaves a row that is not done
         task.folder.put(video, row.out)
     return outcome

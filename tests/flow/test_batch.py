@@ -1,7 +1,7 @@
 """Rows become videos: each input is looked at once, what is done stays done, what is wrong is named."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,12 @@ import soundfile
 from PIL import Image as Pillow
 
 import talkface
-from talkface.checkpoints.format import file_hash
+from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
 from talkface.inference import batch_tasks
 from talkface.inference.batch import batch
 from talkface.inference.batch_rows import make_rows
 from talkface.inference.batch_tasks import EnrollTask, ListenTask, RenderTask, work
+from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.scale.workers import Died
 from talkface.video.mark import verify_mark
 
@@ -180,6 +181,17 @@ def test_landmarks_drive_and_are_saved(desk, common, tmp_path):
     driven = {"photo": "ada.png", "landmarks": str(tmp_path / "points" / "a.npz"), "out": "b.mp4", "crop": True}
     (outcome,) = batch(make_rows([driven], desk, common), tmp_path, workers=Here())
     assert outcome.num_frames == 8 and outcome.size[0] == outcome.size[1] and outcome.size != (260, 260)
+
+
+def test_vgnet_makes_rows_and_saves_its_maps(desk, common, tmp_path):
+    network = VgNet(VgnetConfig(size=32, width=4, blocks=0, norm="group"))
+    save_checkpoint(tmp_path / "v.safetensors", Checkpoint("vgnet", asdict(network.config), network.state_dict()))
+    own = {"renderer": "vgnet", "renderer_weights": str(tmp_path / "v.safetensors"), "save_maps": "true"}
+    (outcome,) = batch(make_rows(pairs("ada.png+x.wav"), desk, {**common, **own}), tmp_path / "b", workers=Here())
+    assert not outcome.failed, outcome.reason
+    maps = tmp_path / "b" / "ada_x.maps"
+    assert {path.name for path in maps.iterdir()} == {"attention", "motion", "landmarks", "panel.mp4"}
+    assert len(list((maps / "attention").iterdir())) == outcome.num_frames
 
 
 def test_a_row_is_measured_where_it_asks_for_a_report(desk, common, tmp_path):

@@ -135,9 +135,10 @@ def test_grid_pairs_every_person_with_every_speech(tmp_path):
 
 def test_files_beside_a_video_are_named_after_it_and_never_shared():
     given = [{"photo": "a.png", "speech": name} for name in ("x.wav", "y.wav")]
-    rows = make_rows(given, Path(), {"report": "true", "save_landmarks": "yes"})
+    rows = make_rows(given, Path(), {"report": "true", "save_landmarks": "yes", "save_maps": True})
     assert [row.picture.report for row in rows] == ["a_x.json", "a_y.json"]
     assert [row.picture.save_landmarks for row in rows] == ["a_x.npz", "a_y.npz"]
+    assert [row.picture.save_maps for row in rows] == ["a_x.maps", "a_y.maps"]
     first, second = make_rows(given, Path(), {"report": "all.json"})
     assert not first.fault and "row 1 writes all.json, too: give another name, or report=true" in second.fault
     (panel,) = make_rows([{**given[0], "report": True, "panel": True}], Path())
@@ -155,6 +156,5 @@ def test_a_row_has_every_option_of_animate():
         "device",
         "animator",
         "progress",
-        "save_maps",  # a folder of pictures, to look into one video
     }  # the batch's own, or no value of a row
     assert set(option_names()) == set(signature(talkface.animate).parameters) - ours
