@@ -35,7 +35,7 @@ def plot_openings(path: Path, clips: Sequence[ScoredClip], system: str) -> None:
     panels[-1].set_xlabel("time (s)")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
-    figure.supylabel("inner-lip opening (% of the outer-eye distance)", fontsize=10)
+    figure.supylabel("inner-lip opening\n(% of the outer-eye distance)", fontsize=10)  # one panel is no higher
     save_figure(figure, path)
 
 

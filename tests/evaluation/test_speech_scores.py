@@ -218,6 +218,13 @@ def test_plots_show_something(scored: list[ScoredClip], scores: list[MotionScore
     assert sorted(path.name for path in tmp_path.iterdir()) == ["openings.png", "speakers.png"]
 
 
+def test_labels_of_a_single_panel_fit_the_picture(scored: list[ScoredClip], tmp_path: Path):
+    plot_openings(tmp_path / "openings.png", scored[:1], "oracle")
+    picture = cv2.imread(str(tmp_path / "openings.png"))
+    border = np.concatenate([picture[:4].reshape(-1, 3), picture[-4:].reshape(-1, 3), picture[:, :4].reshape(-1, 3)])
+    assert (border > 250).all(), "nothing is cut off"
+
+
 def test_the_video_has_three_panels_and_the_sound(scored: list[ScoredClip], tmp_path: Path):
     path = tmp_path / "real_and_predicted.mp4"
     write_comparison(path, scored[0], "oracle")
