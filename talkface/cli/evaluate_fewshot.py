@@ -151,7 +151,8 @@ def _pictures(networks: "FewshotNetworks", adain_params: "Tensor", landmarks: "F
 
     config = networks.config
     maps = [picture_map(points, config.crop, config.crop_side, config.size) for points in landmarks]
-    sketches = [sketch_picture(points, one, config.size) for points, one in zip(landmarks, maps, strict=True)]
+    size, style = config.size, config.sketch
+    sketches = [sketch_picture(points, one, size, style) for points, one in zip(landmarks, maps, strict=True)]
     with torch.no_grad():
         return list(unsigned(networks.generator.eval()(signed(sketches), adain_params[None])))
 

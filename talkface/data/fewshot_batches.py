@@ -33,6 +33,7 @@ class ShotsConfig:
     mirror: float = 0.5  # share of examples that are mirrored
     tint: float = 0.0  # spread of the colour channels' gains, alike in all pictures of an example
     kept_frames: int = 0  # pictures held in memory with their sketches; 25 KB each at 64 pixels
+    sketch: str = "lines"  # style of `landmarks.rasterize.face_sketch`
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class ShotSampler:
         if (video, frame) in self._kept:
             return self._kept[video, frame]
         clip = self.clips[video]
-        pair = framed(clip.image(frame), clip.landmarks[frame], self.config.zoom, self.config.size)
+        pair = framed(clip.image(frame), clip.landmarks[frame], self.config)
         if len(self._kept) < self.config.kept_frames:
             self._kept[video, frame] = pair
         return pair
@@ -167,12 +168,12 @@ class Ahead(Generic[Batch]):
         return self._coming.pop(step).result()
 
 
-def framed(image: Image, landmarks: FloatArray, zoom: float, size: int) -> tuple[Image, Image]:
+def framed(image: Image, landmarks: FloatArray, config: ShotsConfig) -> tuple[Image, Image]:
     """Middle of a stored crop at `[S, S, 3]`, and its sketch."""
-    stored = len(image)
-    to_picture = window_map((stored / 2, stored / 2, stored / zoom), size)
+    stored, size = len(image), config.size
+    to_picture = window_map((stored / 2, stored / 2, stored / config.zoom), size)
     points = transform(to_picture, np.asarray(landmarks, np.float64))
-    return resample(image, to_picture, size), face_sketch(points, (size, size))
+    return resample(image, to_picture, size), face_sketch(points, (size, size), config.sketch)
 
 
 def stored_zoom(shards: Path, crop: str, side: float) -> float:

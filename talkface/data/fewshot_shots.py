@@ -28,18 +28,18 @@ def picture_map(landmarks: FloatArray, crop: str, side: float, size: int) -> Flo
     return load_cropper(crop, size, side).place(landmarks, box, NOT_SQUARE, jump=True)
 
 
-def sketch_picture(landmarks: FloatArray, to_picture: FloatArray, size: int) -> Image:
-    """Sketch `[S, S, 3]` of a photo's landmarks `[68, 2]`, seen through `to_picture`."""
-    return face_sketch(transform(to_picture, np.asarray(landmarks, np.float64)), (size, size))
+def sketch_picture(landmarks: FloatArray, to_picture: FloatArray, size: int, style: str) -> Image:
+    """Sketch `[S, S, 3]` of a photo's landmarks `[68, 2]`, seen through `to_picture`, in a style of `face_sketch`."""
+    return face_sketch(transform(to_picture, np.asarray(landmarks, np.float64)), (size, size), style)
 
 
-def shot_pictures(shots: Sequence[Shot], crop: str, side: float, size: int) -> tuple[Tensor, Tensor]:
+def shot_pictures(shots: Sequence[Shot], crop: str, side: float, size: int, style: str) -> tuple[Tensor, Tensor]:
     """Pictures and sketches of shots, each cut by its own landmarks: `[K, 3, S, S]` in [-1, 1] both."""
     images, sketches = [], []
     for shot in shots:
         to_picture = picture_map(shot.landmarks, crop, side, size)
         images.append(resample(shot.image, to_picture, size))
-        sketches.append(sketch_picture(shot.landmarks, to_picture, size))
+        sketches.append(sketch_picture(shot.landmarks, to_picture, size, style))
     return signed(images), signed(sketches)
 
 

@@ -120,8 +120,8 @@ class FewshotRenderer:
         """The network's own pictures `[T, S, S, 3]` uint8 for `[T, 68, 2]` landmarks of the photo."""
         generator = identity.generator
         assert generator is not None
-        size = generator.config.size
-        sketches = signed([sketch_picture(points, identity.to_picture(points), size) for points in landmarks])
+        size, style = generator.config.size, generator.config.sketch
+        sketches = signed([sketch_picture(points, identity.to_picture(points), size, style) for points in landmarks])
         return unsigned(generator(sketches.to(self.device), identity.adain_params))
 
     def _composed(self, identity: FewshotIdentity, landmarks: FloatArray, painted: np.ndarray) -> Iterator[Rendered]:
@@ -150,7 +150,7 @@ def embed_shots(
 ) -> FewshotPart:
     """Mean embedding of all shots and the adaptive layers' parameters that follow from it."""
     config = networks.config
-    images, sketches = shot_pictures(shots, config.crop, config.crop_side, config.size)
+    images, sketches = shot_pictures(shots, config.crop, config.crop_side, config.size, config.sketch)
     parts = [
         networks.embedder(images[i : i + BATCH].to(device), sketches[i : i + BATCH].to(device))
         for i in range(0, len(shots), BATCH)

@@ -15,6 +15,7 @@ from talkface.landmarks.layout import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
+from talkface.landmarks.upper_face import UPPER_FACE, with_upper_face
 from talkface.types import FloatArray, Image
 
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
@@ -32,22 +33,51 @@ _PARTS = (
 """Indices of a part, whether its line closes, its colour."""
 
 
-def face_sketch(landmarks: FloatArray, size: tuple[int, int]) -> Image:
-    """Coloured line drawing of a face on black.
+SKETCHES = ("lines", "lines_forehead", "edges", "edges_forehead")
+"""Coloured straight lines (FSTH) or white curves (few-shot vid2vid), each without and with the forehead's outline, which
+few-shot vid2vid draws unless told `--no_upper_face`."""
+
+_CURVE_STEPS = 6  # points of a drawn curve between two landmarks
+
+
+def face_sketch(landmarks: FloatArray, size: tuple[int, int], style: str = "lines") -> Image:
+    """Line drawing of a face on black.
 
     Args:
         landmarks: `[68, 2]` pixels of the drawing.
         size: (width, height).
+        style: one of `SKETCHES`.
 
     Returns:
         `[height, width, 3]`.
     """
+    assert style in SKETCHES, f"style {style!r} is none of {', '.join(SKETCHES)}"
+    curved, forehead = style.startswith("edges"), style.endswith("forehead")
     width, height = size
     canvas = np.zeros((height, width, 3), np.uint8)
-    thickness = max(1, round(min(size) / 160))
-    for indices, closed, colour in _PARTS:
-        cv2.polylines(canvas, [_fixed_point(landmarks[indices])], closed, colour, thickness, cv2.LINE_AA, _SHIFT)
+    thickness = max(1, round(min(size) / (256 if curved else 160)))
+    outline = (np.concatenate([JAW, UPPER_FACE]), True, _PARTS[0][2]) if forehead else _PARTS[0]
+    points = with_upper_face(landmarks) if forehead else np.asarray(landmarks, np.float64)
+    for indices, closed, colour in (outline, *_PARTS[1:]):
+        line = _curve(points[indices], closed) if curved else points[indices]
+        shade = (255, 255, 255) if curved else colour
+        cv2.polylines(canvas, [_fixed_point(line)], closed, shade, thickness, cv2.LINE_AA, _SHIFT)
     return canvas
+
+
+def _curve(points: FloatArray, closed: bool) -> FloatArray:
+    """Smooth curve `[M, 2]` through `[N, 2]` points (Catmull and Rom 1974), which passes through each of them."""
+    around = np.concatenate([points[-1:], points, points[:2]] if closed else [points[:1], points, points[-1:]])
+    share = np.linspace(0, 1, _CURVE_STEPS, endpoint=False)[:, None, None]
+    before, start, end, after = around[:-3], around[1:-2], around[2:-1], around[3:]
+    pieces = 0.5 * (
+        2 * start
+        + (end - before) * share
+        + (2 * before - 5 * start + 4 * end - after) * share**2
+        + (3 * start - before - 3 * end + after) * share**3
+    )
+    curve = pieces.swapaxes(0, 1).reshape(-1, 2)
+    return curve if closed else np.concatenate([curve, points[-1:]])
 
 
 def mouth_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:

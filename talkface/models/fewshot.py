@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from talkface.errors import ConfigError
+from talkface.landmarks.rasterize import SKETCHES
 from talkface.models.layer_code import Layer, num_halvings, parse_layers
 from talkface.models.norms import AdainSlots, InstanceNorm
 from talkface.models.residual import ConvResBlock, SelfAttention
@@ -22,6 +23,7 @@ class FewshotConfig:
     size: int = 256  # side of the pictures in pixels
     crop: str = "fsth"  # preset of `data/crops` that pictures are cut with
     crop_side: float = 1.9  # of the preset `face`: side of the picture over that of the detector's box
+    sketch: str = "lines"  # what the networks see of the landmarks: lines | edges, and either with _forehead
     embedding: int = 512  # length of the identity's vector
     embedder: str = "D64,D128,D256,A,D512,D512,D512"
     generator: str = "D64k9,I,D128,I,D256,I,A,D512,I,BA512*5,U256,U128,A,U64,U32"
@@ -34,7 +36,8 @@ class FewshotConfig:
     spectral_projection: bool = False  # and of the projection from embedding to adaptive layers
 
     def __post_init__(self) -> None:
-        for name, known in (("pooling", POOLINGS), ("upsampling", UPSAMPLINGS), ("output", OUTPUTS)):
+        choices = (("pooling", POOLINGS), ("upsampling", UPSAMPLINGS), ("output", OUTPUTS), ("sketch", SKETCHES))
+        for name, known in choices:
             if getattr(self, name) not in known:
                 raise ConfigError(f"model.{name} is {getattr(self, name)!r}: use one of {', '.join(known)}")
         for name in ("embedder", "discriminator"):

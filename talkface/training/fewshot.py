@@ -1,6 +1,7 @@
 """Shards + config -> meta-trained few-shot renderer (FSTH, Zakharov et al. 2019, section 3.2)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,10 @@ class FewshotJob:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
         training, held_out = split_people(clips, config.data.held_out_every)
-        data, size = config.data, config.model.size
-        self.sampler = ShotSampler(training, ShotsConfig(size, zoom, data.mirror, data.tint, data.kept_frames))
-        judged = ShotSampler(held_out or training, ShotsConfig(size, zoom))
+        data, plain = config.data, ShotsConfig(config.model.size, zoom, sketch=config.model.sketch)
+        varied = replace(plain, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
+        self.sampler = ShotSampler(training, varied)
+        judged = ShotSampler(held_out or training, plain)
         count = min(HELD_OUT, PER_VIDEO * judged.usable)
         self.held_out = judged.spread(count, data.shots, step_generator(config.run.seed, 0))
         self.batches = Ahead(self._draw, data.workers)

@@ -112,11 +112,11 @@ class Finetuning:
         """
         self.config, self.device, self.shots = config, device, tuple(shots)
         self.network_hash = network_hash
-        self.model = networks.config
+        self.model = model = networks.config
         for network in networks.by_name().values():
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.discriminator = networks.generator, networks.discriminator
-        images, sketches = shot_pictures(shots, self.model.crop, self.model.crop_side, self.model.size)
+        images, sketches = shot_pictures(shots, model.crop, model.crop_side, model.size, model.sketch)
         self.images, self.sketches = images.to(device), sketches.to(device)
         self.content = ContentLoss(config.content).to(device)
         self.steps = config.steps or steps_for(len(shots))

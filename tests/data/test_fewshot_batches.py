@@ -65,7 +65,7 @@ def test_pictures_kept_in_memory_are_the_same():
 
 def test_zoom_keeps_picture_and_sketch_together():
     clip = drawn_clip()
-    wide, close = framed(clip.image(11), clip.landmarks[11], 1, 256), framed(clip.image(11), clip.landmarks[11], 2, 256)
+    wide, close = (framed(clip.image(11), clip.landmarks[11], ShotsConfig(256, zoom)) for zoom in (1.0, 2.0))
     for image, _ in (wide, close):
         assert image.shape == (256, 256, 3)
     red_wide, red_close = ((image[..., 0] > image[..., 1] + 90).sum() for image, _ in (wide, close))
@@ -110,3 +110,11 @@ def test_prepared_clips_make_batches(shards):
     batch = sampler.spread(5, 2, np.random.default_rng(0))
     assert batch.real.float().std() > 10 and batch.sketch.max() > 100
     assert len(set(batch.videos.tolist())) > 1
+
+
+def test_sketches_are_drawn_in_the_style_that_the_network_was_told():
+    plain, edges = (
+        ShotSampler(CLIPS, ShotsConfig(size=64, sketch=style)).picture(0, 3) for style in ("lines", "edges")
+    )
+    np.testing.assert_array_equal(plain[0], edges[0])
+    assert (edges[1] == edges[1][..., :1]).all() and not (plain[1] == plain[1][..., :1]).all()

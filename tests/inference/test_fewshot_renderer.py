@@ -141,7 +141,9 @@ def test_settled_networks_paint_what_the_trained_ones_do(weights, renderer, shot
     trained = load_fewshot(load_checkpoint(weights, "fewshot"))
     part = embed_shots(trained, "", shots, torch.device("cpu"))
     maps = [picture_map(landmarks, SMALL.crop, SMALL.crop_side, SMALL.size) for landmarks in points]
-    sketches = [sketch_picture(landmarks, to, SMALL.size) for landmarks, to in zip(points, maps, strict=True)]
+    sketches = [
+        sketch_picture(landmarks, to, SMALL.size, SMALL.sketch) for landmarks, to in zip(points, maps, strict=True)
+    ]
     with torch.no_grad():
         slow = unsigned(trained.generator.eval()(signed(sketches), part.adain_params[None]))
     assert np.abs(fast.astype(int) - slow).max() <= 1
