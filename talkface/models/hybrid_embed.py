@@ -28,7 +28,8 @@ class SlotMix(nn.Module):
     """Attended features plus all references' features mixed by a convolution, refined around a skip.
 
     The convolution has one slot per reference, up to the number trained for. Fewer references take turns in filling
-    the slots, so that any number fits, equal ones count as one, and no slot ever sees an empty picture.
+    the slots, so that any number fits, equal ones count as one, and no slot ever sees an empty picture. The mean over
+    the slots is taken, not their sum: all slots of a single reference move as one, and a sum would move too far.
     """
 
     def __init__(self, channels: int, slots: int) -> None:
@@ -43,7 +44,7 @@ class SlotMix(nn.Module):
         assert shots <= self.slots, (shots, self.slots)
         weight = self.mix.weight.view(-1, self.slots, channels)
         turns = torch.arange(self.slots, device=weight.device) % shots
-        folded = weight.new_zeros(len(weight), shots, channels).index_add(1, turns, weight)
+        folded = weight.new_zeros(len(weight), shots, channels).index_add(1, turns, weight) / self.slots
         own = F.conv2d(features.flatten(1, 2), folded.flatten(1)[..., None, None], self.mix.bias)
         return self.refine((share.to(features.dtype) * features).sum(1) + own)
 

@@ -72,7 +72,7 @@ class RendererJob:
         drawn = self.sampler.sequences(size, shots, frames, step_generator(run.seed, step))
         batches = [signed_batch(batch, self.accelerator.device) for batch in drawn]
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optim.rate * 0.5 ** (step / self.config.optim.halve_every)
+            group["lr"] = self.config.optim.rate_at(step)
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
         with self.accelerator.autocast():
             painted = self._paint_run(batches)

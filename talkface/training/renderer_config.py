@@ -56,6 +56,11 @@ class RendererOptimConfig:
     rate: float = 8e-4  # of Adam, for the renderer
     discriminator_rate: float = 4e-4
     halve_every: int = 3000  # steps after which the renderer's rate has halved, smoothly
+    warm_up: int = 0  # steps in which the rate rises from 0: Adam's first ones are long enough to silence a layer
+
+    def rate_at(self, step: int) -> float:
+        """The renderer's rate at a step."""
+        return self.rate * 0.5 ** (step / self.halve_every) * min(1.0, (step + 1) / max(1, self.warm_up))
 
 
 @dataclass(frozen=True)
