@@ -40,6 +40,7 @@ def animate(
     expression_scale: float = 1.0,
     head_motion: float = 1.0,
     blink: bool = True,
+    blink_profile: str = "natural",
     still: bool = False,
     seed: int = 0,
     device: str = "auto",
@@ -71,6 +72,7 @@ def animate(
         expression_scale: factor on the mouth's motion.
         head_motion: 0 still to 1 natural.
         blink: whether the eyes blink.
+        blink_profile: `natural`, or `rhythmic` as Chen et al. 2020 do.
         still: keep the head still; eyes still blink.
         seed: of blinks and head motion; the same seed gives the same frames.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -99,7 +101,7 @@ def animate(
     from talkface.inference.animator import AnimateOptions, check_animator
     from talkface.inference.animator import load_animator as load
 
-    options = AnimateOptions(parse_fps(fps), expression_scale, head_motion, blink, still, seed)
+    options = AnimateOptions(parse_fps(fps), expression_scale, head_motion, blink, still, seed, blink_profile)
     output = OutputOptions(crop, panel, save_landmarks, force, save_maps=save_maps)
     networks = check_animator(animator) or load(
         renderer,
@@ -273,6 +275,7 @@ def reenact(
     renderer: str = "hybrid",
     raw: bool = False,
     proportions: bool = False,
+    smoothing: str = "lips",
     expression_scale: float = 1.0,
     head_motion: float = 1.0,
     fps: Fraction | str | float | None = None,
@@ -297,6 +300,7 @@ def reenact(
         renderer: `hybrid`, `warp`, `fewshot` or `vgnet`.
         raw: use the driver's landmarks as they are, face shape and all.
         proportions: use the driver's landmarks, each part rescaled to the photo's proportions.
+        smoothing: of the driver's landmarks over time: `lips` (short windows for the lips), `hanning5` or `none`.
         expression_scale: factor on what mouth and brows do.
         head_motion: factor on turns and shifts of the head, 0 to 1.
         fps: another frame rate than the driving video's.
@@ -321,7 +325,7 @@ def reenact(
     from talkface.inference.reenact import reenact as write_video
 
     rate = None if fps is None else parse_fps(fps)
-    options = ReenactOptions(raw, expression_scale, head_motion, rate, sound, proportions)
+    options = ReenactOptions(raw, expression_scale, head_motion, rate, sound, proportions, smoothing)
     networks = check_animator(animator) or load(renderer, device, renderer_weights=renderer_weights, detector=detector)
     return write_video(
         networks,

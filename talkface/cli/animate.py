@@ -60,6 +60,9 @@ def animate(
         float, typer.Option(min=0.0, max=1.0, help="Head motion: 0 none, 1 natural.", rich_help_panel="Motion")
     ] = 1.0,
     blink: Annotated[bool, typer.Option("--blink/--no-blink", help="Blink.", rich_help_panel="Motion")] = True,
+    blink_profile: Annotated[
+        str, typer.Option(help="When and how the lids shut: natural or rhythmic.", rich_help_panel="Motion")
+    ] = "natural",
     still: Annotated[
         bool, typer.Option("--still", help="Keep the head still; the eyes still blink.", rich_help_panel="Motion")
     ] = False,
@@ -120,6 +123,7 @@ def animate(
             expression_scale=expression_scale,
             head_motion=head_motion,
             blink=blink,
+            blink_profile=blink_profile,
             still=still,
             seed=seed,
             device=device,

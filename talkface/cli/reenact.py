@@ -40,6 +40,9 @@ def reenact(
             "--proportions", help="Use them part by part rescaled to the photo's proportions.", rich_help_panel=MOTION
         ),
     ] = False,
+    smoothing: Annotated[
+        str, typer.Option(help="Of the driver's landmarks: lips, hanning5 or none.", rich_help_panel=MOTION)
+    ] = "lips",
     expression_scale: Annotated[
         float, typer.Option(min=0.0, max=4.0, help="Factor on mouth and brows.", rich_help_panel=MOTION)
     ] = 1.0,
@@ -117,6 +120,7 @@ def reenact(
             renderer=renderer,
             raw=raw,
             proportions=proportions,
+            smoothing=smoothing,
             expression_scale=expression_scale,
             head_motion=head_motion,
             fps=fps,

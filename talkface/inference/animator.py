@@ -16,7 +16,7 @@ from talkface.inference.identity import enroll_found
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.renderers import Identity, Rendered, Renderer, load_renderer
 from talkface.landmarks.detect import Detector, load_detector
-from talkface.landmarks.motion import blink_track, close_eyes, head_motion, smooth_activity
+from talkface.landmarks.motion import BLINK_PROFILES, blink_track, close_eyes, head_motion, smooth_activity
 from talkface.landmarks.retarget import Retargeter
 from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.speech_network import SpeechNetwork
@@ -38,6 +38,7 @@ class AnimateOptions:
         blink: whether the eyes blink.
         still: keep the head where the photo has it; eyes still blink.
         seed: of blinks and of the head's drift.
+        blink_profile: when and how the lids shut, one of `landmarks.motion.BLINK_PROFILES`.
     """
 
     fps: Fraction = DEFAULT_FPS
@@ -46,6 +47,7 @@ class AnimateOptions:
     blink: bool = True
     still: bool = False
     seed: int = 0
+    blink_profile: str = "natural"
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= HIGHEST_FPS:
@@ -56,6 +58,9 @@ class AnimateOptions:
             raise ConfigError(f"seed {self.seed} is out of range: expected a whole number, 0 or more")
         if not (isinstance(self.expression_scale, Real) and 0 <= self.expression_scale <= 4):
             raise ConfigError(f"expression scale {self.expression_scale} is out of range: expected 0 to 4")
+        if self.blink_profile not in BLINK_PROFILES:
+            known = " or ".join(BLINK_PROFILES)
+            raise ConfigError(f"unknown blink profile {self.blink_profile!r}: expected {known}")
         for name, value in (("blink", self.blink), ("still", self.still)):
             if not isinstance(value, (bool, np.bool_)):
                 raise ConfigError(f"{name} {value!r} is neither True nor False")
@@ -144,7 +149,7 @@ class Animator:
         amount = 0.0 if options.still else options.head_motion
         activity = smooth_activity(track.rhythm.activity, options.fps)
         pose = head_motion(track.rhythm.onset, activity, options.fps, head_rng, amount=amount)
-        closure = blink_track(len(track), options.fps, blink_rng) * options.blink
+        closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile) * options.blink
         for start in range(0, len(track), BLOCK):
             part = slice(start, start + BLOCK)
             block_pose = type(pose)(pose.rotation[part], pose.translation[part]) if amount else None

@@ -22,7 +22,7 @@ from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
 from talkface.landmarks.online import HOLD_S, Keeper
 from talkface.landmarks.proportions import normalise_proportions
 from talkface.landmarks.retarget import Retargeter
-from talkface.landmarks.smooth import smooth_landmarks
+from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
 from talkface.types import DEFAULT_FPS, FloatArray, Image
 from talkface.video.read import VideoInfo, probe_video, read_frames
 from talkface.video.write import VideoWriter, check_output
@@ -39,6 +39,7 @@ class ReenactOptions:
         fps: of the video; the driving video's own if not given.
         sound: keep the driving video's sound where it has some.
         proportions: use the driver's landmarks, each part rescaled to the photo's proportions, as in few-shot vid2vid.
+        smoothing: of the driver's landmarks over time, one of `landmarks.smooth.SMOOTHINGS`.
     """
 
     raw: bool = False
@@ -47,8 +48,11 @@ class ReenactOptions:
     fps: Fraction | None = None
     sound: bool = True
     proportions: bool = False
+    smoothing: str = "lips"
 
     def __post_init__(self) -> None:
+        if self.smoothing not in SMOOTHINGS:
+            raise ConfigError(f"unknown smoothing {self.smoothing!r}: expected one of {', '.join(SMOOTHINGS)}")
         if self.raw and self.proportions:
             raise ConfigError("raw keeps the driver's proportions and proportions changes them: leave one out")
         if self.fps is not None and not 0 < self.fps <= HIGHEST_FPS:
@@ -167,7 +171,7 @@ def driven_landmarks(
     found = np.isfinite(seen[:, 0, 0])
     smooth = seen.copy()
     for start, end in _runs(found):
-        smooth[start:end] = smooth_landmarks(seen[start:end])
+        smooth[start:end] = smooth_landmarks(seen[start:end], *SMOOTHINGS[options.smoothing])
     if options.proportions:
         smooth[found] = normalise_proportions(smooth[found], subject.landmarks)
     driver = fit_driver(smooth[found])

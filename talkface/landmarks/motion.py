@@ -12,6 +12,10 @@ from talkface.types import FloatArray, HeadPose
 BLINK_MEAN_S = 3.4  # between blinks while speaking, about 18 a minute (Bentivoglio et al. 1997: 26 in conversation)
 BLINK_SHORTEST_S = 1.2
 BLINK_CLOSING_S, BLINK_CLOSED_S, BLINK_OPENING_S = 0.09, 0.04, 0.17
+BLINK_PROFILES = ("natural", "rhythmic")
+RHYTHMIC_STEP_S = 0.04  # a frame of Chen et al. 2020
+RHYTHMIC_FRAMES = (10, 40)  # from one blink to the next, at least and at most
+RHYTHMIC_LIDS = (0.45, 0.85, 0.95, 0.85, 0.45)  # share of the lid opening that is shut, frame by frame
 FULL_CLOSURE = 0.94  # of the lid opening: lids that meet exactly would leave no lash line
 LOWER_LID_SHARE = 0.12  # of closing; the rest is the upper lid's
 
@@ -77,24 +81,42 @@ def _drift(num_frames: int, channels: int, frames: float, rng: np.random.Generat
     return np.asarray(slow[-num_frames:] * gain) if num_frames else slow[:0]
 
 
-def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator) -> FloatArray:
+def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator, profile: str = "natural") -> FloatArray:
     """Closure of both eyelids over time: `[T]` float32 in 0..1.
 
-    Intervals are log-normal, as measured in people who talk; lids close faster than they open.
+    Args:
+        num_frames: T.
+        fps: frames per second.
+        rng: source of the intervals.
+        profile: one of `BLINK_PROFILES`. `natural`: log-normal intervals, as measured in people who talk; lids close
+            faster than they open. `rhythmic`: intervals and lids of Chen et al. 2020.
     """
+    assert profile in BLINK_PROFILES, f"profile {profile!r} is none of {', '.join(BLINK_PROFILES)}"
+    natural = profile == "natural"
     rate = float(fps)
     closure = np.zeros(num_frames)
     times = np.arange(num_frames) / rate
     duration_s = num_frames / rate
-    start = 0.6 + rng.random() * 2.0
+    start = 0.6 + rng.random() * 2.0 if natural else _rhythmic_gap(rng)
     while start < duration_s:
         phase = times - start
-        closing = np.clip(phase / BLINK_CLOSING_S, 0, 1)
-        opening = np.clip((phase - BLINK_CLOSING_S - BLINK_CLOSED_S) / BLINK_OPENING_S, 0, 1)
-        lid = _ease(closing) * (1 - _ease(opening))
+        if natural:
+            closing = np.clip(phase / BLINK_CLOSING_S, 0, 1)
+            opening = np.clip((phase - BLINK_CLOSING_S - BLINK_CLOSED_S) / BLINK_OPENING_S, 0, 1)
+            lid = _ease(closing) * (1 - _ease(opening))
+            gap = max(BLINK_SHORTEST_S, BLINK_MEAN_S * float(np.exp(0.55 * rng.standard_normal() - 0.15)))
+        else:
+            steps = RHYTHMIC_STEP_S * np.arange(-1, len(RHYTHMIC_LIDS) + 1)
+            lid = np.minimum(np.interp(phase, steps, [0.0, *RHYTHMIC_LIDS, 0.0]) / FULL_CLOSURE, 1.0)
+            gap = _rhythmic_gap(rng)
         closure = np.maximum(closure, lid)
-        start += max(BLINK_SHORTEST_S, BLINK_MEAN_S * float(np.exp(0.55 * rng.standard_normal() - 0.15)))
+        start += gap
     return closure.astype(np.float32)
+
+
+def _rhythmic_gap(rng: np.random.Generator) -> float:
+    """Seconds from one blink to the next, whole frames of 1 / 25 s."""
+    return RHYTHMIC_STEP_S * float(rng.integers(*RHYTHMIC_FRAMES, endpoint=True))
 
 
 def _ease(ramp: FloatArray) -> FloatArray:

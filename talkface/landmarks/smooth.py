@@ -17,6 +17,10 @@ def hanning(values: FloatArray, width: int) -> FloatArray:
     return np.asarray(smoothed, dtype=values.dtype)
 
 
+SMOOTHINGS = {"lips": (3, 7), "hanning5": (5, 5), "none": (1, 1)}
+"""Windows for the lips and for the rest, in frames: short for lips, or one of 5 for all as Chen et al. 2020 take."""
+
+
 def smooth_landmarks(points: FloatArray, lip_width: int = 3, face_width: int = 7) -> FloatArray:
     """Smooth `[T, 68, 2]` landmarks over time.
 

@@ -97,7 +97,8 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
     seen = given(
         monkeypatch,
         shlex.split(
-            "a.jpg s.wav -o o.mp4 --photo b.jpg --renderer warp --fps 30000/1001 --expression-scale 2 "
+            "a.jpg s.wav -o o.mp4 --photo b.jpg --blink-profile rhythmic "
+            "--renderer warp --fps 30000/1001 --expression-scale 2 "
             "--head-motion 0.5 --no-blink --still --seed 7 --device cpu --face 1 --crop --panel --save-landmarks l.npz "
             "--save-maps maps --landmarks m.npz --force --quiet --audio2landmark x --renderer-weights y --detector face-alignment"
         ),
@@ -112,6 +113,7 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "expression_scale": 2.0,
         "head_motion": 0.5,
         "blink": False,
+        "blink_profile": "rhythmic",
         "still": True,
         "seed": 7,
         "device": "cpu",

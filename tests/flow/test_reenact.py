@@ -199,6 +199,29 @@ def test_wrong_commands_are_refused_in_one_line(words, says, tmp_path, monkeypat
     assert said.startswith("error: ") and said.count("\n") == 1 and says in said
 
 
+def test_proportions_keep_the_photos_face_and_the_drivers_turns(animator: Animator, wide: np.ndarray, driver_landmarks):
+    subject = animator.enroll(wide)
+    longer = driver_landmarks * np.float32([1.0, 1.3])  # somebody with another face
+    made, raw = (
+        driven_landmarks(longer, subject, FPS, ReenactOptions(**{way: True}))[0] for way in ("proportions", "raw")
+    )
+    centred = [points - points[..., 27:36, :].mean(-2, keepdims=True) for points in (subject.landmarks, made, raw)]
+    own, rescaled, as_seen = (np.abs(points - centred[0])[..., :48, :].mean() for points in centred)
+    assert own == 0 and rescaled < 0.6 * as_seen
+    assert mouth_opening(made).max() > mouth_opening(made).min() + 0.05
+
+
+def test_windows_of_five_frames_or_none(animator: Animator, face: np.ndarray, driver_landmarks: np.ndarray):
+    subject = animator.enroll(face)
+    jerky = driver_landmarks.copy()
+    jerky[::2, JAW, 1] += 2.0
+    ways = [driven_landmarks(jerky, subject, FPS, ReenactOptions(smoothing=way))[0] for way in ("none", "hanning5")]
+    jerks = [np.abs(np.diff(points[:, 8, 1], 2)).mean() for points in ways]
+    assert jerks[1] < 0.4 * jerks[0]
+    with pytest.raises(ConfigError, match="unknown smoothing 'much': expected one of lips, hanning5, none"):
+        ReenactOptions(smoothing="much")
+
+
 def test_demo_files_drive_by_their_own_landmarks_and_sound(
     animator: Animator, face: np.ndarray, wide: np.ndarray, driver_landmarks: np.ndarray, tmp_path: Path
 ):
