@@ -12,8 +12,9 @@ from talkface.inference.renderers import Rendered, WarpRenderer, load_renderer, 
 from talkface.landmarks.align import transform
 from talkface.landmarks.deform import head_ellipse
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.pose import move_head
 from talkface.models.hybrid import Hybrid, HybridConfig
-from talkface.types import Shot
+from talkface.types import HeadPose, Shot
 from talkface.video.warp import look_up
 
 WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -110,6 +111,33 @@ def test_shots_that_differ_most_are_used(shot):
     shots = [Shot(shot.image, opened(shot.landmarks, amount).astype(np.float32)) for amount in (0, 1, 2, 20, 10)]
     used = spread_shots(shots, 3)
     assert used[0] is shots[0] and {id(one) for one in used[1:]} == {id(shots[3]), id(shots[4])}
+
+
+def test_explicit_references_lend_their_mouths_and_missing_ones_are_named(shot):
+    network = Hybrid(HybridConfig(patch=48, channels=(8, 8, 8), depth=1, embedding=8))
+    shots = [Shot(shot.image, opened(shot.landmarks, amount).astype(np.float32)) for amount in (0, 1, 2, 20)]
+    identity = HybridRenderer(network, torch.device("cpu"), ref_ids=(2, 1)).enroll(shots)
+    assert [canvas.shot for canvas in identity.canvases] == [shots[0], shots[2], shots[1]]
+    with pytest.raises(ConfigError, match="reference photos 7 asked for, but those given are 0 to 3"):
+        HybridRenderer(network, torch.device("cpu"), ref_ids=(7,)).enroll(shots)
+
+
+def test_the_nearest_references_are_those_turned_alike(shot):
+    """Three photos of which two fit: the second is the one whose head is turned as the target's."""
+    turned = [Shot(shot.image, yawed(shot.landmarks, angle)) for angle in (0.0, -0.4, 0.4)]
+    config = HybridConfig(patch=48, channels=(8, 8, 8), depth=1, embedding=8, pick="nearest", max_shots=2)
+    renderer = HybridRenderer(Hybrid(config), torch.device("cpu"))
+    identity = renderer.enroll(turned)
+    assert len(identity.canvases) == 3
+    views = renderer._look(identity, np.stack([yawed(shot.landmarks, angle) for angle in (-0.3, 0.3)]))
+    assert views.chosen.tolist() == [[0, 1], [0, 2]] and views.warped.shape[:2] == (2, 2)
+    assert len(list(renderer.render(identity, shot.landmarks[None]))) == 1
+
+
+def yawed(landmarks: np.ndarray, angle: float) -> np.ndarray:
+    canonical = ((landmarks - np.array([222, 122])) / EYES)[None].astype(np.float32)
+    pose = HeadPose(np.array([[0, angle, 0]], np.float32), np.zeros((1, 2), np.float32))
+    return (move_head(canonical, pose)[0] * EYES + np.array([222, 122])).astype(np.float32)
 
 
 def test_mask_and_sketch_have_the_photos_size(shot):

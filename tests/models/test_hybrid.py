@@ -1,8 +1,13 @@
 """The hybrid network on noise: shapes, the blend's arithmetic, shots, gradients to every weight."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
+import torch.nn.functional as F
 
+from talkface.checkpoints.registry import load_weights
+from talkface.inference.hybrid_renderer import build_hybrid
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, HybridConfig, border_window
 
@@ -59,6 +64,47 @@ def test_every_weight_learns(network):
     (painted.image.square().mean() + painted.colour.square().mean()).backward()
     without = [name for name, weight in network.named_parameters() if weight.grad is None]
     assert not without
+
+
+def test_the_shipped_weights_paint_as_they_always_did():
+    """Bit for bit what the network without options computes, written out."""
+    checkpoint = load_weights("hybrid", "hybrid")
+    network = build_hybrid(checkpoint)
+    assert {**asdict(HybridConfig()), **checkpoint.config} == {**asdict(network.config), "channels": [32, 64, 128]}
+    generator = torch.Generator().manual_seed(1)
+    sizes = ((1, 2, 3, 80, 80), (1, 2, 6, 80, 80), (1, 3, 80, 80))
+    warped, patches, sketch = (torch.rand(size, generator=generator) * 2 - 1 for size in sizes)
+    with torch.no_grad():
+        painted = network(warped, patches, sketch)
+        image, mask = written_out(network, warped, patches, sketch)
+    assert torch.equal(painted.image, image) and torch.equal(painted.mask, mask)
+
+
+def written_out(
+    net: Hybrid, warped: torch.Tensor, patches: torch.Tensor, sketch: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Image and mask for one target."""
+    embedding = net.embedder(patches[0]).mean(0, keepdim=True)
+    shots = len(patches[0])
+    seen = torch.cat([warped[0], patches[0], sketch.expand(shots, -1, -1, -1)], 1)
+    seen = seen.contiguous(memory_format=torch.channels_last)
+    fine = net.encode_fine(net.stem(F.pixel_unshuffle(seen, 2)))
+    middle = net.encode_middle(net.down_middle(fine))
+    coarse = net.down_coarse(middle)
+    logits = net.attend(fine)
+    fine, middle, coarse = (
+        (F.avg_pool2d(logits, shrink).softmax(0) * features).sum(0, keepdim=True)
+        for shrink, features in ((1, fine), (2, middle), (4, coarse))
+    )
+    for block in net.bottom:
+        coarse = block(coarse, embedding)
+    middle = net.decode_middle(net.up_middle(torch.cat([F.interpolate(coarse, scale_factor=2), middle], 1)), embedding)
+    fine = net.decode_fine(net.up_fine(torch.cat([F.interpolate(middle, scale_factor=2), fine], 1)), embedding)
+    painted = F.pixel_shuffle(net.paint(F.relu(fine)), 2)
+    mask = torch.sigmoid(painted[:, 3:]) * border_window(80, painted)
+    shares = F.interpolate(logits.transpose(0, 1), scale_factor=2, mode="bilinear").softmax(1)
+    mixed = (shares[:, :, None] * warped).sum(1)
+    return mixed + mask * (torch.tanh(painted[:, :3]) - mixed), mask
 
 
 def test_border_window_is_one_inside():
