@@ -34,7 +34,7 @@ _PARTS = (
 
 
 SKETCHES = ("lines", "lines_forehead", "edges", "edges_forehead")
-"""Coloured straight lines (FSTH) or white curves (few-shot vid2vid), each without and with the forehead's outline, which
+"""Coloured straight lines (FSTH) or white curves (few-shot vid2vid), each without and with the forehead's outline, that
 few-shot vid2vid draws unless told `--no_upper_face`."""
 
 _CURVE_STEPS = 6  # points of a drawn curve between two landmarks
