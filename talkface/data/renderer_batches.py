@@ -128,7 +128,7 @@ class PairSampler:
 
     def _run(self, index: int, target: int, sources: np.ndarray, length: int, rng: np.random.Generator) -> list[int]:
         """`length` frames that follow each other, the target among them and no photo."""
-        seen = np.isfinite(self.clips[index].landmarks).all((1, 2))
+        seen = np.asarray(np.isfinite(self.clips[index].landmarks).all((1, 2)))
         seen[sources] = False
         starts = [
             start
