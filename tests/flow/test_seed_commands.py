@@ -1,0 +1,149 @@
+"""What users of the systems before talkface type today: README's table names a command for each of theirs, and all run.
+
+The commands run in the table's order in one folder, on drawn people, with settings behind them that shrink them; each
+one's result is looked for where the next row, or the user, would look.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image as Pillow
+
+from talkface.checkpoints.format import load_checkpoint
+from talkface.data.datasets import ClipDataset
+from talkface.data.quintuple_write import write_quintuple
+from talkface.data.synthetic_shards import LOWER_LIP, write_loud_mouth_shards
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.video.mark import verify_mark
+from tests.checkpoints.test_convert import net_parameter, write_vgg  # noqa: F401
+from tests.flow.test_readme_blocks import NO_LESSONS, ONE_PROCESS, SMALL_HYBRID, TWO_STEPS, desk, drawn, run_all  # noqa: F401
+from tests.test_readme import ROOT, TEXT, WEIGHTS
+
+HEADER = "| seed command | talkface |"
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.skipif(not (WEIGHTS / "hybrid.safetensors").exists(), reason="needs the shipped networks"),
+    pytest.mark.skipif(HEADER not in TEXT, reason="README.md has no such table yet"),
+]
+SEEDS = {
+    "ATVGnet": "demo.py atnet.py vgnet.py atnet_test.py vgnet_test.py",
+    "Rhythmic Head Motion": "train_g8.sh test_demo.sh test_demo_ani.py",
+    "Few-shot, vincent-thevenin": "train.py embedder_inference.py finetuning_training.py webcam_inference.py",
+    "Few-shot, grey-eye": "run.py",
+    "Face Reenactment": "meta_train.py finetune.py clean_data.py extract_frames.py sample_frame.py extract_landmark.py "
+    "convert_model.py",
+}
+SYNCED = ["--sync", "keep"]  # a drawn face's buzz is no speech
+
+
+def table_rows() -> list[tuple[list[str], list[list[str]]]]:
+    """Rows of README's table: the seeds' scripts, and the words of each `talkface` command without that word."""
+    lines = TEXT.split(HEADER)[1].strip().splitlines()[1:]
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        seeds, ours = line.strip("|").split("|")
+        commands = re.findall(r"`talkface ([^`]+)`", ours)
+        rows.append(
+            ([words.split()[0] for words in re.findall(r"`([^`]+)`", seeds)], [shlex.split(c) for c in commands])
+        )
+    return rows
+
+
+@pytest.mark.parametrize("system", SEEDS)
+def test_every_seed_command_has_a_counterpart(system: str):
+    named = {seed for seeds, commands in table_rows() if commands for seed in seeds}
+    assert set(SEEDS[system].split()) - named == set()
+
+
+def debug_model(config: str) -> list[str]:
+    """The networks of a debug configuration, as settings of a larger one."""
+    model = yaml.safe_load((ROOT / "configs" / f"{config}.yaml").read_text())["model"]
+    return [f"model.{name}={value}" for name, value in model.items() if not name.startswith("crop")]
+
+
+def shrink(words: list[str]) -> list[str]:
+    """What makes one of the table's commands small."""
+    verb, *rest = words
+    if verb == "prepare":
+        return [*ONE_PROCESS, *SYNCED]
+    if verb == "finetune":
+        return ["--set", "steps=1"]
+    if verb == "evaluate":
+        return {"audio2landmark": ["--plots", "1", "--videos", "0"], "renderer": ["--people", "1", "--targets", "1"]}[
+            rest[0]
+        ]
+    if "--camera" in words:
+        return ["--camera", "driving.mp4", "--no-window", "--seconds", "0.3"]
+    if verb != "train":
+        return []
+    kind = Path(rest[0]).stem.split("_")[0]
+    return (
+        TWO_STEPS
+        + {
+            "atnet": [*NO_LESSONS, "atnet.channels=4", "atnet.wide=16", "atnet.hidden=8"],
+            "vgnet": [*debug_model("renderer/vgnet_debug"), "data.frames=4", "data.workers=0", "data.held_out_every=0"],
+            "hybrid": [
+                *SMALL_HYBRID,
+                "data.held_out_every=0",
+                "data.shards=shards_vox2",
+            ],  # plain pictures have no score
+            "fewshot": [
+                *(*debug_model("renderer/fewshot_debug"), "data.shots=2", "data.workers=0", "data.held_out_every=2"),
+                *("optim.accumulate=1", "loss.content.perceptual=[none]", "loss.content.pixel=1.0"),
+            ],
+        }[kind]
+    )
+
+
+class Footage:
+    """A mean face whose mouth opens, in plain pictures: what demo files are written from."""
+
+    landmarks = np.repeat((75 * MEAN_FACE + 128)[None], 6, 0).astype(np.float32)
+    audio = np.full(6 * 640, 0.1, np.float32)
+
+    def __init__(self) -> None:
+        self.landmarks[:, LOWER_LIP, 1] += np.arange(6)[:, None]
+
+    def image(self, index: int) -> np.ndarray:
+        return np.full((256, 256, 3), 90, np.uint8)
+
+
+@pytest.fixture
+def corpora(desk: Path, astronaut: np.ndarray, net_parameter) -> Path:  # noqa: F811
+    """The working folder with corpora in their published layouts, prepared shards and demo files."""
+    write_loud_mouth_shards(desk / "shards", {"a0": "anna", "b0": "ben"}, frames=24, unit=22.0, split="train")
+    write_loud_mouth_shards(desk / "test", {"c0": "carl"}, frames=24, unit=22.0)
+    for file in (desk / "test").iterdir():
+        file.rename(desk / "shards" / file.name.replace("00000", "00001"))
+    (desk / "demos").mkdir()
+    write_quintuple(desk / "demos" / "ada", Footage())
+    for person in (0, 1):
+        drawn(desk / "vox2" / "dev" / "mp4" / f"id0001{person}" / "21Uxsk56VDQ" / "00001.mp4", person)
+    (desk / "driving.mp4").symlink_to(desk / "vox2" / "dev" / "mp4" / "id00010" / "21Uxsk56VDQ" / "00001.mp4")
+    frames = desk / "vox1" / "unzippedFaces" / "Aaron_Eckhart" / "1.6" / "5r0dWxy17C8"
+    frames.mkdir(parents=True)
+    for index in range(2):
+        Pillow.fromarray(astronaut[:256, 94 + index : 350 + index]).save(frames / f"000{index}.jpg", quality=95)
+    write_vgg(net_parameter, "caffe_vgg19", desk / "VGG_ILSVRC_19_layers.caffemodel", old=True)
+    return desk
+
+
+def test_every_counterpart_runs_in_the_tables_order(corpora: Path):
+    for _, commands in table_rows():
+        run_all(commands, shrink)
+    for name, kind in (("atnet", "audio2landmark"), ("vgnet", "vgnet"), ("rhythmic", "hybrid"), ("fewshot", "fewshot")):
+        assert load_checkpoint(corpora / "runs" / name / "best.safetensors", kind).provenance["steps"] == 2
+    assert load_checkpoint(corpora / "ada.safetensors").kind == "identity"
+    assert load_checkpoint(corpora / "runs" / "tuned.safetensors").kind == "identity"
+    assert load_checkpoint(corpora / "runs" / "vgg19.safetensors").kind == "caffe_vgg19"
+    for video in ("demo.mp4", "ada.mp4", "live.mp4"):
+        assert verify_mark(corpora / video)
+    assert len(ClipDataset(corpora / "shards_vox2")) == 2 and len(ClipDataset(corpora / "shards_vox1")) == 1
+    assert (corpora / "runs" / "evaluate_audio2landmark" / "speakers.csv").is_file()
+    assert "best, 1" not in (corpora / "runs" / "evaluate_renderer" / "scores.csv").read_text()
