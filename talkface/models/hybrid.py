@@ -258,9 +258,8 @@ class Hybrid(nn.Module):
         fine = self.up_fine(torch.cat([F.interpolate(middle, scale_factor=2), fine], 1))
         fine = self.decode_fine(fine, *given)
         nonlinear = self.config.compose == "nonlinear"
-        if nonlinear:
-            fine = self.compose(fine, sources)
-        painted = F.pixel_shuffle(self.paint(F.relu(fine)).float(), 2)
+        active = self.compose(fine, sources) if nonlinear else F.relu(fine)
+        painted = F.pixel_shuffle(self.paint(active).float(), 2)
         colour, window = torch.tanh(painted[:, :3]), border_window(self.config.patch, painted)
         if nonlinear:
             image = sources.ref + window * (colour - sources.ref)

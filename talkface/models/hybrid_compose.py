@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from talkface.models.norms import Conditions, SpadeNorm, normalize
 
+LEAK = 0.2
 SKETCH_WIDTH = 16  # channels of the sketch whose weights come from the identity
 
 
@@ -71,7 +72,8 @@ class NonlinearBlock(nn.Module):
     """Every source normalises the features by its own SPADE; the mean of them all is convolved (Chen et al. 2020).
 
     The decoded features themselves are the first source, the pictures follow at the features' size, their pixels in
-    channels.
+    channels. Leaky ReLU as in SPADE's generator: no mask leads around the painted colour, so where plain ReLU falls
+    silent while the mean colour is learnt, nothing wakes it again.
     """
 
     def __init__(self, channels: int, pictures: tuple[int, ...]) -> None:
@@ -85,10 +87,10 @@ class NonlinearBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, sources: Sources) -> Tensor:
-        """`[B, C, S / 2, S / 2]` -> the same shape."""
+        """`[B, C, S / 2, S / 2]` -> the same shape, activated."""
         given = [x, *(F.pixel_unshuffle(one.to(x.dtype), 2) for one in (sources.ref, *sources.extra()))]
-        hidden = self.conv1(F.relu(_modulated(x, self.norms1, given)))
-        return x + self.conv2(F.relu(_modulated(hidden, self.norms2, given)))
+        hidden = self.conv1(F.leaky_relu(_modulated(x, self.norms1, given), LEAK))
+        return F.leaky_relu(x + self.conv2(F.leaky_relu(_modulated(hidden, self.norms2, given), LEAK)), LEAK)
 
 
 def _modulated(x: Tensor, norms: nn.ModuleList, given: list[Tensor]) -> Tensor:
