@@ -276,6 +276,7 @@ def reenact(
     raw: bool = False,
     proportions: bool = False,
     smoothing: str = "lips",
+    ani: str | Path | None = None,
     expression_scale: float = 1.0,
     head_motion: float = 1.0,
     fps: Fraction | str | float | None = None,
@@ -301,6 +302,8 @@ def reenact(
         raw: use the driver's landmarks as they are, face shape and all.
         proportions: use the driver's landmarks, each part rescaled to the photo's proportions.
         smoothing: of the driver's landmarks over time: `lips` (short windows for the lips), `hanning5` or `none`.
+        ani: the photo's face drawn in the driver's poses (X_ani.mp4), where `driving` is FOLDER/X and the network was
+            trained with `model.warp_ani`; it draws its own if not given.
         expression_scale: factor on what mouth and brows do.
         head_motion: factor on turns and shifts of the head, 0 to 1.
         fps: another frame rate than the driving video's.
@@ -325,7 +328,8 @@ def reenact(
     from talkface.inference.reenact import reenact as write_video
 
     rate = None if fps is None else parse_fps(fps)
-    options = ReenactOptions(raw, expression_scale, head_motion, rate, sound, proportions, smoothing)
+    drawn = None if ani is None else as_path(ani, "ani")
+    options = ReenactOptions(raw, expression_scale, head_motion, rate, sound, proportions, smoothing, drawn)
     networks = check_animator(animator) or load(renderer, device, renderer_weights=renderer_weights, detector=detector)
     return write_video(
         networks,

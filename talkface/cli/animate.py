@@ -69,7 +69,10 @@ def animate(
     seed: Annotated[int, typer.Option(min=0, help="Of blinks and head motion.", rich_help_panel="Motion")] = 0,
     landmarks: Annotated[
         Path | None,
-        typer.Option(help="Drive by the landmarks of this .npz instead of by speech.", rich_help_panel="Motion"),
+        typer.Option(
+            help="Drive by the landmarks of this .npz or .npy, or of FOLDER/X of demo files, not by speech.",
+            rich_help_panel="Motion",
+        ),
     ] = None,
     save_landmarks: Annotated[
         Path | None, typer.Option(help="Also write the driving landmarks to this .npz.", rich_help_panel="Motion")

@@ -40,6 +40,13 @@ def reenact(
             "--proportions", help="Use them part by part rescaled to the photo's proportions.", rich_help_panel=MOTION
         ),
     ] = False,
+    ani: Annotated[
+        Path | None,
+        typer.Option(
+            help="X_ani.mp4 of the photo's face, for a driver FOLDER/X and a network with model.warp_ani.",
+            rich_help_panel=NETWORKS,
+        ),
+    ] = None,
     smoothing: Annotated[
         str, typer.Option(help="Of the driver's landmarks: lips, hanning5 or none.", rich_help_panel=MOTION)
     ] = "lips",
@@ -86,6 +93,8 @@ def reenact(
     if driving is None:
         if proportions:
             raise ConfigError("--proportions needs all of the driver's frames, --camera has none to come: leave it out")
+        if ani is not None:
+            raise ConfigError("--ani is drawn for the frames of FOLDER/X, not of --camera: leave it out")
         from talkface.inference.animate import OutputOptions, parse_fps
         from talkface.inference.animator import load_animator
         from talkface.inference.reenact import ReenactOptions
@@ -121,6 +130,7 @@ def reenact(
             raw=raw,
             proportions=proportions,
             smoothing=smoothing,
+            ani=ani,
             expression_scale=expression_scale,
             head_motion=head_motion,
             fps=fps,

@@ -134,10 +134,10 @@ def read_quintuple(place: Path) -> Quintuple:
                 f"{prefix.name}{LANDMARKS}"
             )
     _check_front(prefix, landmarks, pose, front)
-    _check_video(with_ending(prefix, VIDEO), len(landmarks))
+    check_video(with_ending(prefix, VIDEO), len(landmarks))
     ani, sound = with_ending(prefix, ANI), with_ending(prefix, SOUND)
     if ani.is_file():
-        _check_video(ani, len(landmarks))
+        check_video(ani, len(landmarks))
     if sound.is_file():
         _check_sound(sound, len(landmarks))
     return Quintuple(prefix, landmarks, pose, front, ani if ani.is_file() else None, sound if sound.is_file() else None)
@@ -222,7 +222,13 @@ def _check_front(prefix: Path, landmarks: FloatArray, pose: FloatArray, front: F
         )
 
 
-def _check_video(path: Path, frames: int) -> None:
+def check_video(path: Path, frames: int) -> None:
+    """Refuse a video that is not 256x256 at 25 frames/s and as long as `frames`.
+
+    Raises:
+        DatasetError: missing or of another size, rate or length.
+        MediaError: cannot be read.
+    """
     if not path.is_file():
         raise DatasetError(f"no file {path}: expected a video of {frames} frames, {SIDE}x{SIDE}, 25 frames/s")
     info = probe_video(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from talkface.audio.rhythm import no_rhythm
+from talkface.data.quintuple import is_quintuple, read_quintuple
 from talkface.errors import MediaError
 from talkface.inference.animator import Subject, Track
 from talkface.landmarks.driver import fit_driver
@@ -26,12 +27,17 @@ def save_landmarks(path: Path, points: FloatArray, fps: Fraction, photo_landmark
 def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
     """Read what `save_landmarks` wrote, or any .npy / .npz of `[T, 68, 2]` pixel points at 25 frames/s.
 
+    Depth of `[T, 68, 3]` points is left out; `FOLDER/X` takes the landmarks of demo files (`data.quintuple`).
+
     Returns:
         The sequence, and the photo's landmarks where the file has them.
 
     Raises:
         MediaError: missing or unreadable file, wrong shape, or numbers that are not finite.
+        DatasetError: demo files that are incomplete or of another shape.
     """
+    if is_quintuple(path):
+        return LandmarkSequence(read_quintuple(path).landmarks[..., :2].astype(np.float32), "pixel"), None
     if not path.is_file():
         raise MediaError(f"no landmarks file {path}: make one with --save-landmarks")
     try:
@@ -40,14 +46,14 @@ def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
     except (ValueError, OSError, EOFError) as error:
         raise MediaError(f"{path} is not a .npz or .npy file of landmarks: make one with --save-landmarks") from error
     points = arrays.get("points")
-    if points is None or points.ndim != 3 or points.shape[1:] != (68, 2) or not len(points):
+    if points is None or points.ndim != 3 or points.shape[1:] not in ((68, 2), (68, 3)) or not len(points):
         shape = "nothing called points" if points is None else f"points of shape {points.shape}"
         raise MediaError(f"{path} holds {shape}: expected [T, 68, 2] pixel landmarks")
     if not np.isfinite(points).all():
         raise MediaError(f"{path} holds landmarks that are not finite: fill the frames without a face first")
     fps = Fraction(str(arrays["fps"])) if "fps" in arrays else DEFAULT_FPS
     photo = arrays.get("photo_landmarks")
-    return LandmarkSequence(points.astype(np.float32), "pixel", fps), photo
+    return LandmarkSequence(points[..., :2].astype(np.float32), "pixel", fps), photo
 
 
 def landmark_track(

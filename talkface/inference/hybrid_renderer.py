@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -15,6 +15,7 @@ from torch import Tensor
 from talkface.checkpoints.format import Checkpoint
 from talkface.errors import CheckpointError, ConfigError
 from talkface.inference.canvas import WORK_UNIT, Canvas, smooth_step
+from talkface.inference.driving_face import Animation
 from talkface.inference.renderers import BATCH, Identity, Rendered
 from talkface.landmarks.align import transform
 from talkface.landmarks.deform import Deformation
@@ -41,10 +42,12 @@ class HybridIdentity(Identity):
     Attributes:
         poses: `[K, 3]` rotation vectors of the heads in all canvases.
         mesh: light 3-D face of the first canvas; None where the network takes none.
+        animation: the user's own pictures of it, instead of drawing it.
     """
 
     poses: FloatArray | None = field(default=None, repr=False)
     mesh: FaceMesh | None = field(default=None, repr=False)
+    animation: Animation | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,17 @@ class HybridRenderer:
             warped.append(np.stack(patches))
         ani = np.zeros((len(frames), size, size, 0), np.uint8)
         if mesh is not None:
-            posed = [(mesh.toward(local), frame) for local, frame in zip(locals_, frames, strict=True)]
-            drawn = [draw_mesh(canvas.work, mesh.places, pose, mesh.triangles, frame, size) for pose, frame in posed]
+            drawn = [self._face(identity, mesh, *pair) for pair in zip(locals_, frames, strict=True)]
             ani = np.stack(drawn)
         sketches = [self._sketch(local, frame) for local, frame in zip(locals_, frames, strict=True)]
         return Views(np.stack(warped), np.stack(sketches), ani, chosen, frames, deformations)
+
+    def _face(self, identity: HybridIdentity, mesh: FaceMesh, target: FloatArray, to_patch: FloatArray) -> Image:
+        """The 3-D face in the pose of `target`: the user's own pictures of it, or drawn now."""
+        size, photo = self.network.config.patch, identity.canvases[0].work
+        if identity.animation is not None:
+            return identity.animation.next_patch(target, to_patch, size)
+        return draw_mesh(photo, mesh.places, mesh.toward(target), mesh.triangles, to_patch, size)
 
     @torch.no_grad()
     def _paint(self, identity: HybridIdentity, views: Views, carried: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
@@ -218,6 +227,20 @@ class HybridRenderer:
         """`[..., H, W, C]` uint8 -> `[..., C, H, W]` in [-1, 1] on the device."""
         tensor = torch.from_numpy(images).to(self.device).float().movedim(-1, -3)
         return tensor / 127.5 - 1
+
+
+def with_animation(identity: Identity, animation: Animation) -> HybridIdentity:
+    """The same person, whose 3-D face is not drawn but taken from the user's own animation, for one video.
+
+    Raises:
+        ConfigError: the renderer takes no 3-D face.
+    """
+    if not isinstance(identity, HybridIdentity) or identity.mesh is None:
+        raise ConfigError(
+            "this renderer takes no animation: leave it out, or give --renderer-weights of a hybrid network that was "
+            "trained with model.warp_ani"
+        )
+    return replace(identity, animation=animation)
 
 
 def build_hybrid(checkpoint: Checkpoint) -> Hybrid:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
@@ -13,7 +13,8 @@ from talkface.audio.io import SpeechStream, open_speech
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.inference.animate import AnimateResult, OutputOptions, Progress
 from talkface.inference.animator import BLOCK, HIGHEST_FPS, Animator, Subject
-from talkface.inference.driving_face import DrivingFace, open_driver
+from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
+from talkface.inference.hybrid_renderer import with_animation
 from talkface.inference.panel import face_window, reenact_panel
 from talkface.inference.photos import PhotoSource
 from talkface.inference.renderers import Rendered
@@ -40,6 +41,8 @@ class ReenactOptions:
         sound: keep the driving video's sound where it has some.
         proportions: use the driver's landmarks, each part rescaled to the photo's proportions, as in few-shot vid2vid.
         smoothing: of the driver's landmarks over time, one of `landmarks.smooth.SMOOTHINGS`.
+        ani: the photo's face drawn in the driver's poses, for a driver that is demo files and a network that takes a
+            3-D face (`model.warp_ani`); that network draws its own if not given.
     """
 
     raw: bool = False
@@ -49,6 +52,7 @@ class ReenactOptions:
     sound: bool = True
     proportions: bool = False
     smoothing: str = "lips"
+    ani: Path | None = None
 
     def __post_init__(self) -> None:
         if self.smoothing not in SMOOTHINGS:
@@ -102,8 +106,11 @@ def reenact(
     driver = open_driver(driving)
     info = probe_video(driver.video)
     fps = options.fps or usable_fps(info)
+    animation = None if options.ani is None else open_animation(options.ani, driver, fps)
     laps = [time.perf_counter()]
     subject = animator.enroll(photo, face)
+    if animation is not None:
+        subject = replace(subject, identity=with_animation(subject.identity, animation))
     laps.append(time.perf_counter())
     seen = driver.landmarks_at(fps)
     if seen is None:

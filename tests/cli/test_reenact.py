@@ -29,7 +29,7 @@ def given(monkeypatch: pytest.MonkeyPatch, words: str) -> dict[str, object]:
 def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = given(
         monkeypatch,
-        "a.jpg d.mp4 -o o.mp4 --smoothing hanning5 "
+        "a.jpg d.mp4 -o o.mp4 --smoothing hanning5 --ani x_ani.mp4 "
         "--renderer warp --raw --proportions --expression-scale 2 --head-motion 0.5 "
         "--fps 30000/1001 --no-sound --device cpu --face 1 --crop --panel --force --quiet --renderer-weights y "
         "--detector face-alignment",
@@ -43,6 +43,7 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "raw": True,
         "proportions": True,
         "smoothing": "hanning5",
+        "ani": Path("x_ani.mp4"),
         "expression_scale": 2.0,
         "head_motion": 0.5,
         "fps": "30000/1001",

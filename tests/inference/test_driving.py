@@ -3,7 +3,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from talkface.errors import MediaError
+from talkface.data.quintuple_write import write_quintuple
+from talkface.errors import DatasetError, MediaError
 from talkface.inference.driving import load_landmarks, resample, save_landmarks
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.types import LandmarkSequence
@@ -29,6 +30,28 @@ def test_a_plain_array_is_pixel_points_at_25(tmp_path, points):
     np.save(tmp_path / "plain.npy", points)
     sequence, photo = load_landmarks(tmp_path / "plain.npy")
     assert sequence.fps == 25 and photo is None
+
+
+def test_depth_of_points_is_left_out(tmp_path, points):
+    np.save(tmp_path / "deep.npy", np.concatenate([points, points[..., :1]], -1))
+    np.testing.assert_array_equal(load_landmarks(tmp_path / "deep.npy")[0].points, points)
+
+
+def test_demo_files_give_their_landmarks(tmp_path, points):
+    class Footage:
+        landmarks = points[:2] / 3
+        audio = np.zeros(0, np.float32)
+
+        def image(self, index: int) -> np.ndarray:
+            return np.zeros((256, 256, 3), np.uint8)
+
+    write_quintuple(tmp_path / "ada", Footage())
+    sequence, photo = load_landmarks(tmp_path / "ada_aligned")
+    assert (sequence.fps, photo) == (25, None)
+    np.testing.assert_allclose(sequence.points, points[:2] / 3, atol=1e-4)
+    (tmp_path / "ada_aligned_rt.npy").unlink()
+    with pytest.raises(DatasetError, match=r"no file .*ada_aligned_rt"):
+        load_landmarks(tmp_path / "ada")
 
 
 @pytest.mark.parametrize(
