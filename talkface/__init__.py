@@ -51,8 +51,10 @@ def animate(
     save_maps: str | Path | None = None,
     report: str | Path | None = None,
     landmarks: str | Path | LandmarkSequence | None = None,
+    head_motion_from: str | Path | None = None,
     force: bool = False,
     audio2landmark: str | Path = "audio2landmark",
+    headmotion: str | Path = "headmotion",
     renderer_weights: str | Path | None = None,
     detector: str = "dlib",
     animator: Animator | None = None,
@@ -73,7 +75,7 @@ def animate(
         head_motion: 0 still to 1 natural.
         blink: whether the eyes blink.
         blink_profile: `natural`, or `rhythmic` as Chen et al. 2020 do.
-        still: keep the head still; eyes still blink.
+        still: keep the head still, as a head motion of 0 does; eyes still blink.
         seed: of blinks and head motion; the same seed gives the same frames.
         device: `auto`, `cpu`, `cuda` or `mps`.
         face: which face where there are several, 0 the largest.
@@ -86,8 +88,12 @@ def animate(
             settings, hashes and timings; costs a second or three, whatever the length.
         landmarks: .npz or .npy file of `[T, 68, 2]` pixel points, or `talkface.types.LandmarkSequence`, that drives
             the face instead of the speech.
+        head_motion_from: video of a head whose turns and shifts, against its own usual pose, the photo's head follows
+            instead of the speech, back and forth where it is shorter; mouth and blinks stay.
         force: overwrite `out`.
         audio2landmark: name or path of the speech network.
+        headmotion: name or path of the network that moves the head with the speech, or `rhythm`: nods on the speech's
+            beats and a slow drift, without a network.
         renderer_weights: name or path of the renderer's network.
         detector: `dlib` or `face-alignment`.
         animator: networks already loaded by `load_animator`; then renderer, device, weights and detector are its own.
@@ -107,6 +113,7 @@ def animate(
         renderer,
         device,
         audio2landmark=audio2landmark,
+        headmotion=headmotion,
         renderer_weights=renderer_weights,
         detector=detector,
     )
@@ -121,13 +128,16 @@ def animate(
         output=output,
         face=face,
         landmarks=landmarks,
+        head_motion_from=head_motion_from,
         progress=progress,
     )
     if report is not None:
-        inputs = {"photo": photo, "speech": speech, "landmarks": landmarks}
+        inputs = {"photo": photo, "speech": speech, "landmarks": landmarks, "head_motion_from": head_motion_from}
         weights = [] if animator is not None else [renderer_weights or renderer]
         weights += [audio2landmark] if animator is None and landmarks is None else []
         settings = {"renderer": renderer, "device": device, "face": face, "crop": crop, "detector": detector}
+        settings["headmotion"] = str(headmotion)
+        weights += [headmotion] if animator is None and str(headmotion) != "rhythm" else []
         settings["networks"] = "named below" if animator is None else "loaded by the caller"
         from talkface.inference.photos import load_shots
 
@@ -258,13 +268,21 @@ def load_animator(
     device: str = "auto",
     *,
     audio2landmark: str | Path = "audio2landmark",
+    headmotion: str | Path = "headmotion",
     renderer_weights: str | Path | None = None,
     detector: str = "dlib",
 ) -> Animator:
     """Load the networks once; `Animator.frames(photo, speech)` streams frames, `animate(..., animator=...)` writes."""
     from talkface.inference.animator import load_animator as load
 
-    return load(renderer, device, audio2landmark=audio2landmark, renderer_weights=renderer_weights, detector=detector)
+    return load(
+        renderer,
+        device,
+        audio2landmark=audio2landmark,
+        headmotion=headmotion,
+        renderer_weights=renderer_weights,
+        detector=detector,
+    )
 
 
 def reenact(

@@ -26,6 +26,7 @@ ALIASES = {  # what users of other talking-head programs type
     "result": "out",
     "save-name": "out",
     "overwrite": "force",
+    "no-head-motion": "still",
 }
 
 
@@ -64,7 +65,12 @@ def animate(
         str, typer.Option(help="When and how the lids shut: natural or rhythmic.", rich_help_panel="Motion")
     ] = "natural",
     still: Annotated[
-        bool, typer.Option("--still", help="Keep the head still; the eyes still blink.", rich_help_panel="Motion")
+        bool,
+        typer.Option(
+            "--still",
+            help="Keep the head still, as --head-motion 0; the eyes still blink. Also --no-head-motion.",
+            rich_help_panel="Motion",
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of blinks and head motion.", rich_help_panel="Motion")] = 0,
     landmarks: Annotated[
@@ -73,6 +79,10 @@ def animate(
             help="Drive by the landmarks of this .npz or .npy, or of FOLDER/X of demo files, not by speech.",
             rich_help_panel="Motion",
         ),
+    ] = None,
+    head_motion_from: Annotated[
+        Path | None,
+        typer.Option(help="Let the head follow the one in this video, back and forth.", rich_help_panel="Motion"),
     ] = None,
     save_landmarks: Annotated[
         Path | None, typer.Option(help="Also write the driving landmarks to this .npz.", rich_help_panel="Motion")
@@ -101,6 +111,12 @@ def animate(
     audio2landmark: Annotated[
         str, typer.Option(help="Name or path of the speech network.", rich_help_panel="Networks")
     ] = "audio2landmark",
+    headmotion: Annotated[
+        str,
+        typer.Option(
+            help="Name or path of the network that moves the head; or rhythm, without one.", rich_help_panel="Networks"
+        ),
+    ] = "headmotion",
     renderer_weights: Annotated[
         str | None,
         typer.Option(help="Name or path of the renderer's network. (default: its own)", rich_help_panel="Networks"),
@@ -137,14 +153,17 @@ def animate(
             save_maps=save_maps,
             report=report,
             landmarks=landmarks,
+            head_motion_from=head_motion_from,
             force=force,
             audio2landmark=audio2landmark,
+            headmotion=headmotion,
             renderer_weights=renderer_weights,
             detector=detector,
             progress=moved,
         )
     if not quiet:
         networks = [] if landmarks is not None else [audio2landmark]
+        networks += [] if still or head_motion == 0 or head_motion_from is not None else [headmotion]
         report_result(result, [*networks, renderer_weights or renderer])
     if report is not None:
         _say_warnings(report, quiet)

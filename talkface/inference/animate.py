@@ -12,12 +12,13 @@ import numpy as np
 from talkface.audio.io import SpeechStream, open_speech
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animator import AnimateOptions, Animator, Subject, Track
-from talkface.inference.driving import landmark_track, load_landmarks, save_landmarks
+from talkface.inference.driving import follow_head, landmark_track, load_landmarks, save_landmarks
 from talkface.inference.maps import MapWriter, check_map_folder
 from talkface.inference.panel import face_window, panel
 from talkface.inference.photos import PhotoSource
 from talkface.inference.renderers import Rendered
 from talkface.types import Image, LandmarkSequence, Waveform
+from talkface.video.read import probe_video
 from talkface.video.write import VideoWriter, check_output
 
 REPORT_OF_PANEL = "a report measures the plain video: leave out the panel, or the report"
@@ -97,6 +98,7 @@ def animate(
     output: OutputOptions,
     face: int | None = None,
     landmarks: str | Path | LandmarkSequence | None = None,
+    head_motion_from: str | Path | None = None,
     progress: Progress | None = None,
 ) -> AnimateResult:
     """Write a video of `photo` speaking `speech`; everything a user can get wrong is checked before the first frame.
@@ -114,6 +116,8 @@ def animate(
         raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
     if progress is not None and not callable(progress):
         raise ConfigError(f"progress is of type {type(progress).__name__}: pass a function of (frames done, in all)")
+    if head_motion_from is not None:
+        probe_video(as_path(head_motion_from, "head_motion_from"))
     sound = open_speech(speech) if speech is not None else None
     clock = _Clock()
     subject = animator.enroll(photo, face)
@@ -123,6 +127,8 @@ def animate(
         track = animator.listen(sound, options.fps, subject)
     else:
         track = driven_track(subject, landmarks, options.fps)
+    if head_motion_from is not None:
+        track = follow_head(track, as_path(head_motion_from, "head_motion_from"), options, animator.detector)
     clock.lap("listen")
     result = write_track(animator, subject, track, sound, out, options=options, output=output, progress=progress)
     clock.lap("render")

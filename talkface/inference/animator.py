@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -12,18 +13,20 @@ from talkface.audio.io import SpeechStream, open_speech, speech_level
 from talkface.audio.rhythm import Rhythm, speech_rhythm
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import CheckpointError, ConfigError, MediaError
+from talkface.inference.heads import followed_pose, load_heads, spoken_pose
 from talkface.inference.identity import enroll_found
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.renderers import Identity, Rendered, Renderer, load_renderer
+from talkface.inference.tracking import HIGHEST_FPS
 from talkface.landmarks.detect import Detector, load_detector
-from talkface.landmarks.motion import BLINK_PROFILES, blink_track, close_eyes, head_motion, smooth_activity
+from talkface.landmarks.motion import BLINK_PROFILES, blink_track, close_eyes
 from talkface.landmarks.retarget import Retargeter
 from talkface.models.audio2landmark import load_audio2landmark
+from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
-from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform, num_frames
+from talkface.types import DEFAULT_FPS, FloatArray, HeadPose, Image, Waveform, num_frames
 
 BLOCK = 32  # frames of landmarks made and rendered at a time
-HIGHEST_FPS = 240
 MOTION_GAIN = 1.2  # a painted mouth is measured to open less than its landmarks do: .53 of the real range without it
 
 
@@ -36,8 +39,9 @@ class AnimateOptions:
         expression_scale: factor on the mouth's motion.
         head_motion: 0 still to 1 natural.
         blink: whether the eyes blink.
-        still: keep the head where the photo has it; eyes still blink.
-        seed: of blinks and of the head's drift.
+        still: keep the head where the photo has it, whatever would move it; eyes still blink. The same as a head motion
+            of 0.
+        seed: of blinks and of the head's motion.
         blink_profile: when and how the lids shut, one of `landmarks.motion.BLINK_PROFILES`.
     """
 
@@ -74,11 +78,13 @@ class Track:
         displacement: `[T, 68, 2]` canonical displacement from the closed mouth, in outer-eye distances.
         rhythm: of the speech, or silence.
         exact: `[T, 68, 2]` pixel landmarks to reproduce as they are, instead of `displacement`.
+        head: `[N, 6]` track of another head to follow, see `landmarks.head_track`, instead of the speech's rhythm.
     """
 
     displacement: FloatArray
     rhythm: Rhythm
     exact: FloatArray | None = None
+    head: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.displacement)
@@ -104,12 +110,19 @@ class Animator:
     Holds the networks and nothing that depends on one request, so that many videos can share it.
     """
 
-    def __init__(self, renderer: Renderer, audio2landmark: Callable[[], SpeechNetwork], detector: Detector) -> None:
-        """Take a renderer, a way to load the speech network when speech comes, and a face detector."""
+    def __init__(
+        self,
+        renderer: Renderer,
+        audio2landmark: Callable[[], SpeechNetwork],
+        detector: Detector,
+        headmotion: Callable[[], Headmotion | None] = lambda: None,
+    ) -> None:
+        """Take a renderer, a face detector, and ways to load, when speech comes, what hears it and what moves heads."""
         self.renderer = renderer
         self.detector = detector
         self._load_audio2landmark = audio2landmark
         self._audio2landmark: SpeechNetwork | None = None
+        self._load_headmotion = cache(headmotion)
 
     @property
     def speech_network(self) -> SpeechNetwork:
@@ -145,16 +158,23 @@ class Animator:
         if track.exact is not None:
             yield from (track.exact[i : i + BLOCK] for i in range(0, len(track), BLOCK))
             return
-        head_rng, blink_rng = (np.random.default_rng([options.seed, part]) for part in range(2))
-        amount = 0.0 if options.still else options.head_motion
-        activity = smooth_activity(track.rhythm.activity, options.fps)
-        pose = head_motion(track.rhythm.onset, activity, options.fps, head_rng, amount=amount)
+        pose = self._pose(track, options)
+        blink_rng = np.random.default_rng([options.seed, 1])
         closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile) * options.blink
         for start in range(0, len(track), BLOCK):
             part = slice(start, start + BLOCK)
-            block_pose = type(pose)(pose.rotation[part], pose.translation[part]) if amount else None
+            block_pose = None if pose is None else HeadPose(pose.rotation[part], pose.translation[part])
             points = subject.retargeter(track.displacement[part], block_pose, expression_scale=options.expression_scale)
             yield close_eyes(points, closure[part])
+
+    def _pose(self, track: Track, options: AnimateOptions) -> HeadPose | None:
+        """How the head moves; None where it does not."""
+        if options.still or options.head_motion == 0:
+            return None
+        if track.head is not None:
+            return followed_pose(track.head, len(track), options.fps, options.head_motion)
+        network = self._load_headmotion()
+        return spoken_pose(network, track.rhythm, options.fps, options.seed, options.head_motion)
 
     def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:
         """One rendered frame after the other."""
@@ -190,6 +210,7 @@ def load_animator(
     device: str = "auto",
     *,
     audio2landmark: str | Path = "audio2landmark",
+    headmotion: str | Path = "headmotion",
     renderer_weights: str | Path | None = None,
     detector: str = "dlib",
 ) -> Animator:
@@ -199,6 +220,7 @@ def load_animator(
         renderer: `hybrid` or `warp`.
         device: `auto`, `cpu`, `cuda`, `mps`.
         audio2landmark: shipped name or path of the speech network; read when the first speech comes.
+        headmotion: shipped name or path of the network that moves heads, read when first needed; or `rhythm`.
         renderer_weights: shipped name or path; the renderer's own default if not given.
         detector: `dlib` or `face-alignment`.
 
@@ -217,4 +239,4 @@ def load_animator(
             ) from error
 
     pictures = load_renderer(renderer, str(device), weights=renderer_weights)
-    return Animator(pictures, load_speech_network, load_detector(detector))
+    return Animator(pictures, load_speech_network, load_detector(detector), lambda: load_heads(headmotion))

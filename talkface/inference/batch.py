@@ -39,6 +39,7 @@ from talkface.inference.batch_tasks import (
     work,
 )
 from talkface.inference.gallery import write_gallery
+from talkface.inference.heads import RHYTHM
 from talkface.inference.photos import Shots
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
 from talkface.scale.workers import Died, LocalWorkers, Workers
@@ -225,18 +226,17 @@ def _plan(rows: Sequence[Row], device: str, run: _Run, retry_failed: bool) -> li
 def _describe(row: Row, device: str, hashes: "_Hashes") -> _Todo:
     """Hashes of all that decides the row's video; raises `CheckpointError` for networks that are not there."""
     networks = Loaded(row.networks, device, _network_hashes(row.networks))
-    landmarks = absolute(row.picture.landmarks) if row.picture.landmarks else None
+    drivers = {name: getattr(row.picture, name) for name in ("landmarks", "head_motion_from")}
     placed = replace(
         row,
         photos=tuple(absolute(name) for name in row.photos),
         speech=absolute(row.speech) if row.speech else "",
-        picture=replace(row.picture, landmarks=landmarks),
+        picture=replace(row.picture, **{name: absolute(file) if file else None for name, file in drivers.items()}),
     )
     photos = [hashes.of(name) for name in row.photos]
     speech = hashes.of(row.speech) if row.speech else ""
-    driving = hashes.of(row.picture.landmarks) if row.picture.landmarks else ""
     motion = {**asdict(row.motion), "fps": str(row.motion.fps)}
-    picture = {**asdict(row.picture), "landmarks": driving}
+    picture = {**asdict(row.picture), **{name: hashes.of(file) if file else "" for name, file in drivers.items()}}
     made_by = [row.networks.renderer, row.networks.detector, networks.hashes]
     key = _digest([RECIPE, photos, speech, motion, picture, made_by, row.out])
     # names belong to these two, so that a refusal names the row's own file
@@ -248,7 +248,8 @@ def _describe(row: Row, device: str, hashes: "_Hashes") -> _Todo:
 def _network_hashes(networks: Networks) -> tuple[tuple[str, str], ...]:
     """Name and hash of each network's file; a renderer without a network has none."""
     hashes = []
-    for name in (networks.audio2landmark, networks.renderer_weights or networks.renderer):
+    heads = [] if networks.headmotion == RHYTHM else [networks.headmotion]
+    for name in (networks.audio2landmark, *heads, networks.renderer_weights or networks.renderer):
         try:
             hashes.append((name, file_hash(find_weights(name))))
         except CheckpointError:

@@ -20,7 +20,7 @@ from talkface.video.photo import PHOTO_SUFFIXES
 from talkface.video.write import SUFFIXES
 
 INPUTS = ("photo", "speech", "out", "title")
-PATHS = ("landmarks", "audio2landmark", "renderer_weights")  # options that may be files
+PATHS = ("landmarks", "head_motion_from", "audio2landmark", "headmotion", "renderer_weights")  # may be files
 SPEECH_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".opus", ".wma")
 BESIDE = {"save_landmarks": ".npz", "save_maps": ".maps", "report": ".json"}  # what else is written
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -33,6 +33,7 @@ class Networks:
     renderer: str = "hybrid"
     renderer_weights: str | None = None
     audio2landmark: str = "audio2landmark"
+    headmotion: str = "headmotion"
     detector: str = "dlib"
 
 
@@ -43,6 +44,7 @@ class Picture:
     Attributes:
         face: which face, 0 the largest.
         landmarks: file that drives the face instead of the speech.
+        head_motion_from: video whose head the photo's follows.
         crop: only the face.
         panel: photo, sketch, mask and result side by side.
         save_landmarks: where in the batch's folder to write the driving landmarks; `true` for beside the video.
@@ -52,6 +54,7 @@ class Picture:
 
     face: int | None = None
     landmarks: str | None = None
+    head_motion_from: str | None = None
     crop: bool = False
     panel: bool = False
     save_landmarks: str | None = None

@@ -23,6 +23,7 @@ from talkface.inference.animate import AnimateResult, OutputOptions, driven_trac
 from talkface.inference.animator import AnimateOptions, Animator, Subject, Track, load_animator
 from talkface.inference.batch_results import Outcome, save_outcome
 from talkface.inference.batch_rows import Networks, Row
+from talkface.inference.driving import follow_head
 from talkface.inference.photos import Shots, load_shots
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.scale.storage import Folder, local_copies
@@ -187,8 +188,11 @@ def _render(task: RenderTask) -> Outcome:
     subject = _subject(task.shots_key, task.networks, lambda: animator.subject(task.shots))
     landmarks = [row.picture.landmarks] if row.picture.landmarks else []
     speech = [row.speech] if heard else []
-    with local_copies([*landmarks, *speech]) as inputs, task.folder.scratch(WORK) as scratch:
-        track = _track(task, animator, subject, inputs)
+    heads = [row.picture.head_motion_from] if row.picture.head_motion_from else []
+    with local_copies([*heads, *landmarks, *speech]) as inputs, task.folder.scratch(WORK) as scratch:
+        track = _track(task, animator, subject, inputs[len(heads) :])
+        if heads:
+            track = follow_head(track, inputs[0], row.motion, animator.detector)
         sound = replace(heard.sound, path=inputs[-1]) if heard else None
         video, points = scratch / f"video{Path(row.out).suffix.lower()}", scratch / "landmarks.npz"
         maps = scratch / "maps"
@@ -239,8 +243,10 @@ def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateRes
     if task.reporter is None:
         raise ConfigError(f"nothing here can write {row.picture.report}: call talkface.batch, or leave out the report")
     inputs = {"photo": row.photos[0], "speech": row.speech or None, "landmarks": row.picture.landmarks}
+    inputs["head_motion_from"] = row.picture.head_motion_from
     settings = {"renderer": networks.renderer, "device": task.networks.device, "face": row.picture.face}
     settings |= {"crop": row.picture.crop, "detector": networks.detector, "networks": "named below"}
+    settings["headmotion"] = networks.headmotion
     weights = [name for name, _ in task.networks.hashes]
     shot, shown_as = task.shots.shots[0], f"{task.folder.place.rstrip('/')}/{row.out}"
     return task.reporter(report, made, row.motion, animator, inputs, settings, weights, shot, shown_as)
@@ -282,6 +288,7 @@ def _animator(loaded: Loaded) -> Animator:
         networks.renderer,
         loaded.device,
         audio2landmark=networks.audio2landmark,
+        headmotion=networks.headmotion,
         renderer_weights=networks.renderer_weights,
         detector=networks.detector,
     )

@@ -1,5 +1,6 @@
 """Landmarks of a file or array -> track that drives a photo instead of speech."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 
 from talkface.audio.rhythm import no_rhythm
 from talkface.data.quintuple import is_quintuple, read_quintuple
-from talkface.errors import MediaError
-from talkface.inference.animator import Subject, Track
+from talkface.errors import ConfigError, MediaError
+from talkface.inference.animator import AnimateOptions, Subject, Track
+from talkface.inference.tracking import track_head
+from talkface.landmarks.detect import Detector
 from talkface.landmarks.driver import fit_driver
 from talkface.landmarks.layout import interocular
 from talkface.landmarks.smooth import smooth_landmarks
@@ -77,6 +80,20 @@ def landmark_track(
         return Track(np.zeros_like(points), still, exact=points)
     smooth = smooth_landmarks(points)
     return Track(fit_driver(smooth).motion(smooth).displacement, still)
+
+
+def follow_head(track: Track, video: Path, options: AnimateOptions, detector: Detector) -> Track:
+    """Let the head follow the one in a video instead of the speech; everything else stays.
+
+    Raises:
+        ConfigError: the head is to stay still, or `track` holds the photo's own landmarks, head and all.
+        MediaError, NoFaceError: no video, or none of a face.
+    """
+    if options.still or options.head_motion == 0:
+        raise ConfigError("the head is to keep still and to follow a video: leave out one of them")
+    if track.exact is not None:
+        raise ConfigError("these landmarks were made from this photo and hold its head's motion: leave out the video")
+    return replace(track, head=track_head(video, options.fps, detector))
 
 
 def _distance(first: FloatArray, second: FloatArray) -> float:

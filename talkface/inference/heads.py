@@ -8,14 +8,10 @@ import numpy as np
 from talkface.audio.rhythm import Rhythm
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import CheckpointError
-from talkface.inference.reenact import track_driver
-from talkface.landmarks.detect import Detector
-from talkface.landmarks.head_track import back_and_forth, head_track, shown_pose
+from talkface.landmarks.head_track import back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
-from talkface.landmarks.smooth import fill_unseen
 from talkface.models.headmotion import Headmotion, learned_pose, load_headmotion
 from talkface.types import FloatArray, HeadPose
-from talkface.video.read import probe_video
 
 RHYTHM = "rhythm"  # the name of head motion without a network: nods on onsets and a slow drift
 
@@ -56,14 +52,3 @@ def spoken_pose(network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed:
 def followed_pose(track: FloatArray, num_frames: int, fps: Fraction, amount: float) -> HeadPose:
     """How a head moves that follows `[N, 6]` of another: back and forth where that is shorter, eased in from rest."""
     return shown_pose(back_and_forth(track, num_frames), fps, amount)
-
-
-def track_head(video: Path, fps: Fraction, detector: Detector) -> FloatArray:
-    """How the head in a video moves against its own usual pose: `[N, 6]` at `fps`, smoothed, gaps bridged.
-
-    Raises:
-        MediaError: no video.
-        NoFaceError: no frame has a face.
-    """
-    points = track_driver(video, fps, probe_video(video), detector).astype(np.float64)
-    return head_track(fill_unseen(points, np.isfinite(points[:, 0, 0])))

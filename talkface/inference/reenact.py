@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from talkface.audio.io import SpeechStream, open_speech
-from talkface.errors import ConfigError, MediaError, NoFaceError
+from talkface.errors import ConfigError, MediaError
 from talkface.inference.animate import AnimateResult, OutputOptions, Progress
-from talkface.inference.animator import BLOCK, HIGHEST_FPS, Animator, Subject
+from talkface.inference.animator import BLOCK, Animator, Subject
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
 from talkface.inference.hybrid_renderer import with_animation
 from talkface.inference.panel import face_window, reenact_panel
 from talkface.inference.photos import PhotoSource
 from talkface.inference.renderers import Rendered
-from talkface.landmarks.detect import Detector, FaceTracker
+from talkface.inference.tracking import HIGHEST_FPS, track_driver, usable_fps
 from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
 from talkface.landmarks.online import HOLD_S, Keeper
 from talkface.landmarks.proportions import normalise_proportions
 from talkface.landmarks.retarget import Retargeter
 from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
-from talkface.types import DEFAULT_FPS, FloatArray, Image
+from talkface.types import FloatArray, Image
 from talkface.video.read import VideoInfo, probe_video, read_frames
 from talkface.video.write import VideoWriter, check_output
 
@@ -133,35 +133,6 @@ def reenact(
         timings=dict(zip(("enroll", "track", "render"), np.diff(laps).tolist(), strict=True)),
         frames_without_face=missing,
     )
-
-
-def usable_fps(info: VideoInfo) -> Fraction:
-    """A video's frame rate, or the default where its container says nonsense."""
-    return info.fps if 1 <= info.fps <= HIGHEST_FPS else DEFAULT_FPS
-
-
-def track_driver(
-    driving: Path, fps: Fraction, info: VideoInfo, detector: Detector, progress: Progress | None = None
-) -> FloatArray:
-    """Landmarks of every frame of a video, `[T, 68, 2]` pixels, NaN where no face was found.
-
-    Raises:
-        NoFaceError: no frame has a face.
-    """
-    expected = round((info.duration_s or 0) * fps)
-    tracker = FaceTracker(detector)
-    found = []
-    for index, (image, _) in enumerate(read_frames(driving, fps), start=1):
-        face = tracker.track(image)
-        found.append(np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks)
-        if progress:
-            progress(index, max(expected, index))
-    points = np.stack(found)
-    if not np.isfinite(points[:, 0, 0]).any():
-        raise NoFaceError(
-            f"no face found in any of the {len(points)} frames of {driving}: use one of a face seen from ahead"
-        )
-    return points
 
 
 def driven_landmarks(

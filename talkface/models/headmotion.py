@@ -2,8 +2,8 @@
 
 After the head-motion learner of Chen et al. 2020 (6-d pose from audio and past pose, the next n frames at a time); what
 differs: the answer is a distribution (Bishop 1994, mixture density network) over the shapes that the next frames can
-take, so that a head moves on without being pulled to the mean, another seed moves it otherwise, and nothing tells the
-network what its own rounding errors would grow to: every pose it is fed back lies inside fixed limits.
+take, so that a head is not pulled to the mean of all that it might do, and another seed moves it otherwise. Every pose
+that is fed back lies inside fixed limits, so that minutes of it cannot run away.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,14 @@ from torch.nn import functional
 
 from talkface.audio.rhythm import Rhythm
 from talkface.landmarks.head_track import calm_in_silence, shown_pose
+from talkface.landmarks.smooth import hanning
 from talkface.types import FloatArray, HeadPose
 
 FPS = 25  # frames per second of every track and of the network
 POSE = 6  # pitch, yaw, roll, x, y, z, see `landmarks.driver.DriverFace.track`
 FEATURES = 3  # onset, activity, loudness, see `audio.rhythm.Rhythm`
 LIMIT = 4.0  # of a head's own deviations that a pose which is fed back stays within
+JOIN_WIDTH = 7  # frames of the Hanning window that rounds off where one block joins the next
 DAMPING = 0.7  # of the velocity that a head is expected to keep from one frame to the next
 
 
@@ -169,12 +171,12 @@ def learned_pose(network: Headmotion, rhythm: Rhythm, fps: Fraction, seed: int |
     """
     count = len(rhythm.onset)
     if fps == FPS:
-        track = network.predict(rhythm.features, seed)
+        track = hanning(network.predict(rhythm.features, seed), JOIN_WIDTH)
     else:
         length = max(2, -(-count * FPS * fps.denominator // fps.numerator))
         middle = (np.arange(length) + 0.5) * float(fps / FPS) - 0.5  # of the network's frames, in video frames
         features = np.stack([np.interp(middle, np.arange(count), each) for each in rhythm.features.T], 1)
-        made = network.predict(features.astype(np.float32), seed)
+        made = hanning(network.predict(features.astype(np.float32), seed), JOIN_WIDTH)
         track = CubicSpline(middle, made)(np.clip(np.arange(count), middle[0], middle[-1]))
     return shown_pose(calm_in_silence(track, rhythm.activity, fps), fps, amount)
 

@@ -99,8 +99,10 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         shlex.split(
             "a.jpg s.wav -o o.mp4 --photo b.jpg --blink-profile rhythmic "
             "--renderer warp --fps 30000/1001 --expression-scale 2 "
-            "--head-motion 0.5 --no-blink --still --seed 7 --device cpu --face 1 --crop --panel --save-landmarks l.npz "
-            "--save-maps maps --landmarks m.npz --force --quiet --audio2landmark x --renderer-weights y --detector face-alignment"
+            "--head-motion 0.5 --head-motion-from v.mp4 --headmotion rhythm "
+            "--no-blink --still --seed 7 --device cpu --face 1 --crop --panel --save-landmarks l.npz "
+            "--save-maps maps --landmarks m.npz --force --quiet --audio2landmark x "
+            "--renderer-weights y --detector face-alignment"
         ),
     )
     assert seen.pop("progress") is None
@@ -108,6 +110,8 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "photo": ["a.jpg", "b.jpg"],
         "speech": "s.wav",
         "out": Path("o.mp4"),
+        "head_motion_from": Path("v.mp4"),
+        "headmotion": "rhythm",
         "renderer": "warp",
         "fps": "30000/1001",
         "expression_scale": 2.0,

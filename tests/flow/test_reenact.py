@@ -17,8 +17,9 @@ from talkface.data.quintuple_write import write_quintuple
 from talkface.errors import ConfigError, DatasetError, MediaError, NoFaceError
 from talkface.inference.animate import OutputOptions
 from talkface.inference.animator import Animator
-from talkface.inference.reenact import ReenactOptions, driven_landmarks, rest_of, track_driver
+from talkface.inference.reenact import ReenactOptions, driven_landmarks, rest_of
 from talkface.inference.reenact_live import reenact_live
+from talkface.inference.tracking import track_driver
 from talkface.landmarks.layout import JAW, mouth_opening
 from talkface.landmarks.retarget import Retargeter
 from talkface.types import Shot, Waveform

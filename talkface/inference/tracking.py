@@ -1,0 +1,58 @@
+"""Driving video -> landmarks of its face in every frame, and the track of its head."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from talkface.errors import NoFaceError
+from talkface.landmarks.detect import Detector, FaceTracker
+from talkface.landmarks.head_track import head_track
+from talkface.landmarks.smooth import fill_unseen
+from talkface.types import DEFAULT_FPS, FloatArray
+from talkface.video.read import VideoInfo, probe_video, read_frames
+
+HIGHEST_FPS = 240
+Progress = Callable[[int, int], None]
+"""Called with (frames done, frames in all)."""
+
+
+def usable_fps(info: VideoInfo) -> Fraction:
+    """A video's frame rate, or the default where its container says nonsense."""
+    return info.fps if 1 <= info.fps <= HIGHEST_FPS else DEFAULT_FPS
+
+
+def track_driver(
+    driving: Path, fps: Fraction, info: VideoInfo, detector: Detector, progress: Progress | None = None
+) -> FloatArray:
+    """Landmarks of every frame of a video, `[T, 68, 2]` pixels, NaN where no face was found.
+
+    Raises:
+        NoFaceError: no frame has a face.
+    """
+    expected = round((info.duration_s or 0) * fps)
+    tracker = FaceTracker(detector)
+    found = []
+    for index, (image, _) in enumerate(read_frames(driving, fps), start=1):
+        face = tracker.track(image)
+        found.append(np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks)
+        if progress:
+            progress(index, max(expected, index))
+    points = np.stack(found)
+    if not np.isfinite(points[:, 0, 0]).any():
+        raise NoFaceError(
+            f"no face found in any of the {len(points)} frames of {driving}: use one of a face seen from ahead"
+        )
+    return points
+
+
+def track_head(driving: Path, fps: Fraction, detector: Detector) -> FloatArray:
+    """How the head in a video moves against its own usual pose: `[N, 6]` at `fps`, smoothed, gaps bridged.
+
+    Raises:
+        MediaError: no video.
+        NoFaceError: no frame has a face.
+    """
+    points = track_driver(driving, fps, probe_video(driving), detector).astype(np.float64)
+    return head_track(fill_unseen(points, np.isfinite(points[:, 0, 0])))

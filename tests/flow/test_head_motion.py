@@ -1,0 +1,160 @@
+"""Photo, speech and what moves the head -> video, through the public door and the command."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image as Pillow
+
+import talkface
+from talkface.__main__ import run
+from talkface.audio.io import open_speech
+from talkface.errors import ConfigError, MediaError, NoFaceError
+from talkface.inference.animator import AnimateOptions, Animator
+from talkface.inference.batch_rows import make_rows
+from talkface.inference.tracking import track_head
+from talkface.landmarks.layout import STABLE
+from talkface.landmarks.retarget import Retargeter
+from talkface.types import HeadPose, Shot, Waveform
+from talkface.video.write import VideoWriter
+
+pytestmark = pytest.mark.flow
+
+FPS = Fraction(25)
+FRAMES = 40
+
+
+@pytest.fixture(scope="module")
+def yaw() -> np.ndarray:
+    """`[40]` radians: to one side, the other, and back."""
+    return (0.12 * np.sin(np.arange(FRAMES) / FRAMES * 2 * np.pi)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def turning(tmp_path_factory: pytest.TempPathFactory, animator: Animator, face: np.ndarray, yaw: np.ndarray) -> Path:
+    """A video of a head that turns as `yaw` says."""
+    own = animator.detector.detect(face)[0].landmarks
+    rotation = np.column_stack([np.zeros(FRAMES), yaw, np.zeros(FRAMES)]).astype(np.float32)
+    pose = HeadPose(rotation, np.zeros((FRAMES, 2), np.float32))
+    points = Retargeter(own)(np.zeros((FRAMES, 68, 2), np.float32), pose)
+    path = tmp_path_factory.mktemp("turning") / "driver.mp4"
+    with VideoWriter(path, (300, 300), FPS, None) as writer:
+        for one in animator.renderer.render(animator.renderer.enroll([Shot(face, own)]), points):
+            writer.write(one.image)
+    return path
+
+
+@pytest.fixture(scope="module")
+def words(hum: Waveform) -> Waveform:
+    """2.4 s of humming."""
+    return Waveform(np.tile(hum.samples, 4))
+
+
+def nose(animator: Animator, photo: np.ndarray, speech: Waveform, **options: object) -> np.ndarray:
+    """`[T, 2]` where the middle of eyes and nose is, in pixels."""
+    chosen = AnimateOptions(blink=False, **options)
+    subject = animator.enroll(photo)
+    track = animator.listen(open_speech(speech), chosen.fps, subject)
+    return np.concatenate(list(animator.landmarks(subject, track, chosen)))[:, STABLE].mean(1)
+
+
+def test_the_head_moves_by_its_seed_and_still_is_still(animator: Animator, face, words):
+    one, same, other = (nose(animator, face, words, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert np.ptp(one, axis=0).max() > 1 and np.abs(one - other).max() > 0.5
+    still = nose(animator, face, words, still=True)
+    assert np.ptp(still, axis=0).max() < 1e-3
+    np.testing.assert_array_equal(still, nose(animator, face, words, head_motion=0))
+    np.testing.assert_allclose(one[0], still[0], atol=1e-3)  # the first frame is the photo's own pose
+
+
+def test_rhythm_and_network_move_it_otherwise(animator: Animator, face, words, untrained):
+    by_rhythm = talkface.load_animator("warp", "cpu", audio2landmark=untrained, headmotion="rhythm")
+    assert np.abs(nose(animator, face, words) - nose(by_rhythm, face, words)).max() > 0.5
+
+
+def test_the_track_of_a_turning_head_is_found(animator: Animator, turning, yaw):
+    track = track_head(turning, FPS, animator.detector)
+    assert track.shape == (FRAMES, 6)
+    assert np.corrcoef(track[:, 1], yaw)[0, 1] > 0.95
+    assert 0.5 < np.ptp(track[:, 1]) / np.ptp(yaw) < 1.6
+
+
+def test_a_head_follows_the_one_in_a_video(tmp_path, animator: Animator, face, words, turning, yaw):
+    saved = [tmp_path / f"{name}.npz" for name in ("followed", "again", "spoken")]
+    for path, video in zip(saved, (turning, turning, None), strict=True):
+        talkface.animate(
+            face, words, tmp_path / "o.mp4", animator=animator, head_motion_from=video, save_landmarks=path,
+            blink=False, force=True, seed=int(path.stem == "again"),
+        )  # fmt: skip
+    followed, again, spoken = (np.load(path)["points"][:, STABLE].mean(1)[:, 0] for path in saved)
+    assert len(followed) == 60, "the speech's length, not the video's"
+    np.testing.assert_array_equal(followed, again)  # a seed has no say in it
+    assert np.abs(followed - spoken).max() > 1
+    expected = yaw[np.minimum(np.arange(60) % 78, 78 - np.arange(60) % 78)]
+    assert np.corrcoef(followed[15:], expected[15:])[0, 1] > 0.9
+
+
+def test_what_contradicts_is_one_line(tmp_path, animator: Animator, face, words, turning):
+    wall = tmp_path / "wall.mp4"
+    with VideoWriter(wall, (64, 64), FPS, None) as writer:
+        for _ in range(3):
+            writer.write(np.full((64, 64, 3), 90, np.uint8))
+    saved = tmp_path / "own.npz"
+    talkface.animate(face, words, tmp_path / "first.mp4", animator=animator, save_landmarks=saved)
+    cases = [
+        (dict(head_motion_from=turning, still=True), ConfigError, "keep still and to follow"),
+        (dict(head_motion_from=turning, head_motion=0), ConfigError, "keep still and to follow"),
+        (dict(head_motion_from=turning, landmarks=saved), ConfigError, "hold its head's motion"),
+        (dict(head_motion_from=tmp_path / "none.mp4"), MediaError, "none.mp4"),
+        (dict(head_motion_from=wall), NoFaceError, "no face found in any"),
+        (dict(head_motion_from=3), ConfigError, "head_motion_from is of type int"),
+    ]
+    for options, kind, says in cases:
+        with pytest.raises(kind, match=says) as caught:
+            talkface.animate(face, words, tmp_path / "o.mp4", animator=animator, **options)
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "o.mp4").exists()
+
+
+def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrained, capsys):
+    photo, sound = tmp_path / "p.png", tmp_path / "s.wav"
+    Pillow.fromarray(face).save(photo)
+    soundfile.write(sound, words.samples[:8000], 16_000)
+    common = ["animate", str(photo), str(sound), "--renderer", "warp", "--audio2landmark", str(untrained)]
+    saved = {name: tmp_path / f"{name}.npz" for name in ("alias", "still")}
+    for flag, path in (("--no-head-motion", saved["alias"]), ("--still", saved["still"])):
+        out = str(path.with_suffix(".mp4"))
+        assert run([*common, flag, "--save-landmarks", str(path), "-o", out, "--quiet"]) == 0
+    np.testing.assert_array_equal(*(np.load(path)["points"] for path in saved.values()))
+    followed = str(tmp_path / "f.mp4")
+    report = tmp_path / "f.json"
+    assert run([*common, "--head-motion-from", str(turning), "-o", followed, "--report", str(report)]) == 0
+    assert "headmotion.safetensors" not in capsys.readouterr().out
+    assert "head_motion_from" in json.loads(report.read_text())["inputs"]
+    rows = [
+        {"photo": str(photo), "speech": str(sound), "head_motion_from": str(turning), "out": "a.mp4"},
+        {"photo": str(photo), "speech": str(sound), "head_motion_from": str(tmp_path / "no.mp4"), "out": "b.mp4"},
+    ]
+    fixed = {"renderer": "warp", "audio2landmark": str(untrained), "headmotion": "rhythm"}
+    first, second = talkface.batch(rows, tmp_path / "batch", workers=1, **fixed)
+    assert not first.failed and second.failed and "no.mp4" in second.reason
+    assert (tmp_path / "batch" / "a.mp4").is_file()
+
+
+def test_another_driving_video_makes_another_row(tmp_path, face, turning):
+    """What decides a row's video includes the contents of the driving video, whatever its name."""
+    from talkface.inference.batch import _describe, _Hashes
+
+    (row,) = make_rows([{"photo": "p.png", "speech": "s.wav", "head_motion_from": str(turning)}], tmp_path)
+    before = _describe(row, "cpu", _Hashes()).key
+    assert before == _describe(row, "cpu", _Hashes()).key
+    content = turning.read_bytes()
+    try:
+        turning.write_bytes(content + b"\0")
+        assert _describe(row, "cpu", _Hashes()).key != before
+    finally:
+        turning.write_bytes(content)
