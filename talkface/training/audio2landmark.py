@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from talkface.audio.features import MelPower
 from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
@@ -18,9 +20,14 @@ from talkface.training.run_folder import check_resumable
 from talkface.training.speech_config import Audio2LandmarkTraining, SpeechDataConfig
 from talkface.training.speech_job import Audio2LandmarkJob, FrontEnd, fill_buffers, new_network
 
+JUDGED = "val"  # a corpus' own split for judging a run while it trains
+MOST_JUDGED = 300  # clips of it: LRW has 25,000
+
 
 def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
+
+    Scores are taken on the corpus' own split `val` where the shards have one, as LRW's do; else on speakers held out.
 
     Returns:
         Scores of the last evaluation.
@@ -31,11 +38,15 @@ def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechC
     """
     check_resumable(Path(config.run.out), to_dict(config))
     make_accelerator(config.run)
+    judged = load_judged_clips(config.data) if clips is None else []
     clips = _chosen(load_clips(config.data) if clips is None else clips, config.data.speakers)
-    examples = make_examples(clips, new_network(config).mel)
-    front_end = _teach_phones(clips, examples, config)
-    _correct_offsets(clips, examples, config, front_end)
-    train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
+    examples = make_examples([*clips, *judged], new_network(config).mel)
+    keys = {clip.key for clip in judged}
+    train, held_out = ([e for e in examples if (e.key in keys) is apart] for apart in (False, True))
+    front_end = _teach_phones(clips, train, config)
+    _correct_offsets([*clips, *judged], examples, config, front_end)
+    if not held_out:
+        train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
     return fit(Audio2LandmarkJob(config, train, held_out, front_end), config.run, to_dict(config))
 
 
@@ -52,20 +63,45 @@ def load_clips(data: SpeechDataConfig) -> list[SpeechClip]:
             f"no clip of split {data.split!r} in {data.shards} has sound that fits its picture:"
             " prepare talking clips, with their sound"
         )
+    return [dataset[index] for index in _at_rate(data, dataset, usable)]
+
+
+def load_judged_clips(data: SpeechDataConfig) -> list[SpeechClip]:
+    """Clips with sound of the corpus' own split for judging a run, at most `MOST_JUDGED`, spread over it.
+
+    Empty where the shards have no such split, or where it is the one that trains.
+    """
+    dataset = ClipDataset(Path(data.shards))
+    if data.split == JUDGED:
+        return []
+    found = [
+        index
+        for index, meta in enumerate(dataset.metas)
+        if meta["split"] == JUDGED and meta["speech"] and _wanted(meta["speaker"], data.speakers)
+    ]
+    places = np.unique(np.linspace(0, len(found) - 1, min(MOST_JUDGED, len(found))).round().astype(int))
+    return [dataset[index] for index in _at_rate(data, dataset, [found[place] for place in places])]
+
+
+def _at_rate(data: SpeechDataConfig, dataset: ClipDataset, usable: list[int]) -> list[int]:
+    """The clips `usable`, all of them at the rate that speech networks learn at; else an error."""
     rates = sorted({float(dataset.metas[index]["fps"]) for index in usable})
-    if rates != [float(FPS)]:
+    if set(rates) - {float(FPS)}:
         found = " and ".join(f"{rate:g}" for rate in rates)
         raise DatasetError(
             f"{data.shards} holds clips at {found} frames/s, speech networks learn at {FPS}:"
             " prepare all with the same `--config configs/data/speech.yaml`"
         )
-    return [dataset[index] for index in usable]
+    return usable
+
+
+def _wanted(speaker: str, parts: Sequence[str]) -> bool:
+    """Whether a speaker is one of those to train on: any, or whose name contains one of these."""
+    return not parts or any(part in speaker for part in parts)
 
 
 def _chosen(clips: Sequence[SpeechClip], speakers: Sequence[str]) -> Sequence[SpeechClip]:
-    if not speakers:
-        return clips
-    chosen = [clip for clip in clips if any(part in clip.speaker for part in speakers)]
+    chosen = [clip for clip in clips if _wanted(clip.speaker, speakers)]
     if not chosen:
         have = sorted({clip.speaker for clip in clips})
         listed = ", ".join(have[:8]) + (f" and {len(have) - 8} more" if len(have) > 8 else "")

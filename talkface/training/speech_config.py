@@ -21,7 +21,8 @@ class SpeechDataConfig:
     shards: str = "shards"  # folder that `talkface prepare` wrote
     split: str = "train"
     speakers: tuple[str, ...] = ()  # only those whose name contains one of these; empty takes all
-    held_out_every: int = 10  # every so many-th speaker is kept for the scores (of one alone: clip); 0 trains on all
+    held_out_every: int = 10  # every so many-th speaker is kept for the scores (of one alone: clip); 0 trains on all.
+    # Shards with a split val of their own, as LRW's, are scored on that instead and train on all of `split`
     held_out_first: int = 0  # which of them comes first
 
 

@@ -11,10 +11,11 @@ from talkface.audio.augment import VoiceAugmentation
 from talkface.checkpoints.format import load_checkpoint
 from talkface.config import RunConfig, load_config
 from talkface.data.speech_batches import BatchConfig, SpeechExample
+from talkface.data.synthetic_shards import write_loud_mouth_shards
 from talkface.errors import DatasetError
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.audio2landmark import Audio2LandmarkConfig, load_audio2landmark
-from talkface.training.audio2landmark import hold_out, train_audio2landmark
+from talkface.training.audio2landmark import hold_out, load_judged_clips, train_audio2landmark
 from talkface.training.offsets import OffsetConfig, estimate_lags, lag_evidence, most_likely_lag
 from talkface.training.phones import PhoneConfig
 from talkface.training.speech_config import Audio2LandmarkTraining, SpeechDataConfig, SpeechOptimConfig
@@ -124,3 +125,23 @@ def test_one_clip_is_too_few_to_hold_any_out():
     only = SpeechExample("a", "she", np.ones((60, 4)), motion, motion[:, 0, 0], np.ones(15), motion[0], 1.0)
     with pytest.raises(DatasetError, match="held_out_every=0"):
         hold_out([only], 10, 0)
+
+
+def test_a_corpus_with_a_split_of_its_own_is_judged_by_it(
+    config: Audio2LandmarkTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_loud_mouth_shards(tmp_path / "shards", {"a0": "anna"}, split="train")
+    data = SpeechDataConfig(shards=str(tmp_path / "shards"), held_out_every=2)
+    alone = replace(config, data=data, run=replace(config.run, steps=2, eval_every=2, save_every=2))
+    assert load_judged_clips(data) == []
+    with pytest.raises(DatasetError, match="one clip is too few to hold any out"):
+        train_audio2landmark(alone)
+    write_loud_mouth_shards(tmp_path / "more", {"b0": "ben", "b1": "ben", "c0": "carl"}, split="val")
+    for file in (tmp_path / "more").iterdir():
+        file.rename(tmp_path / "shards" / file.name.replace("00000", "00001"))
+    assert [clip.key for clip in load_judged_clips(data)] == ["b0", "b1", "c0"]
+    assert [clip.key for clip in load_judged_clips(replace(data, speakers=("carl",)))] == ["c0"]
+    assert load_judged_clips(replace(data, split="val")) == []
+    monkeypatch.setattr("talkface.training.audio2landmark.MOST_JUDGED", 2)
+    assert [clip.key for clip in load_judged_clips(data)] == ["b0", "c0"]
+    assert np.isfinite(list(train_audio2landmark(alone).values())).all()
