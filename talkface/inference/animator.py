@@ -217,7 +217,7 @@ def load_animator(
     """Load the networks once, to make many videos.
 
     Args:
-        renderer: `hybrid` or `warp`.
+        renderer: `hybrid`, `warp`, `fewshot` or `vgnet`.
         device: `auto`, `cpu`, `cuda`, `mps`.
         audio2landmark: shipped name or path of the speech network; read when the first speech comes.
         headmotion: shipped name or path of the network that moves heads, read when first needed; or `rhythm`.
