@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from talkface.errors import CheckpointError, ConfigError, MediaError
+from talkface.cli.score_output import limit_threads, make_folder, write_whole
+from talkface.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from talkface.evaluation.speech_scores import MotionScore, ScoredClip, SpeechNetwork
@@ -46,7 +47,7 @@ def evaluate_audio2landmark(
 
     name, network = column_name(checkpoint), _load(checkpoint, threads)
     clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
-    _make_folder(out)
+    make_folder(out)
     shown = spread(clips.speakers, max(plots, videos))
     kept: dict[int, ScoredClip] = {}
     scores: list[MotionScore] = []
@@ -105,25 +106,15 @@ def checked_split(split: str) -> str | None:
 
 
 def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
-    import torch
-
     from talkface.checkpoints.registry import load_weights
     from talkface.models.audio2landmark import load_audio2landmark
 
-    if threads:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     weights = load_weights(checkpoint, "audio2landmark")
     try:
         return load_audio2landmark(weights)
     except (TypeError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{checkpoint} does not fit this version of talkface: train it anew") from error
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"the folder {out} cannot be made ({error.strerror}): give another --out") from error
 
 
 def _write_scores(out: Path, scores: Sequence["MotionScore"], name: str) -> None:
@@ -133,9 +124,7 @@ def _write_scores(out: Path, scores: Sequence["MotionScore"], name: str) -> None
     rows = ({key: None if value != value else value for key, value in asdict(one).items()} for one in scores)
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     for file, text in (("clips.jsonl", lines), ("scores.jsonl", to_json_lines(speech_measures(scores, name)))):
-        partial = out / f"{file}.part"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(out / file)
+        write_whole(out / file, text)
     write_clip_csv(out / "clips.csv", scores)
     write_speaker_csv(out / "speakers.csv", scores)
 
@@ -162,6 +151,6 @@ def _film(folder: Path, clips: Sequence["ScoredClip"], name: str) -> None:
     from talkface.evaluation.speech_video import write_comparison
 
     if clips:
-        _make_folder(folder)
+        make_folder(folder)
     for scored in clips:
         write_comparison(folder / f"{scored.clip.key}.mp4", scored, name)

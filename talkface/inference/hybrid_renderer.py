@@ -14,11 +14,12 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.errors import CheckpointError, ConfigError
-from talkface.inference.canvas import WORK_UNIT, Canvas, smooth_step
+from talkface.inference.canvas import WORK_UNIT, Canvas
 from talkface.inference.driving_face import Animation
 from talkface.inference.renderers import BATCH, Identity, Rendered
 from talkface.landmarks.align import transform
 from talkface.landmarks.deform import Deformation
+from talkface.landmarks.ease import smooth_step
 from talkface.landmarks.layout import MOUTH, mouth_opening
 from talkface.landmarks.mesh import FaceMesh
 from talkface.landmarks.patches import patch_frame, patch_sketch

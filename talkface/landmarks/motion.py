@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
+from talkface.landmarks.ease import smooth_step
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.types import FloatArray, HeadPose
 
@@ -103,7 +104,7 @@ def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator, profil
         if natural:
             closing = np.clip(phase / BLINK_CLOSING_S, 0, 1)
             opening = np.clip((phase - BLINK_CLOSING_S - BLINK_CLOSED_S) / BLINK_OPENING_S, 0, 1)
-            lid = _ease(closing) * (1 - _ease(opening))
+            lid = smooth_step(closing) * (1 - smooth_step(opening))
             gap = max(BLINK_SHORTEST_S, BLINK_MEAN_S * float(np.exp(0.55 * rng.standard_normal() - 0.15)))
         else:
             steps = RHYTHMIC_STEP_S * np.arange(-1, len(RHYTHMIC_LIDS) + 1)
@@ -117,10 +118,6 @@ def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator, profil
 def _rhythmic_gap(rng: np.random.Generator) -> float:
     """Seconds from one blink to the next, whole frames of 1 / 25 s."""
     return RHYTHMIC_STEP_S * float(rng.integers(*RHYTHMIC_FRAMES, endpoint=True))
-
-
-def _ease(ramp: FloatArray) -> FloatArray:
-    return np.asarray(ramp * ramp * (3 - 2 * ramp))
 
 
 def close_eyes(points: FloatArray, closure: FloatArray) -> FloatArray:
