@@ -59,9 +59,11 @@ def evaluate_renderer(
 ) -> None:
     """Paint other frames of people never seen with every renderer, and compare them with the real ones.
 
-    Shots come from the first half of a clip, targets from the second, from shut to wide open. Real and made frame are
-    laid over each other by eyes and nose and compared in one 256x256 crop. Beside the renderers stand the one without
-    a network (warp), the photo that does not move and the real frames, re-encoded. Times are at the shards' size.
+    Shots come from the first half of a clip, targets from the second, from shut to wide open.
+    Made and real frames are laid over each other by eyes and nose and compared in one 256x256 crop.
+    Beside the renderers stand the one without a network (warp), the photo that does not move, and the real frames,
+    re-encoded.
+    Times are at the size of the shards' pictures.
     """
     from talkface.data.datasets import ClipDataset
     from talkface.evaluation.renderer_measures import paired_measures, renderer_measures, summary_rows

@@ -9,7 +9,7 @@ import typer
 from talkface.config import load_config, read_kind
 from talkface.errors import ConfigError
 
-KINDS = ("audio2landmark", "headmotion", "renderer", "fewshot")
+KINDS = ("audio2landmark", "headmotion", "renderer", "fewshot", "vgnet")
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A file of configs/audio2landmark or configs/renderer.")],
+    config: Annotated[Path, typer.Argument(help="A file of configs/audio2landmark, headmotion or renderer.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Settings to change, as run.steps=100.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only where the weights are.")] = False,
 ) -> None:
