@@ -113,7 +113,7 @@ def _teach_phones(
     clips: Sequence[SpeechClip], examples: Sequence[SpeechExample], config: Audio2LandmarkTraining
 ) -> FrontEnd:
     """Weights of a front end that knows phones; empty where the config leaves it out."""
-    if config.family != "base" or config.phones.steps == 0 or config.model.phones == 0:
+    if config.start or config.family != "base" or config.phones.steps == 0 or config.model.phones == 0:
         return {}
     network = new_network(replace(config, model=replace(config.model, members=1)))
     assert isinstance(network, Audio2Landmark)

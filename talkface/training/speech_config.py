@@ -50,6 +50,7 @@ class Audio2LandmarkTraining:
 
     kind: str = "audio2landmark"
     family: str = "base"  # base | atnet | lstm_mel
+    start: str = ""  # trained weights of the same family and size to go on from, by name or path; keeps their basis
     model: Audio2LandmarkConfig = field(default_factory=Audio2LandmarkConfig)  # of family base
     atnet: AtnetConfig = field(default_factory=AtnetConfig)
     lstm_mel: LstmMelConfig = field(default_factory=LstmMelConfig)

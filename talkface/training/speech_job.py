@@ -12,7 +12,9 @@ from torch import Tensor
 
 from talkface.audio.augment import augment_voice, load_noises, mask_features, noise_power
 from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.registry import load_weights
 from talkface.data.speech_batches import SpeechBatch, SpeechExample, StretchSampler
+from talkface.errors import ConfigError
 from talkface.landmarks.basis import fit_basis, point_weights
 from talkface.losses.landmark import landmark_terms, lip_opening
 from talkface.models.audio2landmark import build_audio2landmark, config_dict
@@ -52,7 +54,10 @@ class Audio2LandmarkJob:
         self.accelerator = make_accelerator(config.run)
         self.rows = own_rows(self.accelerator, config.run.batch_size, config.optim.accumulate)
         network = new_network(config)
-        self.basis_variance = fill_buffers(network, train)
+        if config.start:
+            self.basis_variance = go_on_from(network, config.start)
+        else:
+            self.basis_variance = fill_buffers(network, train)
         for member in network.members:
             member.load_state_dict(front_end or {}, strict=False)
         if self.accelerator.num_processes > 1:
@@ -190,6 +195,7 @@ class Audio2LandmarkJob:
             "command": f"talkface train configs/audio2landmark/{config.family}{single}.yaml",
             "clips": len(self.train),
             "speakers": len(self.sampler.speakers),
+            "start": config.start and Path(config.start).name,
             "data": {"split": config.data.split, "only_speakers": list(config.data.speakers)},
         }
         return Checkpoint("audio2landmark", config_dict(config.network), self.ema.network.state_dict(), provenance)
@@ -200,6 +206,26 @@ def new_network(config: Audio2LandmarkTraining) -> SpeechNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(config.run.seed)
         return build_audio2landmark(config_dict(config.network))
+
+
+def go_on_from(network: SpeechNetwork, start: str) -> float:
+    """Put trained weights, with their PCA and range, into a network of the same settings.
+
+    Returns:
+        Share of the motion's variance that the PCA held for the clips it was made from.
+
+    Raises:
+        CheckpointError: no such weights, or no speech network.
+        ConfigError: a network of another family or size.
+    """
+    checkpoint = load_weights(start, "audio2landmark")
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+    except RuntimeError as error:
+        raise ConfigError(
+            f"start={start} is a network of another family or size: use the config that it was trained by"
+        ) from error
+    return float(checkpoint.metrics.get("basis_variance", 0.0))
 
 
 def fill_buffers(network: SpeechNetwork, examples: Sequence[SpeechExample]) -> float:

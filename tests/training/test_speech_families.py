@@ -210,3 +210,19 @@ def test_predictions_of_a_trained_atnet_depend_on_the_photo(config: Audio2Landma
     speech = [Waveform(ClipDataset(shards)[0].audio)]
     wide, long = (network.predict(speech, 60, example=MEAN_FACE * stretch) for stretch in ([1.2, 1.0], [1.0, 1.2]))
     assert np.abs(wide - long).max() > 1e-5
+
+
+def test_a_run_goes_on_from_trained_weights_with_their_basis(config: Audio2LandmarkTraining, tmp_path: Path) -> None:
+    config = on_alone(config, steps=30, eval_every=30)
+    first = train_audio2landmark(config)
+    best = str(Path(config.run.out) / "best.safetensors")
+    further = on_alone(replace(config, start=best), out=str(tmp_path / "b"), steps=1, eval_every=1, ema=0.0)
+    second = train_audio2landmark(further)
+    assert second["mean_r"] > first["mean_r"] - 0.1 and second["basis_variance"] == first["basis_variance"]
+    tensors = [load_checkpoint(tmp_path / run / "best.safetensors", "audio2landmark").tensors for run in ("a", "b")]
+    assert torch.equal(*(each["decoder"] for each in tensors)) and torch.equal(*(each["scale"] for each in tensors))
+    fresh = train_audio2landmark(on_alone(config, out=str(tmp_path / "c"), steps=1, eval_every=1))
+    assert fresh["mean_r"] < second["mean_r"]
+    for start, message in (("nowhere", "no weights file"), (best, "another family or size")):
+        with pytest.raises(TalkfaceError, match=message):
+            train_audio2landmark(on_alone(replace(config, start=start, family="lstm_mel"), out=str(tmp_path / "d")))
