@@ -87,7 +87,8 @@ def evaluate_fewshot(
             file.write(json.dumps({k: None if v != v else v for k, v in asdict(one).items()}) + "\n")
             file.flush()
     _draw(chosen, rows, framing, out / "pictures.png")
-    measures = person_measures(scores, f"{TUNED} {shots}", f"{FED} {shots}", f"{FED} 1")
+    one_shot = {f"{kind} {shots}": f"{kind} 1" for kind in (FED, TUNED)}
+    measures = person_measures(scores, f"{TUNED} {shots}", f"{FED} {shots}", one_shot)
     words = f"{FED} fed forward, {TUNED} fine-tuned, with so many shots"
     title = f"{len(chosen)} people never seen, {targets} frames each; {words}"
     show_scores([to_table(title, measures)], measures, out, f"pictures: {out / 'pictures.png'}")

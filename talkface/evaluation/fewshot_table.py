@@ -5,7 +5,7 @@ network frames a face. Evaluation paints nothing itself: the command line hands 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol, TypeVar
 
@@ -214,13 +214,14 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(finite)) if finite else math.nan
 
 
-def person_measures(scores: Sequence[PersonScore], tuned: str, fed: str, one_shot: str) -> list[Measure]:
+def person_measures(scores: Sequence[PersonScore], tuned: str, fed: str, one_shot: Mapping[str, str]) -> list[Measure]:
     """Rows of the table: means over people, then what fine-tuning and more shots gain.
 
     Args:
+        scores: of every system on every person.
         tuned: the system that was fine-tuned on all shots.
         fed: the same fed forward.
-        one_shot: that fed forward with the first shot only.
+        one_shot: what each of the two is with the first shot only.
     """
     systems = list(dict.fromkeys(one.system for one in scores))
     values = {name: {system: _by_person(scores, system, name) for system in systems} for name, *_ in QUANTITIES}
@@ -241,9 +242,10 @@ def person_measures(scores: Sequence[PersonScore], tuned: str, fed: str, one_sho
             Measure(f"tuning_{name}", label, {tuned: _share(better)}, Bar(at_least=HELPED), tuned, "share of people")
         )
     for name, words in (("ssim", "SSIM"), ("identity", "identity")):
-        gain = _gains(values[name], fed, one_shot, more=name == "ssim")
-        scored = {fed: score(gain, np.random.default_rng(SEED), mean)}
-        rows.append(Measure(f"shots_{name}", f"{words} gained by all shots over one", scored, Bar(at_least=0.0), fed))
+        gains = {system: _gains(values[name], system, one_shot[system], more=name == "ssim") for system in (fed, tuned)}
+        scored = {system: score(gain, np.random.default_rng(SEED), mean) for system, gain in gains.items() if gain}
+        label, judged = f"{words} gained by all shots over one", tuned if tuned in scored else fed
+        rows.append(Measure(f"shots_{name}", label, scored, Bar(at_least=0.0), judged))
     return rows
 
 

@@ -103,13 +103,21 @@ def test_rows_say_whom_tuning_and_more_shots_helped():
         name = f"person {index}"
         scores += [one("FF 1", name, 0.50, 0.60), one("FF 8", name, 0.55, 0.58)]
         scores += [one("FT 8", name, 0.55 + (0.1 if index else -0.1), 0.58 - (0.1 if index > 1 else -0.1))]
-    rows = {row.name: row for row in person_measures(scores, "FT 8", "FF 8", "FF 1")}
+        scores += [one("FT 1", name, 0.50, 0.50)]
+    one_shot = {"FF 8": "FF 1", "FT 8": "FT 1"}
+    rows = {row.name: row for row in person_measures(scores, "FT 8", "FF 8", one_shot)}
     assert rows["ssim"].scores["FF 8"].value == pytest.approx(0.55)
     assert rows["tuning_ssim"].scores["FT 8"].value == pytest.approx(0.8) and rows["tuning_ssim"].verdict() == "pass"
     assert rows["tuning_identity"].scores["FT 8"].value == pytest.approx(0.6)
     assert rows["tuning_identity"].verdict() == "FAIL"
     assert rows["shots_ssim"].scores["FF 8"].value == pytest.approx(0.05)
     assert rows["shots_identity"].scores["FF 8"].value == pytest.approx(0.02)
+    assert rows["shots_ssim"].scores["FT 8"].value == pytest.approx(0.11) and rows["shots_ssim"].verdict() == "pass"
+    assert rows["shots_identity"].scores["FT 8"].value == pytest.approx(-0.06)
+    assert rows["shots_identity"].verdict() == "FAIL"
+    fed = [score for score in scores if score.system.startswith("FF")]
+    rows = {row.name: row for row in person_measures(fed, "FT 8", "FF 8", one_shot)}
+    assert rows["shots_identity"].judged == "FF 8" and rows["shots_identity"].verdict() == "pass"
 
 
 def test_shots_keep_their_order(person):
