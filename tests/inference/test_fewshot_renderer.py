@@ -115,6 +115,15 @@ def test_a_cast_of_colour_vanishes_at_the_edge_and_detail_stays():
     assert even[32, 32].min() > 35
 
 
+def test_another_thing_beside_the_face_casts_no_light_on_it():
+    mask = face_mask(20 * MEAN_FACE + 32, 64)
+    change = np.full((64, 64, 3), [6.0, -4.0, 2.0], np.float32)
+    column = np.flatnonzero((mask[32] > 0.1) & (mask[32] < 0.9)).max()
+    change[:, column - 2 :] = [-60, 40, 110]  # a blue curtain where the face was
+    cheek = even_edge(change, mask)[20:44, column - 14 : column - 6]
+    assert np.abs(cheek).max() < 12
+
+
 def test_the_photos_detail_stays_where_both_agree_and_goes_where_they_do_not():
     change = np.full((64, 64, 3), 4.0, np.float32)
     change[:, 32:] = 60
