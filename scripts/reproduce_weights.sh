@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From clips to the two shipped networks: scripts/reproduce_weights.sh DIR [SHARDS]
+# From clips to the three shipped networks: scripts/reproduce_weights.sh DIR [SHARDS]
 # DIR holds manifest.csv (columns file, kind, split, identity, tier). About an hour and a half on two idle CPU cores;
 # stop it at any moment, the same command goes on. The speech network's lessons want flite and espeak-ng on the PATH
 # and `pip install -e '.[phones]'`; without them add `phones.steps=0`, which costs some agreement on unseen people.
@@ -11,4 +11,5 @@ shards=${2:-runs/shards}
 .venv/bin/talkface prepare folder "$data" "$shards" --table "$data/manifest.csv" --config configs/data/face.yaml \
   --where kind=talk,frames-video,frames --where split=train --where tier=A,B
 .venv/bin/talkface train configs/audio2landmark/base.yaml data.shards="$shards"
+.venv/bin/talkface train configs/headmotion/base.yaml data.shards="$shards"
 .venv/bin/talkface train configs/renderer/hybrid.yaml data.shards="$shards"

@@ -74,7 +74,7 @@ def clip_track(clip: HeadClip) -> FloatArray | None:
         DatasetError: the crops belong to other frames.
     """
     points = np.asarray(clip.landmarks, np.float64)
-    seen = np.isfinite(points).all((1, 2))
+    seen = np.asarray(np.isfinite(points).all((1, 2)))
     if len(points) < SHORTEST or seen.mean() < FOUND:
         return None
     if len(clip.crops) != len(points):

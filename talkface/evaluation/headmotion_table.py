@@ -80,13 +80,13 @@ def preference(rows: Sequence[MotionOfClip], judged: str) -> Preference:
     """Hold the network called `judged` against the rhythm heuristic on the same people."""
     groups, people = by_system(rows), _people(rows)
     own, rhythm, real = groups[judged], groups[RHYTHM], groups[REAL]
-    distances = [
+    frechet, spectrum = (
         pooled_score(of(own, people), of(real, people), distance, of(rhythm, people))
         for of, distance in ((moments, frechet_distance), (spectra, spectrum_distance))
-    ]
+    )
     mine, theirs = (_per_person(each, "in_time") for each in (own, rhythm))
     differences = [mine[person] - theirs[person] for person in mine if person in theirs]
-    return Preference(*distances, score(differences, np.random.default_rng(SEED), mean))
+    return Preference(frechet, spectrum, score(differences, np.random.default_rng(SEED), mean))
 
 
 def write_clips(folder: Path, rows: Sequence[MotionOfClip]) -> None:

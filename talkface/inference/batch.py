@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from talkface.checkpoints.format import file_hash
 from talkface.checkpoints.registry import find_weights
@@ -227,11 +228,12 @@ def _describe(row: Row, device: str, hashes: "_Hashes") -> _Todo:
     """Hashes of all that decides the row's video; raises `CheckpointError` for networks that are not there."""
     networks = Loaded(row.networks, device, _network_hashes(row.networks))
     drivers = {name: getattr(row.picture, name) for name in ("landmarks", "head_motion_from")}
+    found: dict[str, Any] = {name: absolute(file) if file else None for name, file in drivers.items()}
     placed = replace(
         row,
         photos=tuple(absolute(name) for name in row.photos),
         speech=absolute(row.speech) if row.speech else "",
-        picture=replace(row.picture, **{name: absolute(file) if file else None for name, file in drivers.items()}),
+        picture=replace(row.picture, **found),
     )
     photos = [hashes.of(name) for name in row.photos]
     speech = hashes.of(row.speech) if row.speech else ""

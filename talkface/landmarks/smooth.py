@@ -1,6 +1,7 @@
 """Jittering landmarks -> smooth landmarks, lips apart from the rest."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import convolve1d
 
 from talkface.landmarks.layout import MOUTH
@@ -32,7 +33,7 @@ def smooth_landmarks(points: FloatArray, lip_width: int = 3, face_width: int = 7
     return np.asarray(result)
 
 
-def fill_unseen(points: FloatArray, seen: FloatArray) -> FloatArray:
+def fill_unseen(points: FloatArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
     """Frames without a face -> straight lines between their neighbours.
 
     Args:

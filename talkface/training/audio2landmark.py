@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,15 @@ from talkface.training.speech_job import Audio2LandmarkJob, FrontEnd, fill_buffe
 
 JUDGED = "val"  # a corpus' own split for judging a run while it trains
 MOST_JUDGED = 300  # clips of it: LRW has 25,000
+
+
+class Spoken(Protocol):
+    """What is split by who speaks."""
+
+    speaker: str
+
+
+E = TypeVar("E", bound=Spoken)
 
 
 def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechClip] | None = None) -> dict[str, float]:
@@ -121,9 +131,7 @@ def _teach_phones(
     return teach_phones(network, clips, config)
 
 
-def split_speakers(
-    examples: Sequence[SpeechExample], every: int, first: int
-) -> tuple[list[SpeechExample], list[SpeechExample]]:
+def split_speakers(examples: Sequence[E], every: int, first: int) -> tuple[list[E], list[E]]:
     """Keep every so many-th speaker for scores; the one with most clips always trains.
 
     Raises:
@@ -140,9 +148,7 @@ def split_speakers(
     return train, [example for example in examples if example.speaker in kept]
 
 
-def hold_out(
-    examples: Sequence[SpeechExample], every: int, first: int
-) -> tuple[list[SpeechExample], list[SpeechExample]]:
+def hold_out(examples: Sequence[E], every: int, first: int) -> tuple[list[E], list[E]]:
     """Examples to train on and to score: split by speaker, by clip where there is one speaker only.
 
     Raises:
