@@ -168,13 +168,13 @@ def _all(
 
 
 def _draw(people: Sequence[str], tiles: "Tiles", counts: Sequence[int], out: Path) -> None:
-    """A picture for each number of shots, each with the photo, the real frame and the warp."""
+    """A picture for each number of shots; a renderer without a row of so many is shown with fewer."""
     from PIL import Image as Pillow
 
     from talkface.evaluation.renderer_grid import renderer_grid
 
     for count in counts:
-        columns = {name: pictures for (name, shots), pictures in tiles.items() if shots in (0, count) or name == FLOOR}
+        columns = {name: pictures for (name, shots), pictures in tiles.items() if shots <= count}  # the last wins
         path = out / f"pictures_{count}.png"
         partial = path.with_name(path.name + ".part")
         Pillow.fromarray(renderer_grid(people, columns)).save(partial, "PNG")

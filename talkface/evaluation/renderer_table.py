@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from talkface.data.datasets import PreparedClip
+from talkface.data.renderer_batches import POSE_ERROR, pose_error
 from talkface.evaluation.cpbd import cpbd
 from talkface.evaluation.fewshot_table import halves, longest_clips, spread
 from talkface.evaluation.identity import descriptor_distance
@@ -109,7 +110,8 @@ def choose_people(
 ) -> list[Person]:
     """People with enough frames, one clip each, shots from its first half and targets from its second.
 
-    Targets are spread over how far the mouth opens, from shut to widest.
+    Targets are spread over how far the mouth opens, from shut to widest, among frames whose head is turned as the
+    photo's is: beyond `POSE_ERROR` a landmark means another place of the face.
 
     Args:
         clips: of the test split.
@@ -129,8 +131,9 @@ def _person(clip: PreparedClip, found: np.ndarray, shots: int, targets: int, hea
     first, second = halves(found, shots, targets)
     photo = first[closed_frame(clip.landmarks[first])]
     seen = [photo, *spread(first[first != photo], shots - 1)]
-    by_opening = second[np.argsort(mouth_opening(clip.landmarks[second]), kind="stable")]
-    wanted = spread(by_opening, targets)
+    turned = np.array([pose_error(clip.landmarks[photo], clip.landmarks[i]) for i in second])
+    near = second[turned <= max(POSE_ERROR, np.sort(turned)[targets - 1])]
+    wanted = spread(near[np.argsort(mouth_opening(clip.landmarks[near]), kind="stable")], targets)
     own, others = ([Shot(clip.image(int(i)), clip.landmarks[i]) for i in part] for part in (seen, wanted))
     driving = clip.landmarks if hear is None else hear(clip, own[0])
     before = (driving[max(0, i - LEAD) : i] for i in wanted)

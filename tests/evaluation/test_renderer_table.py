@@ -58,6 +58,17 @@ def test_the_photo_is_shut_and_targets_go_from_shut_to_wide_open():
     assert person.first(4) == list(person.shots)
 
 
+def test_heads_that_are_turned_are_targets_only_where_no_others_are_left():
+    clip = clip_of("ada", [0.1] * 12)
+    clip.landmarks[[7, 10], :, 0] = 128 + 0.5 * (clip.landmarks[[7, 10], :, 0] - 128)  # as a head turned by 60 degrees
+    clip.landmarks[7, 27:36, 0] += 20
+    clip.landmarks[10, 27:36, 0] += 25
+    (person,) = choose_people([clip], 1, 4, most=1)
+    assert set(numbers(person.targets)) == {6, 8, 9, 11}
+    (person,) = choose_people([clip], 1, 5, most=1)
+    assert set(numbers(person.targets)) == {6, 7, 8, 9, 11}
+
+
 def test_heard_landmarks_drive_the_frames_that_are_compared():
     heard = np.arange(16 * 68 * 2, dtype=np.float32).reshape(16, 68, 2)
     photos: list[int] = []
