@@ -73,7 +73,7 @@ def config(tmp_path: Path) -> HeadmotionTraining:
 
 
 def test_ten_steps_equal_five_a_kill_and_five(config: HeadmotionTraining, tmp_path: Path, monkeypatch) -> None:
-    clips = nodders(8)
+    clips = nodders(6, 40)
     train_headmotion(config, clips)
     other = replace(config, run=replace(config.run, out=str(tmp_path / "b")))
     step_of = HeadmotionJob.train_step
@@ -95,7 +95,7 @@ def test_ten_steps_equal_five_a_kill_and_five(config: HeadmotionTraining, tmp_pa
 
 
 def test_a_head_that_nods_with_the_sound_is_learnt(config: HeadmotionTraining) -> None:
-    config = replace(config, run=replace(config.run, steps=200, eval_every=200, batch_size=12))
+    config = replace(config, run=replace(config.run, steps=120, eval_every=120, batch_size=12))
     train_headmotion(config, nodders(12))
     network = load_headmotion(load_checkpoint(Path(config.run.out) / "best.safetensors", "headmotion"))
     (unseen,) = make_head_examples(nodders(13)[-1:])
