@@ -27,6 +27,7 @@ POSE = 6  # pitch, yaw, roll, x, y, z, see `landmarks.driver.DriverFace.track`
 FEATURES = 3  # onset, activity, loudness, see `audio.rhythm.Rhythm`
 LIMIT = 4.0  # of a head's own deviations that a pose which is fed back stays within
 JOIN_WIDTH = 7  # frames of the Hanning window that rounds off where one block joins the next
+PHOTO_SHARE = 0.5  # of how far real heads move that one photo bears: hair beside a face that turns on is stretched
 DAMPING = 0.7  # of the velocity that a head is expected to keep from one frame to the next
 
 
@@ -164,7 +165,7 @@ def learned_pose(network: Headmotion, rhythm: Rhythm, fps: Fraction, seed: int |
         rhythm: of the speech, T frames at `fps`.
         fps: video frames per second; the network runs at 25.
         seed: of the sample; None takes the likeliest way.
-        amount: 0 still, 1 natural.
+        amount: 0 still, 1 as far as a photo looks natural, half as far as real heads move.
 
     Returns:
         T poses against the photo's, calm in long silence, zero on the first frame.
@@ -178,7 +179,7 @@ def learned_pose(network: Headmotion, rhythm: Rhythm, fps: Fraction, seed: int |
         features = np.stack([np.interp(middle, np.arange(count), each) for each in rhythm.features.T], 1)
         made = hanning(network.predict(features.astype(np.float32), seed), JOIN_WIDTH)
         track = CubicSpline(middle, made)(np.clip(np.arange(count), middle[0], middle[-1]))
-    return shown_pose(calm_in_silence(track, rhythm.activity, fps), fps, amount)
+    return shown_pose(PHOTO_SHARE * calm_in_silence(track, rhythm.activity, fps), fps, amount)
 
 
 class HeadmotionStream:
