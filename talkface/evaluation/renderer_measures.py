@@ -58,7 +58,8 @@ class RendererScore:
         cpbd: sharpness of the made crop.
         identity: distance of dlib's descriptors of the made and the real frame.
         mouth_l1: grey levels inside the real frame's lips, over the targets that open them; NaN where none does.
-        frame_ms: milliseconds per rendered frame of the shards' size, after a first round that is not counted.
+        frame_ms: milliseconds per rendered frame of the shards' size, after a first round that is not counted; of
+            processor time where that is less, as on a busy machine.
         enroll_ms: milliseconds to enrol the person.
     """
 
