@@ -31,6 +31,17 @@ class RunConfig:
     patience: int = 0  # evaluations without a better score before stopping; 0 never stops early
     quiet: bool = False  # no progress bars
 
+    def __post_init__(self) -> None:
+        """Raises `ConfigError` for a number that no run can have."""
+        for name in ("steps", "batch_size", "log_every", "eval_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"run.{name} is {getattr(self, name)}: expected 1 or more")
+        for name in ("threads", "grad_clip", "patience"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"run.{name} is {getattr(self, name)}: expected 0 or more")
+        if not 0 <= self.ema < 1:
+            raise ConfigError(f"run.ema is {self.ema}: expected 0 (off) to just below 1")
+
 
 def load_config(schema: type[Any], path: Path | str | None = None, overrides: Sequence[str] = ()) -> Any:
     """Read `path`, apply `key.sub=value` overrides, check both against `schema`.

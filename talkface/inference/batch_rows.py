@@ -267,7 +267,7 @@ class _Reader:
         for name, suffix in BESIDE.items():
             value = getattr(picture, name)
             if value and value.lower() not in WORDS:
-                _checked_name(value, (suffix,))
+                _checked_name(value, (suffix,), f"{name}: true, or a name; ")
         if picture.report and picture.panel:
             raise ConfigError(REPORT_OF_PANEL)
         return motion, picture, networks
@@ -311,13 +311,13 @@ def _convert(name: str, value: object, kind: Any) -> object:
         raise ConfigError(f"{name} is {value!r}: expected {expected}") from None
 
 
-def _checked_name(name: str, suffixes: tuple[str, ...]) -> str:
+def _checked_name(name: str, suffixes: tuple[str, ...], expected: str = "") -> str:
     """A file name inside the batch's folder, with `/` between its parts."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or any(part.startswith(".") for part in path.parts) or ":" in path.parts[0]:
         raise ConfigError(f"{name} is no place inside the batch's folder: give a relative name without dots before it")
     if path.suffix.lower() not in suffixes:
-        raise ConfigError(f"{name} must end in {' or '.join(suffixes)}: rename it")
+        raise ConfigError(f"{expected}{name} must end in {' or '.join(suffixes)}: rename it")
     return str(path)
 
 

@@ -202,7 +202,7 @@ def _measuring(config: Audio2LandmarkTraining) -> Audio2LandmarkTraining:
     """Settings of the networks that measure offsets: one member of `base`, with the losses that it was made for."""
     run = replace(config.run, steps=config.offsets.steps)
     if config.family == "base":
-        return replace(config, run=run, model=replace(config.model, members=1))
+        return replace(config, start="", run=run, model=replace(config.model, members=1))
     plain = Audio2LandmarkTraining()
     model = replace(plain.model, members=1, phones=0)
     return replace(plain, model=model, run=replace(run, batch_size=plain.run.batch_size, bf16=False))

@@ -39,7 +39,10 @@ def test_both_scores_are_said_and_said_again(arguments: list[str], tmp_path: Pat
         ("family=lstm_mel", "belongs to a run of family base, this is lstm_mel"),
         ("family=atnett", "family is 'atnett': expected base, atnet, lstm_mel"),
         ("data.speakers=[zoe]", "no clip is by a speaker of data.speakers (zoe): there are p0, p1, p2"),
-        ("run.batch_size=0", "run.batch_size 0 cannot be shared"),
+        ("run.batch_size=0", "run.batch_size is 0: expected 1 or more"),
+        ("run.eval_every=0", "run.eval_every is 0: expected 1 or more"),
+        ("run.steps=-1", "run.steps is -1: expected 1 or more"),
+        ("run.ema=1", "run.ema is 1.0: expected 0 (off) to just below 1"),
         ("atnet.chanels=3", "did you mean atnet.channels?"),
     ],
 )

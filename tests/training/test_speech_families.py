@@ -17,6 +17,7 @@ from talkface.data.synthetic_shards import write_loud_mouth_shards
 from talkface.errors import ConfigError, DatasetError, TalkfaceError
 from talkface.losses.landmark import LandmarkLossConfig
 from talkface.models.atnet import AtnetConfig
+from talkface.models.audio2landmark import Audio2LandmarkConfig
 from talkface.models.lstm_mel import LstmMelConfig
 from talkface.training.audio2landmark import hold_out, load_clips, train_audio2landmark
 from talkface.training.kept import fingerprint
@@ -223,6 +224,11 @@ def test_a_run_goes_on_from_trained_weights_with_their_basis(config: Audio2Landm
     assert torch.equal(*(each["decoder"] for each in tensors)) and torch.equal(*(each["scale"] for each in tensors))
     fresh = train_audio2landmark(on_alone(config, out=str(tmp_path / "c"), steps=1, eval_every=1))
     assert fresh["mean_r"] < second["mean_r"]
+    small = Audio2LandmarkConfig(num_mels=24, channels=8, hidden=8, components=2, look_ahead=2, phones=0, members=2)
+    base = on_alone(replace(config, family="base", model=small, offsets=OffsetConfig(steps=1)), steps=1, eval_every=1)
+    train_audio2landmark(on_alone(base, out=str(tmp_path / "e")))
+    start = str(tmp_path / "e" / "best.safetensors")
+    train_audio2landmark(on_alone(replace(base, start=start), out=str(tmp_path / "f")))
     for start, message in (("nowhere", "no weights file"), (best, "another family or size")):
         with pytest.raises(TalkfaceError, match=message):
             train_audio2landmark(on_alone(replace(config, start=start, family="lstm_mel"), out=str(tmp_path / "d")))
