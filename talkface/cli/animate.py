@@ -58,7 +58,8 @@ def animate(
         float, typer.Option(min=0.0, max=4.0, help="Factor on the mouth's motion.", rich_help_panel="Motion")
     ] = 1.0,
     head_motion: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Head motion: 0 none, 1 natural.", rich_help_panel="Motion")
+        float,
+        typer.Option(min=0.0, max=1.0, help="Head motion: 0 none, 1 what one photo bears.", rich_help_panel="Motion"),
     ] = 1.0,
     blink: Annotated[bool, typer.Option("--blink/--no-blink", help="Blink.", rich_help_panel="Motion")] = True,
     blink_profile: Annotated[

@@ -67,6 +67,9 @@ def _say(console: Console, verdict: "Preference", name: str) -> None:
 
     console.print(f"{name} less rhythm: Frechet distance {words(verdict.frechet)},")
     console.print(f"  spectrum distance {words(verdict.spectrum)} dB, alignment above chance {words(verdict.in_time)}")
+    if not verdict.known:
+        console.print("preferred to the rhythm: these clips are too short or too few to tell")
+        return
     console.print(f"preferred to the rhythm: {'yes' if verdict.preferred else 'no'}")
 
 

@@ -85,7 +85,9 @@ def evaluate_renderer(
     clips = (dataset[i] for i in range(len(dataset)) if dataset.metas[i]["num_frames"] >= max(counts) + targets)
     chosen = choose_people(clips, max(counts), targets, people, leave_out or (), hear)
     if not chosen:
-        raise DatasetError(f"nobody in {shards} has {max(counts)} + {targets} frames with a face: ask for fewer")
+        raise DatasetError(
+            f"nobody who is not left out has {max(counts)} + {targets} frames with a face in {shards}: ask for fewer"
+        )
     make_folder(out)
     bench = Bench(chosen, load_detector())
     scores, tiles = _scored(bench, families, counts, device, out / "people.jsonl", quiet=quiet)

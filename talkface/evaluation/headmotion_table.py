@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,11 @@ class Preference:
     frechet: Score
     spectrum: Score
     in_time: Score
+
+    @property
+    def known(self) -> bool:
+        """Whether the clips gave all three differences."""
+        return all(math.isfinite(one.value) for one in (self.frechet, self.spectrum, self.in_time))
 
     @property
     def preferred(self) -> bool:
