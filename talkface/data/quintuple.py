@@ -174,9 +174,7 @@ def read_demo_list(path: Path) -> list[DemoRow]:
     try:
         rows = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(
-            f"{path} is no array of strings ({error}): expected rows [video, start, end, word]"
-        ) from error
+        raise DatasetError(f"{path} is no array of strings: expected rows [video, start, end, word]") from error
     if rows.dtype.kind != "U" or rows.ndim != 2 or rows.shape[1] != 4:
         raise DatasetError(
             f"{path} has shape {rows.shape} of {rows.dtype}: expected (N, 4) strings, rows [video, start, end, word]"
@@ -204,7 +202,7 @@ def _array(path: Path, shape: tuple[int, ...]) -> FloatArray:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"{path} is no array of numbers ({error}): expected shape {expected}") from error
+        raise DatasetError(f"{path} is no array of numbers: expected a .npy file of shape {expected}") from error
     if array.dtype.kind not in "fiu" or array.shape[1:] != shape or not len(array):
         raise DatasetError(f"{path} has shape {array.shape} of {array.dtype}: expected {expected} numbers")
     if not np.isfinite(array).all():

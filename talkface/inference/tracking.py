@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.errors import NoFaceError
+from talkface.errors import MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.landmarks.head_track import head_track
 from talkface.landmarks.smooth import fill_unseen
@@ -51,8 +51,10 @@ def track_head(driving: Path, fps: Fraction, detector: Detector) -> FloatArray:
     """How the head in a video moves against its own usual pose: `[N, 6]` at `fps`, smoothed, gaps bridged.
 
     Raises:
-        MediaError: no video.
+        MediaError: no video, or one of a single frame.
         NoFaceError: no frame has a face.
     """
     points = track_driver(driving, fps, probe_video(driving), detector).astype(np.float64)
+    if len(points) < 2:
+        raise MediaError(f"{driving} has one frame, which moves no head: give a video")
     return head_track(fill_unseen(points, np.isfinite(points[:, 0, 0])))

@@ -95,6 +95,12 @@ def test_the_track_of_a_turning_head_is_found(animator: Animator, turning, yaw):
     assert 0.5 < np.ptp(track[:, 1]) / np.ptp(yaw) < 1.6
 
 
+def test_a_still_photo_moves_no_head(tmp_path, animator: Animator, face):
+    Pillow.fromarray(face).save(tmp_path / "still.png")
+    with pytest.raises(MediaError, match="one frame, which moves no head: give a video"):
+        track_head(tmp_path / "still.png", FPS, animator.detector)
+
+
 def test_a_head_follows_the_one_in_a_video(animator: Animator, face, words, turning, yaw):
     subject = animator.enroll(face)
     spoken = animator.listen(open_speech(words), FPS, subject)
