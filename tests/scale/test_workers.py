@@ -85,12 +85,13 @@ def test_workers_are_told_their_threads(tasks):
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from talkface.scale.workers import LocalWorkers
 def work(number):
     open(sys.argv[1], "a").write(f"{{__import__('os').getpid()}}\\n")
     time.sleep(60)
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background has switched off
     waiting = iter(range(2))
     list(LocalWorkers(2).run(lambda: next(waiting, None), work))
 """
