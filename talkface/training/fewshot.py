@@ -21,7 +21,7 @@ from talkface.losses.matching import embedding_match
 from talkface.models.video_table import VideoTable
 from talkface.training.content import ContentLoss
 from talkface.training.fewshot_config import FewshotTraining
-from talkface.training.loop import Ema, descend, finite_terms, fit, make_accelerator, step_generator
+from talkface.training.loop import Ema, StateOfParts, descend, finite_terms, fit, make_accelerator, step_generator
 from talkface.training.memory import told_how_to_save_memory
 from talkface.training.renderer_scores import held_out_speakers
 from talkface.training.run_folder import check_resumable
@@ -49,7 +49,7 @@ def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = No
     return fit(FewshotJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
 
 
-class FewshotJob:
+class FewshotJob(StateOfParts):
     """Embedder, generator, discriminator, W, their optimisers and the clips."""
 
     def __init__(self, config: FewshotTraining, clips: Sequence[FaceClip] | ClipDataset, zoom: float = 1.0) -> None:
@@ -205,11 +205,10 @@ class FewshotJob:
         return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()} | {"start_l1": self.start_l1}
+        return super().state_dict() | {"start_l1": self.start_l1}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+        super().load_state_dict(state)
         self.start_l1 = state["start_l1"]
 
     def snapshot(self) -> Checkpoint:
@@ -226,7 +225,7 @@ class FewshotJob:
             config[section].pop(name)  # a place on one machine says nothing on another
         return fewshot_checkpoint(networks, {"config": config})
 
-    def _parts(self) -> dict[str, Any]:
+    def parts(self) -> dict[str, Any]:
         return {
             **self.networks.by_name(),
             "video_table": self.video_table,

@@ -24,7 +24,7 @@ from talkface.errors import ConfigError
 from talkface.models.headmotion import POSE, Headmotion, HeadmotionConfig, build_headmotion, config_dict
 from talkface.training.audio2landmark import hold_out, load_clips
 from talkface.training.headmotion_config import HeadmotionTraining
-from talkface.training.loop import Ema, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
 from talkface.training.run_folder import check_resumable
 from talkface.types import FloatArray, Image
 
@@ -60,7 +60,7 @@ def _check(model: HeadmotionConfig) -> None:
         )
 
 
-class HeadmotionJob:
+class HeadmotionJob(StateOfParts):
     """What `fit` drives."""
 
     def __init__(
@@ -146,17 +146,8 @@ class HeadmotionJob:
         rows = [(e.key, e.track, [self._rollout(e, seed) for seed in range(2)]) for e in scored]
         return draw_tracks(rows)
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "ema": self.ema.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.ema.load_state_dict(state["ema"])
+    def parts(self) -> dict[str, Any]:
+        return {"network": self.network, "optimizer": self.optimizer, "ema": self.ema}
 
     def snapshot(self) -> Checkpoint:
         provenance = {

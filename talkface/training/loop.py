@@ -62,6 +62,21 @@ class Job(Protocol):
         ...
 
 
+class StateOfParts:
+    """A job whose whole state is that of its networks, averages and optimisers."""
+
+    def parts(self) -> dict[str, Any]:
+        """What has a `state_dict`, by the name it is kept under."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+
+
 @dataclass
 class _Progress:
     step: int = 0  # steps done

@@ -17,7 +17,7 @@ from talkface.errors import DatasetError
 from talkface.losses.adversarial import hinge_discriminator
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, Painted, Previous
-from talkface.training.loop import Ema, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
 from talkface.training.renderer_config import RendererConfig
 from talkface.training.renderer_scores import draw_preview, held_out_batch, score, signed_batch, split_speakers
 from talkface.training.renderer_terms import adversarial_terms, cut_mouth, flow_terms, pixel_terms
@@ -36,7 +36,7 @@ def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = No
     return fit(RendererJob(config, clips), config.run, to_dict(config))
 
 
-class RendererJob:
+class RendererJob(StateOfParts):
     """Renderer, discriminators, their optimisers and the clips."""
 
     def __init__(self, config: RendererConfig, clips: Sequence[FaceClip]) -> None:
@@ -146,13 +146,6 @@ class RendererJob:
         """Rows of the people held out."""
         return draw_preview(signed_batch(self.held_out, self.accelerator.device), self._paint)
 
-    def state_dict(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-
     def snapshot(self) -> Checkpoint:
         """Averaged weights in half precision: the network ships in a few megabytes."""
         tensors = {name: tensor.half() for name, tensor in self.ema.network.state_dict().items()}
@@ -161,7 +154,7 @@ class RendererJob:
             config[section].pop(name)  # a place on one machine says nothing on another
         return Checkpoint("hybrid", to_dict(self.config.model), tensors, {"config": config})
 
-    def _parts(self) -> dict[str, Any]:
+    def parts(self) -> dict[str, Any]:
         optimizers = {f"{name}_optimizer": each for name, each in self.discriminator_optimizers.items()}
         shared = {"renderer": self.renderer, "ema": self.ema, "optimizer": self.optimizer}
         return {**shared, **self.discriminators, **optimizers}

@@ -19,7 +19,7 @@ from talkface.landmarks.basis import fit_basis, point_weights
 from talkface.losses.landmark import landmark_terms, lip_opening
 from talkface.models.audio2landmark import build_audio2landmark, config_dict
 from talkface.models.speech_network import SpeechMember, SpeechNetwork
-from talkface.training.loop import Ema, make_accelerator, seeded, step_generator, step_on, training_bar
+from talkface.training.loop import Ema, StateOfParts, make_accelerator, seeded, step_generator, step_on, training_bar
 from talkface.training.opening_scores import score_openings
 from talkface.training.processes import from_all, own_rows, share_norms
 from talkface.training.speech_config import Audio2LandmarkTraining
@@ -40,7 +40,7 @@ class _Lesson:
     example: Tensor | None
 
 
-class Audio2LandmarkJob:
+class Audio2LandmarkJob(StateOfParts):
     """What `fit` drives."""
 
     def __init__(
@@ -176,17 +176,8 @@ class Audio2LandmarkJob:
         scored = (self.held_out or self.train)[:8]
         return draw_openings([(e.key, self.predict_opening(e), e.opening) for e in scored])
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "ema": self.ema.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.ema.load_state_dict(state["ema"])
+    def parts(self) -> dict[str, Any]:
+        return {"network": self.network, "optimizer": self.optimizer, "ema": self.ema}
 
     def snapshot(self) -> Checkpoint:
         config = self.config

@@ -26,7 +26,7 @@ from talkface.losses.pixel import dynamic_l1, dynamic_weights
 from talkface.models.vgnet import VgFrames, VgNet
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 from talkface.training.fewshot import split_people
-from talkface.training.loop import Ema, descend, finite_terms, fit, make_accelerator, step_generator
+from talkface.training.loop import Ema, StateOfParts, descend, finite_terms, fit, make_accelerator, step_generator
 from talkface.training.memory import told_how_to_save_memory
 from talkface.training.run_folder import check_resumable
 from talkface.training.vgnet_config import VgnetTraining
@@ -47,7 +47,7 @@ def train_vgnet(config: VgnetTraining, clips: Sequence[FaceClip] | None = None) 
     return fit(VgnetJob(config, given), config.run, to_dict(config))
 
 
-class VgnetJob:
+class VgnetJob(StateOfParts):
     """Generator, discriminator, their optimisers and the clips."""
 
     def __init__(self, config: VgnetTraining, clips: Sequence[FaceClip] | ClipDataset) -> None:
@@ -177,13 +177,6 @@ class VgnetJob:
         model = self.config.model
         return face_sketch(picture_points(displacement, model.size, model.reach), (model.size, model.size))
 
-    def state_dict(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-
     def snapshot(self) -> Checkpoint:
         """The averaged generator."""
         config = to_dict(self.config)
@@ -191,7 +184,7 @@ class VgnetJob:
             config[section].pop(name)  # a place on one machine says nothing on another
         return Checkpoint("vgnet", to_dict(self.config.model), self.ema.network.state_dict(), {"config": config})
 
-    def _parts(self) -> dict[str, Any]:
+    def parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
