@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from talkface.cli.score_output import limit_threads, make_folder, write_whole
-from talkface.errors import CheckpointError, ConfigError
+from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
     from talkface.evaluation.speech_scores import MotionScore, ScoredClip, SpeechNetwork
@@ -106,15 +106,13 @@ def checked_split(split: str) -> str | None:
 
 
 def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
-    from talkface.checkpoints.registry import load_weights
+    from talkface.checkpoints.registry import load_weights, must_fit
     from talkface.models.audio2landmark import load_audio2landmark
 
     limit_threads(threads)
     weights = load_weights(checkpoint, "audio2landmark")
-    try:
+    with must_fit(str(checkpoint)):
         return load_audio2landmark(weights)
-    except (TypeError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{checkpoint} does not fit this version of talkface: train it anew") from error
 
 
 def _write_scores(out: Path, scores: Sequence["MotionScore"], name: str) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from talkface.audio.io import SpeechStream, open_speech, speech_level
 from talkface.audio.rhythm import Rhythm, speech_rhythm
-from talkface.checkpoints.registry import load_weights
-from talkface.errors import CheckpointError, ConfigError, MediaError
+from talkface.checkpoints.registry import load_weights, must_fit
+from talkface.errors import ConfigError, MediaError
 from talkface.inference.heads import followed_pose, load_heads, spoken_pose
 from talkface.inference.identity import enroll_found
 from talkface.inference.photos import PhotoSource, Shots, load_shots
@@ -231,12 +231,8 @@ def load_animator(
 
     def load_speech_network() -> SpeechNetwork:
         checkpoint = load_weights(audio2landmark, "audio2landmark")
-        try:
+        with must_fit(f"the speech network {audio2landmark}"):
             return load_audio2landmark(checkpoint)
-        except (TypeError, KeyError, RuntimeError) as error:
-            raise CheckpointError(
-                f"the speech network {audio2landmark} does not fit this version of talkface: train it anew"
-            ) from error
 
     pictures = load_renderer(renderer, str(device), weights=renderer_weights)
     return Animator(pictures, load_speech_network, load_detector(detector), lambda: load_heads(headmotion))

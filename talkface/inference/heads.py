@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from talkface.audio.rhythm import Rhythm
-from talkface.checkpoints.registry import load_weights
-from talkface.errors import CheckpointError
+from talkface.checkpoints.registry import load_weights, must_fit
 from talkface.landmarks.head_track import back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.models.headmotion import Headmotion, learned_pose, load_headmotion
@@ -25,12 +24,8 @@ def load_heads(name_or_path: str | Path) -> Headmotion | None:
     if str(name_or_path) == RHYTHM:
         return None
     checkpoint = load_weights(name_or_path, "headmotion")
-    try:
+    with must_fit(f"the head-motion network {name_or_path}"):
         return load_headmotion(checkpoint)
-    except (TypeError, KeyError, RuntimeError) as error:
-        raise CheckpointError(
-            f"the head-motion network {name_or_path} does not fit this version of talkface: train it anew"
-        ) from error
 
 
 def spoken_pose(network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed: int, amount: float) -> HeadPose:
