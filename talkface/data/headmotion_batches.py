@@ -11,6 +11,7 @@ from torch import Tensor
 
 from talkface.audio.io import open_speech, speech_level
 from talkface.audio.rhythm import speech_rhythm
+from talkface.data.speech_batches import SpeechClip
 from talkface.errors import DatasetError
 from talkface.landmarks.align import invert, transform
 from talkface.landmarks.head_track import head_track
@@ -24,26 +25,12 @@ LIVELIEST, CALMEST = 1.5, -3.0  # logarithms; clips beyond are cut shots or pict
 TYPICAL_FRAMES = 400  # of any one speaker, at most, that tell what is typical
 
 
-class HeadClip(Protocol):
-    """What a prepared clip gives here."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def speaker(self) -> str: ...
-    @property
-    def landmarks(self) -> FloatArray:
-        """`[T, 68, 2]` pixels of the face crops at 25 fps, NaN where no face was found."""
-        ...
+class HeadClip(SpeechClip, Protocol):
+    """What a prepared clip gives here: the sound as long as the picture, and where its face crops lay."""
 
     @property
     def crops(self) -> FloatArray:
         """`[T, 2, 3]` affine maps from pixels of the frames to those of the crops."""
-        ...
-
-    @property
-    def audio(self) -> FloatArray:
-        """`[S]` float32, 16 kHz, as long as the picture."""
         ...
 
 
