@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from talkface.inference.batch_results import Outcome
     from talkface.inference.photos import PhotoSource
     from talkface.inference.reenact import ReenactResult
-    from talkface.types import LandmarkSequence, Shot, Waveform
+    from talkface.types import LandmarkSequence, Waveform
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "animate", "batch", "list_models", "load_animator", "reenact"]
@@ -139,10 +139,7 @@ def animate(
         settings["headmotion"] = str(headmotion)
         weights += [headmotion] if animator is None and str(headmotion) != "rhythm" else []
         settings["networks"] = "named below" if animator is None else "loaded by the caller"
-        from talkface.inference.photos import load_shots
-
-        shot = load_shots(photo, networks.detector, face).shots[0]
-        write_report(Path(report), result, options, networks, inputs, settings, weights, shot)
+        write_report(Path(report), result, options, networks, inputs, settings, weights)
     return result
 
 
@@ -165,7 +162,6 @@ def write_report(
     inputs: Mapping[str, object],
     settings: Mapping[str, object],
     weights: Sequence[str | Path],
-    shot: Shot,
     shown_as: str = "",
 ) -> list[str]:
     """Measure what was made: here inference and evaluation meet, which do not know each other.
@@ -178,7 +174,6 @@ def write_report(
         inputs: photo, speech and landmarks, as given.
         settings: every other option.
         weights: names or paths of the networks.
-        shot: the photo that was animated.
         shown_as: what the report calls the video, where that is still to be moved.
 
     Returns:
@@ -210,7 +205,7 @@ def write_report(
         if value is not None
     }
     used = {**asdict(options), "fps": str(options.fps), **settings}
-    made = Made(__version__, result.path, shot, facts, files, used, networks, result.timings, shown_as)
+    made = Made(__version__, result.path, result.shot, facts, files, used, networks, result.timings, shown_as)
     warnings: list[str] = write_sidecar(report, made, animator.detector)["warnings"]
     return warnings
 

@@ -17,7 +17,7 @@ from talkface.inference.maps import MapWriter, check_map_folder
 from talkface.inference.panel import face_window, panel
 from talkface.inference.photos import PhotoSource
 from talkface.inference.renderers import Rendered
-from talkface.types import Image, LandmarkSequence, Waveform
+from talkface.types import Image, LandmarkSequence, Shot, Waveform
 from talkface.video.read import probe_video
 from talkface.video.write import VideoWriter, check_output
 
@@ -40,6 +40,7 @@ class AnimateResult:
         faces_found: faces in the first photo.
         notes: remarks on the input.
         timings: seconds by stage: `enroll`, `listen`, `render`.
+        shot: the photo that was animated, with its landmarks.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class AnimateResult:
     faces_found: int
     notes: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    shot: Shot = field(kw_only=True, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def write_track(
         size=size,
         faces_found=subject.shots.faces_found,
         notes=subject.shots.notes,
+        shot=subject.shots.shots[0],
     )
 
 

@@ -28,7 +28,6 @@ from talkface.inference.photos import Shots, load_shots
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.scale.storage import Folder, local_copies
 from talkface.scale.workers import tick
-from talkface.types import Shot
 from talkface.video.read import read_frames
 
 WORK = ".work"  # sub-folder where videos lie until they are whole
@@ -122,7 +121,6 @@ class Reporter(Protocol):
         inputs: Mapping[str, object],
         settings: Mapping[str, object],
         weights: Sequence[str | Path],
-        shot: Shot,
         shown_as: str = "",
     ) -> list[str]:
         """Return the report's warnings."""
@@ -248,8 +246,8 @@ def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateRes
     settings |= {"crop": row.picture.crop, "detector": networks.detector, "networks": "named below"}
     settings["headmotion"] = networks.headmotion
     weights = [name for name, _ in task.networks.hashes]
-    shot, shown_as = task.shots.shots[0], f"{task.folder.place.rstrip('/')}/{row.out}"
-    return task.reporter(report, made, row.motion, animator, inputs, settings, weights, shot, shown_as)
+    shown_as = f"{task.folder.place.rstrip('/')}/{row.out}"
+    return task.reporter(report, made, row.motion, animator, inputs, settings, weights, shown_as)
 
 
 def _track(task: RenderTask, animator: Animator, subject: Subject, inputs: list[Path]) -> Track:

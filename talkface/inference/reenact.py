@@ -132,6 +132,7 @@ def reenact(
         notes=[*subject.shots.notes, *notes],
         timings=dict(zip(("enroll", "track", "render"), np.diff(laps).tolist(), strict=True)),
         frames_without_face=missing,
+        shot=subject.shots.shots[0],
     )
 
 
