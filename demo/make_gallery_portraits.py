@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import skimage.data
 
-from talkface.data.synthetic import draw_face, draw_person
+from talkface.testing.clips import draw_face, draw_person
 
 SIDE = 384  # pixels
 QUALITY = 82

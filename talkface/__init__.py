@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from talkface.checkpoints.registry import ModelInfo
     from talkface.inference.animate import AnimateResult
     from talkface.inference.animator import AnimateOptions, Animator
-    from talkface.inference.batch import BatchProgress
-    from talkface.inference.batch_results import Outcome
+    from talkface.inference.batch.results import Outcome
+    from talkface.inference.batch.run import BatchProgress
     from talkface.inference.photos import PhotoSource
     from talkface.inference.reenact import ReenactResult
     from talkface.types import LandmarkSequence, Waveform
@@ -147,7 +147,7 @@ def _check_report(report: str | Path, *, panel: bool, force: bool) -> None:
     """Refuse a report that could not be written, before the first frame is made."""
     from talkface.errors import ConfigError
     from talkface.inference.animate import REPORT_OF_PANEL, as_path
-    from talkface.video.write import check_output
+    from talkface.media.write import check_output
 
     if panel:
         raise ConfigError(REPORT_OF_PANEL)
@@ -183,7 +183,7 @@ def write_report(
 
     from talkface.checkpoints.registry import find_weights
     from talkface.errors import CheckpointError
-    from talkface.evaluation.sidecar_file import Made, write_sidecar
+    from talkface.evaluation.report.sidecar_file import Made, write_sidecar
 
     networks = {}
     for name in weights:
@@ -241,8 +241,8 @@ def batch(
     Raises:
         TalkfaceError: the manifest or folder cannot be used; a bad row raises nothing.
     """
-    from talkface.inference.batch import batch as make_videos
-    from talkface.inference.batch_rows import make_rows, read_manifest
+    from talkface.inference.batch.rows import make_rows, read_manifest
+    from talkface.inference.batch.run import batch as make_videos
     from talkface.scale.cluster import open_workers
 
     given = read_manifest(Path(rows), common) if isinstance(rows, (str, Path)) else make_rows(rows, Path(), common)

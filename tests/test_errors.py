@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from talkface.audio.io import open_speech
 from talkface.errors import MediaError
-from talkface.video.read import probe_video, read_photo
+from talkface.media.read import probe_video, read_photo
+from talkface.media.speech import open_speech
 
 READERS = [read_photo, probe_video, open_speech]
 

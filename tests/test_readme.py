@@ -156,8 +156,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import h5py
 
     from talkface.data.sources.tree import split_by_speaker
-    from talkface.data.synthetic import write_talking_clip
     from talkface.landmarks.mean_face import MEAN_FACE
+    from talkface.testing.clips import write_talking_clip
 
     folder = tmp_path_factory.mktemp("corpora")
     names = [f"lrw/lipread_mp4/ABOUT/{split}/ABOUT_0000{n}" for n, split in enumerate(("train", "train", "test"))]

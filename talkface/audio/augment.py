@@ -2,20 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from talkface.audio.features import SILENT_POWER, Bands, mel_hz
-from talkface.audio.io import read_waveform
-from talkface.errors import MediaError
-from talkface.types import SAMPLE_RATE, FloatArray
+from talkface.audio.features import mel_hz
+from talkface.types import FloatArray
 
-SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
-LONGEST_NOISE_S = 120  # of one recording
 ECHO_FRAMES = 24  # length of the simulated room's tail, 240 ms
 
 
@@ -69,25 +64,6 @@ def noise_power(
 ) -> Tensor:
     """`[B, T', C]` power of noise to add to clips whose speech has power 1: `noise_db` over it, in `noise` of them."""
     return _recorded(shape, how, rng, noises) if noises else _noise(shape, how, rng)
-
-
-def load_noises(folder: Path, bands: Bands) -> list[FloatArray]:
-    """Band power of every sound below `folder` (MUSAN's layout or any other), each of mean power 1.
-
-    Raises:
-        MediaError: no such folder, or no sound in it that can be read.
-    """
-    if not folder.is_dir():
-        raise MediaError(f"augment.noise_folder {folder} is no folder: give one with recordings of noise")
-    found = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS):
-        samples = read_waveform(path).samples[: LONGEST_NOISE_S * SAMPLE_RATE]
-        power = bands(torch.from_numpy(samples[None]))[0].numpy()
-        if len(power) and power.mean() > SILENT_POWER:
-            found.append(power / power.mean())
-    if not found:
-        raise MediaError(f"no noise in {folder}: expected {', '.join(SOUNDS)} files that are not silent")
-    return found
 
 
 def warp_formants(power: Tensor, ratios: FloatArray, hz: FloatArray | None = None) -> Tensor:

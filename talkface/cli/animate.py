@@ -197,7 +197,7 @@ def inputs(
 
 
 def _looks_like_photo(word: str) -> bool:
-    from talkface.video.photo import PHOTO_SUFFIXES
+    from talkface.media.photo import PHOTO_SUFFIXES
 
     return Path(word).suffix.lower() in PHOTO_SUFFIXES or Path(word).is_dir()
 

@@ -16,9 +16,9 @@ from talkface.errors import ConfigError
 from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
-    from talkface.inference.batch import BatchProgress
-    from talkface.inference.batch_results import Outcome
-    from talkface.inference.batch_rows import Row
+    from talkface.inference.batch.results import Outcome
+    from talkface.inference.batch.rows import Row
+    from talkface.inference.batch.run import BatchProgress
 
 SHOWN = 20  # failed rows in the table; results.jsonl has all
 
@@ -63,7 +63,7 @@ def batch(
     Exit code 1 when a row failed.
     """
     from talkface import write_report
-    from talkface.inference.batch import batch as make_videos
+    from talkface.inference.batch.run import batch as make_videos
 
     rows = batch_rows(manifest, speech, parse_common(common or []))
     with _batch_progress(len(rows), quiet) as report, open_workers(ray, workers) as places:
@@ -87,9 +87,9 @@ def batch_rows(manifest: Path, speech: Path | None, common: dict[str, object]) -
     """Rows of a manifest, or of a grid.
 
     Raises:
-        ConfigError: see `inference.batch_rows`; or a folder of photos without speech.
+        ConfigError: see `inference.batch.rows`; or a folder of photos without speech.
     """
-    from talkface.inference.batch_rows import grid_rows, read_manifest
+    from talkface.inference.batch.rows import grid_rows, read_manifest
 
     if speech is not None:
         return grid_rows(manifest, speech, common)

@@ -84,7 +84,7 @@ def run_whole(photo: Path, speech: Path, out: Path, renderer: str) -> WholeRun:
     Raises:
         TalkfaceError: the process failed; its last line is in the message.
     """
-    from talkface.audio.io import open_speech
+    from talkface.media.speech import open_speech
 
     command = [sys.executable, "-m", "talkface", "animate", str(photo), str(speech), "-o", str(out)]
     command += ["--renderer", renderer, "--force", "--quiet"]
@@ -120,8 +120,8 @@ def _print_stages(console: Console, photo: "Image", renderer: str, folder: Path)
 
 
 def _time_stages(clock: "Stages", animator: "Animator", photo: "Image", speech: Path) -> "list[Image]":
-    from talkface.audio.io import open_speech
     from talkface.inference.animator import AnimateOptions
+    from talkface.media.speech import open_speech
 
     with clock.stage("detect (photo)", DETECTIONS):
         for _ in range(DETECTIONS):
@@ -173,7 +173,7 @@ def _print_runs(console: Console, runs: list[WholeRun]) -> None:
 
 def _print_bars(console: Console, speed: float, runs: list[WholeRun]) -> list[bool]:
     """Print value, bar and verdict; returns the verdicts."""
-    from talkface.evaluation.report import Bar
+    from talkface.metrics.stats import Bar
 
     by_length = {round(run.speech_s): run for run in runs}
     middle = by_length[MIDDLE_S]
@@ -199,7 +199,7 @@ def _write_speech(path: Path, seconds: int) -> None:
 
     import numpy as np
 
-    from talkface.audio.io import read_waveform
+    from talkface.media.speech import read_waveform
 
     speech = read_waveform(DEMO_SPEECH)
     samples = np.resize(speech.samples, seconds * speech.rate)
@@ -211,7 +211,7 @@ def _write_speech(path: Path, seconds: int) -> None:
 
 
 def _encode(frames: "list[Image]", path: Path) -> None:
-    from talkface.video.write import VideoWriter
+    from talkface.media.write import VideoWriter
 
     height, width = frames[0].shape[:2]
     with VideoWriter(path, (width, height), FPS, force=True) as writer:

@@ -45,7 +45,7 @@ def benchmark_fewshot(
     import torch
 
     from talkface.config import load_config
-    from talkface.training.fewshot_config import FewshotTraining
+    from talkface.training.jobs.fewshot_config import FewshotTraining
 
     if threads:
         torch.set_num_threads(threads)
@@ -93,8 +93,8 @@ def _print_training(console: Console, settings: Any) -> None:
     import torch
 
     from talkface.models.perceptual import PerceptualNet
-    from talkface.training.content import ContentConfig
-    from talkface.training.fewshot import FewshotJob
+    from talkface.training.jobs.content import ContentConfig
+    from talkface.training.jobs.fewshot import FewshotJob
 
     run = replace(settings.run, batch_size=1, device="cpu", ema=0.999, threads=torch.get_num_threads())
     content = ContentConfig(perceptual=("none",), pixel=1.0)
@@ -154,8 +154,8 @@ def _clips() -> Any:
     """Two drawn videos of 12 frames, 256 x 256."""
     import numpy as np
 
-    from talkface.data.synthetic import draw_face, draw_person
     from talkface.landmarks.mean_face import MEAN_FACE
+    from talkface.testing.clips import draw_face, draw_person
 
     @dataclass(frozen=True)
     class Drawn:

@@ -16,7 +16,7 @@ from rich.table import Table
 from talkface.errors import DatasetError
 
 if TYPE_CHECKING:
-    from talkface.data.preprocess import PreprocessConfig
+    from talkface.data.prepare.preprocess import PreprocessConfig
     from talkface.landmarks.face import Detector
     from talkface.types import Image
 
@@ -70,7 +70,7 @@ def benchmark_prepare(
     """
     import cv2
 
-    from talkface.data.preprocess import PreprocessConfig
+    from talkface.data.prepare.preprocess import PreprocessConfig
 
     cv2.setNumThreads(1)
     config = PreprocessConfig(starts=starts)
@@ -129,10 +129,10 @@ def measure_clip(path: Path, frames: int, config: "PreprocessConfig", upsample: 
     Raises:
         MediaError: unreadable.
     """
-    from talkface.data.prepare import load_workers_detector
-    from talkface.data.preprocess import follow_face
+    from talkface.data.prepare.preprocess import follow_face
+    from talkface.data.prepare.run import load_workers_detector
+    from talkface.media.read import probe_video, read_frames
     from talkface.types import DEFAULT_FPS
-    from talkface.video.read import probe_video, read_frames
 
     def images() -> "Iterable[Image]":
         return (image for image, _ in islice(read_frames(path, Fraction(DEFAULT_FPS)), frames))
@@ -168,10 +168,11 @@ def _plain(image: "Image", config: "PreprocessConfig", upsample: int) -> bool:
     """
     import numpy as np
 
-    from talkface.data.crops import load_cropper
-    from talkface.data.preprocess import encode_jpeg
+    from talkface.data.prepare.crops import load_cropper
+    from talkface.data.prepare.preprocess import encode_jpeg
+    from talkface.geometry.resample import cut_patch
     from talkface.landmarks.dlib_backend import shape_predictor
-    from talkface.landmarks.face import box_of_landmarks, cut_patch
+    from talkface.landmarks.face import box_of_landmarks
 
     boxes, predictor = hog_detector()(image, upsample), shape_predictor()
     if len(boxes):

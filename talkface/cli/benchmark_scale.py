@@ -17,7 +17,7 @@ from rich.table import Table
 from talkface.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from talkface.data.manifest import Record
+    from talkface.data.prepare.manifest import Record
     from talkface.scale.workers import Workers
     from talkface.types import Clip
 
@@ -89,7 +89,7 @@ def _counts(words: str) -> list[int]:
 @contextmanager
 def _corpus(folder: Path | None, clips: int, seconds: float) -> "Iterator[list[Clip]]":
     from talkface.data.sources.folder import find_folder_clips
-    from talkface.data.synthetic import write_talking_clip
+    from talkface.testing.clips import write_talking_clip
 
     if folder is not None:
         yield find_folder_clips(folder, None, {})[:clips]
@@ -134,8 +134,8 @@ def nothing(number: int) -> int:
 
 def measure(name: str, workers: "Workers", clips: "Sequence[Clip]", places: int) -> Cost:
     """Time empty tasks and real ones; what starting costs is left out, for it is paid once."""
-    from talkface.data.prepare import PrepareConfig, prepare
-    from talkface.data.preprocess import PreprocessConfig
+    from talkface.data.prepare.preprocess import PreprocessConfig
+    from talkface.data.prepare.run import PrepareConfig, prepare
 
     numbers, ended = count(), []
     for _ in workers.run(lambda: number if (number := next(numbers)) < EMPTY_TASKS else None, nothing):

@@ -49,7 +49,7 @@ def demo(
 
 def _is_ours(path: Path) -> bool:
     """Whether an earlier demo made the file, so that it may be replaced."""
-    from talkface.video.mark import verify_mark
+    from talkface.media.mark.tag import verify_mark
 
     try:
         return path.is_file() and verify_mark(path)

@@ -38,10 +38,10 @@ def embed(
     console = Console(stderr=True)
     with nullcontext() if quiet or not console.is_terminal else console.status("looking for faces"):
         from talkface.checkpoints.identity import save_identity
-        from talkface.inference.fewshot_renderer import load_fewshot_renderer
-        from talkface.inference.identity import load_people, make_identity
-        from talkface.inference.renderers import pick_device
+        from talkface.inference.enroll import load_people, make_identity
         from talkface.landmarks.detect import load_detector
+        from talkface.renderers.fewshot import load_fewshot_renderer
+        from talkface.renderers.load import pick_device
 
         network = None if weights is None else load_fewshot_renderer(weights, pick_device(device))
         found = load_people(photos, load_detector(detector), shots, face)
@@ -61,7 +61,7 @@ def output_path(out: str, force: bool) -> Path:
     """
     from talkface.checkpoints.identity import identity_folder, identity_path
     from talkface.checkpoints.registry import SUFFIX
-    from talkface.video.write import check_output
+    from talkface.media.write import check_output
 
     target = identity_path(out)
     if target.parent == identity_folder():

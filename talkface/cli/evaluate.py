@@ -20,10 +20,10 @@ from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.default_table import Bench, ClipScore, HeldOutClip, Maker
-    from talkface.evaluation.portraits import Portrait
-    from talkface.evaluation.report import Measure
+    from talkface.evaluation.tables.default import Bench, ClipScore, HeldOutClip, Maker
+    from talkface.evaluation.tables.portraits import Portrait
     from talkface.inference.animator import Animator
+    from talkface.metrics.stats import Measure
     from talkface.types import FloatArray, Image, Shot, Waveform
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ def default(
     if fresh:
         shutil.rmtree(out / "real", ignore_errors=True)
     from talkface import load_animator
-    from talkface.evaluation.report import to_table
+    from talkface.metrics.stats import to_table
 
     makers = [
         DoorMaker(renderer, load_animator(renderer, audio2landmark=audio2landmark, renderer_weights=renderer_weights))
@@ -133,11 +133,11 @@ def _measures(
     parts: Sequence[str], data: Path, out: Path, makers: Sequence["Maker"], *, quick: bool, full: bool, natural: bool
 ) -> Iterator["Measure"]:
     """Measure part after part, in the order of the table."""
-    from talkface.audio.io import read_waveform
     from talkface.evaluation.clips import read_test_clips
-    from talkface.evaluation.default_table import Bench, clip_measures, score_clips
-    from talkface.evaluation.portraits import identity_measures, silence_measure, stillness_measures
+    from talkface.evaluation.tables.default import Bench, clip_measures, score_clips
+    from talkface.evaluation.tables.portraits import identity_measures, silence_measure, stillness_measures
     from talkface.landmarks.detect import load_detector
+    from talkface.media.speech import read_waveform
 
     judged = makers[0].name
     bench = Bench(load_detector(), out, float("inf") if full else 8.0, _progress())
@@ -162,7 +162,7 @@ def _measures(
 
 
 def _portraits(data: Path, bench: "Bench", *, quick: bool, full: bool) -> list["Portrait"]:
-    from talkface.evaluation.portraits import load_portraits, portrait_paths
+    from talkface.evaluation.tables.portraits import load_portraits, portrait_paths
 
     paths = portrait_paths(data / "portraits")
     if quick:
@@ -172,7 +172,7 @@ def _portraits(data: Path, bench: "Bench", *, quick: bool, full: bool) -> list["
 
 def _with_room(portraits: Sequence["Portrait"]) -> list["Portrait"]:
     """Portraits with the most to see around the face: only they can show that it stands still."""
-    from talkface.evaluation.image import away_from_face
+    from talkface.metrics.image import away_from_face
 
     def room(portrait: "Portrait") -> float:
         height, width = portrait.shot.image.shape[:2]

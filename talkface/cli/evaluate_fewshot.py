@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from talkface.checkpoints.fewshot import FewshotNetworks
-    from talkface.evaluation.fewshot_table import Framing, Painter, PersonScore, UnseenPerson
-    from talkface.inference.renderers import Renderer
-    from talkface.training.finetune import FinetuneConfig
+    from talkface.evaluation.tables.fewshot import Framing, Painter, PersonScore, UnseenPerson
+    from talkface.renderers.base import Renderer
+    from talkface.training.jobs.finetune import FinetuneConfig
     from talkface.types import FloatArray, Image, Shot
 
 FED, TUNED = "FF", "FT"  # columns: fed forward, fine-tuned, then the number of shots
@@ -54,10 +54,10 @@ def evaluate_fewshot(
     from talkface.checkpoints.registry import find_weights, load_weights
     from talkface.cli.finetune import finetune_config
     from talkface.data.datasets import ClipDataset
-    from talkface.evaluation.fewshot_table import Framing, PhotoOnly, choose_people, person_measures, score_people
-    from talkface.evaluation.report import to_table
-    from talkface.inference.renderers import load_renderer
+    from talkface.evaluation.tables.fewshot import Framing, PhotoOnly, choose_people, person_measures, score_people
     from talkface.landmarks.detect import load_detector
+    from talkface.metrics.stats import to_table
+    from talkface.renderers.load import load_renderer
 
     limit_threads(threads)
     checkpoint = load_weights(weights, "fewshot")
@@ -118,7 +118,7 @@ class FedForward:
         """What the generator paints for each frame's sketch."""
         import torch
 
-        from talkface.inference.fewshot_renderer import embed_shots
+        from talkface.renderers.fewshot import embed_shots
 
         part = embed_shots(self._networks, self._hash, shots[: self._shots], torch.device("cpu"))
         return _pictures(self._networks, part.adain_params, landmarks)
@@ -135,7 +135,7 @@ class FineTuned:
         """What the person's own generator paints for each frame's sketch."""
         import torch
 
-        from talkface.training.finetune import Finetuning
+        from talkface.training.jobs.finetune import Finetuning
 
         own = copy.deepcopy(self._networks)
         job = Finetuning(own, self._hash, shots[: self._shots], self._config, torch.device("cpu"))
@@ -148,7 +148,7 @@ class FineTuned:
 def _pictures(networks: "FewshotNetworks", adain_params: "Tensor", landmarks: "FloatArray") -> list["Image"]:
     import torch
 
-    from talkface.data.fewshot_shots import picture_map, signed, sketch_picture, unsigned
+    from talkface.data.samplers.shot_pictures import picture_map, signed, sketch_picture, unsigned
 
     config = networks.config
     maps = [picture_map(points, config.crop, config.crop_side, config.size) for points in landmarks]

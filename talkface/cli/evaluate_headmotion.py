@@ -12,9 +12,9 @@ from talkface.cli.score_output import make_folder, show_scores, wide_console
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.headmotion_scores import MotionOfClip
-    from talkface.evaluation.headmotion_table import Preference
-    from talkface.evaluation.report import Score
+    from talkface.evaluation.tables.headmotion import Preference
+    from talkface.evaluation.tables.headmotion_scores import MotionOfClip
+    from talkface.metrics.stats import Score
 
 
 def evaluate_headmotion(
@@ -33,11 +33,11 @@ def evaluate_headmotion(
     extent, speed and variety; beside the rhythm heuristic, a still head, a random walk, somebody else's real motion
     and the real motion. Says whether the network is preferred to the heuristic, and by which differences.
     """
-    from talkface.evaluation.headmotion_scores import score_heads
-    from talkface.evaluation.headmotion_table import head_measures, preference, write_clips
-    from talkface.evaluation.report import to_table
     from talkface.evaluation.speech_clips import SpokenClips
+    from talkface.evaluation.tables.headmotion import head_measures, preference, write_clips
+    from talkface.evaluation.tables.headmotion_scores import score_heads
     from talkface.inference.heads import load_heads
+    from talkface.metrics.stats import to_table
 
     name = column_name(checkpoint)
     network = load_heads(checkpoint)
@@ -74,7 +74,7 @@ def _say(console: Console, verdict: "Preference", name: str) -> None:
 
 
 def _draw(out: Path, scored: "list[list[MotionOfClip]]", name: str, plots: int) -> None:
-    from talkface.evaluation.headmotion_plots import plot_angles, plot_spectra
+    from talkface.evaluation.report.headmotion_plots import plot_angles, plot_spectra
 
     shown = spread([clip[0].speaker for clip in scored], plots)
     if shown:

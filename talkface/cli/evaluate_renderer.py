@@ -18,8 +18,8 @@ from talkface.errors import CheckpointError, ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from talkface.data.datasets import PreparedClip
-    from talkface.evaluation.renderer_measures import RendererScore
-    from talkface.evaluation.renderer_table import Bench, Hear
+    from talkface.evaluation.tables.renderer import Bench, Hear
+    from talkface.evaluation.tables.renderer_measures import RendererScore
     from talkface.types import FloatArray, Image, Shot
 
     Tiles = dict[tuple[str, int], dict[str, Image]]
@@ -66,11 +66,11 @@ def evaluate_renderer(
     Times are at the size of the shards' pictures.
     """
     from talkface.data.datasets import ClipDataset
-    from talkface.evaluation.renderer_measures import paired_measures, renderer_measures, summary_rows
-    from talkface.evaluation.renderer_table import Bench, choose_people
-    from talkface.evaluation.report import blank, systems_table, write_csv
     from talkface.evaluation.speech_clips import check_speaker
+    from talkface.evaluation.tables.renderer import Bench, choose_people
+    from talkface.evaluation.tables.renderer_measures import paired_measures, renderer_measures, summary_rows
     from talkface.landmarks.detect import load_detector
+    from talkface.metrics.stats import blank, systems_table, write_csv
 
     limit_threads(threads)
     counts = _counts(shots)
@@ -108,7 +108,7 @@ def renderer_family(checkpoint: str) -> tuple[str, str | None]:
         CheckpointError: no such network, or one that paints nothing.
     """
     from talkface.checkpoints.registry import load_weights
-    from talkface.inference.renderers import RENDERERS
+    from talkface.renderers.base import RENDERERS
 
     if checkpoint == FLOOR:
         return FLOOR, None
@@ -135,7 +135,7 @@ def _scored(
     quiet: bool,
 ) -> tuple[list["RendererScore"], "Tiles"]:
     """Score everything, family after family so that one network is in memory at a time; write scores as they come."""
-    from talkface.evaluation.renderer_grid import tile
+    from talkface.evaluation.tables.renderer_grid import tile
 
     scores: list[RendererScore] = []
     tiles: Tiles = {}
@@ -162,7 +162,7 @@ def _scored(
 def _all(
     bench: "Bench", families: dict[str, tuple[str, str | None]], counts: Sequence[int], device: str
 ) -> Iterator[tuple["RendererScore", list["Image"]]]:
-    from talkface.inference.renderers import load_renderer
+    from talkface.renderers.load import load_renderer
 
     yield from bench.baselines()
     for name, (family, weights) in families.items():
@@ -173,7 +173,7 @@ def _draw(people: Sequence[str], tiles: "Tiles", counts: Sequence[int], out: Pat
     """A picture for each number of shots; a renderer without a row of so many is shown with fewer."""
     from PIL import Image as Pillow
 
-    from talkface.evaluation.renderer_grid import renderer_grid
+    from talkface.evaluation.tables.renderer_grid import renderer_grid
 
     for count in counts:
         columns = {name: pictures for (name, shots), pictures in tiles.items() if shots <= count}  # the last wins
@@ -202,9 +202,9 @@ def _counts(shots: str) -> list[int]:
 
 def _hearing(audio2landmark: str) -> "Hear":
     """Landmarks as `animate` makes them from sound, with a still head and open eyes."""
-    from talkface.audio.io import open_speech
     from talkface.inference.animator import AnimateOptions, load_animator
     from talkface.inference.photos import Shots
+    from talkface.media.speech import open_speech
     from talkface.types import Waveform
 
     animator = load_animator(FLOOR, "cpu", audio2landmark=audio2landmark)

@@ -14,7 +14,7 @@ from talkface.cli.score_output import limit_threads, make_folder, write_whole
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.speech_scores import MotionScore, ScoredClip, SpeechNetwork
+    from talkface.evaluation.tables.speech_scores import MotionScore, ScoredClip, SpeechNetwork
 
 SPLITS = ("train", "val", "test", "all")
 RUN_SNAPSHOTS = ("best", "last")  # files that every run folder has: the folder's name tells more
@@ -40,10 +40,10 @@ def evaluate_audio2landmark(
     real landmarks: landmark distance (LMD), rhythm, speed and closure of the mouth. Beside it stand a face that does
     not move, the same network on another clip's sound, and the real landmarks without their jitter.
     """
-    from talkface.evaluation.report import to_table
     from talkface.evaluation.speech_clips import SpokenClips
-    from talkface.evaluation.speech_scores import score_network
-    from talkface.evaluation.speech_table import speaker_table, speech_measures
+    from talkface.evaluation.tables.speech import speaker_table, speech_measures
+    from talkface.evaluation.tables.speech_scores import score_network
+    from talkface.metrics.stats import to_table
 
     name, network = column_name(checkpoint), _load(checkpoint, threads)
     clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
@@ -116,8 +116,8 @@ def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
 
 
 def _write_scores(out: Path, scores: Sequence["MotionScore"], name: str) -> None:
-    from talkface.evaluation.report import to_json_lines
-    from talkface.evaluation.speech_table import speech_measures, write_clip_csv, write_speaker_csv
+    from talkface.evaluation.tables.speech import speech_measures, write_clip_csv, write_speaker_csv
+    from talkface.metrics.stats import to_json_lines
 
     rows = ({key: None if value != value else value for key, value in asdict(one).items()} for one in scores)
     lines = "".join(json.dumps(row) + "\n" for row in rows)
@@ -128,9 +128,9 @@ def _write_scores(out: Path, scores: Sequence["MotionScore"], name: str) -> None
 
 
 def _draw(out: Path, clips: Sequence["ScoredClip"], scores: Sequence["MotionScore"], name: str) -> None:
-    from talkface.evaluation.speech_plots import plot_openings, plot_speakers
-    from talkface.evaluation.speech_scores import OTHER, STATIC
-    from talkface.evaluation.speech_table import speaker_scores
+    from talkface.evaluation.report.speech_plots import plot_openings, plot_speakers
+    from talkface.evaluation.tables.speech import speaker_scores
+    from talkface.evaluation.tables.speech_scores import OTHER, STATIC
 
     if clips:
         plot_openings(out / "openings.png", clips, name)
@@ -146,7 +146,7 @@ def _draw(out: Path, clips: Sequence["ScoredClip"], scores: Sequence["MotionScor
 
 
 def _film(folder: Path, clips: Sequence["ScoredClip"], name: str) -> None:
-    from talkface.evaluation.speech_video import write_comparison
+    from talkface.evaluation.report.speech_video import write_comparison
 
     if clips:
         make_folder(folder)

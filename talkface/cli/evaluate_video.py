@@ -15,7 +15,7 @@ from talkface.errors import ConfigError, MediaError
 if TYPE_CHECKING:
     from talkface.evaluation.compare import Judges
     from talkface.evaluation.pair import Bench
-    from talkface.evaluation.scores import ClipRow, Summary
+    from talkface.evaluation.report.scores import ClipRow, Summary
 
 ALIGNMENTS = ("auto", "frame", "face")
 BROUGHT = "Networks that you bring"
@@ -55,9 +55,9 @@ def video(
     Both are compared at 25 frames/s over the time that both cover.
     """
     brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
-    from talkface.evaluation.pages import clip_pictures, method_lines, video_page
     from talkface.evaluation.pair import REAL, STILL, Pair, score_pair
-    from talkface.evaluation.scores import ClipRow, summarise
+    from talkface.evaluation.report.pages import clip_pictures, method_lines, video_page
+    from talkface.evaluation.report.scores import ClipRow, summarise
 
     bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
     result = score_pair(Pair(made, real, photo), bench)
@@ -89,11 +89,11 @@ def pair_set(
     A row that cannot be measured is reported and the rest goes on; then the exit code is 1.
     """
     brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
-    from talkface.evaluation.pages import method_lines, set_page
     from talkface.evaluation.pair import REAL, STILL
     from talkface.evaluation.pair_manifest import read_pairs
     from talkface.evaluation.pair_set import score_set
-    from talkface.evaluation.scores import summarise
+    from talkface.evaluation.report.pages import method_lines, set_page
+    from talkface.evaluation.report.scores import summarise
 
     pairs = read_pairs(manifest)
     bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
@@ -134,11 +134,11 @@ def _bench(out: Path, align: str, detector: str, brought: Mapping[str, Path], *,
 
 
 def _judges(brought: Mapping[str, Path]) -> "Judges":
-    from talkface.evaluation.arcface import ArcFace
     from talkface.evaluation.compare import Judges
-    from talkface.evaluation.lse import SyncJudge
-    from talkface.evaluation.perceptual import FidPool, Lpips
-    from talkface.evaluation.syncnet import load_syncnet
+    from talkface.evaluation.sync_judge import SyncJudge
+    from talkface.metrics.arcface import ArcFace
+    from talkface.metrics.lpips_fid import FidPool, Lpips
+    from talkface.metrics.syncnet import load_syncnet
 
     return Judges(
         arcface=ArcFace(brought["arcface"]) if "arcface" in brought else None,
@@ -170,7 +170,7 @@ def _tracker(quiet: bool) -> Any:
 
 
 def _write_scores(out: Path, rows: "Sequence[ClipRow]", summaries: "Sequence[Summary]") -> None:
-    from talkface.evaluation.scores import csv_text, json_lines
+    from talkface.evaluation.report.scores import csv_text, json_lines
 
     write_whole(out / "scores.jsonl", json_lines(rows, summaries))
     write_whole(out / "scores.csv", csv_text(rows))
@@ -178,7 +178,7 @@ def _write_scores(out: Path, rows: "Sequence[ClipRow]", summaries: "Sequence[Sum
 
 def _show(title: str, summaries: "Sequence[Summary]", notes: Iterable[str], out: Path) -> None:
     from talkface.evaluation.pair import REAL, STILL
-    from talkface.evaluation.scores import summary_table
+    from talkface.evaluation.report.scores import summary_table
 
     Console().print(summary_table(title, summaries, (STILL, REAL)))
     for note in notes:

@@ -14,7 +14,7 @@ from talkface.cli.embed import output_path, report_identity
 from talkface.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
-    from talkface.training.finetune import FinetuneConfig, Progress
+    from talkface.training.jobs.finetune import FinetuneConfig, Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -50,10 +50,10 @@ def finetune(
     from talkface.checkpoints.format import file_hash
     from talkface.checkpoints.identity import save_identity
     from talkface.checkpoints.registry import find_weights, load_weights
-    from talkface.inference.identity import load_people
-    from talkface.inference.renderers import pick_device
+    from talkface.inference.enroll import load_people
     from talkface.landmarks.detect import load_detector
-    from talkface.training.finetune import Finetuning
+    from talkface.renderers.load import pick_device
+    from talkface.training.jobs.finetune import Finetuning
 
     checkpoint = load_weights(weights, "fewshot")
     config = finetune_config(checkpoint.provenance, settings or [])
@@ -88,7 +88,7 @@ def finetune_config(provenance: dict[str, object], settings: list[str]) -> "Fine
     from omegaconf import OmegaConf
 
     from talkface.config import load_config
-    from talkface.training.finetune import FinetuneConfig, training_settings
+    from talkface.training.jobs.finetune import FinetuneConfig, training_settings
 
     known = FinetuneConfig.__dataclass_fields__
     for setting in settings:

@@ -17,8 +17,8 @@ from talkface.errors import ConfigError, DatasetError
 from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
-    from talkface.data.manifest import Record
-    from talkface.data.preprocess import PreprocessConfig
+    from talkface.data.prepare.manifest import Record
+    from talkface.data.prepare.preprocess import PreprocessConfig
     from talkface.scale.mirror import Mirror
     from talkface.types import Clip
 
@@ -73,9 +73,9 @@ def prepare(
     May be stopped or killed at any moment; the same command goes on where it was.
     """
     from talkface.config import load_config
-    from talkface.data.contact_sheet import write_contact_sheet
-    from talkface.data.prepare import AHEAD, PrepareConfig
-    from talkface.data.prepare import prepare as prepare_clips
+    from talkface.data.prepare.contact_sheet import write_contact_sheet
+    from talkface.data.prepare.run import AHEAD, PrepareConfig
+    from talkface.data.prepare.run import prepare as prepare_clips
 
     folder, mirror = work_folder(out, stage)
     given = list(overrides or [])
@@ -113,7 +113,7 @@ def check_quintuple(out: Path, config: "PreprocessConfig") -> None:
     Raises:
         ConfigError: `out` is a file; pictures of another size, or frames left out.
     """
-    from talkface.data.quintuple import SIDE
+    from talkface.data.interop.quintuple import SIDE
 
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--quintuple {out} is a file: give a folder")
@@ -130,7 +130,7 @@ def write_demos(shards: Path, keys: Sequence[str], out: Path, quiet: bool) -> No
         DatasetError: none could be written.
     """
     from talkface.cli.progress import frame_progress
-    from talkface.data.quintuple_write import write_quintuples
+    from talkface.data.interop.quintuple_write import write_quintuples
 
     with frame_progress(str(out), quiet) as advance:
         written, left_out = write_quintuples(shards, keys, out, advance)

@@ -12,7 +12,7 @@ from talkface.errors import MediaError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from talkface.evaluation.report import Measure
+    from talkface.metrics.stats import Measure
 
 FILE_WIDTH = 140  # columns of a table that is written to a file
 
@@ -67,7 +67,7 @@ def show_scores(
     Raises:
         typer.Exit: with code 1, naming the rows that missed their bar.
     """
-    from talkface.evaluation.report import to_json_lines
+    from talkface.metrics.stats import to_json_lines
 
     write_whole(out / "scores.jsonl", to_json_lines(measures))
     missed = [measure.name for measure in measures if measure.verdict() == "FAIL"]

@@ -25,32 +25,32 @@ def train(
     """Train a network; the same command again goes on where the last one stopped."""
     kind = read_kind(config)
     if kind == "audio2landmark":
-        from talkface.training.audio2landmark import train_audio2landmark
-        from talkface.training.speech_config import Audio2LandmarkTraining
+        from talkface.training.jobs.audio2landmark import train_audio2landmark
+        from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
 
         settings = _settings(Audio2LandmarkTraining, config, overrides, quiet)
         scores = train_audio2landmark(settings)
     elif kind == "renderer":
-        from talkface.training.renderer import train_renderer
-        from talkface.training.renderer_config import RendererConfig
+        from talkface.training.jobs.hybrid import train_renderer
+        from talkface.training.jobs.hybrid_config import RendererConfig
 
         settings = _settings(RendererConfig, config, overrides, quiet)
         scores = train_renderer(settings)
     elif kind == "headmotion":
-        from talkface.training.headmotion import train_headmotion
-        from talkface.training.headmotion_config import HeadmotionTraining
+        from talkface.training.jobs.headmotion import train_headmotion
+        from talkface.training.jobs.headmotion_config import HeadmotionTraining
 
         settings = _settings(HeadmotionTraining, config, overrides, quiet)
         scores = train_headmotion(settings)
     elif kind == "fewshot":
-        from talkface.training.fewshot import train_fewshot
-        from talkface.training.fewshot_config import FewshotTraining
+        from talkface.training.jobs.fewshot import train_fewshot
+        from talkface.training.jobs.fewshot_config import FewshotTraining
 
         settings = _settings(FewshotTraining, config, overrides, quiet)
         scores = train_fewshot(settings)
     elif kind == "vgnet":
-        from talkface.training.vgnet import train_vgnet
-        from talkface.training.vgnet_config import VgnetTraining
+        from talkface.training.jobs.vgnet import train_vgnet
+        from talkface.training.jobs.vgnet_config import VgnetTraining
 
         settings = _settings(VgnetTraining, config, overrides, quiet)
         scores = train_vgnet(settings)

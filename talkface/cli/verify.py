@@ -16,7 +16,7 @@ def verify(video: Annotated[Path, typer.Argument(help="A video file.")]) -> None
 
     A missing tag proves nothing: re-encoding and most upload sites remove it.
     """
-    from talkface.video.mark import read_comment, verify_mark
+    from talkface.media.mark.tag import read_comment, verify_mark
 
     if not verify_mark(video):
         typer.echo(f"{video}: no synthetic mark found (re-encoding removes it, so this proves nothing)")

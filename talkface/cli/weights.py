@@ -54,7 +54,7 @@ def convert_from_caffe(
     out: Annotated[Path, typer.Argument(help="A .safetensors file, for loss.content.caffe_vgg19 or caffe_vggface.")],
 ) -> None:
     """Read a Caffe model without Caffe and write the part that the content loss needs."""
-    from talkface.checkpoints.convert import convert_caffe
+    from talkface.checkpoints.convert.vgg import convert_caffe
 
     kind = convert_caffe(model, out)
     typer.echo(f"{kind}: {out.resolve()}")
@@ -68,7 +68,7 @@ def convert_by_renaming(
     ] = "caffe_vgg19",
 ) -> None:
     """Set right the layer names of a VGG-19 that was converted to PyTorch."""
-    from talkface.checkpoints.convert import convert_rename
+    from talkface.checkpoints.convert.vgg import convert_rename
 
     for line in convert_rename(weights, out, kind):
         typer.echo(line)

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from talkface.data.shards import find_shards, read_index
+from talkface.data.prepare.shards import find_shards, read_index
 from talkface.errors import DatasetError
 from talkface.types import FloatArray, Image
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.audio.io import read_waveform
 from talkface.errors import DatasetError
-from talkface.evaluation.landmark import closed_frame, most_open_frames, opening_series
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector, FaceTracker
-from talkface.landmarks.face import cut_patch
+from talkface.media.read import probe_video, read_frames
+from talkface.media.speech import read_waveform
+from talkface.media.write import VideoWriter
+from talkface.metrics.landmark import closed_frame, most_open_frames, opening_series
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, Shot, Waveform
-from talkface.video.read import probe_video, read_frames
-from talkface.video.write import VideoWriter
 
 CROP_FACTOR = 2.4  # side of the working crop over the larger side of the landmarks' bounding box over the clip
 LARGEST_CROP = 512  # pixels; larger crops are reduced, as a demo video would be

@@ -6,8 +6,6 @@ from typing import Protocol
 
 import numpy as np
 
-from talkface.evaluation.cpbd import cpbd
-from talkface.evaluation.eyes import find_blinks
 from talkface.evaluation.footage import (
     COMPARED_SIZE,
     FPS,
@@ -19,17 +17,19 @@ from talkface.evaluation.footage import (
     sound_of,
     untracked,
 )
-from talkface.evaluation.head import beat_alignment, head_diversity, motion_beats, speech_onsets
-from talkface.evaluation.identity import cosine, descriptor_distance
-from talkface.evaluation.image import mean_squared_error, psnr_of, ssim
-from talkface.evaluation.landmark import best_lag, f_lmd, lmd, lmd_normalised, opening_series, pearson, std_ratio
-from talkface.evaluation.report import Score
-from talkface.evaluation.sharpness import drift, sharpness
-from talkface.evaluation.steadiness import Flicker, Seam, jitter
-from talkface.evaluation.sync import opening_energy_lag
-from talkface.landmarks.align import transform
+from talkface.geometry.affine import transform
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.describe import describe
-from talkface.landmarks.face import cut_patch
+from talkface.metrics.blinks import find_blinks
+from talkface.metrics.cpbd import cpbd
+from talkface.metrics.face_id import cosine, descriptor_distance
+from talkface.metrics.flicker import Flicker, Seam, jitter
+from talkface.metrics.head import beat_alignment, head_diversity, motion_beats, speech_onsets
+from talkface.metrics.image import mean_squared_error, psnr_of, ssim
+from talkface.metrics.landmark import best_lag, f_lmd, lmd, lmd_normalised, opening_series, pearson, std_ratio
+from talkface.metrics.sharpness import drift, sharpness
+from talkface.metrics.stats import Score
+from talkface.metrics.sync import opening_energy_lag
 from talkface.types import FloatArray, Image, Shot, Waveform
 
 MAX_LAG = 5  # frames to either side

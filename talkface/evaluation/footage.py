@@ -14,17 +14,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from talkface.audio.io import read_waveform
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.evaluation.clips import crop_matrix
-from talkface.evaluation.landmark import MIN_FRAMES
-from talkface.landmarks.align import fit_similarity
+from talkface.geometry.affine import fit_similarity
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector, FaceTracker
-from talkface.landmarks.face import Box, cut_patch, overlap
+from talkface.landmarks.face import Box, overlap
 from talkface.landmarks.layout import STABLE
+from talkface.media.read import probe_video, read_frames, read_photo
+from talkface.media.speech import read_waveform
+from talkface.media.write import VideoWriter
+from talkface.metrics.landmark import MIN_FRAMES
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform
-from talkface.video.read import probe_video, read_frames, read_photo
-from talkface.video.write import VideoWriter
 
 FPS: Fraction = DEFAULT_FPS  # every measure is taken at this rate
 CONFIRM_EVERY = 5  # frames between two looks of the detector: a face that leaves is missed after at most so many

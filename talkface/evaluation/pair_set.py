@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from talkface.errors import TalkfaceError
-from talkface.evaluation.page import ClipPictures
-from talkface.evaluation.pages import clip_pictures
 from talkface.evaluation.pair import Bench, Pair, Reference, load_reference, score_made
-from talkface.evaluation.scores import ClipRow
+from talkface.evaluation.report.page import ClipPictures
+from talkface.evaluation.report.pages import clip_pictures
+from talkface.evaluation.report.scores import ClipRow
 
 SHOWN = 6  # pairs whose pictures the page holds, spread over the set
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.audio.io import SpeechStream, open_speech
-from talkface.data.crops import ATVG_SIZE, load_cropper
 from talkface.data.datasets import ClipDataset, PreparedClip
+from talkface.data.prepare.crops import ATVG_SIZE, load_cropper
 from talkface.errors import DatasetError
-from talkface.evaluation.landmark import closed_frame, opening_series
-from talkface.landmarks.align import from_canonical, to_canonical, transform
+from talkface.geometry.affine import transform
+from talkface.landmarks.align import from_canonical, to_canonical
+from talkface.media.speech import SpeechStream, open_speech
+from talkface.metrics.landmark import closed_frame, opening_series
 from talkface.types import FloatArray, Waveform
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.audio.io import SpeechStream, open_speech
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animator import AnimateOptions, Animator, Subject, Track
 from talkface.inference.driving import follow_head, landmark_track, load_landmarks, save_landmarks
 from talkface.inference.maps import MapWriter, check_map_folder
 from talkface.inference.panel import face_window, panel
 from talkface.inference.photos import PhotoSource
-from talkface.inference.renderers import Rendered
+from talkface.media.read import probe_video
+from talkface.media.speech import SpeechStream, open_speech
+from talkface.media.write import VideoWriter, check_output
+from talkface.renderers.base import Rendered
 from talkface.types import Image, LandmarkSequence, Shot, Waveform
-from talkface.video.read import probe_video
-from talkface.video.write import VideoWriter, check_output
 
 REPORT_OF_PANEL = "a report measures the plain video: leave out the panel, or the report"
 

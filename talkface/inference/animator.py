@@ -9,21 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.audio.io import SpeechStream, open_speech, speech_level
 from talkface.audio.rhythm import Rhythm, speech_rhythm
 from talkface.checkpoints.registry import load_weights, must_fit
 from talkface.errors import ConfigError, MediaError
+from talkface.inference.enroll import enroll_found
 from talkface.inference.heads import followed_pose, load_heads, spoken_pose
-from talkface.inference.identity import enroll_found
 from talkface.inference.photos import PhotoSource, Shots, load_shots
-from talkface.inference.renderers import Identity, Rendered, Renderer, load_renderer
 from talkface.inference.tracking import HIGHEST_FPS
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import BLINK_PROFILES, blink_track, close_eyes
 from talkface.landmarks.retarget import Retargeter
+from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
+from talkface.renderers.base import Identity, Rendered, Renderer
+from talkface.renderers.load import load_renderer
 from talkface.types import DEFAULT_FPS, FloatArray, HeadPose, Image, Waveform, num_frames
 
 BLOCK = 32  # frames of landmarks made and rendered at a time

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from talkface.audio.rhythm import no_rhythm
-from talkface.data.quintuple import is_quintuple, read_quintuple
+from talkface.data.interop.quintuple import is_quintuple, read_quintuple
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animator import AnimateOptions, Subject, Track
 from talkface.inference.tracking import track_head
@@ -30,7 +30,7 @@ def save_landmarks(path: Path, points: FloatArray, fps: Fraction, photo_landmark
 def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
     """Read what `save_landmarks` wrote, or any .npy / .npz of `[T, 68, 2]` pixel points at 25 frames/s.
 
-    Depth of `[T, 68, 3]` points is left out; `FOLDER/X` takes the landmarks of demo files (`data.quintuple`).
+    Depth of `[T, 68, 3]` points is left out; `FOLDER/X` takes the landmarks of demo files (`data.interop.quintuple`).
 
     Returns:
         The sequence, and the photo's landmarks where the file has them.

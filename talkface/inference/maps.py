@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from PIL import Image as PilImage
 
-from talkface.audio.io import SpeechStream
 from talkface.errors import ConfigError, MediaError
-from talkface.inference.renderers import Rendered
-from talkface.landmarks.align import transform
+from talkface.geometry.affine import transform
+from talkface.geometry.resample import resample
 from talkface.landmarks.rasterize import face_sketch
+from talkface.media.speech import SpeechStream
+from talkface.media.write import VideoWriter
+from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image
-from talkface.video.warp import resample
-from talkface.video.write import VideoWriter
 
 SIDE = 256  # pixels of a drawing, and of every picture in the panel
 PANEL = "panel.mp4"

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from talkface.inference.renderers import Rendered
+from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image
 
 PANEL_HEIGHT = 512  # pixels at most: four photos of 8K side by side fit no screen

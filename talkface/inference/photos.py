@@ -11,9 +11,9 @@ from talkface.checkpoints.identity import StoredIdentity, is_identity, load_iden
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
+from talkface.media.photo import PHOTO_SUFFIXES, to_rgb
+from talkface.media.read import is_video, read_frames, read_photo
 from talkface.types import Image, Shot
-from talkface.video.photo import PHOTO_SUFFIXES, to_rgb
-from talkface.video.read import is_video, read_frames, read_photo
 
 PhotoSource = str | Path | Image | Pillow.Image
 """A path; `[H, W, 3]` RGB or `[H, W]` grey uint8; or an image that Pillow opened."""

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.audio.io import SpeechStream, open_speech
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animate import AnimateResult, OutputOptions, Progress
 from talkface.inference.animator import BLOCK, Animator, Subject
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
-from talkface.inference.hybrid_renderer import with_animation
 from talkface.inference.panel import face_window, reenact_panel
 from talkface.inference.photos import PhotoSource
-from talkface.inference.renderers import Rendered
 from talkface.inference.tracking import HIGHEST_FPS, track_driver, usable_fps
 from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
 from talkface.landmarks.online import HOLD_S, Keeper
 from talkface.landmarks.proportions import normalise_proportions
 from talkface.landmarks.retarget import Retargeter
 from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
+from talkface.media.read import VideoInfo, probe_video, read_frames
+from talkface.media.speech import SpeechStream, open_speech
+from talkface.media.write import VideoWriter, check_output
+from talkface.renderers.base import Rendered
+from talkface.renderers.hybrid import with_animation
 from talkface.types import FloatArray, Image
-from talkface.video.read import VideoInfo, probe_video, read_frames
-from talkface.video.write import VideoWriter, check_output
 
 
 @dataclass(frozen=True)

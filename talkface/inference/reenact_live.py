@@ -12,13 +12,13 @@ from talkface.inference.animate import OutputOptions
 from talkface.inference.animator import Animator, Subject
 from talkface.inference.photos import PhotoSource
 from talkface.inference.reenact import Pictures, ReenactOptions, move_photo, rest_of
-from talkface.inference.renderers import Rendered
 from talkface.landmarks.detect import FaceTracker
 from talkface.landmarks.online import DriverLearner, Keeper, Steadier
+from talkface.media.camera import Camera
+from talkface.media.window import Window
+from talkface.media.write import VideoWriter, check_output
+from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image
-from talkface.video.camera import Camera
-from talkface.video.window import Window
-from talkface.video.write import VideoWriter, check_output
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from talkface.errors import MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.landmarks.head_track import head_track
 from talkface.landmarks.smooth import fill_unseen
+from talkface.media.read import VideoInfo, probe_video, read_frames
 from talkface.types import DEFAULT_FPS, FloatArray
-from talkface.video.read import VideoInfo, probe_video, read_frames
 
 HIGHEST_FPS = 240
 Progress = Callable[[int, int], None]

@@ -2,45 +2,10 @@
 
 import numpy as np
 
+from talkface.geometry.affine import fit_similarity, invert, transform
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.types import FloatArray
-
-
-def fit_similarity(source: FloatArray, target: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-    """Rotation, uniform scale and shift that bring `source` onto `target` with the least squared error.
-
-    Solved in complex numbers, which excludes mirroring (Umeyama 1991, restricted to the plane).
-
-    Args:
-        source: `[..., N, 2]`.
-        target: `[..., N, 2]`, broadcast against `source`.
-        weights: `[N]`, how much each point's squared error counts; all alike if not given.
-
-    Returns:
-        `[..., 2, 3]` float64 affine matrices.
-    """
-    source, target = np.broadcast_arrays(np.asarray(source, np.float64), np.asarray(target, np.float64))
-    share = np.full(source.shape[-2], 1.0) if weights is None else np.asarray(weights, np.float64)
-    share = share / share.sum()
-    source_mean, target_mean = ((share[:, None] * points).sum(-2, keepdims=True) for points in (source, target))
-    a = (source - source_mean) @ np.array([1, 1j])
-    b = (target - target_mean) @ np.array([1, 1j])
-    turn = (share * np.conj(a) * b).sum(-1) / np.maximum((share * np.abs(a) ** 2).sum(-1), 1e-12)
-    linear = np.stack([np.stack([turn.real, -turn.imag], -1), np.stack([turn.imag, turn.real], -1)], -2)
-    shift = target_mean[..., 0, :] - (linear @ source_mean[..., 0, :, None])[..., 0]
-    return np.asarray(np.concatenate([linear, shift[..., None]], -1))
-
-
-def transform(matrix: FloatArray, points: FloatArray) -> FloatArray:
-    """Apply `[..., 2, 3]` affine matrices to `[..., N, 2]` points."""
-    return np.asarray(points @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2])
-
-
-def invert(matrix: FloatArray) -> FloatArray:
-    """Inverse of `[..., 2, 3]` affine matrices."""
-    linear = np.linalg.inv(matrix[..., :2])
-    return np.asarray(np.concatenate([linear, -linear @ matrix[..., 2:]], -1))
 
 
 def to_canonical(points: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -6,13 +6,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from talkface.landmarks.align import fit_similarity, invert, transform
+from talkface.geometry.affine import fit_similarity, invert, transform, upright_square
+from talkface.geometry.ease import smooth_step
+from talkface.geometry.spline import ThinPlate, fit_thin_plate
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
-from talkface.landmarks.ease import smooth_step
-from talkface.landmarks.frames import eye_angle, eye_distance, upright_square
+from talkface.landmarks.frames import eye_angle, eye_distance
 from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE
 from talkface.landmarks.pose import head_camera, lift, mean_face_3d, project
-from talkface.landmarks.spline import ThinPlate, fit_thin_plate
 from talkface.types import FloatArray
 
 SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])

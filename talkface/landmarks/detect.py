@@ -3,17 +3,8 @@
 import numpy as np
 
 from talkface.errors import ConfigError
-from talkface.landmarks.face import (
-    Box,
-    Detector,
-    Effort,
-    Face,
-    box_of_landmarks,
-    cut_patch,
-    face_of,
-    fraction_outside,
-    overlap,
-)
+from talkface.geometry.resample import cut_patch
+from talkface.landmarks.face import Box, Detector, Effort, Face, box_of_landmarks, face_of, fraction_outside, overlap
 from talkface.types import Image
 
 __all__ = ["Detector", "Face", "FaceTracker", "detect_any_rotation", "fraction_outside", "load_detector"]

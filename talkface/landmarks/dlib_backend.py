@@ -10,7 +10,8 @@ import dlib
 import numpy as np
 
 from talkface.errors import MissingExtraError
-from talkface.landmarks.face import MIN_FACE_PX, Box, Effort, Face, box_of_landmarks, cut_patch, face_of, overlap
+from talkface.geometry.resample import cut_patch
+from talkface.landmarks.face import MIN_FACE_PX, Box, Effort, Face, box_of_landmarks, face_of, overlap
 from talkface.types import FloatArray, Image
 
 PATCH_PX = 320  # the predictor sees every face at one size: 68 points of an 8K portrait cost what a thumbnail's do

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from talkface.landmarks.align import fit_similarity, to_canonical, transform
+from talkface.geometry.affine import fit_similarity, transform
+from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE, STABLE
 from talkface.landmarks.motion import close_eyes
 from talkface.landmarks.pose import head_rotation, move_head

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 
-from talkface.landmarks.align import fit_similarity
+from talkface.geometry.affine import fit_similarity
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.types import FloatArray, Image
@@ -99,38 +98,3 @@ def fraction_outside(points: FloatArray, image: Image) -> float:
     height, width = image.shape[:2]
     inside = (points >= 0).all(-1) & (points[:, 0] <= width - 1) & (points[:, 1] <= height - 1)
     return float(1 - inside.mean())
-
-
-def cut_patch(image: Image, matrix: FloatArray, size: int) -> Image:
-    """Resample a square patch, shrinking without aliasing.
-
-    Args:
-        image: `[H, W, 3]` or grey `[H, W]`; beyond its border the edge pixels are repeated.
-        matrix: `[2, 3]` affine map (a similarity) from image to patch pixels.
-        size: side of the patch.
-
-    Returns:
-        `[size, size, 3]`, or `[size, size]`.
-    """
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if scale < 0.7:  # bilinear sampling would skip source pixels: average blocks of the part it needs first
-        image, matrix = _shrink(image, matrix, size, scale)
-    return np.asarray(
-        cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
-
-
-def _shrink(image: Image, matrix: FloatArray, size: int, scale: float) -> tuple[Image, FloatArray]:
-    """Part of `image` that the patch shows, at the patch's scale, and the map from it to the patch."""
-    height, width = image.shape[:2]
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
-    source = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    low = np.clip(np.floor(source.min(0)) - 2, 0, [width - 1, height - 1]).astype(int)
-    high = np.clip(np.ceil(source.max(0)) + 2, low + 1, [width, height]).astype(int)
-    part = image[low[1] : high[1], low[0] : high[0]]
-    target = np.maximum(1, np.round((high - low) * scale)).astype(int)
-    small = cv2.resize(part, (int(target[0]), int(target[1])), interpolation=cv2.INTER_AREA)
-    exact = target / (high - low)  # OpenCV's resize maps pixel centres: small = (x - low + 0.5) * exact - 0.5
-    linear = matrix[:, :2] / exact
-    shift = matrix[:, 2] + matrix[:, :2] @ (low - 0.5 + 0.5 / exact)
-    return np.asarray(small), np.concatenate([linear, shift[:, None]], 1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from talkface.geometry.affine import upright_square
 from talkface.landmarks.layout import LEFT_EYE, OUTER_LIP, RIGHT_EYE, interocular
 from talkface.types import FloatArray
 
@@ -34,17 +35,3 @@ def mouth_frame(landmarks: FloatArray, size: int, scale: float = MOUTH_SCALE) ->
     lips = landmarks[OUTER_LIP]
     centre = 0.5 * (lips.min(0) + lips.max(0))
     return upright_square(centre, eye_angle(landmarks), scale * eye_distance(landmarks), size)
-
-
-def upright_square(centre: FloatArray, angle: float, side: float, size: int) -> FloatArray:
-    """Similarity that takes a square of `side` pixels, turned by `angle`, to `size` x `size` pixels."""
-    zoom = size / side
-    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
-    linear = np.array([[cos, sin], [-sin, cos]])
-    middle = np.full(2, 0.5 * (size - 1))
-    return np.hstack([linear, (middle - linear @ np.asarray(centre, np.float64))[:, None]])
-
-
-def compose_affine(outer: FloatArray, inner: FloatArray) -> FloatArray:
-    """The map that applies `inner`, then `outer`."""
-    return np.hstack([outer[:, :2] @ inner[:, :2], (outer[:, :2] @ inner[:, 2] + outer[:, 2])[:, None]])

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
-from talkface.landmarks.ease import smooth_step
+from talkface.geometry.ease import smooth_step
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.types import FloatArray, HeadPose
 

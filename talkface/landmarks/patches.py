@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from talkface.landmarks.frames import eye_angle, eye_distance, mouth_frame, upright_square
+from talkface.geometry.affine import upright_square
+from talkface.landmarks.frames import eye_angle, eye_distance, mouth_frame
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.landmarks.rasterize import face_patch_sketch, mouth_sketch
 from talkface.types import FloatArray, Image

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from talkface.landmarks.align import transform
+from talkface.geometry.affine import transform
 from talkface.landmarks.layout import (
     INNER_LIP,
     JAW,

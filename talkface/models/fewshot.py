@@ -21,7 +21,7 @@ class FewshotConfig:
     """The three networks; travels in the checkpoint. The defaults are the paper's layout."""
 
     size: int = 256  # side of the pictures in pixels
-    crop: str = "fsth"  # preset of `data/crops` that pictures are cut with
+    crop: str = "fsth"  # preset of `data/prepare/crops` that pictures are cut with
     crop_side: float = 1.9  # of the preset `face`: side of the picture over that of the detector's box
     sketch: str = "lines"  # what the networks see of the landmarks: lines | edges, and either with _forehead
     embedding: int = 512  # length of the identity's vector

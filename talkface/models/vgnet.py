@@ -139,7 +139,7 @@ class VgNet(nn.Module):
 
         Args:
             photo: `[B, 3, S, S]` in [-1, 1].
-            landmarks: `[B, 68, 2]` of the photo, as `data.aligned.displacement` gives them.
+            landmarks: `[B, 68, 2]` of the photo, as `data.interop.aligned.displacement` gives them.
         """
         skip = self.skip(photo)
         code = self._landmark_map(landmarks)

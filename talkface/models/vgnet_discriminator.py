@@ -43,7 +43,7 @@ class RegressionDiscriminator(nn.Module):
 
         Args:
             frames: `[B, T, 3, S, S]` in [-1, 1].
-            example: `[B, 68, 2]` landmarks of the photo, as `data.aligned.displacement` gives them.
+            example: `[B, 68, 2]` landmarks of the photo, as `data.interop.aligned.displacement` gives them.
 
         Returns:
             `[B]` logits, above 0 for real: the mean over the frames; and `[B, T, 68, 2]` landmarks, at most 1 outer-eye

@@ -10,13 +10,13 @@ from scipy.io import wavfile
 from talkface.audio.augment import (
     VoiceAugmentation,
     augment_voice,
-    load_noises,
     mask_features,
     noise_power,
     warp_formants,
 )
 from talkface.audio.features import MelPower, mel_hz
 from talkface.audio.mfcc import FilterPower
+from talkface.data.noises import load_noises
 from talkface.errors import MediaError
 
 OFF = VoiceAugmentation(formants=0, colour=0, gain=0, echo=0, noise=0, band_mask=0, time_mask=0)

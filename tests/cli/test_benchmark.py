@@ -8,9 +8,9 @@ import pytest
 from PIL import Image as Pillow
 from rich.console import Console
 
-from talkface.audio.io import open_speech
 from talkface.cli.benchmark import Stages, WholeRun, _print_bars, _write_speech, run_whole
 from talkface.errors import TalkfaceError
+from talkface.media.speech import open_speech
 
 
 def test_speech_is_looped_to_the_exact_length(tmp_path: Path):

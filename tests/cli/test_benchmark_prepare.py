@@ -4,7 +4,7 @@ from pathlib import Path
 
 from talkface.__main__ import run
 from talkface.cli.benchmark_prepare import ClipSpeed, total_speed
-from talkface.data.synthetic import write_talking_clip
+from talkface.testing.clips import write_talking_clip
 
 
 def test_prints_both_speeds(tmp_path: Path, capsys):

@@ -11,11 +11,11 @@ import pytest
 
 import talkface
 from talkface.__main__ import run
-from talkface.audio.io import open_speech, speech_level
 from talkface.cli import doctor
 from talkface.errors import MediaError
-from talkface.video.mark import verify_mark
-from talkface.video.write import VideoWriter
+from talkface.media.mark.tag import verify_mark
+from talkface.media.speech import open_speech, speech_level
+from talkface.media.write import VideoWriter
 
 SPEECH = Path(talkface.__file__).parent / "cli" / "demo_speech.flac"
 

@@ -12,7 +12,7 @@ from talkface.__main__ import build_app
 from talkface.cli.evaluate import PARTS, _backwards, _few_clips, _few_people, _parts, _written
 from talkface.errors import ConfigError, DatasetError
 from talkface.evaluation.clips import HeldOutClip
-from talkface.evaluation.default_table import ClipScore
+from talkface.evaluation.tables.default import ClipScore
 from talkface.types import Waveform
 
 

@@ -14,10 +14,10 @@ from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.cli.evaluate_renderer import column_names, renderer_family
 from talkface.config import load_config
-from talkface.data.synthetic_shards import write_loud_mouth_shards
 from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig, config_dict
 from talkface.models.hybrid import Hybrid, HybridConfig
-from talkface.training.fewshot_config import FewshotTraining
+from talkface.testing.shards import write_loud_mouth_shards
+from talkface.training.jobs.fewshot_config import FewshotTraining
 from tests.test_readme import ROOT
 
 PEOPLE = {"a0": "anna", "b0": "ben", "c0": "cleo"}

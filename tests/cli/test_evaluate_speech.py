@@ -9,8 +9,8 @@ import torch
 from talkface.__main__ import run
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.cli.evaluate_speech import column_name, spread
-from talkface.data.synthetic_shards import write_loud_mouth_shards
 from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig, config_dict
+from talkface.testing.shards import write_loud_mouth_shards
 
 PEOPLE = {"a0": "anna", "a1": "anna", "b0": "ben"}
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from talkface.__main__ import run
-from talkface.audio.io import open_speech
+from talkface.media.speech import open_speech
+from talkface.media.write import VideoWriter
 from talkface.types import Waveform
-from talkface.video.write import VideoWriter
 
 FRAMES = 10
 

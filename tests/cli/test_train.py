@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from talkface.__main__ import run
-from talkface.data.synthetic_shards import write_loud_mouth_shards
+from talkface.testing.shards import write_loud_mouth_shards
 
 CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "audio2landmark" / "debug.yaml")
 

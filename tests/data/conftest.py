@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from talkface.data.prepare import PrepareConfig, prepare
-from talkface.data.preprocess import PreprocessConfig
+from talkface.data.prepare.preprocess import PreprocessConfig
+from talkface.data.prepare.run import PrepareConfig, prepare
 from talkface.data.sources.folder import find_folder_clips
-from talkface.data.synthetic import write_talking_corpus
+from talkface.testing.clips import write_talking_corpus
 
 SMALL = PrepareConfig(workers=1, preprocess=PreprocessConfig(size=96, sync="keep"))
 

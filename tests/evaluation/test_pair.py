@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from talkface.audio.io import SpeechStream, open_speech
 from talkface.errors import MediaError, NoFaceError
 from talkface.evaluation.footage import compared_crops, load_footage
 from talkface.evaluation.pair import REAL, STILL, Bench, Pair, score_pair
-from talkface.evaluation.scores import ClipRow, csv_text, json_lines, summarise
+from talkface.evaluation.report.scores import ClipRow, csv_text, json_lines, summarise
 from talkface.landmarks.detect import load_detector
+from talkface.media.speech import SpeechStream, open_speech
+from talkface.media.write import VideoWriter
 from talkface.types import Image, Waveform
-from talkface.video.write import VideoWriter
 
 FRAMES = 16
 

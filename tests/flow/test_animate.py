@@ -11,8 +11,8 @@ from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.inference.animator import AnimateOptions, Animator
 from talkface.landmarks.detect import load_detector
 from talkface.landmarks.layout import STABLE, mouth_opening
+from talkface.media.mark.tag import verify_mark
 from talkface.types import Waveform
-from talkface.video.mark import verify_mark
 
 pytestmark = pytest.mark.flow
 
@@ -36,7 +36,7 @@ def syllables() -> Waveform:
 
 
 def landmarks_of(animator, photo, speech, **options) -> np.ndarray:
-    from talkface.audio.io import open_speech
+    from talkface.media.speech import open_speech
 
     chosen = AnimateOptions(**options)
     subject = animator.enroll(photo)

@@ -17,13 +17,13 @@ from scipy.io import wavfile
 
 import talkface
 from talkface.__main__ import run
-from talkface.audio.io import open_speech
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
 from talkface.errors import TalkfaceError
 from talkface.inference.animator import AnimateOptions, Animator
 from talkface.landmarks.layout import mouth_opening
+from talkface.media.mark.tag import verify_mark
+from talkface.media.speech import open_speech
 from talkface.types import Waveform
-from talkface.video.mark import verify_mark
 
 pytestmark = pytest.mark.flow
 

@@ -11,13 +11,13 @@ from PIL import Image as Pillow
 
 import talkface
 from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
-from talkface.inference import batch_tasks
-from talkface.inference.batch import batch
-from talkface.inference.batch_rows import make_rows
-from talkface.inference.batch_tasks import EnrollTask, ListenTask, RenderTask, work
+from talkface.inference.batch import tasks as batch_tasks
+from talkface.inference.batch.rows import make_rows
+from talkface.inference.batch.run import batch
+from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, work
+from talkface.media.mark.tag import verify_mark
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.scale.workers import Died
-from talkface.video.mark import verify_mark
 
 pytestmark = pytest.mark.flow
 

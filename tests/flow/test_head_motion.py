@@ -11,17 +11,17 @@ from PIL import Image as Pillow
 
 import talkface
 from talkface.__main__ import run
-from talkface.audio.io import open_speech
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.inference.animator import AnimateOptions, Animator, Track
-from talkface.inference.batch import batch
-from talkface.inference.batch_rows import make_rows
+from talkface.inference.batch.rows import make_rows
+from talkface.inference.batch.run import batch
 from talkface.inference.driving import follow_head
 from talkface.inference.tracking import track_head
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.retarget import Retargeter
+from talkface.media.speech import open_speech
+from talkface.media.write import VideoWriter
 from talkface.types import HeadPose, Shot, Waveform
-from talkface.video.write import VideoWriter
 
 pytestmark = pytest.mark.flow
 
@@ -168,7 +168,7 @@ def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrain
 
 def test_another_driving_video_makes_another_row(tmp_path, face, turning):
     """What decides a row's video includes the contents of the driving video, whatever its name."""
-    from talkface.inference.batch import _describe, _Hashes
+    from talkface.inference.batch.run import _describe, _Hashes
 
     (row,) = make_rows([{"photo": "p.png", "speech": "s.wav", "head_motion_from": str(turning)}], tmp_path)
     before = _describe(row, "cpu", _Hashes()).key

@@ -20,14 +20,14 @@ from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint
 from talkface.checkpoints.format import save_checkpoint
 from talkface.checkpoints.identity import load_identity
 from talkface.config import to_dict
-from talkface.inference.identity import stranger_notes
+from talkface.inference.enroll import stranger_notes
 from talkface.landmarks.detect import load_detector
+from talkface.media.mark.tag import verify_mark
+from talkface.media.read import read_frames, read_photo
 from talkface.models.fewshot import FewshotConfig
-from talkface.training.content import ContentConfig
-from talkface.training.fewshot_config import FewshotLossConfig, FewshotTraining
+from talkface.training.jobs.content import ContentConfig
+from talkface.training.jobs.fewshot_config import FewshotLossConfig, FewshotTraining
 from talkface.types import Shot
-from talkface.video.mark import verify_mark
-from talkface.video.read import read_frames, read_photo
 
 pytestmark = pytest.mark.flow
 

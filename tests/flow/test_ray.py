@@ -12,10 +12,10 @@ import soundfile
 from PIL import Image as Pillow
 
 from talkface.__main__ import run
-from talkface.data.synthetic import write_talking_clip
-from talkface.inference.batch import batch
-from talkface.inference.batch_rows import Row, make_rows
+from talkface.inference.batch.rows import Row, make_rows
+from talkface.inference.batch.run import batch
 from talkface.scale.cluster import open_workers
+from talkface.testing.clips import write_talking_clip
 
 ray = pytest.importorskip("ray")
 pytestmark = [

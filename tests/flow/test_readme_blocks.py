@@ -18,13 +18,13 @@ import yaml
 from PIL import Image as Pillow
 
 from talkface.__main__ import run
-from talkface.audio.io import read_waveform
 from talkface.checkpoints.format import load_checkpoint
-from talkface.data.synthetic import write_talking_clip
+from talkface.media.mark.tag import verify_mark
+from talkface.media.read import probe_video
+from talkface.media.speech import read_waveform
+from talkface.testing.clips import write_talking_clip
 from talkface.types import SAMPLE_RATE
-from talkface.video.mark import verify_mark
-from talkface.video.read import probe_video
-from tests.checkpoints.test_convert import net_parameter, write_vgg  # noqa: F401
+from tests.checkpoints.convert.test_vgg import net_parameter, write_vgg  # noqa: F401
 from tests.test_readme import ROOT, WEIGHTS, code_blocks, commands_in
 
 pytestmark = [

@@ -12,8 +12,7 @@ from scipy.io import wavfile
 
 import talkface
 from talkface.__main__ import run
-from talkface.audio.io import open_speech
-from talkface.data.quintuple_write import write_quintuple
+from talkface.data.interop.quintuple_write import write_quintuple
 from talkface.errors import ConfigError, DatasetError, MediaError, NoFaceError
 from talkface.inference.animate import OutputOptions
 from talkface.inference.animator import Animator
@@ -22,10 +21,11 @@ from talkface.inference.reenact_live import reenact_live
 from talkface.inference.tracking import track_driver
 from talkface.landmarks.layout import JAW, mouth_opening
 from talkface.landmarks.retarget import Retargeter
+from talkface.media.mark.tag import verify_mark
+from talkface.media.read import probe_video, read_frames
+from talkface.media.speech import open_speech
+from talkface.media.write import VideoWriter
 from talkface.types import Shot, Waveform
-from talkface.video.mark import verify_mark
-from talkface.video.read import probe_video, read_frames
-from talkface.video.write import VideoWriter
 
 pytestmark = pytest.mark.flow
 

@@ -15,11 +15,11 @@ from PIL import Image as Pillow
 
 from talkface.checkpoints.format import load_checkpoint
 from talkface.data.datasets import ClipDataset
-from talkface.data.quintuple_write import write_quintuple
-from talkface.data.synthetic_shards import LOWER_LIP, write_loud_mouth_shards
+from talkface.data.interop.quintuple_write import write_quintuple
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.video.mark import verify_mark
-from tests.checkpoints.test_convert import net_parameter, write_vgg  # noqa: F401
+from talkface.media.mark.tag import verify_mark
+from talkface.testing.shards import LOWER_LIP, write_loud_mouth_shards
+from tests.checkpoints.convert.test_vgg import net_parameter, write_vgg  # noqa: F401
 from tests.flow.test_readme_blocks import NO_LESSONS, ONE_PROCESS, SMALL_HYBRID, TWO_STEPS, desk, drawn, run_all  # noqa: F401
 from tests.test_readme import ROOT, TEXT, WEIGHTS
 

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 import talkface
 from talkface.__main__ import run
 from talkface.checkpoints.format import load_checkpoint
-from talkface.data.synthetic_shards import write_loud_mouth_shards
+from talkface.testing.shards import write_loud_mouth_shards
 from talkface.types import Waveform
 
 pytestmark = pytest.mark.flow

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from talkface.data.quintuple_write import write_quintuple
+from talkface.data.interop.quintuple_write import write_quintuple
 from talkface.errors import DatasetError, MediaError
 from talkface.inference.driving import load_landmarks, resample, save_landmarks
 from talkface.landmarks.mean_face import MEAN_FACE

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.data.quintuple import read_ani, read_quintuple
-from talkface.data.quintuple_write import write_quintuple
+from talkface.data.interop.quintuple import read_ani, read_quintuple
+from talkface.data.interop.quintuple_write import write_quintuple
 from talkface.errors import ConfigError, DatasetError
 from talkface.inference.driving_face import open_animation, open_driver
-from talkface.inference.hybrid_renderer import HybridRenderer, with_animation
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.hybrid import Hybrid
 from talkface.models.hybrid_config import HybridConfig
+from talkface.renderers.hybrid import HybridRenderer, with_animation
 from talkface.types import DEFAULT_FPS, Shot
 
 

@@ -10,10 +10,10 @@ from PIL import Image as PilImage
 import talkface
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.maps import MapWriter
-from talkface.inference.renderers import Rendered
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.media.read import read_frames
+from talkface.renderers.base import Rendered
 from talkface.types import LandmarkSequence
-from talkface.video.read import read_frames
 
 FPS = Fraction(25)
 PHOTO = np.full((90, 120, 3), 90, np.uint8)

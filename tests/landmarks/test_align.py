@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial import procrustes
 
-from talkface.landmarks.align import fit_similarity, from_canonical, invert, to_canonical, transform
+from talkface.geometry.affine import fit_similarity, invert, transform
+from talkface.landmarks.align import from_canonical, to_canonical
 from talkface.landmarks.layout import FLIP, STABLE, interocular
 from talkface.landmarks.mean_face import MEAN_FACE
 

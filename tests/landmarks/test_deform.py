@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from talkface.landmarks.align import fit_similarity, transform
+from talkface.geometry.affine import fit_similarity, transform
 from talkface.landmarks.deform import FaceDeformer
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE

@@ -4,12 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from talkface.data.synthetic import draw_face, draw_person, mouth_motion
 from talkface.errors import ConfigError
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.describe import describe
 from talkface.landmarks.detect import FaceTracker, detect_any_rotation, fraction_outside, load_detector
-from talkface.landmarks.face import box_of_landmarks, cut_patch, overlap
+from talkface.landmarks.face import box_of_landmarks, overlap
 from talkface.landmarks.layout import interocular, mouth_opening
+from talkface.testing.clips import draw_face, draw_person, mouth_motion
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,7 @@ def test_unknown_backend_is_named():
 @pytest.mark.data
 def test_real_portraits(shared_data, detector):
     """One face in each of these, or none; found by hand."""
-    from talkface.video.photo import read_photo
+    from talkface.media.photo import read_photo
 
     hard = shared_data / "portraits" / "hard"
     expected = {

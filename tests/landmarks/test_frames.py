@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from talkface.landmarks.align import transform
-from talkface.landmarks.frames import compose_affine, eye_angle, mouth_frame
+from talkface.geometry.affine import compose_affine, transform
+from talkface.landmarks.frames import eye_angle, mouth_frame
 from talkface.landmarks.layout import OUTER_LIP
 from talkface.landmarks.mean_face import MEAN_FACE
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.audio.io import open_speech, speech_level
 from talkface.checkpoints.format import load_checkpoint
 from talkface.landmarks.layout import JAW, MOUTH
+from talkface.media.speech import open_speech, speech_level
 from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig, load_audio2landmark
 from talkface.models.speech_network import CHUNK, MELS_PER_FRAME, speech_gate
 from talkface.types import Waveform

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from talkface.checkpoints.registry import load_weights
-from talkface.inference.hybrid_renderer import build_hybrid
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, HybridConfig, border_window
+from talkface.renderers.hybrid import build_hybrid
 
 TINY = HybridConfig(patch=32, channels=(8, 8, 8), depth=1, embedding=8)
 

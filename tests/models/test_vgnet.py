@@ -11,7 +11,7 @@ from talkface.errors import ConfigError
 from talkface.models.conv_gru import ConvGru
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
-from talkface.training.vgnet_config import VgnetTraining
+from talkface.training.jobs.vgnet_config import VgnetTraining
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "renderer"
 TINY = VgnetConfig(size=32, width=8, blocks=1, norm="group", dropout=0.0)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from talkface.data.importers import array_shape, hdf5_rows, landmark_shape
+from talkface.data.interop.importers import array_shape, hdf5_rows, landmark_shape
 from talkface.data.sources.tree import Corpus, beside, folders, make_key, split_by_speaker
 from talkface.types import Clip
 

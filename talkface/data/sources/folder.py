@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from talkface.data.importers import refuse_pickles
+from talkface.data.interop.importers import refuse_pickles
 from talkface.errors import DatasetError
+from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.types import Clip
-from talkface.video.photo import PHOTO_SUFFIXES
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".ogv", ".ts")
 SOUND_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")

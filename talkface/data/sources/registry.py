@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from talkface.data.importers import PICKLE_SUFFIXES, WHY_NO_PICKLES, refuse_pickles
+from talkface.data.interop.importers import PICKLE_SUFFIXES, WHY_NO_PICKLES, refuse_pickles
 from talkface.data.sources.arrays import ATVGNET, LSTM_HDF5
 from talkface.data.sources.cremad import CREMAD
 from talkface.data.sources.grid import GRID

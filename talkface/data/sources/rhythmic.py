@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from talkface.data.quintuple import (
+from talkface.data.interop.quintuple import (
     LIST_ENDING,
     SOUND,
     VIDEO,

@@ -1,0 +1,1 @@
+"""Files of earlier systems <-> our landmarks, clips and shards."""

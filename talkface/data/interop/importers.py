@@ -1,0 +1,166 @@
+"""Landmark arrays and bases of earlier systems -> `[T, 68, 2]` pixels, canonical bases; pickles are refused.
+
+ATVGnet keeps one `.npy` of `(T, 68, 2)` per clip, in pixels of its 128x128 crop, and a PCA basis as `U_*.npy` and
+`mean_*.npy`. The LSTM line (Eskimez et al., "Generating talking face landmarks from speech", 2018) keeps whole corpora
+in one HDF5 file: `flmark` `(N, 75, 136)` over 600 and `MelFeatures` `(N, 75, 128)`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from talkface.errors import DatasetError, MissingExtraError
+from talkface.geometry.affine import fit_similarity
+from talkface.landmarks.basis import Basis
+from talkface.landmarks.layout import NUM_LANDMARKS, STABLE
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.types import FloatArray
+
+ARRAY_SUFFIXES = (".npy", ".h5", ".hdf5")
+PICKLE_SUFFIXES = (".vid", ".pkl", ".pickle", ".p")
+HDF5_LANDMARKS, HDF5_FEATURES = "flmark", "MelFeatures"
+HDF5_PIXELS = 600.0  # side of the frame that the LSTM line's landmarks were divided by
+FIRST_SCALED_NORM = 2.5  # a mean shape of unit norm, or of five times that, as ATVGnet's networks take it
+ATVG_SCALE = 5.0
+WHY_NO_PICKLES = (
+    "these are Python pickles, and opening one runs whatever code it holds, so talkface never does; prepare the videos "
+    "they were made from instead, such as: talkface prepare voxceleb2 ROOT OUT"
+)
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Say why the pickles of grey-eye (`.vid`) and others cannot be imported.
+
+    Raises:
+        DatasetError: `folder` has such files, at any depth.
+    """
+    found = next((path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICKLE_SUFFIXES), None)
+    if found is not None:
+        raise DatasetError(f"{folder} holds files such as {found.relative_to(folder)}: {WHY_NO_PICKLES}")
+
+
+def landmark_shape(shape: tuple[int, ...]) -> bool:
+    """Whether an array of this shape can be landmarks: `(T, 68, 2)`, `(T, 68, 3)` or `(T, 136)`."""
+    return len(shape) > 1 and shape[1:] in ((NUM_LANDMARKS, 2), (NUM_LANDMARKS, 3), (2 * NUM_LANDMARKS,))
+
+
+def array_shape(path: Path) -> tuple[int, ...] | None:
+    """Shape of a `.npy` file by its header; None where it is none, or holds Python objects."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False).shape
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def read_landmarks(path: Path, row: int | None = None) -> FloatArray:
+    """Landmarks of one clip.
+
+    Args:
+        path: `.npy`, or HDF5 of the LSTM line.
+        row: of the HDF5 file's `flmark`.
+
+    Returns:
+        `[T, 68, 2]` float32; pixels where the source has pixels.
+
+    Raises:
+        DatasetError: unreadable, another shape, or not numbers.
+    """
+    if path.suffix.lower() == ".npy":
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DatasetError(f"{path} is no array of numbers: {error}") from error
+        scale = 1.0
+    else:
+        with open_hdf5(path) as file:
+            array, scale = np.asarray(file[HDF5_LANDMARKS][row]), HDF5_PIXELS
+    if not landmark_shape(array.shape):
+        raise DatasetError(f"{path} has shape {array.shape}: expected (T, 68, 2), (T, 68, 3) or (T, 136)")
+    points = array.reshape(len(array), NUM_LANDMARKS, -1)[..., :2].astype(np.float32) * np.float32(scale)
+    if not np.isfinite(points).all():
+        raise DatasetError(f"{path} has landmarks that are not numbers (NaN or infinite)")
+    return np.asarray(points)
+
+
+def open_hdf5(path: Path) -> Any:
+    """An HDF5 file of the LSTM line, as `h5py.File` for reading.
+
+    Raises:
+        MissingExtraError: h5py is not installed.
+        DatasetError: not HDF5, or without `flmark` of the known shape.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("HDF5 files need h5py: pip install 'talkface[hdf5]'") from error
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise DatasetError(f"{path} is no HDF5 file, or damaged: {str(error).splitlines()[0]}") from error
+    if HDF5_LANDMARKS not in file or not landmark_shape(file[HDF5_LANDMARKS].shape[1:]):
+        keys = ", ".join(f"{name} {getattr(value, 'shape', '')}" for name, value in file.items())
+        file.close()
+        raise DatasetError(f"{path} has {keys or 'nothing'}: expected {HDF5_LANDMARKS} (N, 75, 136)")
+    return file
+
+
+def hdf5_rows(path: Path) -> Iterator[int]:
+    """Row numbers of an HDF5 file's clips.
+
+    Raises:
+        as `open_hdf5`.
+    """
+    with open_hdf5(path) as file:
+        yield from range(len(file[HDF5_LANDMARKS]))
+
+
+def read_features(path: Path, row: int) -> FloatArray | None:
+    """`[T, 128]` float32 mel derivatives that go with a row's landmarks, where the file has them."""
+    with open_hdf5(path) as file:
+        return np.asarray(file[HDF5_FEATURES][row], np.float32) if HDF5_FEATURES in file else None
+
+
+def read_atvgnet_basis(directions: Path, mean: Path, num_components: int = 6) -> tuple[Basis, FloatArray]:
+    """ATVGnet's PCA in this package's canonical space; its coefficients keep their meaning.
+
+    ATVGnet's landmarks are scaled to unit norm and by 5, the mean taken off, and multiplied by the first columns of U.
+    Here mean and directions are laid onto the canonical face by the similarity that fits eyes and nose.
+
+    Args:
+        directions: `U_*.npy`, `(136, 136)`, orthonormal columns.
+        mean: `mean_*.npy`, `(136,)`.
+        num_components: columns used; 6 in ATVGnet.
+
+    Returns:
+        The basis, of displacements from the mean, and the canonical mean `[68, 2]`.
+
+    Raises:
+        DatasetError: other shapes, or columns that are not orthonormal.
+    """
+    columns, centre = _numbers(directions), _numbers(mean)
+    if columns.ndim != 2 or len(columns) != 2 * NUM_LANDMARKS or columns.shape[1] < num_components:
+        raise DatasetError(f"{directions} has shape {columns.shape}: expected (136, {num_components}) or wider")
+    if centre.size != 2 * NUM_LANDMARKS:
+        raise DatasetError(f"{mean} has shape {centre.shape}: expected (136,)")
+    columns = columns[:, :num_components]
+    if np.abs(columns.T @ columns - np.eye(num_components)).max() > 1e-3:
+        raise DatasetError(f"{directions} has no orthonormal columns: give ATVGnet's U_*.npy, not its S.npy")
+    scale = ATVG_SCALE if np.linalg.norm(centre) > FIRST_SCALED_NORM else 1.0
+    face = centre.reshape(NUM_LANDMARKS, 2) / scale
+    matrix = fit_similarity(face[STABLE], MEAN_FACE[STABLE])
+    turn = matrix[:, :2]
+    shapes = columns.T.reshape(num_components, NUM_LANDMARKS, 2)
+    decoder = shapes / scale @ turn.T
+    encoder = np.moveaxis(scale * shapes @ np.linalg.inv(turn), 0, -1)
+    canonical = face @ turn.T + matrix[:, 2]
+    basis = Basis(decoder.astype(np.float32), encoder.astype(np.float32), float("nan"))
+    return basis, canonical.astype(np.float32)
+
+
+def _numbers(path: Path) -> FloatArray:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        raise DatasetError(f"{path} is no array of numbers: {error}") from error

@@ -1,0 +1,32 @@
+"""Folder of recordings -> band power of the noises in it."""
+
+from pathlib import Path
+
+import torch
+
+from talkface.audio.features import SILENT_POWER, Bands
+from talkface.errors import MediaError
+from talkface.media.speech import read_waveform
+from talkface.types import SAMPLE_RATE, FloatArray
+
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
+LONGEST_NOISE_S = 120  # of one recording
+
+
+def load_noises(folder: Path, bands: Bands) -> list[FloatArray]:
+    """Band power of every sound below `folder` (MUSAN's layout or any other), each of mean power 1.
+
+    Raises:
+        MediaError: no such folder, or no sound in it that can be read.
+    """
+    if not folder.is_dir():
+        raise MediaError(f"augment.noise_folder {folder} is no folder: give one with recordings of noise")
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS):
+        samples = read_waveform(path).samples[: LONGEST_NOISE_S * SAMPLE_RATE]
+        power = bands(torch.from_numpy(samples[None]))[0].numpy()
+        if len(power) and power.mean() > SILENT_POWER:
+            found.append(power / power.mean())
+    if not found:
+        raise MediaError(f"no noise in {folder}: expected {', '.join(SOUNDS)} files that are not silent")
+    return found

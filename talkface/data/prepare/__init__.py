@@ -1,0 +1,1 @@
+"""Corpus clips -> shards and a manifest."""

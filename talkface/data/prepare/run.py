@@ -1,0 +1,174 @@
+"""Clips -> folder of shards, manifest and summary, by worker processes, resumable after a kill at any moment."""
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+
+from talkface.data.prepare.manifest import Record, source_hash, source_stat
+from talkface.data.prepare.preprocess import PreprocessConfig, Refusal, check_config, members, preprocess
+from talkface.data.prepare.shard_folder import ShardFolder, pending_path
+from talkface.data.prepare.shards import PENDING, write_sample
+from talkface.landmarks.detect import Detector, load_detector
+from talkface.landmarks.dlib_backend import DlibDetector
+from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
+from talkface.types import Clip
+
+AHEAD = 4  # clips queued per worker: they differ much in length
+
+Progress = Callable[[Record], None]
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """Schema of configs/data/*.yaml and of `talkface prepare`'s overrides."""
+
+    kind: str = "data"
+    workers: int = 0  # processes; 0 takes one per core
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+
+
+def prepare(
+    clips: Sequence[Clip],
+    out: Path,
+    config: PrepareConfig,
+    progress: Progress | None = None,
+    workers: Workers | None = None,
+) -> list[Record]:
+    """Prepare all clips that are not done yet.
+
+    Args:
+        clips: with unique keys.
+        out: folder; made if missing. Clips of earlier runs that are not among `clips` stay there.
+        config: the settings; those of an earlier run there must be the same.
+        progress: called in this process with each clip's record, first for those done earlier.
+        workers: where to work; processes of this machine, as many as `config` says, if not given.
+
+    Returns:
+        One record per clip, in the clips' order.
+
+    Raises:
+        DatasetError: `out` was made with other settings, is damaged, or another run writes to it.
+        ConfigError: a setting has an impossible value.
+    """
+    check_config(config.preprocess)
+    with ShardFolder(out, asdict(config.preprocess), asdict(PreprocessConfig())) as folder:
+        todo = []
+        for clip in clips:
+            record = folder.known(clip.key, _sources(clip), partial(_digest, clip))
+            if record is not None:
+                _tell(progress, record)
+            else:
+                todo.append(clip)
+        folder.forget(clip.key for clip in todo)
+        pool = workers or LocalWorkers(min(config.workers or usable_cores(), max(len(todo), 1)), ahead=AHEAD)
+        for record in _run(todo, out, config, pool):
+            _tell(progress, folder.add(record))
+        return folder.finish([clip.key for clip in clips])
+
+
+def _tell(progress: Progress | None, record: Record) -> None:
+    if progress is not None:
+        progress(record)
+
+
+def _sources(clip: Clip) -> list[Path]:
+    photos = clip.info.get("photos")
+    if isinstance(photos, list):
+        return [Path(name) for name in photos]
+    return [clip.video] if clip.audio == clip.video else [clip.video, clip.audio]
+
+
+@dataclass(frozen=True)
+class PrepareTask:
+    """One clip to prepare.
+
+    Attributes:
+        clip: what to look at.
+        config: how.
+        out: folder whose `pending` takes the result; None where the worker may not see this machine's disk.
+    """
+
+    clip: Clip
+    config: PreprocessConfig
+    out: Path | None
+
+
+def work(task: PrepareTask) -> tuple[Record, bytes]:
+    """Prepare one clip; the sample comes back as bytes where there is no folder to leave it in."""
+    if task.out is not None:
+        return prepare_clip(task.clip, task.out, task.config), b""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        (out / PENDING).mkdir()
+        record = prepare_clip(task.clip, out, task.config)
+        return record, b"" if record.refused else pending_path(out, task.clip.key).read_bytes()
+
+
+def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig, workers: Workers) -> Iterator[Record]:
+    """Records in the clips' order where workers are equally fast; a worker that dies costs its clip only."""
+    folder = out.absolute() if workers.same_disk else None
+    tasks = (PrepareTask(clip, config.preprocess, folder) for clip in clips)
+    for task, result in workers.run(lambda: next(tasks, None), work):
+        if isinstance(result, Died):
+            yield _record(task.clip, reason="crashed", detail="the decoder or detector died on it")
+            continue
+        record, sample = result
+        if sample:
+            path = pending_path(out, record.key)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(sample)
+            temporary.replace(path)
+        yield record
+
+
+@cache
+def load_workers_detector(backend: str, starts: int) -> Detector:
+    """Landmark backend for one worker, on one thread: the workers are the parallelism."""
+    cv2.setNumThreads(1)
+    return DlibDetector(starts) if backend == "dlib" else load_detector(backend)
+
+
+def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig) -> Record:
+    """Prepare one clip into `pending/`; its record says what became of it."""
+    start = time.process_time()
+    try:
+        digest = _digest(clip)
+    except OSError as error:
+        return _record(clip, reason="unreadable", detail=f"{error.filename}: {error.strerror}")
+    record = replace(_record(clip), source_hash=digest)
+    try:
+        example = preprocess(clip, config, load_workers_detector(config.backend, config.starts))
+    except Refusal as refusal:
+        work_s = time.process_time() - start
+        frames = refusal.source_frames
+        return replace(record, reason=refusal.reason, detail=refusal.detail, source_frames=frames, work_s=work_s)
+    write_sample(pending_path(out, clip.key), clip.key, members(clip, example))
+    return replace(
+        record,
+        num_frames=len(example.landmarks),
+        seconds=len(example.landmarks) / example.fps if example.fps else 0.0,
+        speech=example.speech,
+        sync_lag=round(example.offset.lag, 2) if example.offset else None,
+        sync_confidence=round(example.offset.confidence, 3) if example.offset else 0.0,
+        sync_applied=round(example.applied, 2),
+        source_frames=example.source_frames,
+        work_s=round(time.process_time() - start, 3),
+    )
+
+
+def _digest(clip: Clip) -> str:
+    """Hash of the clip's content; for a row of one large file, of the file's size and time and the row's number."""
+    if "row" not in clip.info:
+        return source_hash(_sources(clip))
+    return hashlib.sha256(f"{clip.video} {source_stat([clip.video])} {clip.info['row']}".encode()).hexdigest()
+
+
+def _record(clip: Clip, reason: str = "", detail: str = "") -> Record:
+    stat = source_stat(_sources(clip))
+    return Record(clip.key, str(_sources(clip)[0]), "", stat, clip.speaker, clip.split, reason, detail)

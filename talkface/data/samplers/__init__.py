@@ -1,0 +1,1 @@
+"""Prepared clips -> batches, by a sampling rule per job."""

@@ -1,0 +1,152 @@
+"""Prepared clips -> pairs or short runs of frames as patches: what the renderer's network sees and should paint."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from talkface.data.samplers.patches import (
+    Example,
+    PatchBatch,
+    PatchConfig,
+    draw_variation,
+    landmark_noise,
+    make_example,
+    stack_examples,
+    vary,
+    worsen,
+)
+from talkface.geometry.affine import fit_similarity, transform
+from talkface.landmarks.frames import eye_distance
+from talkface.landmarks.layout import STABLE, mouth_opening
+from talkface.landmarks.pose import head_rotation, reference_frames
+from talkface.types import FloatArray, Image
+
+POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
+DRAWS = 4  # of a pair, before one that is turned too far is taken
+
+
+class FaceClip(Protocol):
+    """What a prepared clip gives here."""
+
+    @property
+    def speaker(self) -> str: ...
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; 0 for photos, which have no order."""
+        ...
+
+    @property
+    def landmarks(self) -> FloatArray:
+        """`[T, 68, 2]` pixels of the face crop, NaN where no face was found."""
+        ...
+
+    def image(self, index: int) -> Image:
+        """Face crop of one frame."""
+        ...
+
+
+class PairSampler:
+    """Draws pairs of one clip's frames that differ: mostly a closed mouth to an open one, sometimes the other way.
+
+    A speaker's chance grows with the square root of the frames at hand, so that one long corpus does not dominate and
+    one short clip is not learnt by heart. With `config.worst` the first photo is often the one whose pose is farthest
+    (Chen et al. 2020); with `config.ref_ids` the photos are always the same frames.
+    """
+
+    def __init__(self, clips: Sequence[FaceClip], config: PatchConfig) -> None:
+        self.clips, self.config = clips, config
+        self.frames = [np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2))) for clip in clips]
+        self.openings = [mouth_opening(clip.landmarks[kept]) for clip, kept in zip(clips, self.frames, strict=True)]
+        usable = [index for index, kept in enumerate(self.frames) if len(kept) >= 2]
+        speakers = sorted({clips[index].speaker for index in usable})
+        self.by_speaker = [[index for index in usable if clips[index].speaker == speaker] for speaker in speakers]
+        lengths = np.array([sum(len(self.frames[index]) for index in group) for group in self.by_speaker], np.float64)
+        self.chances = np.sqrt(np.minimum(lengths, 4000)) if len(lengths) else lengths
+        self.chances = self.chances / max(self.chances.sum(), 1e-9)
+        self._poses = cache(lambda index: _turns(clips[index].landmarks[self.frames[index]]))
+
+    def batch(self, size: int, shots: int, rng: np.random.Generator) -> PatchBatch:
+        """`size` examples of `shots` photos each, varied in colour, sharpness, side and landmarks."""
+        return self.sequences(size, shots, 1, rng)[0]
+
+    def sequences(self, size: int, shots: int, length: int, rng: np.random.Generator) -> list[PatchBatch]:
+        """`length` batches that follow each other in time: `size` runs of frames, each with the same photos."""
+        runs = [self.examples(shots, length, rng) for _ in range(size)]
+        return [stack_examples([run[step] for run in runs]) for step in range(length)]
+
+    def examples(self, shots: int, length: int, rng: np.random.Generator) -> list[Example]:
+        """One run of frames, drawn and varied alike; of clips that have none, the same frame over and over."""
+        group = self.by_speaker[rng.choice(len(self.by_speaker), p=self.chances)]
+        index = group[rng.integers(len(group))]
+        clip = self.clips[index]
+        worst = self.config.worst > 0 and rng.random() < self.config.worst
+        for _ in range(DRAWS):
+            sources, target = self._pick(index, shots, rng, worst)
+            if worst or pose_error(clip.landmarks[sources[0]], clip.landmarks[target]) < POSE_ERROR:
+                break
+        photos = [clip.image(int(frame)) for frame in sources]
+        if rng.random() < self.config.degrade:
+            photos = [worsen(photo, rng) for photo in photos]
+        noise = landmark_noise(self.config.jitter, rng)
+        frames = [target] if length == 1 else self._run(index, target, sources, length, rng)
+        variation = draw_variation(rng)
+        made: list[Example] = []
+        for frame in frames:
+            before = made[-1].shown if made else None
+            points, picture = clip.landmarks[frame], clip.image(int(frame))
+            made.append(make_example(photos, clip.landmarks[sources], picture, points, self.config, noise, before))
+        return [vary(example, variation) for example in made]
+
+    def _pick(self, index: int, shots: int, rng: np.random.Generator, worst: bool = False) -> tuple[np.ndarray, int]:
+        """Frames of the photos and of the target."""
+        kept, openings = self.frames[index], self.openings[index]
+        given = np.flatnonzero(np.isin(kept, self.config.ref_ids))
+        if 0 < len(given) < len(kept):
+            target = int(rng.choice(np.setdiff1d(np.arange(len(kept)), given)))
+            return kept[np.resize(given, shots)], int(kept[target])
+        pool = rng.choice(len(kept), size=min(max(self.config.pool, shots + 1), len(kept)), replace=False)
+        pool = pool[np.argsort(openings[pool], kind="stable")]
+        draw = rng.random()
+        if draw < 0.5:  # closed photo, open target
+            target, rest = pool[-1], pool[:-1]
+        elif draw < 0.7:  # open photo, closed target
+            target, rest = pool[0], pool[:0:-1]
+        elif draw < 0.85:  # open photo, target nearly as open: the photo's own teeth are right
+            target, rest = pool[-2 % len(pool)], pool[[-1, *range(len(pool) - 2)]]
+        else:
+            pool = rng.permutation(pool)
+            target, rest = pool[-1], pool[:-1]
+        if worst:
+            poses = self._poses(index)
+            rest = np.roll(rest, -int(reference_frames(poses[rest], poses[target], 1, worst=True)[0]))
+        sources = np.resize(rest[:1] if shots == 1 else np.concatenate([rest[:1], rng.permutation(rest[1:])]), shots)
+        return kept[sources], int(kept[target])
+
+    def _run(self, index: int, target: int, sources: np.ndarray, length: int, rng: np.random.Generator) -> list[int]:
+        """`length` frames that follow each other, the target among them and no photo."""
+        seen = np.asarray(np.isfinite(self.clips[index].landmarks).all((1, 2)))
+        seen[sources] = False
+        starts = [
+            start
+            for start in range(max(target - length + 1, 0), min(target, len(seen) - length) + 1)
+            if seen[start : start + length].all()
+        ]
+        if self.clips[index].fps <= 0 or not starts:
+            return [target] * length
+        start = starts[rng.integers(len(starts))]
+        return list(range(start, start + length))
+
+
+def pose_error(photo: FloatArray, target: FloatArray) -> float:
+    """How far a similarity leaves the stable points of `[68, 2]` from each other, in outer-eye distances."""
+    left = transform(fit_similarity(target[STABLE], photo[STABLE]), target[STABLE]) - photo[STABLE]
+    return float(np.linalg.norm(left, axis=1).mean()) / eye_distance(photo)
+
+
+def _turns(points: FloatArray) -> FloatArray:
+    """`[N, 3]` rotation vectors of heads."""
+    return np.asarray(Rotation.from_matrix(head_rotation(points)).as_rotvec())

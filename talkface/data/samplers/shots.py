@@ -1,0 +1,201 @@
+"""Prepared clips -> shots of a person, a target that is none of them, and their sketches."""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.data.datasets import ClipDataset
+from talkface.data.prepare.crops import window_map
+from talkface.data.samplers.pairs import FaceClip
+from talkface.errors import ConfigError, DatasetError
+from talkface.geometry.affine import transform
+from talkface.geometry.resample import resample
+from talkface.landmarks.rasterize import face_sketch
+from talkface.types import FloatArray, Image
+
+FRAMES_COUNTED = 4000  # a speaker's frames beyond make him no likelier to be drawn
+AHEAD = 2  # batches that the workers keep ready
+
+
+@dataclass(frozen=True)
+class ShotsConfig:
+    """How pictures are cut from the stored crops and varied."""
+
+    size: int = 256  # side of the pictures in pixels
+    zoom: float = 1.0  # side of the stored crop over the side of the part that is kept
+    mirror: float = 0.5  # share of examples that are mirrored
+    tint: float = 0.0  # spread of the colour channels' gains, alike in all pictures of an example
+    kept_frames: int = 0  # pictures held in memory with their sketches; 25 KB each at 64 pixels
+    sketch: str = "lines"  # style of `landmarks.rasterize.face_sketch`
+
+
+@dataclass(frozen=True)
+class FewshotBatch:
+    """Examples as uint8.
+
+    Attributes:
+        shots: `[B, K, 3, S, S]`.
+        shot_sketches: `[B, K, 3, S, S]`.
+        sketch: `[B, 3, S, S]` of the target.
+        real: `[B, 3, S, S]` the target, a frame of the same video that is none of the shots.
+        videos: `[B]` int64, number of the video in the list of clips.
+    """
+
+    shots: Tensor
+    shot_sketches: Tensor
+    sketch: Tensor
+    real: Tensor
+    videos: Tensor
+
+
+class Chosen(Sequence[FaceClip]):
+    """Some clips of a larger collection, each read when it is asked for: 145,000 need no memory."""
+
+    def __init__(self, source: Sequence[FaceClip] | ClipDataset, places: Sequence[int]) -> None:
+        self._source, self._places = source, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._source[self._places[index]]
+
+
+class ShotSampler:
+    """Draws K shots and a target from one video.
+
+    A speaker's chance grows with the square root of his frames, and the video is drawn evenly among his.
+    """
+
+    def __init__(self, clips: Sequence[FaceClip], config: ShotsConfig) -> None:
+        """Look at the clips; pictures are read when drawn.
+
+        Raises:
+            DatasetError: no clip has two frames with a face.
+        """
+        self.clips, self.config = clips, config
+        self.frames: list[np.ndarray] = []
+        speakers: dict[str, list[int]] = {}
+        for index in range(len(clips)):
+            clip = clips[index]
+            kept = np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2)))
+            self.frames.append(kept)
+            if len(kept) >= 2:
+                speakers.setdefault(clip.speaker, []).append(index)
+        self.usable = sum(len(group) for group in speakers.values())
+        if not self.usable:
+            raise DatasetError(f"none of {len(clips)} clips has two frames with a face: prepare others")
+        self.by_speaker = list(speakers.values())
+        counts = np.array([sum(len(self.frames[index]) for index in group) for group in self.by_speaker], np.float64)
+        chances = np.sqrt(np.minimum(counts, FRAMES_COUNTED))
+        self.chances = chances / chances.sum()
+        self._kept: dict[tuple[int, int], tuple[Image, Image]] = {}
+
+    def batch(self, size: int, shots: int, rng: np.random.Generator) -> FewshotBatch:
+        """`size` examples of `shots` shots each."""
+        return self._stack([self._draw(shots, rng) for _ in range(size)], rng)
+
+    def spread(self, size: int, shots: int, rng: np.random.Generator) -> FewshotBatch:
+        """Examples for scores: speakers in turn instead of by chance, nothing mirrored or tinted."""
+        groups = [self.by_speaker[index % len(self.by_speaker)] for index in range(size)]
+        return self._stack([(video := int(rng.choice(group)), *self.pick(video, shots, rng)) for group in groups], None)
+
+    def pick(self, video: int, shots: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+        """Frames of the shots and of the target, which is never among them; short videos give shots twice."""
+        target, *rest = rng.permutation(self.frames[video])
+        return np.resize(rest, shots), int(target)
+
+    def picture(self, video: int, frame: int) -> tuple[Image, Image]:
+        """Picture and sketch of one frame, `[S, S, 3]` each."""
+        if (video, frame) in self._kept:
+            return self._kept[video, frame]
+        clip = self.clips[video]
+        pair = framed(clip.image(frame), clip.landmarks[frame], self.config)
+        if len(self._kept) < self.config.kept_frames:
+            self._kept[video, frame] = pair
+        return pair
+
+    def _draw(self, shots: int, rng: np.random.Generator) -> tuple[int, np.ndarray, int]:
+        group = self.by_speaker[rng.choice(len(self.by_speaker), p=self.chances)]
+        video = int(group[rng.integers(len(group))])
+        return video, *self.pick(video, shots, rng)
+
+    def _stack(self, drawn: Sequence[tuple[int, np.ndarray, int]], rng: np.random.Generator | None) -> FewshotBatch:
+        examples = [self._example(video, [*frames, target], rng) for video, frames, target in drawn]
+        images, sketches = (torch.from_numpy(np.stack(part)) for part in zip(*examples, strict=True))  # [B, K + 1, ...]
+        videos = torch.tensor([video for video, _, _ in drawn])
+        return FewshotBatch(images[:, :-1], sketches[:, :-1], sketches[:, -1], images[:, -1], videos)
+
+    def _example(
+        self, video: int, frames: Sequence[int], rng: np.random.Generator | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures and sketches `[K + 1, 3, S, S]` of one video, all varied alike."""
+        images, sketches = (np.stack(part) for part in zip(*(self.picture(video, f) for f in frames), strict=True))
+        if rng is not None and rng.random() < self.config.mirror:
+            images, sketches = images[:, :, ::-1], sketches[:, :, ::-1]  # left and right are drawn in the same colours
+        if rng is not None and self.config.tint > 0:
+            gains = np.exp(rng.normal(0, self.config.tint, 3)).astype(np.float32)
+            images = np.clip(images * gains, 0, 255).astype(np.uint8)
+        return tuple(np.ascontiguousarray(part.transpose(0, 3, 1, 2)) for part in (images, sketches))  # type: ignore[return-value]
+
+
+Batch = TypeVar("Batch")
+
+
+class Ahead(Generic[Batch]):
+    """Batches by step, made ahead by threads; each is a function of its step, so their order changes nothing."""
+
+    def __init__(self, make: Callable[[int], Batch], workers: int) -> None:
+        """Hold `make`; with 0 `workers` batches are made when asked for."""
+        self._make = make
+        self._pool = ThreadPoolExecutor(workers) if workers else None
+        self._coming: dict[int, Future[Batch]] = {}
+
+    def get(self, step: int) -> Batch:
+        """Batch of `step`."""
+        if self._pool is None:
+            return self._make(step)
+        for later in range(step, step + AHEAD + 1):
+            if later not in self._coming:
+                self._coming[later] = self._pool.submit(self._make, later)
+        return self._coming.pop(step).result()
+
+
+def framed(image: Image, landmarks: FloatArray, config: ShotsConfig) -> tuple[Image, Image]:
+    """Middle of a stored crop at `[S, S, 3]`, and its sketch."""
+    stored, size = len(image), config.size
+    to_picture = window_map((stored / 2, stored / 2, stored / config.zoom), size)
+    points = transform(to_picture, np.asarray(landmarks, np.float64))
+    return resample(image, to_picture, size), face_sketch(points, (size, size), config.sketch)
+
+
+def stored_zoom(shards: Path, crop: str, side: float) -> float:
+    """How much closer than the crops of a shard folder a network wants to look.
+
+    Args:
+        crop: preset of the crop that the network expects, see `data/prepare/crops`.
+        side: of the preset `face`: side of the crop over that of the detector's box.
+
+    Raises:
+        ConfigError: the folder holds another crop, or a closer one.
+    """
+    path = shards / "prepare.json"
+    if not path.is_file():
+        return 1.0  # shards made elsewhere: taken as they are
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if stored["crop"] != crop:
+        raise ConfigError(
+            f"{shards} holds {stored['crop']} crops, model.crop is {crop}: prepare them anew, or change it"
+        )
+    if crop != "face":
+        return 1.0
+    if stored["side"] < side:
+        raise ConfigError(f"{shards} was cut with side {stored['side']}, model.crop_side {side} is wider: lower it")
+    return float(stored["side"] / side)

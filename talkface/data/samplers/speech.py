@@ -1,0 +1,223 @@
+"""Prepared clips -> mel power and displacement from the closed mouth -> batches for audio2landmark."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, reference_power
+from talkface.errors import DatasetError
+from talkface.landmarks.align import to_canonical
+from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
+from talkface.landmarks.smooth import fill_unseen
+from talkface.types import FloatArray
+
+FPS = 25  # video frames per second of every prepared clip and of the network
+MELS_PER_FRAME = FRAME_RATE // FPS
+SHORTEST = 15  # frames; a shorter clip says nothing about its speaker's range
+FOUND = 0.7  # least share of frames with a face
+CLOSED_SHARE = 0.1  # of the frames: the closed mouth that motion is relative to
+RANGE_PERCENTILE = 90.0  # of the opening: a speaker's range
+SMALLEST_RANGE = 0.03  # outer-eye distances; below it the detector's noise would be scaled up
+QUIET = 1e-8  # mel power of what lies outside a clip
+
+
+class SpeechClip(Protocol):
+    """What a prepared clip gives here."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def speaker(self) -> str: ...
+    @property
+    def landmarks(self) -> FloatArray:
+        """`[T, 68, 2]` pixels at 25 fps, NaN where no face was found."""
+        ...
+
+    @property
+    def audio(self) -> FloatArray:
+        """`[S]` float32, 16 kHz."""
+        ...
+
+
+@dataclass
+class SpeechExample:
+    """One clip, ready to draw from.
+
+    Attributes:
+        power: `[4 T, C]` mel power over the clip's reference power.
+        motion: `[T, 68, 2]` canonical displacement from the closed mouth over `scale`.
+        opening: `[T]` inner-lip gap in the same units.
+        seen: `[T]` whether a face was found.
+        shape: `[68, 2]` canonical landmarks of the closed mouth's face.
+        scale: the speaker's opening range in outer-eye distances.
+        lag: frames by which the picture follows the sound; measured, see `training.jobs.offsets`.
+    """
+
+    key: str
+    speaker: str
+    power: FloatArray
+    motion: FloatArray
+    opening: FloatArray
+    seen: FloatArray
+    shape: FloatArray
+    scale: float
+    lag: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.opening)
+
+    def face(self, index: int) -> FloatArray:
+        """`[68, 2]` canonical landmarks of frame `index`."""
+        return np.asarray(self.shape + self.motion[index] * self.scale, np.float32)
+
+
+def lip_gap(motion: FloatArray) -> FloatArray:
+    """Vertical inner-lip gap of displacements, `[..., 68, 2]` -> `[...]`; negative when pressed."""
+    return np.asarray(motion[..., LOWER_INNER_LIP, 1] - motion[..., UPPER_INNER_LIP, 1])
+
+
+def make_examples(clips: Sequence[SpeechClip], mel: Bands) -> list[SpeechExample]:
+    """Measure every clip that has sound and a face; motion is scaled per speaker, so that loud and small movers agree.
+
+    Raises:
+        DatasetError: no clip is usable, or one holds numbers that are none.
+    """
+    examples = [example for clip in clips if (example := _measure(clip, mel)) is not None]
+    if not examples:
+        raise DatasetError("no clip has sound and a face in most frames: run `talkface prepare` on talking clips")
+    openings: dict[str, list[FloatArray]] = {}
+    for example in examples:
+        openings.setdefault(example.speaker, []).append(example.opening)
+    for example in examples:
+        spread = float(np.percentile(np.concatenate(openings[example.speaker]), RANGE_PERCENTILE))
+        example.scale = max(spread, SMALLEST_RANGE)
+        example.motion = example.motion / np.float32(example.scale)
+        example.opening = example.opening / np.float32(example.scale)
+    return examples
+
+
+def _measure(clip: SpeechClip, mel: Bands) -> SpeechExample | None:
+    points = np.asarray(clip.landmarks, np.float32)
+    seen = np.asarray(np.isfinite(points).all((1, 2)))
+    if len(points) < SHORTEST or seen.mean() < FOUND or len(clip.audio) < FRAME_RATE * HOP // 2:
+        return None
+    if not np.isfinite(clip.audio).all():
+        raise DatasetError(f"the sound of clip {clip.key} holds values that are not numbers: prepare it again")
+    count = len(points)
+    samples = np.zeros(count * MELS_PER_FRAME * HOP, np.float32)
+    used = min(len(samples), len(clip.audio))
+    samples[:used] = clip.audio[:used]
+    power = mel(torch.from_numpy(samples)[None])[0].numpy()
+    reference = reference_power(power.mean(1))
+    if reference < SILENT_POWER:
+        return None
+    canonical = _smooth(to_canonical(fill_unseen(points, seen))[0])
+    gap = lip_gap(canonical)
+    closed = np.argsort(gap, kind="stable")[: max(2, round(CLOSED_SHARE * count))]
+    shape = canonical[closed].mean(0)
+    motion = (canonical - shape).astype(np.float32)
+    opening = lip_gap(motion)
+    relative = np.asarray(power / np.float32(reference))
+    return SpeechExample(clip.key, clip.speaker, relative, motion, opening, seen.astype(np.float32), shape, 1.0)
+
+
+def _smooth(points: FloatArray) -> FloatArray:
+    """Take the detector's jitter out: a (1, 2, 1) / 4 average over time."""
+    padded = np.concatenate([points[:1], points, points[-1:]])
+    return np.asarray((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4)
+
+
+@dataclass(frozen=True)
+class SpeechBatch:
+    """Stretches of clips.
+
+    Attributes:
+        power: `[B, 4 T, C]` relative mel power, not yet varied.
+        motion: `[B, T, 68, 2]` displacement over the speaker's range.
+        weight: `[B, T]` 1 where a face was seen, 0 elsewhere and beyond the clip's end.
+        as_is: `[B]` 1 for stretches whose voice is to stay as it is.
+        example: `[B, 68, 2]` canonical landmarks of any frame of the same clip.
+    """
+
+    power: Tensor
+    motion: Tensor
+    weight: Tensor
+    as_is: Tensor
+    example: Tensor
+
+    def part(self, rows: slice) -> "SpeechBatch":
+        """Some of the stretches."""
+        return SpeechBatch(self.power[rows], self.motion[rows], self.weight[rows], self.as_is[rows], self.example[rows])
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How stretches are drawn."""
+
+    frames: int = 64  # T, 2.56 s
+    main_share: float = 0.5  # of the batch from the speaker with most minutes, where one has over half of them
+    main_as_is: bool = True  # that speaker's voice is not varied, so that its habits do not rub off on other voices
+    speed: float = 0.1  # largest log ratio of playing faster or slower
+    still: float = 0.06  # share of stretches replaced by steady noise or silence with a closed mouth
+
+
+class StretchSampler:
+    """Draws stretches, speakers by the square root of their minutes."""
+
+    def __init__(self, examples: Sequence[SpeechExample], config: BatchConfig) -> None:
+        self.config = config
+        self.by_speaker: dict[str, list[SpeechExample]] = {}
+        for example in examples:
+            self.by_speaker.setdefault(example.speaker, []).append(example)
+        self.speakers = sorted(self.by_speaker)
+        frames = np.array([sum(len(e) for e in self.by_speaker[s]) for s in self.speakers], np.float64)
+        chance = np.sqrt(frames)
+        main = int(np.argmax(frames))
+        self.main: str | None = None
+        if len(frames) > 1 and frames[main] > frames.sum() / 2:
+            others = chance.sum() - chance[main]
+            chance[main] = config.main_share / (1 - config.main_share) * others
+            self.main = self.speakers[main] if config.main_as_is else None
+        self.chance = chance / chance.sum()
+
+    def draw(self, count: int, rng: np.random.Generator) -> SpeechBatch:
+        """One batch of `count` stretches."""
+        other = rng.spawn(1)[0]  # so that the stretches do not depend on the examples
+        parts = [self._stretch(rng, other) for _ in range(count)]
+        columns = (torch.from_numpy(np.stack(column)) for column in zip(*parts, strict=True))
+        return SpeechBatch(*columns)
+
+    def _stretch(self, rng: np.random.Generator, other: np.random.Generator) -> tuple[FloatArray, ...]:
+        """Columns of `SpeechBatch`; `other` draws the example."""
+        frames = self.config.frames
+        clips = self.by_speaker[self.speakers[rng.choice(len(self.speakers), p=self.chance)]]
+        clip = clips[rng.integers(len(clips))]
+        example = clip.face(int(other.choice(np.flatnonzero(clip.seen))))
+        if rng.random() < self.config.still:
+            return (*_steady(clip, frames, rng), np.zeros((), np.float32), example)
+        speed = float(np.exp(rng.uniform(-self.config.speed, self.config.speed)))
+        start = rng.uniform(0, max(0.0, len(clip) - 1 - frames * speed))
+        time = start + np.arange(frames) * speed
+        low = np.clip(time.astype(int), 0, len(clip) - 2)
+        share = np.clip(time - low, 0, 1).astype(np.float32)[:, None, None]
+        motion = clip.motion[low] * (1 - share) + clip.motion[low + 1] * share
+        weight = (time <= len(clip) - 1).astype(np.float32) * clip.seen[low]
+        mel_time = (start - clip.lag) * MELS_PER_FRAME + np.arange(frames * MELS_PER_FRAME) * speed
+        nearest = np.round(mel_time).astype(int)
+        inside = (nearest >= 0) & (nearest < len(clip.power))
+        power = np.where(inside[:, None], clip.power[np.clip(nearest, 0, len(clip.power) - 1)], np.float32(QUIET))
+        return power, motion, weight, np.asarray(clip.speaker == self.main, np.float32), example
+
+
+def _steady(clip: SpeechExample, frames: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Noise with a tilted spectrum, or the near silence of a pause: the mouth stays closed."""
+    bands = clip.power.shape[1]
+    level = 10 ** (rng.uniform(-50, 10) / 10)
+    tilt = np.exp(rng.normal(0, 2.0) * np.linspace(-1, 1, bands))
+    flicker = rng.gamma(2.0, 0.5, (frames * MELS_PER_FRAME, bands))
+    power = (level * tilt / tilt.mean() * flicker).astype(np.float32)
+    return power, np.zeros((frames, 68, 2), np.float32), np.ones(frames, np.float32)

@@ -1,0 +1,1 @@
+"""Scores -> terminal, HTML pages and plots."""

@@ -1,0 +1,71 @@
+"""Made and real footage -> film strips and side-by-side videos as data that a page can hold."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from talkface.evaluation.footage import COMPARED_SIZE, FPS, Alignment, Footage, common_length, compared_crops, sound_of
+from talkface.geometry.resample import cut_patch
+from talkface.media.speech import open_speech
+from talkface.media.write import VideoWriter
+from talkface.types import FloatArray, Image
+
+MOMENTS = 10  # frames of a film strip
+THUMB = 116  # pixels, side of one of them
+SHOWN_SIZE = 320  # pixels, side of one half of the side-by-side video
+SHOWN_S = 20.0  # seconds of it at most: a page should stay small
+GAP = 4  # pixels between the halves
+JPEG_QUALITY = 82
+
+
+def film_strip(real: Footage, made: Footage, alignment: Alignment) -> tuple[str, list[float]]:
+    """The same moments of the real and the made video, as a JPEG data address, and their times in seconds."""
+    length = common_length(made, real)
+    moments = np.unique(np.round(np.linspace(0, length - 1, min(MOMENTS, length))).astype(int))
+    to_made, to_real, _ = compared_crops(made, real, alignment)
+    rows = []
+    for one, matrix in ((real, to_real), (made, to_made)):
+        frames = _chosen(one, moments)
+        rows.append(np.hstack([_scaled(frames[int(moment)], matrix, THUMB) for moment in moments]))
+    return _jpeg(np.vstack(rows)), [float(moment / FPS) for moment in moments]
+
+
+def side_by_side(real: Footage, made: Footage, alignment: Alignment, folder: Path) -> tuple[str, str]:
+    """Real left, made right, with the made video's sound, as an MP4 data address; and its middle frame as a JPEG."""
+    length = min(common_length(made, real), round(SHOWN_S * FPS))
+    to_made, to_real, _ = compared_crops(made, real, alignment)
+    speech = sound_of([made, real])
+    path = folder / ".side_by_side.mp4"
+    size = (2 * SHOWN_SIZE + GAP, SHOWN_SIZE)
+    poster = ""
+    try:
+        with VideoWriter(path, size, FPS, open_speech(speech) if speech else None, "for comparison", force=True) as out:
+            for theirs, ours, index in zip(real.frames(), made.frames(), range(length), strict=False):
+                frame = np.full((SHOWN_SIZE, 2 * SHOWN_SIZE + GAP, 3), 255, np.uint8)
+                frame[:, :SHOWN_SIZE] = _scaled(theirs, to_real, SHOWN_SIZE)
+                frame[:, -SHOWN_SIZE:] = _scaled(ours, to_made, SHOWN_SIZE)
+                out.write(frame)
+                if index == length // 2:
+                    poster = _jpeg(frame)
+        return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode(), poster
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _chosen(footage: Footage, moments: FloatArray) -> dict[int, Image]:
+    wanted = {int(moment) for moment in moments}
+    frames = zip(range(max(wanted) + 1), footage.frames(), strict=False)
+    return {index: image for index, image in frames if index in wanted}
+
+
+def _scaled(image: Image, to_crop: FloatArray, size: int) -> Image:
+    return cut_patch(image, to_crop * (size / COMPARED_SIZE), size)
+
+
+def _jpeg(image: Image) -> str:
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

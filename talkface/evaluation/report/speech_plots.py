@@ -1,0 +1,122 @@
+"""Scored clips -> PNG plots: the mouth's opening over time, real beside predicted, and the scores of every speaker."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from talkface.evaluation.tables.speech_scores import OTHER, MotionScore, ScoredClip
+from talkface.metrics.landmark import opening_series
+from talkface.metrics.stats import Score
+from talkface.metrics.sync import frame_levels
+from talkface.types import FloatArray, Waveform
+
+DPI = 110
+MOST_SPEAKERS = 60  # on one picture: of more, the worst, the best and as many evenly between
+LONGEST_S = 8.0  # of a clip on the plot: more and syllables run together
+REAL_COLOUR, MADE_COLOUR, OTHER_COLOUR, SOUND_COLOUR = "0.15", "tab:red", "tab:blue", "0.9"
+PERCENT = 100.0  # openings are plotted in percent of the outer-eye distance
+
+
+def plot_openings(path: Path, clips: Sequence[ScoredClip], system: str) -> None:
+    """Inner-lip opening over time, one panel per clip: real, predicted, and the sound's level behind them.
+
+    Args:
+        path: PNG to write.
+        clips: in the order of the panels.
+        system: name of the network among the scores.
+    """
+    figure = Figure(figsize=(11, 0.9 + 1.75 * len(clips)), dpi=DPI, layout="constrained")
+    panels = figure.subplots(len(clips), 1, squeeze=False)[:, 0]
+    for axes, scored in zip(panels, clips, strict=True):
+        _opening_panel(axes, scored, system)
+    panels[-1].set_xlabel("time (s)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
+    figure.supylabel("inner-lip opening\n(% of the outer-eye distance)", fontsize=10)  # one panel is no higher
+    save_figure(figure, path)
+
+
+def plot_speakers(path: Path, rows: Sequence[tuple[str, Mapping[str, Mapping[str, Score]]]], system: str) -> None:
+    """Scores of every speaker as dots with their intervals over clips, network beside the baselines.
+
+    Args:
+        path: PNG to write.
+        rows: (what the axis says, system -> speaker -> score), one panel each.
+        system: name of the network, whose order the speakers follow.
+    """
+    speakers = sorted(rows[0][1][system], key=lambda name: rows[0][1][system][name].value)
+    speakers = [speakers[i] for i in np.unique(np.linspace(0, len(speakers) - 1, MOST_SPEAKERS).round().astype(int))]
+    height = 1.4 + 0.26 * len(speakers)
+    figure = Figure(figsize=(12, height), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
+    for axes, (label, systems) in zip(panels, rows, strict=True):
+        _dot_panel(axes, label, systems, speakers, system)
+    panels[0].set_yticks(range(len(speakers)), [plain_text(name) for name in speakers], fontsize=8)
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
+    save_figure(figure, path)
+
+
+def score_of(scored: ScoredClip, system: str) -> MotionScore:
+    """The score of one system on the clip."""
+    return next(one for one in scored.scores if one.system == system)
+
+
+def _opening_panel(axes: Axes, scored: ScoredClip, system: str) -> None:
+    clip = scored.clip
+    count = min(len(clip), round(LONGEST_S * clip.fps))
+    times = np.arange(count) / float(clip.fps)
+    real = PERCENT * clip.openings[:count]
+    top = 1.15 * max(float(np.nanmax(real)), float(PERCENT * opening_series(scored.motions[system]).max()), 1.0)
+    axes.fill_between(times, 0, top * _level(scored, count), color=SOUND_COLOUR, lw=0, label="sound level")
+    for colour, width, name, values in (
+        (OTHER_COLOUR, 0.8, "predicted from another clip's sound", opening_series(scored.motions[OTHER])),
+        (REAL_COLOUR, 2.2, "real", clip.openings),
+        (MADE_COLOUR, 1.6, f"predicted ({system})", opening_series(scored.motions[system])),
+    ):
+        axes.plot(times, PERCENT * values[:count], color=colour, lw=width, label=plain_text(name))
+    axes.set(xlim=(0, max(times[-1], 1e-3)), ylim=(0, top))
+    axes.grid(alpha=0.3, lw=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    one = score_of(scored, system)
+    words = f"{clip.speaker}, {clip.key}    r {one.r:.2f}, lag {one.lag:+.0f}, LMD {PERCENT * one.lmd:.1f} %"
+    axes.set_title(plain_text(words), fontsize=9, loc="left", pad=3)
+
+
+def _level(scored: ScoredClip, count: int) -> FloatArray:
+    """Sound under every frame in 0..1, 40 dB deep."""
+    levels = frame_levels(Waveform(scored.clip.prepared.audio), scored.clip.fps, len(scored.clip))[:count]
+    decibels = 20 * np.log10(np.maximum(levels / max(levels.max(), 1e-9), 1e-4))
+    return np.asarray(np.clip(1 + decibels / 40, 0, 1))
+
+
+def _dot_panel(
+    axes: Axes, label: str, systems: Mapping[str, Mapping[str, Score]], speakers: Sequence[str], system: str
+) -> None:
+    colours = {system: MADE_COLOUR, OTHER: OTHER_COLOUR}
+    for name, scores in systems.items():
+        places = [(row, scores[speaker]) for row, speaker in enumerate(speakers) if scores[speaker].count]
+        colour = colours.get(name, "0.5")
+        for row, one in places:
+            axes.plot([one.low, one.high], [row, row], color=colour, lw=1.2, alpha=0.6)
+        values, marks = [one.value for _, one in places], [row for row, _ in places]
+        axes.plot(values, marks, "o", color=colour, ms=5, label=plain_text(name))
+    axes.set_xlabel(label)
+    axes.grid(alpha=0.3, lw=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def plain_text(text: str) -> str:
+    """A dollar sign would begin a formula, an underscore in front would hide a line from the legend."""
+    return text.replace("$", r"\$").lstrip("_")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    figure.savefig(partial, format="png")
+    partial.replace(path)

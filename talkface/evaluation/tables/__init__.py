@@ -1,0 +1,1 @@
+"""Checkpoints and clips -> tables of scores, one file per table."""

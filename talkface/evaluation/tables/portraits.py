@@ -1,0 +1,171 @@
+"""Portraits and a maker of videos -> whether faces stay themselves, lips rest in silence, and the rest stands still."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from talkface.errors import TalkfaceError
+from talkface.evaluation.clips import track_video
+from talkface.evaluation.tables.default import SEED, STILL, Bench, Maker
+from talkface.media.read import read_frames, read_photo
+from talkface.media.write import VideoWriter
+from talkface.metrics.face_id import identity_distances
+from talkface.metrics.image import away_from_face, masked_difference
+from talkface.metrics.landmark import opening_series
+from talkface.metrics.stats import Bar, Measure, largest, mean, score
+from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+CLOSED = 0.02  # opening below which dlib's landmarks call a photo's mouth closed
+DESCRIBED_EVERY = 5  # frames between two identity descriptors
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A photo with one face that can be animated.
+
+    Attributes:
+        name: file name without its ending.
+        shot: photo and landmarks.
+    """
+
+    name: str
+    shot: Shot
+
+    @property
+    def opening(self) -> float:
+        """The photo's own inner-lip opening."""
+        return float(opening_series(self.shot.landmarks[None])[0])
+
+
+def load_portraits(paths: Sequence[Path], bench: Bench, largest_side: int) -> list[Portrait]:
+    """Usable portraits: readable, with a face that the detector finds; larger ones are reduced to `largest_side`."""
+    found = []
+    for path in paths:
+        try:
+            image = read_photo(path)
+        except TalkfaceError:
+            continue
+        scale = largest_side / max(image.shape[:2])
+        if scale < 1:
+            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        faces = bench.detector.detect(image)
+        if faces:
+            found.append(Portrait(path.stem, Shot(image, faces[0].landmarks)))
+    return found
+
+
+def portrait_paths(folder: Path) -> list[Path]:
+    """Photos of `folder` and of its subfolder `tiny`, by name."""
+    return sorted(path for path in (*folder.glob("*"), *folder.glob("tiny/*")) if path.suffix.lower() in PHOTO_SUFFIXES)
+
+
+def identity_measures(
+    portraits: Sequence[Portrait], makers: Sequence[Maker], speech: Waveform, bench: Bench, judged: str
+) -> list[Measure]:
+    """Descriptor distance photo-frame, mean over frames, per portrait, with head motion and blinks as by default.
+
+    A portrait whose video shows no face counts as a distance of 1; one that a system refuses is not usable by it.
+    """
+    values: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
+    for portrait in bench.track(portraits, "portraits, identity"):
+        for maker in makers:
+            video = _video(bench, maker, "portraits", portrait.name)
+            try:
+                maker.speak(portrait.shot.image, speech, video, natural=True)
+            except TalkfaceError:
+                continue
+            values[maker.name][portrait.name] = _identity(portrait, video, bench)
+    means = {name: score(found.values(), np.random.default_rng(SEED), mean) for name, found in values.items()}
+    worst = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in values.items()}
+    return [
+        Measure("identity", "identity distance, mean over portraits", means, Bar(at_most=0.35), judged, "", values),
+        Measure("identity_worst", "identity distance, worst portrait", worst, Bar(at_most=0.5), judged),
+    ]
+
+
+def silence_measure(
+    portraits: Sequence[Portrait], makers: Sequence[Maker], silence: Waveform, bench: Bench, judged: str
+) -> Measure:
+    """Largest opening of any frame while nothing is said, on portraits whose mouth is closed; worst portrait."""
+    values: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
+    values[STILL] = {portrait.name: portrait.opening for portrait in portraits}
+    for portrait in bench.track(portraits, "portraits, silence"):
+        for maker in makers:
+            video = _video(bench, maker, "silence", portrait.name)
+            maker.speak(portrait.shot.image, silence, video, natural=False)
+            openings = opening_series(track_video(video, bench.detector))
+            values[maker.name][portrait.name] = float(np.nanmax(openings))
+    columns = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in values.items()}
+    label = "opening in silence, every frame, worst of the closed-mouth portraits"
+    return Measure("silence", label, columns, Bar(at_most=0.03), judged, "", values)
+
+
+def stillness_measures(
+    portraits: Sequence[Portrait], makers: Sequence[Maker], speech: Waveform, bench: Bench, judged: str
+) -> list[Measure]:
+    """Change away from the face with a still head: in the frames as rendered, and beyond the codec's own.
+
+    The codec's own is what a video of the same length in which nothing moves shows, written by the same encoder.
+    """
+    before: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
+    after: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
+    for portrait in bench.track(portraits, "portraits, still head"):
+        photo, points = portrait.shot.image, portrait.shot.landmarks
+        away = away_from_face((photo.shape[0], photo.shape[1]), points)
+        for maker in makers:
+            video = _video(bench, maker, "still", portrait.name)
+            maker.speak(photo, speech, video, natural=False)
+            codec = _worst_change(_encode_still(photo, video, len(list(read_frames(video)))), photo, away)
+            after[maker.name][portrait.name] = _worst_change(video, photo, away) - codec
+            frames = maker.follow(portrait.shot, _opened(points))
+            before[maker.name][portrait.name] = max(masked_difference(frame, photo, away) for frame in frames)
+    rendered = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in before.items()}
+    encoded = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in after.items()}
+    return [
+        Measure("still", "change away from the face, as rendered", rendered, Bar(0, 0), judged, "grey levels", before),
+        Measure("still_encoded", "the same encoded, beyond the codec's", encoded, Bar(at_most=0.25), judged, "", after),
+    ]
+
+
+def _opened(points: FloatArray) -> FloatArray:
+    """The photo's landmarks with the lower lip and chin dropped by up to 0.2 outer-eye distances, `[6, 68, 2]`."""
+    moved = np.repeat(points[None].astype(np.float32), 6, 0)
+    drop = 0.2 * np.linalg.norm(points[45] - points[36]) * np.linspace(0, 1, 6)
+    lower = np.array([6, 7, 8, 9, 10, 55, 56, 57, 58, 59, 65, 66, 67])
+    moved[:, lower, 1] += drop[:, None]
+    return moved
+
+
+def _identity(portrait: Portrait, video: Path, bench: Bench) -> float:
+    landmarks = track_video(video, bench.detector)
+    shots = (
+        Shot(image, landmarks[index])
+        for index, (image, _) in enumerate(read_frames(video, DEFAULT_FPS))
+        if index % DESCRIBED_EVERY == 0 and index < len(landmarks) and np.isfinite(landmarks[index, 0, 0])
+    )
+    distances = identity_distances(portrait.shot, shots)
+    return float(distances.mean()) if len(distances) else 1.0
+
+
+def _worst_change(video: Path, photo: Image, away: FloatArray) -> float:
+    height, width = photo.shape[:2]
+    return max(masked_difference(image[:height, :width], photo, away) for image, _ in read_frames(video))
+
+
+def _encode_still(photo: Image, beside: Path, count: int) -> Path:
+    path = beside.with_name(f"{beside.stem}_photo.mp4")
+    with VideoWriter(path, (photo.shape[1], photo.shape[0]), Fraction(DEFAULT_FPS), force=True) as writer:
+        for _ in range(count):
+            writer.write(photo)
+    return path
+
+
+def _video(bench: Bench, maker: Maker, group: str, name: str) -> Path:
+    folder = bench.folder / group / maker.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.mp4"

@@ -1,0 +1,1 @@
+"""Maps and pixels: affine maps, resampling, pasting, splines, mattes, meshes."""

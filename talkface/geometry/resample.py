@@ -1,0 +1,107 @@
+"""Photo + offsets -> photo looked up elsewhere; only the pixels that move are touched."""
+
+import cv2
+import numpy as np
+
+from talkface.types import FloatArray, Image
+
+
+def look_up(image: Image, offsets: FloatArray, to_frame: FloatArray, cubic: bool = False) -> Image:
+    """Lattice of samples of `image`.
+
+    Args:
+        image: `[H, W, 3]` or `[H, W]`.
+        offsets: `[h, w, 2]` float32 pixels, added to each lattice pixel's own place.
+        to_frame: `[2, 3]` map from lattice pixels to pixels of `image`.
+        cubic: sharper and slower than linear.
+
+    Returns:
+        `[h, w, 3]`; outside the image its border pixels repeat.
+    """
+    height, width = offsets.shape[:2]
+    x = np.arange(width, dtype=np.float32)
+    y = np.arange(height, dtype=np.float32)[:, None]
+    linear = to_frame.astype(np.float32)
+    map_x = offsets[..., 0] + (linear[0, 0] * x + linear[0, 1] * y + linear[0, 2])
+    map_y = offsets[..., 1] + (linear[1, 0] * x + linear[1, 1] * y + linear[1, 2])
+    how = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return np.asarray(cv2.remap(image, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def resample(image: Image, to_patch: FloatArray, size: int) -> Image:
+    """Square patch of `image` under `to_patch` `[2, 3]`, free of aliasing when it shrinks.
+
+    A large photo is first reduced, by area, around the patch only.
+    """
+    zoom = float(np.sqrt(abs(np.linalg.det(to_patch[:, :2]))))
+    to_patch = np.asarray(to_patch, np.float64)
+    if zoom < 0.6:
+        inverse = np.linalg.inv(to_patch[:, :2])
+        corners = (np.array([[0, 0], [size, 0], [0, size], [size, size]]) - to_patch[:, 2]) @ inverse.T
+        box = pixel_box(np.stack([corners.min(0) - 4, corners.max(0) + 4]), (image.shape[1], image.shape[0]))
+        image, to_small = shrink_part(image, box, zoom)
+        back = np.linalg.inv(np.vstack([to_small, [0, 0, 1]]))
+        to_patch = (np.vstack([to_patch, [0, 0, 1]]) @ back)[:2]
+    return np.asarray(
+        cv2.warpAffine(image, to_patch, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def shrink_part(image: Image, box: tuple[int, int, int, int], zoom: float) -> tuple[Image, FloatArray]:
+    """Part of `image` inside `box` (left, top, right, bottom), reduced to `zoom` <= 1 of its size by area.
+
+    Returns:
+        The part, and the `[2, 3]` map from pixels of `image` to its pixels.
+    """
+    left, top, right, bottom = box
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    part = image[top:bottom, left:right]
+    width, height = max(1, round(part.shape[1] * zoom)), max(1, round(part.shape[0] * zoom))
+    scale_x, scale_y = width / part.shape[1], height / part.shape[0]
+    if zoom < 1:
+        part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    shift_x, shift_y = (0.5 - left) * scale_x - 0.5, (0.5 - top) * scale_y - 0.5
+    return part, np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]])
+
+
+def pixel_box(reach: FloatArray, image_size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) whole pixels of an image of (width, height) that `reach` `[2, 2]` covers."""
+    width, height = image_size
+    left, top = np.clip(np.floor(reach[0]).astype(int), 0, (width, height))
+    right, bottom = np.clip(np.ceil(reach[1]).astype(int) + 1, 0, (width, height))
+    return int(left), int(top), int(max(left, right)), int(max(top, bottom))
+
+
+def cut_patch(image: Image, matrix: FloatArray, size: int) -> Image:
+    """Resample a square patch, shrinking without aliasing.
+
+    Args:
+        image: `[H, W, 3]` or grey `[H, W]`; beyond its border the edge pixels are repeated.
+        matrix: `[2, 3]` affine map (a similarity) from image to patch pixels.
+        size: side of the patch.
+
+    Returns:
+        `[size, size, 3]`, or `[size, size]`.
+    """
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale < 0.7:  # bilinear sampling would skip source pixels: average blocks of the part it needs first
+        image, matrix = _shrink(image, matrix, size, scale)
+    return np.asarray(
+        cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
+def _shrink(image: Image, matrix: FloatArray, size: int, scale: float) -> tuple[Image, FloatArray]:
+    """Part of `image` that the patch shows, at the patch's scale, and the map from it to the patch."""
+    height, width = image.shape[:2]
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
+    source = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    low = np.clip(np.floor(source.min(0)) - 2, 0, [width - 1, height - 1]).astype(int)
+    high = np.clip(np.ceil(source.max(0)) + 2, low + 1, [width, height]).astype(int)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    target = np.maximum(1, np.round((high - low) * scale)).astype(int)
+    small = cv2.resize(part, (int(target[0]), int(target[1])), interpolation=cv2.INTER_AREA)
+    exact = target / (high - low)  # OpenCV's resize maps pixel centres: small = (x - low + 0.5) * exact - 0.5
+    linear = matrix[:, :2] / exact
+    shift = matrix[:, 2] + matrix[:, :2] @ (low - 0.5 + 0.5 / exact)
+    return np.asarray(small), np.concatenate([linear, shift[:, None]], 1)

@@ -1,0 +1,1 @@
+"""Manifest -> one video per row, results and a gallery."""

@@ -1,0 +1,94 @@
+"""Photos -> an identity: shots of one person, embedded where a few-shot network is given."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from talkface.checkpoints.identity import StoredIdentity
+from talkface.errors import CheckpointError, NoFaceError
+from talkface.inference.photos import PhotoSource, Shots, load_shots
+from talkface.landmarks.describe import describe
+from talkface.landmarks.detect import Detector
+from talkface.renderers.base import Identity, Renderer
+from talkface.renderers.fewshot import FewshotRenderer
+from talkface.types import FloatArray, Shot
+
+SAME_PERSON = 0.6  # dlib's threshold on the distance of two descriptors (King 2017)
+MOST_SHOTS = 32  # taken where nothing else is asked for
+
+
+@runtime_checkable
+class KnowsIdentities(Protocol):
+    """A renderer that takes more from an identity file than its shots."""
+
+    def enroll_stored(self, stored: StoredIdentity) -> Identity:
+        """Prepare the person of a file."""
+        ...
+
+
+def enroll_found(renderer: Renderer, found: Shots) -> Identity:
+    """Prepare a person from photos, or from an identity file; a remark says what of the file stays unused."""
+    stored = found.stored
+    if stored is not None and isinstance(renderer, KnowsIdentities):
+        return renderer.enroll_stored(stored)
+    if stored is not None and stored.fewshot is not None and stored.fewshot.generator:
+        found.notes.append(f"{stored.path} has a generator of its own: --renderer fewshot uses it")
+    return renderer.enroll(found.shots)
+
+
+def load_people(
+    photos: PhotoSource | Sequence[PhotoSource], detector: Detector, shots: int | None = None, face: int | None = None
+) -> Shots:
+    """Shots for an identity, the canvas first, with a remark on those that seem to show somebody else.
+
+    Args:
+        photos: as for `load_shots`.
+        shots: how many to use, spread over what there is; all up to 32 if not given.
+
+    Raises:
+        CheckpointError: an identity file was given.
+        NoFaceError: no usable face, or fewer usable photos than `shots`.
+        MediaError: unreadable files.
+    """
+    found = load_shots(photos, detector, face, shots or MOST_SHOTS)
+    if found.stored is not None:
+        raise CheckpointError(f"{found.stored.path} is an identity file already: give the photos or the video")
+    if shots is not None and len(found.shots) < shots:
+        usable = len(found.shots)
+        raise NoFaceError(f"{shots} shots asked for, but only {usable} usable: give more photos, or --shots {usable}")
+    chosen = spread(found.shots, shots or MOST_SHOTS)
+    return replace(found, shots=chosen, notes=[*found.notes, *stranger_notes(chosen)])
+
+
+def spread(shots: Sequence[Shot], count: int) -> list[Shot]:
+    """The first and others evenly spread, `count` at most."""
+    places = np.unique(np.linspace(0, len(shots) - 1, min(count, len(shots))).round().astype(int))
+    return [shots[place] for place in places]
+
+
+def make_identity(found: Shots, renderer: FewshotRenderer | None, provenance: dict[str, object]) -> StoredIdentity:
+    """Identity of found shots, fed forward through the renderer's network where there is one."""
+    part = None if renderer is None else renderer.embed(found.shots)
+    return StoredIdentity(tuple(found.shots), part, provenance)
+
+
+def stranger_notes(shots: Sequence[Shot]) -> list[str]:
+    """A remark for every shot that seems to show another person than most, with the distance that says so."""
+    if len(shots) < 2:
+        return []
+    descriptors = np.stack([describe(shot.image, shot.landmarks) for shot in shots]).astype(np.float64)
+    distances = between(descriptors)
+    usual = int(np.median(distances, axis=1).argmin())
+    return [
+        f"shot {index + 1} of {len(shots)} seems to show somebody else than shot {usual + 1}: their descriptors are "
+        f"{distances[usual, index]:.2f} apart, two photos of one person less than {SAME_PERSON}"
+        for index in range(len(shots))
+        if distances[usual, index] >= SAME_PERSON
+    ]
+
+
+def between(descriptors: FloatArray) -> FloatArray:
+    """Distance of every descriptor to every other: `[N, 128]` -> `[N, N]`."""
+    return np.asarray(np.linalg.norm(descriptors[:, None] - descriptors[None], axis=-1))

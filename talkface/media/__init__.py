@@ -1,0 +1,1 @@
+"""Files <-> arrays: photos, videos and sound, read and written."""

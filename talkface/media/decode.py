@@ -1,0 +1,192 @@
+"""Sound file -> decoded blocks at one rate and channel count, on the file's own clock.
+
+Time zero is where the file's earliest stream starts, as players and `media/read` have it. Sound that starts late or
+skips is filled with silence, so sample n is always heard at n / rate.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from talkface.errors import MediaError, check_readable
+
+Block = npt.NDArray[np.float32]
+"""Sound `[S, C]`, nominally in [-1, 1]."""
+
+GAP_S = 0.040  # smaller holes and overlaps between decoded frames are rounding of the container's clock
+LONGEST_GAP_S = 600.0  # a larger jump of the clock is a fault of the file, not silence
+PICTURE_FORMATS = ("image2", "_pipe", "gif", "webp")  # ffmpeg's names of containers that hold one picture
+
+
+@dataclass(frozen=True)
+class SoundInfo:
+    """What the container says about its sound; not yet checked by decoding.
+
+    Attributes:
+        rate: samples per second as stored.
+        channels: as stored.
+        end_s: where the sound ends on the file's clock, where the container knows it to the sample, else None.
+    """
+
+    rate: int
+    channels: int
+    end_s: float | None
+
+
+def probe_sound(path: Path) -> SoundInfo:
+    """Look at the best sound stream of `path`.
+
+    Raises:
+        MediaError: no such file, unreadable, empty, not media, or media without sound.
+    """
+    with open_container(path) as container:
+        stream = _sound_stream(container, path)
+        return SoundInfo(stream.rate or 48_000, stream.channels or 1, _exact_end(container, stream))
+
+
+def decode_sound(path: Path, rate: int, channels: int) -> Iterator[Block]:
+    """Decode the best sound stream of `path` to `[S, channels]` blocks at `rate`, as long as the decoder makes them.
+
+    Damaged packets are passed over; the hole they leave is silence. Two channels become one by their mean.
+
+    Raises:
+        MediaError: as `probe_sound`.
+    """
+    with open_container(path) as container:
+        stream = _sound_stream(container, path)
+        layout = "mono" if max(channels, stream.channels or 1) == 1 else "stereo"
+        origin_s = (container.start_time or 0) / av.time_base
+        end_s = _exact_end(container, stream)
+        for block in _cut(_on_clock(_frames(container, stream), origin_s, rate, layout), rate, end_s):
+            # ffmpeg's own way to one channel adds both at -3 dB, which clips what is the same on both
+            yield block if block.shape[1] <= channels else block.mean(axis=1, keepdims=True)
+
+
+def resample_samples(samples: Block, from_rate: int, rate: int) -> Block:
+    """Resample mono `[S]` to `[S', 1]` with the same filter that files go through."""
+    if from_rate == rate:
+        return samples[:, None]
+    frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
+    frame.sample_rate = from_rate
+    frame.time_base = Fraction(1, from_rate)
+    resampler = AudioResampler(format="flt", layout="mono", rate=rate)
+    parts = [_to_array(out) for out in [*resampler.resample(frame), *resampler.resample(None)]]
+    return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open `path` with ffmpeg's demuxers.
+
+    Raises:
+        MediaError: no such file, a folder, unreadable, empty, or nothing ffmpeg knows.
+    """
+    check_readable(path, "a sound or video file")
+    try:
+        return av.open(f"file:{path}", metadata_errors="ignore")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{path} is not a sound or video file that ffmpeg can read, or is damaged") from error
+
+
+def _sound_stream(container: InputContainer, path: Path) -> AudioStream:
+    # a stream whose codec this ffmpeg lacks has no decoder, which PyAV shows as codec_context None
+    streams = [s for s in container.streams.audio if s.codec_context is not None]
+    if not streams:
+        if any(name in container.format.name for name in PICTURE_FORMATS):
+            raise MediaError(f"{path} is a picture, expected speech: the photo is given first, the speech second")
+        raise MediaError(f"{path} has no sound: give a sound file, or a video with a sound track")
+    best = container.streams.best("audio")
+    stream = best if isinstance(best, AudioStream) and best in streams else streams[0]
+    return stream
+
+
+def _exact_end(container: InputContainer, stream: AudioStream) -> float | None:
+    """MP4 counts its samples; what AAC decodes beyond that count is the encoder's padding."""
+    if "mp4" not in container.format.name or stream.duration is None or stream.time_base is None:
+        return None
+    end = ((stream.start_time or 0) + stream.duration) * stream.time_base
+    return float(end) - (container.start_time or 0) / av.time_base
+
+
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+            frames = packet.decode()
+        except StopIteration:
+            return
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            continue
+        yield from (frame for frame in frames if isinstance(frame, AudioFrame) and frame.samples)
+
+
+def _on_clock(frames: Iterator[AudioFrame], origin_s: float, rate: int, layout: str) -> Iterator[Block]:
+    """Resample frames, with silence where the clock skips and a cut where it overlaps."""
+    channels = 1 if layout == "mono" else 2
+    resampler: AudioResampler | None = None
+    form: tuple[str, str, int] | None = None
+    clock_s = 0.0  # where the next decoded sample belongs
+    made = 0  # samples given out
+    drift_s = 0.0  # time stamps that jumped for no reason are shifted back by this
+
+    for frame in frames:
+        start_s = clock_s if frame.time is None else frame.time - origin_s - drift_s
+        gap_s = start_s - clock_s
+        if gap_s < -GAP_S or gap_s > LONGEST_GAP_S:
+            drift_s += gap_s
+            gap_s = 0.0
+        same_form = form == (frame.format.name, frame.layout.name, frame.sample_rate)
+        if gap_s > GAP_S or not same_form:
+            for block in _flush(resampler):
+                made += len(block)
+                yield block
+            resampler = AudioResampler(format="flt", layout=layout, rate=rate)
+            form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if gap_s > GAP_S:
+            clock_s = start_s
+            silence = np.zeros((max(round(clock_s * rate) - made, 0), channels), np.float32)
+            made += len(silence)
+            yield silence
+        clock_s += frame.samples / frame.sample_rate
+        frame.pts = None  # the clock is kept here; the resampler would add its own repairs
+        assert resampler is not None
+        for out in resampler.resample(frame):
+            block = _to_array(out)
+            made += len(block)
+            yield block
+    yield from _flush(resampler)
+
+
+def _flush(resampler: AudioResampler | None) -> Iterator[Block]:
+    if resampler is not None:
+        yield from (_to_array(out) for out in resampler.resample(None))
+
+
+def _to_array(frame: AudioFrame) -> Block:
+    """Packed float frame -> `[S, C]`; what is not a number becomes silence."""
+    channels = frame.layout.nb_channels
+    block = frame.to_ndarray().reshape(-1, channels)
+    return np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0).astype(np.float32, copy=False)
+
+
+def _cut(blocks: Iterator[Block], rate: int, end_s: float | None) -> Iterator[Block]:
+    left = None if end_s is None else round(end_s * rate)
+    for block in blocks:
+        if left is not None:
+            block = block[:left]
+            left -= len(block)
+        if len(block):
+            yield block
+        if left == 0:
+            return

@@ -1,0 +1,1 @@
+"""Video file <-> the marks that say it is synthetic."""

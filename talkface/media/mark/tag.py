@@ -1,0 +1,49 @@
+"""Video file <-> the tag that says it is synthetic."""
+
+from pathlib import Path
+
+from talkface.errors import MediaError
+from talkface.media.container import is_still, open_container, picture_stream
+from talkface.media.photo import is_photo
+
+MARK = "Synthetic video made with talkface"
+"""Opening words of the `comment` tag of every synthetic video this package writes."""
+
+
+def mark_comment(details: str = "") -> str:
+    """The comment tag: the mark, then what made the video.
+
+    Line breaks become spaces; a text that has the mark already stays as it is.
+    """
+    text = " ".join(details.split())
+    if text.startswith(MARK):
+        return text
+    return f"{MARK}: {text}" if text else MARK
+
+
+def read_comment(path: Path | str) -> str:
+    """The comment tag of a video, empty where it has none.
+
+    Raises:
+        MediaError: no such file, or one without moving pictures: a photo, a sound, a text.
+    """
+    path = Path(path)
+    if is_photo(path):
+        raise MediaError(f"{path} is a picture, not a video: only videos carry the mark")
+    with open_container(path) as container:
+        if is_still(container):
+            raise MediaError(f"{path} is not a video that ffmpeg can read: only videos carry the mark")
+        picture_stream(container, path)
+        tags = {key.lower(): value for key, value in container.metadata.items()}
+        return str(tags.get("comment", ""))
+
+
+def verify_mark(path: Path | str) -> bool:
+    """Whether the file says that it is a synthetic video from this package.
+
+    A missing mark proves nothing: any re-encoding may drop it.
+
+    Raises:
+        MediaError: as `read_comment`.
+    """
+    return read_comment(path).startswith(MARK)

@@ -1,0 +1,240 @@
+"""RGB frames (+ speech) -> H.264 and AAC in one MP4, complete or not there at all."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import cv2
+import ffmpeg
+import numpy as np
+import numpy.typing as npt
+
+from talkface.errors import MediaError
+from talkface.media.ffmpeg import FfmpegProcess
+from talkface.media.mark.tag import mark_comment
+from talkface.types import Image
+
+SUFFIXES = (".mp4", ".m4v", ".mov")
+CRF = 17  # constant quality; 17-18 is where H.264 differences stop being visible
+PRESET = "veryfast"
+LARGE_PIXELS = 8_000_000  # above this, few frames may be in flight: 8K takes 1.4 GB then, and 3.4 GB otherwise
+FRUGAL = "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:sliced-threads=1:threads=2"
+LARGEST_SIDE = 16_384  # pixels, H.264's limit
+SMALLEST_SIDE = 16  # pixels, x264's limit
+AAC_BITRATE = 160_000  # bits per second
+
+
+class SoundTrack(Protocol):
+    """What the writer needs of speech; `audio.io.SpeechStream` is one."""
+
+    @property
+    def path(self) -> Path | None: ...
+
+    def mux_format(self) -> tuple[int, int]: ...
+
+    def mux_blocks(self) -> Iterable[npt.NDArray[np.float32]]: ...
+
+
+class VideoWriter:
+    """Context manager that takes frames one by one and leaves a finished video, or nothing.
+
+    Frames go to ffmpeg as they come; at the end the sound is cut or padded with silence to the exact length of the
+    pictures and added. Both steps write beside `path` under temporary names; the last act is the rename.
+
+    yuv420p stores colour for 2x2 pixels, so an odd width or height is padded by repeating the last column or row (as
+    ffmpeg's `pad=ceil(iw/2)*2` does, but without its black line): nothing of the photo is lost.
+
+    Colours are stored with the BT.601 matrix and tagged so: players that read the tag and those that guess agree.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        size: tuple[int, int],
+        fps: Fraction,
+        speech: SoundTrack | None = None,
+        comment: str = "",
+        force: bool = False,
+        threads: int = 0,
+        synthetic: bool = True,
+    ) -> None:
+        """Check everything that can be checked before the first frame is made.
+
+        Args:
+            path: `.mp4`, `.m4v` or `.mov`.
+            size: width, height of the frames in pixels.
+            fps: exact frames per second.
+            speech: sound track; None leaves the video silent.
+            comment: what made the video, for the tag that says it is synthetic.
+            force: replace a file that is there.
+            synthetic: False for footage that is only cut out and stored again, which must not bear the mark.
+            threads: of the encoder, 0 as many as the machine suggests. The bytes depend on their number.
+
+        Raises:
+            MediaError: wrong suffix, folder missing or not writable, file exists, it is the speech itself, or the size
+                is outside H.264's limits.
+        """
+        self.path = Path(path)
+        self.size = size
+        self.fps = Fraction(fps)
+        self.frames_written = 0
+        self._speech = speech
+        self._comment = mark_comment(comment) if synthetic else comment
+        self._threads = threads
+        check_output(self.path, force=force)
+        if speech is not None and speech.path is not None and self.path.exists() and speech.path.samefile(self.path):
+            raise MediaError(f"{self.path} is the speech itself: write the video to another file")
+        if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in size):
+            raise MediaError(
+                f"a video of {size[0]}x{size[1]} cannot be written: each side must be {SMALLEST_SIDE} to {LARGEST_SIDE}"
+            )
+        self._pictures = self._temporary("pictures")
+        self._whole = self._temporary("whole")
+        self._encoder: FfmpegProcess | None = None
+
+    def __enter__(self) -> "VideoWriter":
+        self._encoder = FfmpegProcess(self._picture_output(), self.path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._clean_up()
+
+    def write(self, frame: Image) -> None:
+        """Append one frame `[H, W, 3]` RGB uint8 of the writer's size.
+
+        Raises:
+            MediaError: ffmpeg stopped, for example because the disk is full.
+        """
+        width, height = self.size
+        assert frame.shape == (height, width, 3) and frame.dtype == np.uint8, (frame.shape, frame.dtype, self.size)
+        assert self._encoder is not None, "use the writer in a `with` statement"
+        if width % 2 or height % 2:
+            frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
+        self._encoder.feed(np.ascontiguousarray(frame).data)
+        self.frames_written += 1
+
+    def _finish(self) -> None:
+        if self.frames_written == 0:
+            raise MediaError(f"no frame for {self.path}: the speech is shorter than one frame at {self.fps} fps")
+        assert self._encoder is not None
+        self._encoder.finish()
+        self._encoder = None
+        done = self._pictures
+        if self._speech is not None:
+            self._add_sound(self._speech)
+            done = self._whole
+        os.replace(done, self.path)
+
+    def _add_sound(self, speech: SoundTrack) -> None:
+        rate, channels = speech.mux_format()
+        self._encoder = FfmpegProcess(self._sound_output(rate, channels), self.path)
+        samples = round(self.frames_written / self.fps * rate)
+        for block in exact_length(speech.mux_blocks(), samples, channels):
+            self._encoder.feed(block.data)
+        self._encoder.finish()
+        self._encoder = None
+
+    def _picture_output(self) -> "ffmpeg.Stream":
+        width, height = (side + side % 2 for side in self.size)
+        large = width * height > LARGE_PIXELS
+        frames = ffmpeg.input(
+            "pipe:0",
+            format="rawvideo",
+            pix_fmt="rgb24",
+            video_size=(width, height),
+            framerate=str(self.fps),
+            thread_queue_size=1 if large else 8,
+        )
+        coloured = frames.filter("scale", out_color_matrix="bt601", out_range="tv")
+        frugal = {"x264-params": FRUGAL} if large else {}
+        threads = {"threads": self._threads} if self._threads else {}
+        return coloured.output(
+            f"file:{self._pictures}",
+            vcodec="libx264",
+            preset=PRESET,
+            crf=CRF,
+            pix_fmt="yuv420p",
+            colorspace="smpte170m",
+            color_primaries="bt709",
+            color_trc="bt709",
+            color_range="tv",
+            **self._container_options(),
+            **frugal,
+            **threads,
+        )
+
+    def _sound_output(self, rate: int, channels: int) -> "ffmpeg.Stream":
+        pictures = ffmpeg.input(f"file:{self._pictures}")
+        sound = ffmpeg.input("pipe:0", format="f32le", ar=rate, ac=channels)
+        return ffmpeg.output(
+            pictures.video,
+            sound.audio,
+            f"file:{self._whole}",
+            vcodec="copy",
+            acodec="aac",
+            audio_bitrate=AAC_BITRATE,
+            **self._container_options(),
+        )
+
+    def _container_options(self) -> dict[str, str]:
+        # a time scale that is a multiple of the rate keeps every time stamp exact
+        return {
+            "movflags": "+faststart",
+            "metadata": f"comment={self._comment}",
+            "video_track_timescale": str(self.fps.numerator * max(1, 12_800 // self.fps.numerator)),
+        }
+
+    def _temporary(self, what: str) -> Path:
+        return self.path.with_name(f".{self.path.stem}.{os.getpid()}.{what}.part{self.path.suffix}")
+
+    def _clean_up(self) -> None:
+        if self._encoder is not None:
+            self._encoder.kill()
+            self._encoder = None
+        self._pictures.unlink(missing_ok=True)
+        self._whole.unlink(missing_ok=True)
+
+
+def check_output(path: Path, *, force: bool = False, suffixes: Sequence[str] = SUFFIXES) -> None:
+    """Refuse an output file before any work is done for it.
+
+    Raises:
+        MediaError: wrong suffix, folder missing or not writable, or the file exists and `force` is off.
+    """
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder: give a file name such as {path / ('speaking' + suffixes[0])}")
+    if path.suffix.lower() not in suffixes:
+        raise MediaError(f"output {path} must end in {' or '.join(suffixes)}: rename it")
+    if not path.parent.is_dir():
+        raise MediaError(f"there is no folder {path.parent}: make it with mkdir -p, or give another output")
+    if path.exists() and not force:
+        raise MediaError(f"{path} exists: give another name, or --force to replace it")
+    if not os.access(path.parent, os.W_OK):
+        raise MediaError(f"nothing may be written to {path.parent}: change its permissions or give another output")
+
+
+def exact_length(
+    blocks: Iterable[npt.NDArray[np.float32]], samples: int, channels: int
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Sound `[S, C]` in blocks, cut or padded with silence to `samples`."""
+    left = samples
+    for block in blocks:
+        part = np.ascontiguousarray(block[:left])
+        left -= len(part)
+        if len(part):
+            yield part
+        if left == 0:
+            return
+    while left:
+        silence = np.zeros((min(left, 65_536), channels), np.float32)
+        left -= len(silence)
+        yield silence

@@ -1,0 +1,1 @@
+"""Frames, landmarks and sound -> numbers: one file per measure."""

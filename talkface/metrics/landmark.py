@@ -1,0 +1,166 @@
+"""Landmarks of a made and a real video -> how alike their mouths move.
+
+Every function takes sequences sampled at the same times (25 frames/s by convention: resample by time stamps first, as
+`media/read.py` does) and found by the same detector; the shipped tables use dlib's 68 points on both videos. Frames
+without a face are NaN and are left out.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from talkface.landmarks.layout import MOUTH, interocular, mouth_opening
+from talkface.types import FloatArray
+
+MIN_FRAMES = 8  # fewer common frames than this make no correlation
+STILL_STD = 1e-6  # openings that vary less than this (in outer-eye distances) do not move at all
+
+RIGID = np.arange(17, 48)  # brows, nose and eyes: all but what speech moves most
+
+LmdConvention = Literal["mean", "sum"]
+
+
+@dataclass(frozen=True)
+class LagScore:
+    """Best agreement within a window of shifts.
+
+    Attributes:
+        lag: frames by which the made video is late; negative when it is early.
+        r: Pearson correlation after undoing that lag.
+    """
+
+    lag: int
+    r: float
+
+
+def opening_series(landmarks: FloatArray) -> FloatArray:
+    """Inner-lip opening of every frame: distance 62-66 over the distance of the outer eye corners 36-45.
+
+    No crop; unit: outer-eye distances (about 90 mm on an adult, so 0.1 is 9 mm).
+
+    Args:
+        landmarks: `[T, 68, 2]` pixels, NaN where no face was found.
+
+    Returns:
+        `[T]` float64.
+    """
+    return np.asarray(mouth_opening(np.asarray(landmarks, np.float64)))
+
+
+def pearson(made: FloatArray, real: FloatArray) -> float:
+    """Pearson correlation of two series over the frames where both are finite; no unit.
+
+    A series that does not move follows nothing, so its correlation is 0, not undefined.
+
+    Returns:
+        Value in [-1, 1]; NaN when fewer than `MIN_FRAMES` frames are common.
+    """
+    length = min(len(made), len(real))
+    made, real = np.asarray(made[:length], np.float64), np.asarray(real[:length], np.float64)
+    common = np.isfinite(made) & np.isfinite(real)
+    if common.sum() < MIN_FRAMES:
+        return float("nan")
+    a, b = made[common] - made[common].mean(), real[common] - real[common].mean()
+    if a.std() < STILL_STD or b.std() < STILL_STD:
+        return 0.0
+    return float(np.clip((a * b).mean() / (a.std() * b.std()), -1.0, 1.0))
+
+
+def pearson_at_lag(made: FloatArray, real: FloatArray, lag: int) -> float:
+    """Correlation of `made[t + lag]` with `real[t]`: positive lags undo a made video that is late."""
+    if lag >= 0:
+        return pearson(made[lag:], real)
+    return pearson(made, real[-lag:])
+
+
+def best_lag(made: FloatArray, real: FloatArray, max_lag: int = 2) -> LagScore:
+    """Shift within +-`max_lag` frames at which the made series correlates best with the real one.
+
+    Of equally good shifts the smallest wins, so that a still series has lag 0.
+    """
+    scores = [(pearson_at_lag(made, real, lag), lag) for lag in range(-max_lag, max_lag + 1)]
+    finite = [(r, lag) for r, lag in scores if np.isfinite(r)]
+    if not finite:
+        return LagScore(0, float("nan"))
+    r, lag = max(finite, key=lambda item: (item[0], -abs(item[1])))
+    return LagScore(lag, r)
+
+
+def std_ratio(made: FloatArray, real: FloatArray) -> float:
+    """Standard deviation of the made series over the real one's: 1 moves as much, 0 does not move; no unit."""
+    length = min(len(made), len(real))
+    made, real = np.asarray(made[:length], np.float64), np.asarray(real[:length], np.float64)
+    common = np.isfinite(made) & np.isfinite(real)
+    if common.sum() < MIN_FRAMES or real[common].std() < STILL_STD:
+        return float("nan")
+    return float(made[common].std() / real[common].std())
+
+
+def lmd(made: FloatArray, real: FloatArray, convention: LmdConvention = "mean") -> float:
+    """Landmark distance of the mouth (Chen et al. 2018), in pixels of the videos given.
+
+    The 20 mouth points of each frame are centred on their mean, then compared point by point. The two conventions that
+    published numbers follow differ by a factor of 20:
+
+    - `mean`: mean over points and frames, as the papers' formula reads (RAD-NeRF, SyncTalk);
+    - `sum`: sum over the 20 points, mean over frames, as ATVGnet's released script computes it.
+
+    Both depend on the crop and its size: compare only numbers made with the same one.
+    """
+    distances = _centred_distances(made, real, MOUTH)
+    per_frame = distances.mean(-1) if convention == "mean" else distances.sum(-1)
+    return _mean(per_frame)
+
+
+def lmd_normalised(made: FloatArray, real: FloatArray) -> float:
+    """`lmd` (mean convention) over the real frame's outer-eye distance: free of crop and size; no unit."""
+    per_frame = _centred_distances(made, real, MOUTH).mean(-1)
+    return _mean(per_frame / interocular(np.asarray(real[: len(per_frame)], np.float64)))
+
+
+def f_lmd(made: FloatArray, real: FloatArray) -> float:
+    """Landmark distance of the whole face: all 68 points, centred per frame, mean over points and frames, in pixels."""
+    return _mean(_centred_distances(made, real, np.arange(68)).mean(-1))
+
+
+def most_open_frames(openings: FloatArray, share: float = 0.1, at_least: int = 3) -> FloatArray:
+    """Indices of the most open frames: the top `share` of the finite ones, in the order of time."""
+    openings = np.asarray(openings, np.float64)
+    finite = np.flatnonzero(np.isfinite(openings))
+    count = min(len(finite), max(at_least, round(share * len(finite))))
+    ranked = finite[np.argsort(-openings[finite], kind="stable")]
+    return np.sort(ranked[:count])
+
+
+def closed_frame(landmarks: FloatArray) -> int:
+    """Index of the frame that serves as the photo: of the tenth with the most closed mouths, the most typical one.
+
+    Typical is the frame whose points other than the mouth's lie nearest to their median over the clip, so that what
+    is compared is the mouth and not how far the person turned or walked between two frames.
+
+    Raises:
+        ValueError: no frame has a face.
+    """
+    openings = opening_series(landmarks)
+    finite = np.flatnonzero(np.isfinite(openings))
+    if len(finite) == 0:
+        raise ValueError("no frame of the clip has a face")
+    count = max(1, len(finite) // 10)
+    candidates = finite[np.argsort(openings[finite], kind="stable")][:count]
+    points = np.asarray(landmarks, np.float64)[:, RIGID]
+    distances = np.linalg.norm(points[candidates] - np.median(points[finite], axis=0), axis=-1).mean(-1)
+    return int(candidates[np.argmin(distances)])
+
+
+def _centred_distances(made: FloatArray, real: FloatArray, chosen: npt.NDArray[np.integer]) -> FloatArray:
+    """Distances `[T, N]` of the chosen points after each frame's points are centred on their mean."""
+    length = min(len(made), len(real))
+    a, b = (np.asarray(points[:length], np.float64)[:, chosen] for points in (made, real))
+    return np.asarray(np.linalg.norm((a - a.mean(1, keepdims=True)) - (b - b.mean(1, keepdims=True)), axis=-1))
+
+
+def _mean(per_frame: FloatArray) -> float:
+    finite = per_frame[np.isfinite(per_frame)]
+    return float(finite.mean()) if len(finite) else float("nan")

@@ -1,0 +1,1 @@
+"""Identity + pixel landmarks -> frames: one file per renderer family."""

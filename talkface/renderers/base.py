@@ -1,0 +1,80 @@
+"""Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a painted mouth."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol, Self
+
+from talkface.geometry.paste import place_patch
+from talkface.landmarks.rasterize import face_sketch
+from talkface.models.hybrid import Enrolled
+from talkface.renderers.canvas import Canvas
+from talkface.types import FloatArray, Image, Shot
+
+RENDERERS = ("hybrid", "warp", "fewshot", "vgnet")
+BATCH = 8  # frames painted at once
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One frame.
+
+    Attributes:
+        image: `[H, W, 3]` of the photo's size.
+        landmarks: `[68, 2]` it was drawn for.
+        patch_mask: `[S, S]` where the network painted, None where nothing did.
+        to_patch: `[2, 3]` from the frame to the painted patch.
+        maps: pictures `[S, S, 3]` of the patch by name, of what else the network makes: `attention` and `motion`.
+    """
+
+    image: Image
+    landmarks: FloatArray
+    patch_mask: FloatArray | None = None
+    to_patch: FloatArray | None = None
+    maps: Mapping[str, Image] = field(default_factory=dict)
+
+    @cached_property
+    def sketch(self) -> Image:
+        """`[H, W, 3]` coloured line drawing of the landmarks."""
+        return face_sketch(self.landmarks, (self.image.shape[1], self.image.shape[0]))
+
+    @cached_property
+    def mask(self) -> FloatArray | None:
+        """`[H, W]` float32 in [0, 1], where the network painted."""
+        if self.patch_mask is None or self.to_patch is None:
+            return None
+        height, width = self.image.shape[:2]
+        return place_patch(self.patch_mask, self.to_patch, (0, 0), (width, height))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person who is ready to be rendered.
+
+    Attributes:
+        canvases: the photo that is animated, then further ones that lend their mouths.
+        enrolled: what the network keeps of them; None for `warp`.
+        carried: what a renderer with a memory keeps from one block of frames to the next; None forgets after each.
+    """
+
+    canvases: tuple[Canvas, ...]
+    enrolled: Enrolled | None = field(default=None, repr=False)
+    carried: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    def streaming(self) -> Self:
+        """The same person for one video whose blocks of frames follow each other; nothing is remembered yet."""
+        return replace(self, carried={})
+
+
+class Renderer(Protocol):
+    """A renderer family."""
+
+    name: str
+
+    def enroll(self, shots: Sequence[Shot]) -> Identity:
+        """Prepare a person; the first shot is the picture that will move."""
+        ...
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        """Frames for `[T, 68, 2]` landmarks in pixels of the first shot."""
+        ...

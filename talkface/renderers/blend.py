@@ -1,0 +1,91 @@
+"""Picture of a face that a network painted + photo -> frame with that face, without a seam.
+
+The network paints a square at its own size. Of it the face, from the brows to the jaw, is blended over the warped
+photo; what differs in colour along the edge is evened out, and detail finer than the network's pixels stays the photo's
+where both show the same thing.
+"""
+
+import cv2
+import numpy as np
+
+from talkface.geometry.affine import transform
+from talkface.geometry.paste import Patch, paste_patch
+from talkface.geometry.resample import resample
+from talkface.landmarks.layout import INNER_LIP, JAW, LEFT_BROW, RIGHT_BROW, interocular
+from talkface.renderers.base import Rendered
+from talkface.renderers.canvas import Canvas
+from talkface.types import FloatArray, Image
+
+EDGE = 0.12  # width of the blend between painted face and photo, in outer-eye distances
+BROW_RAISE = 0.12  # how far above the brows the painted face reaches, in outer-eye distances
+ALIKE = (8.0, 24.0)  # grey levels between painted and warped: up to here one thing, from here another
+CAST_REACH = 0.16  # how far a difference of colour at the face's edge is carried inwards, over the picture's side
+
+
+def blend_face(canvas: Canvas, target: FloatArray, picture: Image, to_picture: FloatArray) -> Rendered:
+    """Blend a painted face into the photo.
+
+    Args:
+        canvas: the photo.
+        target: `[68, 2]` landmarks in its pixels, which the face was painted for.
+        picture: `[S, S, 3]`.
+        to_picture: `[2, 3]` from pixels of the frame to those of the picture.
+    """
+    size = len(picture)
+    frame = canvas.warp(canvas.deform(target))
+    warped = resample(frame, to_picture, size)
+    mask = face_mask(transform(to_picture, np.asarray(target, np.float64)), size)
+    inner = filled(transform(to_picture, np.asarray(target[INNER_LIP], np.float64)), size)
+    change = even_edge(picture.astype(np.float32) - warped, mask)
+    if canvas.grey:
+        change = np.repeat(change.mean(-1, keepdims=True), 3, -1)
+    other = np.maximum(cv2.GaussianBlur(inner, (0, 0), 1.0), unlike(change))
+    paste_patch(frame, Patch(change * mask[..., None], warped, mask * other), to_picture)
+    return Rendered(frame, target, mask, to_picture)
+
+
+def face_mask(points: FloatArray, size: int) -> FloatArray:
+    """`[S, S]` float32, 1 on the face from above the brows to the jaw, fading out at its edge and the picture's.
+
+    Args:
+        points: `[68, 2]` in pixels of the picture.
+    """
+    unit = max(float(interocular(points)), 1.0)
+    up = points[27] - points[33]  # from the nose's base to its bridge
+    up = up / max(float(np.linalg.norm(up)), 1e-6)
+    brows = points[np.concatenate([RIGHT_BROW, LEFT_BROW])] + BROW_RAISE * unit * up
+    outline = cv2.convexHull(np.concatenate([points[JAW], brows]).astype(np.float32))[:, 0]
+    area = filled(np.asarray(outline, np.float32), size)
+    edge = max(1.0, EDGE * unit)
+    inside = cv2.erode(area, np.ones((2 * round(edge) + 1,) * 2, np.uint8))
+    mask = cv2.GaussianBlur(inside, (0, 0), 0.5 * edge)
+    place = np.minimum(np.arange(size), np.arange(size)[::-1]) / max(1.0, 0.06 * size)
+    border = np.clip(place, 0, 1).astype(np.float32)
+    return np.asarray(mask * border * border[:, None], np.float32)
+
+
+def even_edge(change: FloatArray, mask: FloatArray) -> FloatArray:
+    """Change `[S, S, 3]` less what it is along the mask's edge, carried inwards: no step in light or colour.
+
+    Where painted and warped show two things, such as a cheek and what is behind it, the difference is no cast of light:
+    it counts the less, the larger it is.
+    """
+    difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
+    edge = (mask * (1 - mask) * 4 / (1 + np.square(difference / ALIKE[0])))[..., None]
+    reach = CAST_REACH * len(mask)
+    weight = cv2.GaussianBlur(edge, (0, 0), reach)[..., None]
+    cast = cv2.GaussianBlur(change * edge, (0, 0), reach) / np.maximum(weight, 1e-4)
+    return np.asarray(change - cast, np.float32)
+
+
+def unlike(change: FloatArray) -> FloatArray:
+    """`[S, S]` float32 in [0, 1]: where painted and warped show two things, and the warp's detail has to go."""
+    difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
+    return np.asarray(np.clip((difference - ALIKE[0]) / (ALIKE[1] - ALIKE[0]), 0, 1), np.float32)
+
+
+def filled(polygon: FloatArray, size: int) -> FloatArray:
+    """`[S, S]` float32, 1 inside the polygon `[N, 2]`."""
+    area = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(area, [np.round(np.asarray(polygon) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
+    return np.asarray(area / np.float32(255), np.float32)

@@ -1,0 +1,184 @@
+"""Shot -> canvas that warps to any landmarks: whole frames at the photo's size, patches at a working size."""
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from talkface.geometry.affine import compose_affine, invert, transform
+from talkface.geometry.ease import smooth_step
+from talkface.geometry.matte import Mask, hidden_background, person_matte
+from talkface.geometry.paste import match_colour
+from talkface.geometry.resample import look_up, pixel_box, shrink_part
+from talkface.landmarks.deform import Deformation, FaceDeformer
+from talkface.landmarks.frames import eye_distance
+from talkface.landmarks.layout import INNER_LIP, mouth_opening
+from talkface.types import FloatArray, Image, Shot
+
+WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
+GREY = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
+STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
+LID_LIGHT = 0.9  # a shut lid's light over that of the skin below the eye, at least
+CUT_OUT = (0.02, 0.06)  # head motion in head radii from which the person is cut out of the background, and wholly so: a
+# small motion is taken up by a ring of background that stretches unseen, a large one would smear it
+WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
+
+
+class Canvas:
+    """One photo with its landmarks, its deformer and a reduced copy of the face.
+
+    Geometry lives in pixels of the working copy, so that a Deformation serves both the full frame and the patch.
+    """
+
+    def __init__(self, shot: Shot, work_unit: float = WORK_UNIT) -> None:
+        """Take a photo, and how many pixels its outer-eye distance gets in the working copy at most."""
+        self.shot = shot
+        landmarks = np.asarray(shot.landmarks, np.float64)
+        unit = eye_distance(landmarks)
+        middle = 0.5 * (landmarks.min(0) + landmarks.max(0))
+        reach = WORK_REACH * unit
+        height, width = shot.image.shape[:2]
+        box = pixel_box(np.stack([middle - reach, middle + reach]), (width, height))
+        self.work, self.work_affine = shrink_part(shot.image, box, min(1.0, work_unit / unit))
+        self.zoom = np.diag(self.work_affine[:, :2]).astype(np.float32)  # across, down
+        self.landmarks = self.to_work(landmarks)
+        self.deformer = FaceDeformer(self.landmarks)
+        self.grey = float(np.ptp(self.work, axis=2).mean()) < GREY
+
+    def to_work(self, points: FloatArray) -> FloatArray:
+        """Photo pixels -> pixels of the working copy."""
+        return transform(self.work_affine, np.asarray(points, np.float64))
+
+    def deform(self, target: FloatArray, local: bool = False) -> Deformation:
+        """Deformation to `[68, 2]` landmarks of the photo's frame, or of the working copy's if `local`."""
+        return self.deformer.toward(target if local else self.to_work(target))
+
+    def warp(self, deformation: Deformation) -> Image:
+        """Whole frame; pixels that do not move are the photo's own, bit for bit."""
+        image = self.shot.image
+        height, width = image.shape[:2]
+        reach = transform(invert(self.work_affine), deformation.reach())
+        left, top, right, bottom = pixel_box(reach, (width, height))
+        frame = image.copy()
+        if left < right and top < bottom:
+            rows = max(256, STRIP_PIXELS // (right - left))
+            for start in range(top, bottom, rows):
+                end = min(start + rows, bottom)
+                corner = np.array([[1.0, 0.0, left], [0.0, 1.0, start]])
+                to_work = compose_affine(self.work_affine, corner)
+                offsets = deformation.offsets(to_work, (right - left, end - start))
+                strip = look_up(image, offsets / self.zoom, corner)
+                cut = smooth_step(deformation.moved, *CUT_OUT)
+                if cut > 0:
+                    self._keep_background(strip, image[start:end, left:right], offsets, to_work, cut)
+                frame[start:end, left:right] = strip
+            self._smooth_lids(frame, deformation)
+        return frame
+
+    @cached_property
+    def _cut(self) -> tuple[Mask, Image, Mask]:
+        """Matte of the person, background behind them and where it is needed, on the working copy."""
+        matte = person_matte(self.work, self.deformer.ellipse)
+        return (matte, *hidden_background(self.work, matte))
+
+    def _keep_background(
+        self, strip: Image, photo: Image, offsets: FloatArray, to_work: FloatArray, amount: float
+    ) -> None:
+        """Put the photo's own background, in place, where a strip of a warped frame shows no person.
+
+        Args:
+            strip: `[h, w, 3]` warped.
+            photo: the same strip of the photo.
+            offsets: `[h, w, 2]` that warped it, working pixels.
+            to_work: `[2, 3]` from pixels of the strip to the working copy.
+            amount: 0 to 1.
+        """
+        matte, background, needed = self._cut
+        at_rest = np.zeros_like(offsets)
+        person = look_up(matte, offsets, to_work)[..., None].astype(np.float32) / 255
+        gone = look_up(needed, at_rest, to_work)[..., None].astype(np.float32) / 255
+        behind = photo + gone * (look_up(background, at_rest, to_work).astype(np.float32) - photo)
+        shown = strip + amount * (1 - person) * (behind - strip)
+        strip[:] = np.clip(shown + 0.5, 0, 255).astype(np.uint8)
+
+    def _smooth_lids(self, frame: Image, deformation: Deformation) -> None:
+        """Even out, in place, the strip of skin that a shutting lid was stretched from."""
+        back = compose_affine(invert(self.work_affine), invert(deformation.to_photo))
+        for lid in deformation.columns[:2]:
+            amount = float(np.clip((lid.shut - 0.25) / 0.5, 0, 1))
+            if amount > 0:
+                smooth_band(frame, transform(back, lid.band(0, 1)), transform(back, lid.band(5, 6)), amount)
+
+    def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: int) -> Image:
+        """`[size, size, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
+        to_frame = invert(to_patch)
+        return look_up(self.work, deformation.offsets(to_frame, (size, size), rigid=True), to_frame)
+
+    def own_patch(self, to_patch: FloatArray, size: int) -> Image:
+        """The photo's own patch as it is; `to_patch` maps from the working copy."""
+        return np.asarray(
+            cv2.warpAffine(self.work, to_patch, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+            np.uint8,
+        )
+
+    def recolour(self, reference: Image, to_patch: FloatArray, size: int) -> Image:
+        """Give the working copy the colours of another shot's own patch; returns this shot's patch in them."""
+        self.work = match_colour(self.work, reference, self.own_patch(to_patch, size))
+        return self.own_patch(to_patch, size)
+
+    def patch_from_photo(self, to_patch: FloatArray) -> FloatArray:
+        """Map from pixels of the photo to a patch that was placed in the working copy."""
+        return compose_affine(to_patch, self.work_affine)
+
+
+def smooth_band(frame: Image, band: FloatArray, skin: FloatArray, amount: float) -> None:
+    """Make the polygon `band` of `frame` look like an eyelid, in place: smooth, and not much darker than `skin` below.
+
+    The strip between lid and brow is short where the eyes lie deep; stretched over the eye it would show streaks of
+    lashes and a shadow that only an open eye has.
+
+    Args:
+        band: `[N, 2]` outline of the lid.
+        skin: `[N, 2]` outline of the skin under the eye.
+        amount: 0 to 1.
+    """
+    reach = 0.05 * float(np.ptp(band[:, 0]))
+    height, width = frame.shape[:2]
+    both = np.concatenate([band, skin])
+    left, top, right, bottom = pixel_box(np.stack([both.min(0) - 3 * reach, both.max(0) + 3 * reach]), (width, height))
+    if left >= right or top >= bottom:
+        return
+    part = frame[top:bottom, left:right].astype(np.float32)
+    inside, below = (_filled(outline - (left, top), part.shape) for outline in (band, skin))
+    share = cv2.GaussianBlur(inside, (0, 0), max(0.5, 0.8 * reach))[..., None]
+    smooth = cv2.GaussianBlur(part, (0, 0), max(0.6, 1.2 * reach), sigmaY=max(0.4, 0.4 * reach))
+    floor = LID_LIGHT * (part * below[..., None]).sum((0, 1)) / max(float(below.sum()), 1e-3)  # skin's colour, dimmed
+    smooth += 0.85 * np.maximum(floor - smooth, 0)
+    frame[top:bottom, left:right] = np.clip(part + amount * share * (smooth - part) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _filled(outline: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """`[H, W]` float32, 1 inside the polygon."""
+    area = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(area, [np.round(outline * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
+    return area.astype(np.float32) / 255
+
+
+def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
+    """Darken, in place, what a warp stretched between parting lips; a photo that shows teeth keeps them."""
+    unit = eye_distance(target)
+    shown = float(mouth_opening(shot.landmarks))
+    amount = float(np.clip((mouth_opening(target) - shown) / 0.06, 0, 1) * np.clip(1.3 - shown / 0.08, 0, 1))
+    if amount <= 0:
+        return
+    lips = np.asarray(target[INNER_LIP], np.float64)
+    low, high = lips.min(0) - 0.1 * unit, lips.max(0) + 0.1 * unit
+    height, width = frame.shape[:2]
+    left, top, right, bottom = pixel_box(np.stack([low, high]), (width, height))
+    if left >= right or top >= bottom:
+        return
+    part = frame[top:bottom, left:right].astype(np.float32)
+    hole = _filled(lips - (left, top), part.shape)
+    soft = amount * cv2.GaussianBlur(hole, (0, 0), max(0.7, 0.018 * unit))[..., None]
+    dark = part * np.array([0.55, 0.45, 0.45], np.float32)
+    frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)

@@ -1,0 +1,328 @@
+"""Identity + pixel landmarks -> frames whose mouth the `hybrid` network paints over the warp."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.errors import CheckpointError, ConfigError
+from talkface.geometry.affine import transform
+from talkface.geometry.draw_mesh import draw_mesh
+from talkface.geometry.ease import smooth_step
+from talkface.geometry.paste import Patch, paste_patch
+from talkface.landmarks.deform import Deformation
+from talkface.landmarks.layout import MOUTH, mouth_opening
+from talkface.landmarks.mesh import FaceMesh
+from talkface.landmarks.patches import patch_frame, patch_sketch
+from talkface.landmarks.pose import head_rotation, reference_frames
+from talkface.models.hybrid import Hybrid, Painted, Previous, border_window
+from talkface.models.hybrid_config import HybridConfig
+from talkface.renderers.animation import Animation
+from talkface.renderers.base import BATCH, Identity, Rendered
+from talkface.renderers.canvas import WORK_UNIT, Canvas
+from talkface.types import FloatArray, Image, Shot
+
+PATCH_UNIT = 80.0  # outer-eye distance in a patch, pixels, from which the working copy has its full size
+LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
+LIPS_SHUT = (0.01, 0.035)  # opening below which there is nothing to paint, and from which there is
+OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
+
+
+@dataclass(frozen=True)
+class HybridIdentity(Identity):
+    """A person ready for the hybrid renderer.
+
+    Attributes:
+        poses: `[K, 3]` rotation vectors of the heads in all canvases.
+        mesh: light 3-D face of the first canvas; None where the network takes none.
+        animation: the user's own pictures of it, instead of drawing it.
+    """
+
+    poses: FloatArray | None = field(default=None, repr=False)
+    mesh: FaceMesh | None = field(default=None, repr=False)
+    animation: Animation | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the network sees of T frames, uint8, and how to place what it paints.
+
+    Attributes:
+        warped: `[T, K, S, S, 3]`.
+        sketches: `[T, S, S, 3]`.
+        ani: `[T, S, S, 4]` drawn 3-D face; no channels where the network takes none.
+        chosen: `[T, K]` which of the canvases the warps are of.
+        frames: T maps `[2, 3]` from the first canvas' working copy to the patch.
+        deformations: T of the first canvas.
+    """
+
+    warped: Image
+    sketches: Image
+    ani: Image
+    chosen: npt.NDArray[np.intp]
+    frames: list[FloatArray]
+    deformations: list[Deformation]
+
+
+class HybridRenderer:
+    """The warp, with the mouth (or face) painted over it by the `hybrid` network where the mask says so."""
+
+    name = "hybrid"
+
+    def __init__(self, network: Hybrid, device: torch.device, ref_ids: Sequence[int] = ()) -> None:
+        """Take a network.
+
+        Args:
+            network: trained.
+            device: where it runs.
+            ref_ids: which of the photos given lend their faces to the first one, counted from 0, instead of those that
+                `model.pick` would choose.
+        """
+        self.network = network.to(device).eval().requires_grad_(False)
+        if device.type == "cpu":
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device, self.ref_ids = device, tuple(ref_ids)
+        self.bf16 = device.type == "cuda" or (device.type == "cpu" and _cpu_has_bf16())
+
+    def enroll(self, shots: Sequence[Shot]) -> HybridIdentity:
+        """Prepare a person; the first shot is the picture that will move.
+
+        Raises:
+            ConfigError: `ref_ids` names a photo that was not given.
+        """
+        config = self.network.config
+        work_unit = min(WORK_UNIT, WORK_UNIT / PATCH_UNIT * config.patch / config.scale)
+        canvases = tuple(Canvas(shot, work_unit) for shot in self._choose(shots))
+        reference = canvases[0].own_patch(self._frame(canvases[0].landmarks), config.patch)
+        own = []
+        for canvas in canvases:
+            frame = self._frame(canvas.landmarks)
+            patch = reference if canvas is canvases[0] else canvas.recolour(reference, frame, config.patch)
+            own.append(np.concatenate([patch, self._sketch(canvas.landmarks, frame)], 2))
+        with torch.no_grad():
+            enrolled = self.network.enroll(self._to_tensor(np.stack(own)))
+        mesh = FaceMesh(canvases[0].landmarks) if config.warp_ani else None
+        return HybridIdentity(canvases, enrolled, poses=head_turns(canvases), mesh=mesh)
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        """Frames; a network that sees the frame before goes on where a streaming identity's last block ended."""
+        assert isinstance(identity, HybridIdentity), "this identity was enrolled by another renderer"
+        carried = {} if identity.carried is None else identity.carried
+        count = 1 if self.network.config.prev else BATCH
+        for start in range(0, len(landmarks), count):
+            yield from self._render_batch(identity, landmarks[start : start + count], carried)
+
+    def _render_batch(
+        self, identity: HybridIdentity, landmarks: FloatArray, carried: dict[str, Any]
+    ) -> Iterator[Rendered]:
+        canvas = identity.canvases[0]
+        views = self._look(identity, landmarks)
+        changes, masks = self._paint(identity, views, carried)
+        need = self._shares(canvas, views.deformations, landmarks)
+        changes *= need[:, None, None, None]
+        if canvas.grey:
+            changes = np.repeat(changes.mean(-1, keepdims=True), 3, -1)
+        masks *= need[:, None, None]
+        for index, (target, deformation) in enumerate(zip(landmarks, views.deformations, strict=True)):
+            frame = canvas.warp(deformation)
+            inner = cv2.dilate(views.sketches[index][..., 0], np.ones((5, 5), np.uint8)).astype(np.float32) / 255
+            replaced = masks[index] * cv2.GaussianBlur(inner, (0, 0), 1.5)
+            to_patch = canvas.patch_from_photo(views.frames[index])
+            paste_patch(frame, Patch(changes[index], views.warped[index][0], replaced), to_patch)
+            yield Rendered(frame, target, masks[index], to_patch)
+
+    def _look(self, identity: HybridIdentity, landmarks: FloatArray) -> Views:
+        """Warps, sketches and the 3-D face of every frame."""
+        size, mesh = self.network.config.patch, identity.mesh
+        canvas = identity.canvases[0]
+        deformations = [canvas.deform(target) for target in landmarks]
+        locals_ = [canvas.to_work(target) for target in landmarks]
+        frames = [self._frame(local) for local in locals_]
+        chosen = self._nearest(identity, locals_)
+        warped = []
+        for local, deformation, frame, indices in zip(locals_, deformations, frames, chosen, strict=True):
+            patches = [canvas.warp_patch(deformation, frame, size)]
+            for other in (identity.canvases[index] for index in indices[1:]):
+                patches.append(other.warp_patch(other.deform(local, local=True), frame, size))
+            warped.append(np.stack(patches))
+        ani = np.zeros((len(frames), size, size, 0), np.uint8)
+        if mesh is not None:
+            drawn = [self._face(identity, mesh, *pair) for pair in zip(locals_, frames, strict=True)]
+            ani = np.stack(drawn)
+        sketches = [self._sketch(local, frame) for local, frame in zip(locals_, frames, strict=True)]
+        return Views(np.stack(warped), np.stack(sketches), ani, chosen, frames, deformations)
+
+    def _face(self, identity: HybridIdentity, mesh: FaceMesh, target: FloatArray, to_patch: FloatArray) -> Image:
+        """The 3-D face in the pose of `target`: the user's own pictures of it, or drawn now."""
+        size, photo = self.network.config.patch, identity.canvases[0].work
+        if identity.animation is not None:
+            return identity.animation.next_patch(target, to_patch, size)
+        return draw_mesh(photo, mesh.places, mesh.toward(target), mesh.triangles, to_patch, size)
+
+    @torch.no_grad()
+    def _paint(self, identity: HybridIdentity, views: Views, carried: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
+        """What `_to_arrays` returns; `carried` goes in with the frame before and comes out with the last."""
+        assert identity.enrolled is not None
+        every = views.chosen.shape[1] == len(identity.canvases)
+        sketch, ani = self._to_tensor(views.sketches), None
+        if identity.mesh is not None:
+            drawn = torch.from_numpy(views.ani).to(self.device).float().movedim(-1, -3)
+            ani = torch.cat([drawn[:, :3] / 127.5 - 1, drawn[:, 3:] / 255], 1)
+        with _one_thread(self.device):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                painted = self.network.paint_frames(
+                    identity.enrolled,
+                    self._to_tensor(views.warped),
+                    sketch,
+                    chosen=None if every else torch.from_numpy(views.chosen).to(self.device),
+                    ani=ani,
+                    previous=carried.get("previous"),
+                )
+            if self.network.config.prev:
+                carried["previous"] = Previous(painted.image.float(), sketch)
+            return _to_arrays(painted, views.warped, self.network.config)
+
+    def _choose(self, shots: Sequence[Shot]) -> list[Shot]:
+        """The shots to enrol, the first one first."""
+        config = self.network.config
+        if self.ref_ids:
+            if not all(0 <= index < len(shots) for index in self.ref_ids):
+                wanted, last = ", ".join(map(str, self.ref_ids)), len(shots) - 1
+                raise ConfigError(f"reference photos {wanted} asked for, but those given are 0 to {last}")
+            return [shots[0], *(shots[index] for index in self.ref_ids if index != 0)][: config.max_shots]
+        return list(shots) if config.pick == "nearest" else spread_shots(shots, config.max_shots)
+
+    def _nearest(self, identity: HybridIdentity, targets: Sequence[FloatArray]) -> npt.NDArray[np.intp]:
+        """`[T, K]` canvases of every frame: the first, and of more than fit those whose heads are turned most alike."""
+        assert identity.poses is not None
+        count, most = len(identity.canvases), self.network.config.max_shots
+        if count <= most:
+            return np.tile(np.arange(count), (len(targets), 1))
+        turns = _turns(np.stack(targets))
+        near = [reference_frames(identity.poses[1:], turn, most - 1) for turn in turns]
+        return np.stack([np.concatenate([[0], 1 + np.sort(each)]) for each in near]).astype(np.intp)
+
+    def _shares(self, canvas: Canvas, deformations: Sequence[Deformation], landmarks: FloatArray) -> FloatArray:
+        """`[T]` how far the paint is wanted; a whole face always."""
+        if self.network.config.region == "face":
+            return np.ones(len(landmarks), np.float32)
+        pairs = zip(deformations, landmarks, strict=True)
+        return np.array([paint_share(canvas, each, target) for each, target in pairs], np.float32)
+
+    def _frame(self, landmarks: FloatArray) -> FloatArray:
+        config = self.network.config
+        return patch_frame(config.region, landmarks, config.patch, config.scale)
+
+    def _sketch(self, landmarks: FloatArray, frame: FloatArray) -> Image:
+        return patch_sketch(self.network.config.region, landmarks, frame, self.network.config.patch)
+
+    def _to_tensor(self, images: np.ndarray) -> Tensor:
+        """`[..., H, W, C]` uint8 -> `[..., C, H, W]` in [-1, 1] on the device."""
+        tensor = torch.from_numpy(images).to(self.device).float().movedim(-1, -3)
+        return tensor / 127.5 - 1
+
+
+def with_animation(identity: Identity, animation: Animation) -> HybridIdentity:
+    """The same person, whose 3-D face is not drawn but taken from the user's own animation, for one video.
+
+    Raises:
+        ConfigError: the renderer takes no 3-D face.
+    """
+    if not isinstance(identity, HybridIdentity) or identity.mesh is None:
+        raise ConfigError(
+            "this renderer takes no animation: leave it out, or give --renderer-weights of a hybrid network that was "
+            "trained with model.warp_ani"
+        )
+    return replace(identity, animation=animation)
+
+
+def build_hybrid(checkpoint: Checkpoint) -> Hybrid:
+    """Network of a checkpoint, in single precision.
+
+    Raises:
+        CheckpointError: settings or weights that do not fit this version's network.
+    """
+    try:
+        settings = {**checkpoint.config, "channels": tuple(checkpoint.config["channels"])}
+        network = Hybrid(HybridConfig(**settings))
+        network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+    except (TypeError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"these hybrid weights do not fit this version ({reason}): train or fetch new ones"
+        ) from error
+    return network
+
+
+def spread_shots(shots: Sequence[Shot], most: int) -> list[Shot]:
+    """The canvas, and of the others those whose mouths differ most from each other: `most` at most."""
+    chosen = [0]
+    openings = [float(mouth_opening(shot.landmarks)) for shot in shots]
+    while len(chosen) < min(most, len(shots)):
+        rest = [i for i in range(len(shots)) if i not in chosen]
+        chosen.append(max(rest, key=lambda i: min(abs(openings[i] - openings[j]) for j in chosen)))
+    return [shots[i] for i in chosen]
+
+
+def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
+    """How far the network's paint is wanted, 0 to 1.
+
+    Nowhere while the lips are as in the photo or shut in both, and little where the photo shows teeth and the mouth
+    opens no wider: those teeth are the person's own.
+    """
+    wanted = canvas.to_work(target)
+    still = transform(deformation.to_photo, wanted[MOUTH])
+    moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
+    shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(wanted))
+    teeth = (
+        smooth_step(shown, 0.05, 0.1) * smooth_step(opened, 0.02, 0.05) * (1 - smooth_step(opened - shown, 0.0, 0.08))
+    )
+    return smooth_step(moved, *LIPS_STILL) * smooth_step(max(shown, opened), *LIPS_SHUT) * (1 - OWN_TEETH * teeth)
+
+
+def head_turns(canvases: Sequence[Canvas]) -> FloatArray:
+    """`[K, 3]` rotation vectors of the heads in the photos."""
+    return _turns(np.stack([canvas.landmarks for canvas in canvases]))
+
+
+def _turns(points: FloatArray) -> FloatArray:
+    return np.asarray(Rotation.from_matrix(head_rotation(points)).as_rotvec())
+
+
+def _to_arrays(painted: Painted, warped: np.ndarray, config: HybridConfig) -> tuple[FloatArray, FloatArray]:
+    """`[T, S, S, 3]` change over the canvas' warp in grey levels, and `[T, S, S]` how much of it is painted or lent."""
+    window = border_window(painted.mask.shape[-1], painted.mask)
+    elsewhere = config.unwarped or config.warp_ref != "none"  # the network's references are not the canvas' warp
+    kept = painted.attention[:, :1] * (1 - painted.mask) * (0.0 if elsewhere else 1.0)
+    mask = ((1 - kept) * window)[:, 0].float().cpu().numpy()
+    image = ((painted.image.float() + 1) * 127.5).movedim(1, -1).cpu().numpy()
+    change = image - warped[:, 0]
+    if painted.attention.shape[1] > 1 or elsewhere:  # a lent patch has no border of its own
+        change = change * window[0, 0, :, :, None].cpu().numpy()
+    return np.ascontiguousarray(change, np.float32), np.ascontiguousarray(mask, np.float32)
+
+
+@contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU the patches are too small to share out: threads would wait for each other, and for the encoder."""
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware, about twice as fast here as float32."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe and probe())

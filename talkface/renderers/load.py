@@ -1,0 +1,58 @@
+"""Name, device and weights -> a renderer."""
+
+from pathlib import Path
+
+import torch
+
+from talkface.checkpoints.registry import load_weights
+from talkface.errors import ConfigError
+from talkface.renderers.base import RENDERERS, Renderer
+from talkface.renderers.warp import WarpRenderer
+
+
+def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Path | None = None) -> Renderer:
+    """Build a renderer family by name.
+
+    Args:
+        name: `hybrid`, `warp`, `fewshot` or `vgnet`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        weights: shipped name or path; the family's own default if not given.
+
+    Raises:
+        ConfigError: unknown family, weights for one that has none, or a device that this machine does not have.
+        CheckpointError: weights that are missing or of another kind.
+    """
+    if name == "warp":
+        pick_device(device)  # a word that is no device is a mistake here too
+        if weights is not None:
+            raise ConfigError(f"renderer warp has no network, but weights {weights} were given: leave them out")
+        return WarpRenderer()
+    if name == "hybrid":
+        from talkface.renderers.hybrid import HybridRenderer, build_hybrid
+
+        return HybridRenderer(build_hybrid(load_weights(weights or "hybrid", "hybrid")), pick_device(device))
+    if name == "fewshot":
+        from talkface.renderers.fewshot import load_fewshot_renderer
+
+        return load_fewshot_renderer(weights, pick_device(device))
+    if name == "vgnet":
+        from talkface.renderers.vgnet import load_vgnet_renderer
+
+        return load_vgnet_renderer(weights, pick_device(device))
+    raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
+
+
+def pick_device(name: str) -> torch.device:
+    """Torch device of a user's word; `auto` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: not a device, or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    kind, _, index = name.partition(":")
+    if not (index or "0").isdigit() or int(index or 0) >= there.get(kind, 0):
+        usable = ", ".join(["auto", *(kind for kind, present in there.items() if present)])
+        raise ConfigError(f"device {name!r} is not on this machine: use one of {usable}")
+    return torch.device(name)

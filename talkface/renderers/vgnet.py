@@ -1,0 +1,121 @@
+"""Identity + landmarks -> frames whose face VG-net painted, without a seam in the photo; and its maps."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.registry import load_weights, shipped_names
+from talkface.data.interop.aligned import aligned_map, displacement
+from talkface.data.samplers.shot_pictures import signed, unsigned
+from talkface.errors import CheckpointError
+from talkface.geometry.resample import resample
+from talkface.models.vgnet import VgFrames, VgNet, VgnetConfig, VgPerson
+from talkface.renderers.base import BATCH, Identity, Rendered
+from talkface.renderers.blend import blend_face
+from talkface.renderers.canvas import Canvas
+from talkface.types import FloatArray, Image, Shot
+
+KIND = "vgnet"
+MEMORY = "vgnet"  # its place in what an identity carries
+
+
+@dataclass(frozen=True)
+class VgnetIdentity(Identity):
+    """A person ready for VG-net.
+
+    Attributes:
+        person: what the network sees in the photo.
+    """
+
+    person: VgPerson | None = None
+
+
+class VgnetRenderer:
+    """VG-net's face (ATVGnet, Chen et al. 2019) over the warped photo, see `painted_face`.
+
+    Every frame is painted where nose and eyes lie in it, so the network sees no head motion; its memory goes on from
+    block to block of a streaming identity. Of several shots it looks at the first, which is the picture that moves.
+    """
+
+    name = "vgnet"
+
+    def __init__(self, network: VgNet, device: torch.device) -> None:
+        self.device = device
+        self.network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+
+    @torch.no_grad()
+    def enroll(self, shots: Sequence[Shot]) -> VgnetIdentity:
+        """Look at the first shot."""
+        shot, config = shots[0], self.network.config
+        to_picture = aligned_map(shot.landmarks, config.size, config.reach)
+        photo = signed([resample(shot.image, to_picture, config.size)]).to(self.device)
+        return VgnetIdentity(
+            (Canvas(shot),), person=self.network.enroll(photo, self._displaced(shot.landmarks[None])[0])
+        )
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        """Frames for `[T, 68, 2]` landmarks in pixels of the first shot, with the maps `attention` and `motion`."""
+        assert isinstance(identity, VgnetIdentity), "this identity was enrolled by another renderer"
+        carried = identity.carried if identity.carried is not None else {}
+        config = self.network.config
+        for start in range(0, len(landmarks), BATCH):
+            block = landmarks[start : start + BATCH]
+            painted, carried[MEMORY] = self.paint(identity, block, carried.get(MEMORY))
+            pictures, motion = unsigned(painted.image[0]), unsigned(painted.colour[0])
+            attention = unsigned(painted.attention[0] * 2 - 1)
+            for index, target in enumerate(block):
+                to_picture = aligned_map(target, config.size, config.reach)
+                blended = blend_face(identity.canvases[0], target, pictures[index], to_picture)
+                yield replace(blended, maps={"attention": _rgb(attention[index]), "motion": motion[index]})
+
+    @torch.no_grad()
+    def paint(
+        self, identity: VgnetIdentity, landmarks: FloatArray, memory: Tensor | None = None
+    ) -> tuple[VgFrames, Tensor]:
+        """The network's own pictures of `[T, 68, 2]` landmarks of the photo, and its memory after them."""
+        assert identity.person is not None
+        painted: tuple[VgFrames, Tensor] = self.network.paint(identity.person, self._displaced(landmarks), memory)
+        return painted
+
+    def _displaced(self, landmarks: FloatArray) -> Tensor:
+        """`[T, 68, 2]` pixels -> `[1, T, 68, 2]` as the network wants them."""
+        return torch.from_numpy(np.stack([displacement(points) for points in landmarks]))[None].to(self.device)
+
+
+def load_vgnet_renderer(weights: str | Path | None, device: torch.device) -> VgnetRenderer:
+    """Renderer by name or path of its network.
+
+    Raises:
+        CheckpointError: no network given, no such file, or another kind of network.
+    """
+    if weights is None and KIND not in shipped_names():
+        raise CheckpointError(
+            "renderer vgnet ships no network: train one with `talkface train configs/renderer/vgnet_small.yaml "
+            "data.shards=SHARDS` and give it with --renderer-weights runs/vgnet_small/best.safetensors"
+        )
+    return VgnetRenderer(build_vgnet(load_weights(weights or KIND, KIND)), device)
+
+
+def build_vgnet(checkpoint: Checkpoint) -> VgNet:
+    """Network of a checkpoint, in single precision.
+
+    Raises:
+        CheckpointError: settings or weights that do not fit this version's network.
+    """
+    try:
+        network = VgNet(VgnetConfig(**checkpoint.config))
+        network.load_state_dict(checkpoint.tensors)
+    except (TypeError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"these vgnet weights do not fit this version ({reason}): train new ones") from error
+    return network
+
+
+def _rgb(grey: Image) -> Image:
+    """`[S, S, 1]` -> `[S, S, 3]`."""
+    return np.repeat(grey, 3, 2)

@@ -1,0 +1,1 @@
+"""Seed -> synthetic clips and shards for tests and dry runs."""

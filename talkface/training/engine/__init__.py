@@ -1,0 +1,1 @@
+"""Job and run settings -> run folder: loop, processes, files."""

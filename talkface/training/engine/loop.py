@@ -1,0 +1,340 @@
+"""Job and RunConfig -> run folder: one straight loop that logs, scores, previews, snapshots and resumes.
+
+A run folder holds `config.yaml`, `log.csv` (`step,name,value`), TensorBoard events, `preview_*.png`, `best.safetensors`
+and `last.safetensors` (for users), and `state.pt` (resumes the run when the same command is given again).
+
+Every step is a function of (seed, step) and of the state, so a run that was stopped and resumed ends in the same
+weights, bit for bit on a CPU, as one that was never stopped.
+"""
+
+import contextlib
+import copy
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState, is_initialized
+from PIL import Image as PilImage
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from talkface.checkpoints.format import Checkpoint, save_checkpoint
+from talkface.config import RunConfig
+from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.training.engine.processes import agreed, average_gradients
+from talkface.training.engine.run_folder import RunLog, check_resumable, save_config
+from talkface.types import Image
+
+
+class Job(Protocol):
+    """What one kind of network brings to `fit`; it owns its networks, optimisers and data."""
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """Draw the batch of `step` from (seed, step), update the weights, return the loss terms by name."""
+        ...
+
+    def evaluate(self) -> dict[str, float]:
+        """Score held-out clips; `score` is the one that picks the best snapshot, lower is better."""
+        ...
+
+    def preview(self) -> Image | None:
+        """A picture that shows the present state, or None."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that resuming needs: tensors, numbers, strings, lists and dicts only."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Undo `state_dict`."""
+        ...
+
+    def snapshot(self) -> Checkpoint:
+        """Weights for users."""
+        ...
+
+
+class StateOfParts:
+    """A job whose whole state is that of its networks, averages and optimisers."""
+
+    def parts(self) -> dict[str, Any]:
+        """What has a `state_dict`, by the name it is kept under."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+
+
+@dataclass
+class _Progress:
+    step: int = 0  # steps done
+    best: float = math.inf
+    evaluations_since_best: int = 0
+    scores: dict[str, float] = field(default_factory=dict)  # of the last evaluation
+    terms: dict[str, list[float]] = field(default_factory=dict)  # of the steps since the last row of the log
+
+
+def make_accelerator(run: RunConfig) -> Accelerator:
+    """Accelerate's handle on device, precision and processes, as `run` asks; also sets the CPU threads.
+
+    Raises:
+        ConfigError: a device that this machine does not have.
+    """
+    if run.threads > 0:
+        torch.set_num_threads(run.threads)
+    available = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(run.device, False):
+        usable = ", ".join(name for name, there in available.items() if there)
+        raise ConfigError(f"run.device is {run.device!r}, which this machine lacks: use one of {usable}")
+    precision = "bf16" if run.bf16 else "no"
+    _forget_other_runs(precision, on_cpu=run.device == "cpu" or not (available["cuda"] or available["mps"]))
+    return Accelerator(cpu=run.device == "cpu", mixed_precision=precision)
+
+
+def _forget_other_runs(precision: str, *, on_cpu: bool) -> None:
+    """Let this run have its own precision and device: Accelerate keeps those of the process' first run otherwise."""
+    if not is_initialized():
+        return
+    state = AcceleratorState()
+    elsewhere = (state.device.type == "cpu") != on_cpu and state.num_processes == 1
+    if elsewhere or state.mixed_precision != precision:
+        AcceleratorState._reset_state(reset_partial_state=elsewhere)
+
+
+def step_generator(seed: int, step: int) -> np.random.Generator:
+    """Random numbers of one step: the same whether or not the run was interrupted before it."""
+    return np.random.default_rng((seed, step))
+
+
+@contextlib.contextmanager
+def seeded(seed: int, step: int) -> Iterator[None]:
+    """Inside, torch's own random numbers (dropout) follow from (seed, step); outside they are left as they were.
+
+    Each process of several has its own.
+    """
+    process = PartialState().process_index if is_initialized() else 0
+    entropy = (seed, step, 1, process) if process else (seed, step, 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0]))
+        yield
+
+
+class Ema:
+    """Running average of a network's weights, `average <- decay * average + (1 - decay) * weights`.
+
+    The decay ramps up as `(1 + n) / (10 + n)` so that the first steps do not linger.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Move the average one step towards `network`; buffers are copied."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for averaged, current in zip(self.network.parameters(), network.parameters(), strict=True):
+            averaged.lerp_(current.detach(), 1 - decay)
+        for averaged_buffer, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
+            averaged_buffer.copy_(buffer)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "network": self.network.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.updates = state["updates"]
+        self.network.load_state_dict(state["network"])
+
+
+def backward_and_step(
+    accelerator: Accelerator, loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, grad_clip: float
+) -> None:
+    """Gradients of `loss`, meaned over the processes, clipped to the norm `grad_clip`, one step of `optimizer`."""
+    step_on(accelerator, [loss], optimizer, network, grad_clip)
+
+
+def step_on(
+    accelerator: Accelerator,
+    losses: Iterable[Tensor],
+    optimizer: torch.optim.Optimizer,
+    network: nn.Module,
+    grad_clip: float,
+) -> None:
+    """As `backward_and_step` for a loss that comes in parts, to be summed; each is forgotten before the next is made.
+
+    A `grad_clip` of 0 leaves the gradients as they are.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    for loss in losses:
+        accelerator.backward(loss)
+    average_gradients(accelerator, network)
+    if grad_clip > 0:
+        accelerator.clip_grad_norm_(network.parameters(), grad_clip)
+    optimizer.step()
+
+
+def finite_terms(terms: dict[str, Tensor], step: int) -> dict[str, float]:
+    """Values of loss terms, before any gradient is made of them.
+
+    Raises:
+        TalkfaceError: one is infinite or not a number; it is named.
+    """
+    values = {name: float(term.detach()) for name, term in terms.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise TalkfaceError(
+                f"{name} is {value} at step {step + 1}: lower optim.rate, or set run.grad_clip, in a new run.out"
+            )
+    return values
+
+
+def descend(
+    accelerator: Accelerator, optimizer: torch.optim.Optimizer, network: nn.Module, grad_clip: float, step: int
+) -> float:
+    """Average the gradients that are there over processes, check and clip them, step; returns their norm.
+
+    Raises:
+        TalkfaceError: a gradient is not finite; the weights stay as they are.
+    """
+    average_gradients(accelerator, network)
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    norm = torch.nn.utils.get_total_norm(list(gradients.values()))
+    if not bool(norm.isfinite()):
+        bad = next(name for name, gradient in gradients.items() if not gradient.isfinite().all())
+        raise TalkfaceError(
+            f"the gradient of {bad} is not finite at step {step + 1}: lower optim.rate, or set run.grad_clip, in a"
+            " new run.out"
+        )
+    if grad_clip > 0:
+        torch.nn.utils.clip_grads_with_norm_(network.parameters(), grad_clip, norm)
+    optimizer.step()
+    return float(norm)
+
+
+def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
+    """Train `job` for `run.steps` steps in the folder `run.out`, going on from where an earlier call stopped.
+
+    Args:
+        config: the whole config as a plain dict, with `run` inside; kept in the folder and compared on resume.
+
+    Returns:
+        Scores of the last evaluation, also where the folder holds a finished run.
+
+    Raises:
+        ConfigError: the folder belongs to a run with other settings.
+        TalkfaceError: a loss term became infinite or not a number.
+    """
+    folder = Path(run.out)
+    is_main = PartialState().is_main_process
+    progress = _resume(job, folder, config)
+    PartialState().wait_for_everyone()  # nobody writes while somebody reads
+    if is_main:
+        save_config(folder, config)
+    log = RunLog(folder, progress.step) if is_main else None
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(training_bar(is_main and not run.quiet))
+        if log is not None:
+            stack.callback(log.close)
+        task = bar.add_task("train", total=run.steps, completed=progress.step)
+        while progress.step < run.steps:
+            for name, value in _checked_step(job, run.seed, progress.step, folder).items():
+                progress.terms.setdefault(name, []).append(value)
+            progress.step += 1
+            bar.update(task, completed=progress.step, description=_describe(progress))
+            if progress.step % run.log_every == 0:
+                means = {f"train/{name}": float(np.mean(values)) for name, values in progress.terms.items()}
+                progress.terms.clear()
+                if log is not None:
+                    log.write(progress.step, means)
+            last = progress.step == run.steps
+            if progress.step % run.eval_every == 0 or last:
+                _evaluate(job, run, folder, progress, log)
+            stop = 0 < run.patience <= progress.evaluations_since_best
+            if is_main and (progress.step % run.save_every == 0 or last or stop):
+                _save_state(job, folder, progress)
+            if stop:
+                break
+    return progress.scores
+
+
+def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, float]:
+    with seeded(seed, step):
+        terms = job.train_step(step)
+    for name, value in terms.items():
+        if not math.isfinite(value):
+            kept = folder / "state.pt"
+            good = f"; {kept} still holds the last good state" if kept.is_file() else ""
+            raise TalkfaceError(
+                f"loss term {name} is {value} at step {step + 1}: lower the rate or grad_clip in a new run.out{good}"
+            )
+    return terms
+
+
+def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: RunLog | None) -> None:
+    """Score, note whether it is the best so far, and (main process) write snapshots and the preview."""
+    with seeded(run.seed, 0):
+        scores = agreed(job.evaluate())
+    progress.scores = scores
+    improved = scores["score"] < progress.best
+    progress.best = min(progress.best, scores["score"])
+    progress.evaluations_since_best = 0 if improved else progress.evaluations_since_best + 1
+    if log is None:
+        return
+    log.write(progress.step, {f"eval/{name}": value for name, value in scores.items()})
+    drawn = job.preview()
+    if drawn is not None:
+        PilImage.fromarray(drawn).save(folder / f"preview_{progress.step:07d}.png")
+        log.picture(progress.step, drawn)
+    snapshot = job.snapshot()
+    dated = {"steps": progress.step, "date": datetime.now(UTC).date().isoformat()}
+    snapshot = replace(snapshot, metrics=scores, provenance={**snapshot.provenance, **dated})
+    save_checkpoint(folder / "last.safetensors", snapshot)
+    if improved:
+        save_checkpoint(folder / "best.safetensors", snapshot)
+
+
+def _resume(job: Job, folder: Path, config: dict[str, Any]) -> _Progress:
+    check_resumable(folder, config)
+    state_file = folder / "state.pt"
+    if not state_file.is_file():
+        return _Progress()
+    try:
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
+        job.load_state_dict(state["job"])
+    except (RuntimeError, KeyError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{state_file} cannot be resumed ({reason}): remove it to start anew") from error
+    return _Progress(**state["progress"])
+
+
+def _save_state(job: Job, folder: Path, progress: _Progress) -> None:
+    """Write `state.pt` under another name first, so that a kill at any moment leaves a whole one."""
+    partial = folder / "state.pt.part"
+    torch.save({"job": job.state_dict(), "progress": vars(progress)}, partial)
+    os.replace(partial, folder / "state.pt")
+
+
+def _describe(progress: _Progress) -> str:
+    shown = "  ".join(f"{name} {np.mean(values):.4f}" for name, values in list(progress.terms.items())[:4])
+    best = "" if math.isinf(progress.best) else f"  best {progress.best:.4f}"
+    return shown + best
+
+
+def training_bar(visible: bool) -> Progress:
+    """Steps done of all, on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not visible)

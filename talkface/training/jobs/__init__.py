@@ -1,0 +1,1 @@
+"""Shards and a config -> checkpoint: one job per network, its config beside it."""

@@ -1,0 +1,208 @@
+"""Prepared clips + config -> trained audio2landmark: offsets measured first, speakers balanced, voices varied."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from talkface.audio.features import MelPower
+from talkface.config import to_dict
+from talkface.data.datasets import ClipDataset
+from talkface.data.samplers.speech import FPS, SpeechClip, SpeechExample, make_examples
+from talkface.errors import DatasetError
+from talkface.models.audio2landmark import Audio2Landmark
+from talkface.training.engine.kept import fingerprint
+from talkface.training.engine.loop import fit, make_accelerator
+from talkface.training.engine.run_folder import check_resumable
+from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig
+from talkface.training.jobs.audio2landmark_job import Audio2LandmarkJob, FrontEnd, fill_buffers, new_network
+from talkface.training.jobs.offsets import estimate_lags, load_lags, save_lags
+from talkface.training.jobs.phones import teach_phones
+
+JUDGED = "val"  # a corpus' own split for judging a run while it trains
+MOST_JUDGED = 300  # clips of it: LRW has 25,000
+
+
+class Spoken(Protocol):
+    """What is split by who speaks."""
+
+    speaker: str
+
+
+E = TypeVar("E", bound=Spoken)
+
+
+def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechClip] | None = None) -> dict[str, float]:
+    """Train by `config`, on `clips` where given, else on the shards it names.
+
+    Scores are taken on the corpus' own split `val` where the shards have one, as LRW's do; else on speakers held out.
+
+    Returns:
+        Scores of the last evaluation.
+
+    Raises:
+        ConfigError: the run folder belongs to another run, or a setting does not fit.
+        DatasetError: no clip is usable.
+    """
+    check_resumable(Path(config.run.out), to_dict(config))
+    make_accelerator(config.run)
+    judged = load_judged_clips(config.data) if clips is None else []
+    clips = _chosen(load_clips(config.data) if clips is None else clips, config.data.speakers)
+    examples = make_examples([*clips, *judged], new_network(config).mel)
+    keys = {clip.key for clip in judged}
+    train, held_out = ([e for e in examples if (e.key in keys) is apart] for apart in (False, True))
+    front_end = _teach_phones(clips, train, config)
+    _correct_offsets([*clips, *judged], examples, config, front_end)
+    if not held_out:
+        train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
+    return fit(Audio2LandmarkJob(config, train, held_out, front_end), config.run, to_dict(config))
+
+
+def load_clips(data: SpeechDataConfig) -> list[SpeechClip]:
+    """Clips of `data.split` that have sound.
+
+    Raises:
+        DatasetError: no shards, no clips with sound, or clips at another frame rate than the networks'.
+    """
+    dataset = ClipDataset(Path(data.shards), data.split)
+    usable = [index for index, meta in enumerate(dataset.metas) if meta["speech"]]
+    if not usable:
+        raise DatasetError(
+            f"no clip of split {data.split!r} in {data.shards} has sound that fits its picture:"
+            " prepare talking clips, with their sound"
+        )
+    return [dataset[index] for index in _at_rate(data, dataset, usable)]
+
+
+def load_judged_clips(data: SpeechDataConfig) -> list[SpeechClip]:
+    """Clips with sound of the corpus' own split for judging a run, at most `MOST_JUDGED`, spread over it.
+
+    Empty where the shards have no such split, or where it is the one that trains.
+    """
+    dataset = ClipDataset(Path(data.shards))
+    if data.split == JUDGED:
+        return []
+    found = [
+        index
+        for index, meta in enumerate(dataset.metas)
+        if meta["split"] == JUDGED and meta["speech"] and _wanted(meta["speaker"], data.speakers)
+    ]
+    places = np.unique(np.linspace(0, len(found) - 1, min(MOST_JUDGED, len(found))).round().astype(int))
+    return [dataset[index] for index in _at_rate(data, dataset, [found[place] for place in places])]
+
+
+def _at_rate(data: SpeechDataConfig, dataset: ClipDataset, usable: list[int]) -> list[int]:
+    """The clips `usable`, all of them at the rate that speech networks learn at; else an error."""
+    rates = sorted({float(dataset.metas[index]["fps"]) for index in usable})
+    if set(rates) - {float(FPS)}:
+        found = " and ".join(f"{rate:g}" for rate in rates)
+        raise DatasetError(
+            f"{data.shards} holds clips at {found} frames/s, speech networks learn at {FPS}:"
+            " prepare all with the same `--config configs/data/speech.yaml`"
+        )
+    return usable
+
+
+def _wanted(speaker: str, parts: Sequence[str]) -> bool:
+    """Whether a speaker is one of those to train on: any, or whose name contains one of these."""
+    return not parts or any(part in speaker for part in parts)
+
+
+def _chosen(clips: Sequence[SpeechClip], speakers: Sequence[str]) -> Sequence[SpeechClip]:
+    chosen = [clip for clip in clips if _wanted(clip.speaker, speakers)]
+    if not chosen:
+        have = sorted({clip.speaker for clip in clips})
+        listed = ", ".join(have[:8]) + (f" and {len(have) - 8} more" if len(have) > 8 else "")
+        raise DatasetError(f"no clip is by a speaker of data.speakers ({', '.join(speakers)}): there are {listed}")
+    return chosen
+
+
+def _teach_phones(
+    clips: Sequence[SpeechClip], examples: Sequence[SpeechExample], config: Audio2LandmarkTraining
+) -> FrontEnd:
+    """Weights of a front end that knows phones; empty where the config leaves it out."""
+    if config.start or config.family != "base" or config.phones.steps == 0 or config.model.phones == 0:
+        return {}
+    network = new_network(replace(config, model=replace(config.model, members=1)))
+    assert isinstance(network, Audio2Landmark)
+    fill_buffers(network, examples)
+    return teach_phones(network, clips, config)
+
+
+def split_speakers(examples: Sequence[E], every: int, first: int) -> tuple[list[E], list[E]]:
+    """Keep every so many-th speaker for scores; the one with most clips always trains.
+
+    Raises:
+        DatasetError: nobody is left to train on.
+    """
+    speakers = sorted({example.speaker for example in examples})
+    counts = {speaker: sum(example.speaker == speaker for example in examples) for speaker in speakers}
+    main = max(speakers, key=lambda speaker: counts[speaker])
+    others = [speaker for speaker in speakers if speaker != main]
+    kept = set(others[first::every]) if every > 0 else set()
+    train = [example for example in examples if example.speaker not in kept]
+    if not train:
+        raise DatasetError("no speaker is left to train on: raise data.held_out_every")
+    return train, [example for example in examples if example.speaker in kept]
+
+
+def hold_out(examples: Sequence[E], every: int, first: int) -> tuple[list[E], list[E]]:
+    """Examples to train on and to score: split by speaker, by clip where there is one speaker only.
+
+    Raises:
+        DatasetError: nothing is left to train on.
+    """
+    if every > 1 and len(examples) == 1:
+        raise DatasetError("one clip is too few to hold any out for the scores: set data.held_out_every=0")
+    if every > 1 and len({example.speaker for example in examples}) == 1:
+        kept = set(range(first, len(examples), every))
+        return (
+            [example for index, example in enumerate(examples) if index not in kept],
+            [example for index, example in enumerate(examples) if index in kept],
+        )
+    return split_speakers(examples, every, first)
+
+
+def _correct_offsets(
+    clips: Sequence[SpeechClip],
+    examples: list[SpeechExample],
+    config: Audio2LandmarkTraining,
+    front_end: FrontEnd,
+) -> None:
+    """Set every clip's lag, measured by small `base` networks that did not train on its speaker.
+
+    What was measured is kept in the run folder. The speaker with most clips stays as recorded: two halves of the others
+    measure each other.
+    """
+    if config.offsets.steps == 0 or len({example.speaker for example in examples}) == 1:
+        return
+    path = Path(config.run.out) / "offsets.json"
+    measuring = _measuring(config)
+    key = fingerprint(clips, measuring)
+    lags = load_lags(path, key)
+    if lags is None:
+        heard = examples if config.family == "base" else make_examples(clips, MelPower(config.model.num_mels))
+        lags = {}
+        for half in range(2):
+            train, others = split_speakers(heard, 2, half)
+            if not others:
+                continue
+            job = Audio2LandmarkJob(measuring, train, [], front_end)
+            job.run_without_folder(f"offsets {half + 1}/2")
+            predictions = [(e.key, e.speaker, job.predict_opening(e), e.opening) for e in others]
+            lags |= estimate_lags(predictions, config.offsets)
+        save_lags(path, key, lags)
+    for example in examples:
+        example.lag = lags.get(example.key, 0.0)
+
+
+def _measuring(config: Audio2LandmarkTraining) -> Audio2LandmarkTraining:
+    """Settings of the networks that measure offsets: one member of `base`, with the losses that it was made for."""
+    run = replace(config.run, steps=config.offsets.steps)
+    if config.family == "base":
+        return replace(config, start="", run=run, model=replace(config.model, members=1))
+    plain = Audio2LandmarkTraining()
+    model = replace(plain.model, members=1, phones=0)
+    return replace(plain, model=model, run=replace(run, batch_size=plain.run.batch_size, bf16=False))

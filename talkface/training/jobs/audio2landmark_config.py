@@ -1,0 +1,77 @@
+"""configs/audio2landmark/*.yaml -> the settings of a speech network's training."""
+
+from dataclasses import dataclass, field
+
+from talkface.audio.augment import VoiceAugmentation
+from talkface.config import RunConfig
+from talkface.data.samplers.speech import BatchConfig
+from talkface.errors import ConfigError
+from talkface.losses.landmark import LandmarkLossConfig
+from talkface.models.atnet import AtnetConfig
+from talkface.models.audio2landmark import FAMILIES, Audio2LandmarkConfig
+from talkface.models.lstm_mel import LstmMelConfig
+from talkface.training.jobs.offsets import OffsetConfig
+from talkface.training.jobs.phones import PhoneConfig
+
+
+@dataclass(frozen=True)
+class SpeechDataConfig:
+    """Which clips."""
+
+    shards: str = "shards"  # folder that `talkface prepare` wrote
+    split: str = "train"
+    speakers: tuple[str, ...] = ()  # only those whose name contains one of these; empty takes all
+    held_out_every: int = 10  # every so many-th speaker is kept for the scores (of one alone: clip); 0 trains on all.
+    # Shards with a split val of their own, as LRW's, are scored on that instead and train on all of `split`
+    held_out_first: int = 0  # which of them comes first
+
+
+@dataclass(frozen=True)
+class SpeechOptimConfig:
+    rate: float = 2e-3  # of AdamW, after the warm-up; falls to zero along a cosine
+    warm_up: int = 50  # steps
+    weight_decay: float = 0.01
+    momentum: float = 0.9  # Adam's first beta
+    hurried: float = 0.0  # share of the steps, the first ones, that a faster likeness of the network is trained in
+    accumulate: int = 1  # parts that a batch is worked on in, one after the other, to save memory
+
+
+@dataclass(frozen=True)
+class ResilienceConfig:
+    """Training on a clean and a noisy copy of each stretch that are to be heard alike (Eskimez et al. 2020)."""
+
+    agreement: float = 0.0  # weight of the squared difference of what is heard in the two copies; 0 has no noisy copy
+    noise_db: tuple[float, float] = (-20.0, 0.0)  # noise over the speech in the noisy copy
+
+
+@dataclass(frozen=True)
+class Audio2LandmarkTraining:
+    """configs/audio2landmark/*.yaml with `kind: audio2landmark`; of the three networks the family's one is trained."""
+
+    kind: str = "audio2landmark"
+    family: str = "base"  # base | atnet | lstm_mel
+    start: str = ""  # trained weights of the same family and size to go on from, by name or path; keeps their basis
+    model: Audio2LandmarkConfig = field(default_factory=Audio2LandmarkConfig)  # of family base
+    atnet: AtnetConfig = field(default_factory=AtnetConfig)
+    lstm_mel: LstmMelConfig = field(default_factory=LstmMelConfig)
+    data: SpeechDataConfig = field(default_factory=SpeechDataConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    augment: VoiceAugmentation = field(default_factory=VoiceAugmentation)
+    phones: PhoneConfig = field(default_factory=PhoneConfig)
+    offsets: OffsetConfig = field(default_factory=OffsetConfig)
+    loss: LandmarkLossConfig = field(default_factory=LandmarkLossConfig)
+    resilience: ResilienceConfig = field(default_factory=ResilienceConfig)
+    optim: SpeechOptimConfig = field(default_factory=SpeechOptimConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        """Raises `ConfigError` for an unknown family."""
+        if self.family not in FAMILIES:
+            raise ConfigError(f"family is {self.family!r}: expected {', '.join(FAMILIES)}")
+
+    @property
+    def network(self) -> Audio2LandmarkConfig | AtnetConfig | LstmMelConfig:
+        """Settings of the network of this family."""
+        if self.family == "atnet":
+            return self.atnet
+        return self.lstm_mel if self.family == "lstm_mel" else self.model

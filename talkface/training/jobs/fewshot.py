@@ -1,0 +1,294 @@
+"""Shards + config -> meta-trained few-shot renderer (FSTH, Zakharov et al. 2019, section 3.2)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot_checkpoint
+from talkface.checkpoints.format import Checkpoint
+from talkface.config import to_dict
+from talkface.data.datasets import ClipDataset
+from talkface.data.samplers.pairs import FaceClip
+from talkface.data.samplers.shots import Ahead, Chosen, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
+from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from talkface.losses.matching import embedding_match
+from talkface.models.video_table import VideoTable
+from talkface.training.engine.loop import (
+    Ema,
+    StateOfParts,
+    descend,
+    finite_terms,
+    fit,
+    make_accelerator,
+    step_generator,
+)
+from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.run_folder import check_resumable
+from talkface.training.jobs.content import ContentLoss
+from talkface.training.jobs.fewshot_config import FewshotTraining
+from talkface.training.jobs.hybrid_scores import held_out_speakers
+from talkface.types import Image
+
+HELD_OUT = 48  # examples that are scored at most
+PER_VIDEO = 4  # of them from one video
+SHOWN = 8  # rows of the preview
+SHOWN_SHOTS = 3
+
+
+def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+    """Meta-train by `config`, on `clips` where given, else on the shards it names.
+
+    Raises:
+        DatasetError: no clips to train on.
+        ConfigError: shards cut in another way than the model expects.
+        CheckpointError: missing weights of a perceptual network.
+    """
+    check_resumable(Path(config.run.out), to_dict(config))
+    if clips is not None:
+        return fit(FewshotJob(config, clips), config.run, to_dict(config))
+    shards = Path(config.data.shards)
+    zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
+    return fit(FewshotJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
+
+
+class FewshotJob(StateOfParts):
+    """Embedder, generator, discriminator, W, their optimisers and the clips."""
+
+    def __init__(self, config: FewshotTraining, clips: Sequence[FaceClip] | ClipDataset, zoom: float = 1.0) -> None:
+        self.config = config
+        self.accelerator: Accelerator = make_accelerator(config.run)
+        training, held_out = split_people(clips, config.data.held_out_every)
+        data, plain = config.data, ShotsConfig(config.model.size, zoom, sketch=config.model.sketch)
+        varied = replace(plain, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
+        self.sampler = ShotSampler(training, varied)
+        judged = ShotSampler(held_out or training, plain)
+        count = min(HELD_OUT, PER_VIDEO * judged.usable)
+        self.held_out = judged.spread(count, data.shots, step_generator(config.run.seed, 0))
+        self.batches = Ahead(self._draw, data.workers)
+        self._build(len(training))
+        self.start_l1 = 0.0  # of the untrained networks on people held out
+
+    def _build(self, videos: int) -> None:
+        """Networks, averages and optimisers, the same for the same seed."""
+        config, device = self.config, self.accelerator.device
+        torch.manual_seed(config.run.seed)
+        networks = build_fewshot(config.model)
+        for network in networks.by_name().values():
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.networks = networks
+        self.learners = nn.ModuleDict({"embedder": networks.embedder, "generator": networks.generator})
+        self.video_table = VideoTable(videos, config.model.embedding, config.optim.beta2).to(device)
+        self.content = ContentLoss(config.loss.content).to(device)
+        self.ema = Ema(self.learners, config.run.ema)
+        optim = config.optim
+        betas = (optim.beta1, optim.beta2)
+        self.optimizer = torch.optim.Adam(self.learners.parameters(), optim.rate, betas=betas)
+        self.discriminator_optimizer = torch.optim.Adam(
+            networks.discriminator.parameters(), optim.discriminator_rate, betas=betas
+        )
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """Embedder and generator once, then discriminator and W as often as configured."""
+        if step == 0:
+            self.start_l1 = self.evaluate()["l1"]
+        count = self.config.optim.accumulate
+        parts = [self._to_device(self.batches.get(step * count + part)) for part in range(count)]
+        adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
+        with told_how_to_save_memory("run.batch_size", self.config.run.batch_size, count):
+            logged, fakes = self.generator_step(parts, adversarial, step)
+            if adversarial:
+                for _ in range(self.config.optim.discriminator_steps):
+                    logged |= self.discriminator_step(parts, fakes, step)
+        return logged
+
+    def generator_step(
+        self, parts: Sequence[FewshotBatch], adversarial: bool, step: int
+    ) -> tuple[dict[str, float], list[Tensor]]:
+        """One update of embedder and generator; returns the terms and the fakes. D and W stay as they are."""
+        discriminator = self.networks.discriminator
+        discriminator.requires_grad_(False).eval()  # in training mode its spectral norms would move
+        self.learners.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        logged: dict[str, float] = {}
+        fakes = []
+        for part in parts:
+            with self.accelerator.autocast():
+                embedding = self.networks.embedder(part.shots, part.shot_sketches)
+                fake = self.networks.generator(part.sketch, self.networks.generator.adain_params(embedding))
+                terms = self._generator_terms(embedding, fake, part, adversarial)
+            _add(logged, terms, 1 / len(parts), step)
+            _add(logged, {"norm/identity_embedding": embedding.norm(dim=1).mean()}, 1 / len(parts), step)
+            if step == 0:
+                _add(logged, self.content.start_terms(fake, part.real), 1 / len(parts), step)
+            self.accelerator.backward(sum(terms.values(), fake.new_zeros(())) / len(parts))
+            fakes.append(fake.detach())
+        logged["norm/generator_gradient"] = self._descend(self.optimizer, self.learners, step)
+        self.ema.update(self.learners)
+        discriminator.requires_grad_(True)
+        return logged, fakes
+
+    def _generator_terms(
+        self, embedding: Tensor, fake: Tensor, part: FewshotBatch, adversarial: bool
+    ) -> dict[str, Tensor]:
+        """Weighted terms of the generator's loss by name."""
+        loss, discriminator = self.config.loss, self.networks.discriminator
+        terms = {"g/content": self.content(fake, part.real)}
+        if not adversarial:
+            return terms
+        rows = self.video_table.rows(part.videos)
+        score, fake_features = discriminator(fake, part.sketch, rows)
+        with torch.no_grad():
+            _, real_features = discriminator(part.real, part.sketch, rows)
+        terms["g/adversarial"] = loss.adversarial * hinge_generator(score)
+        terms["g/feature_matching"] = loss.feature_matching * feature_matching(fake_features, real_features)
+        if loss.mode == "ft":
+            terms["g/embedding_match"] = loss.embedding_match * embedding_match(embedding, rows)
+        return terms
+
+    def discriminator_step(self, parts: Sequence[FewshotBatch], fakes: Sequence[Tensor], step: int) -> dict[str, float]:
+        """One update of V, w0, b and of the batch's rows of W, by the hinge alone."""
+        discriminator = self.networks.discriminator.train()
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        logged: dict[str, float] = {}
+        gradients = []
+        for part, fake in zip(parts, fakes, strict=True):
+            rows = self.video_table.rows(part.videos).requires_grad_()
+            with self.accelerator.autocast():
+                pictures, sketches = torch.cat([fake, part.real]), torch.cat([part.sketch, part.sketch])
+                scores, _ = discriminator(pictures, sketches, torch.cat([rows, rows]))
+            hinge = hinge_discriminator(*scores.chunk(2))
+            _add(logged, {"d/hinge": hinge}, 1 / len(parts), step)
+            _add(logged, {"norm/video_embedding": rows.norm(dim=1).mean()}, 1 / len(parts), step)
+            self.accelerator.backward(hinge / len(parts))
+            assert rows.grad is not None
+            gradients.append(rows.grad)
+        logged["norm/discriminator_gradient"] = self._descend(self.discriminator_optimizer, discriminator, step)
+        videos = self.accelerator.gather(torch.cat([part.videos for part in parts]))
+        gradient = self.accelerator.gather(torch.cat(gradients)) / self.accelerator.num_processes
+        self.video_table.step(videos, gradient, self.config.optim.video_rate)
+        return logged
+
+    def _descend(self, optimizer: torch.optim.Optimizer, network: nn.Module, step: int) -> float:
+        return descend(self.accelerator, optimizer, network, self.config.run.grad_clip, step)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """L1 of people held out, fed forward, in levels of 255; and how the discriminator ranks photo and fake.
+
+        `real_above_fake` is the share of targets whose photo scores above its fake, by w0 alone: these people have no
+        row in W.
+        """
+        fakes, fake_scores, real_scores = [], [], []
+        discriminator = self.networks.discriminator.eval()
+        batch = self.held_out
+        for part in _chunks(batch, max(1, self.config.run.batch_size)):
+            part = self._to_device(part)
+            with self.accelerator.autocast():
+                fake = self._paint(part)
+                fake_scores.append(discriminator(fake, part.sketch)[0].float())
+                real_scores.append(discriminator(part.real, part.sketch)[0].float())
+            fakes.append(fake.float().cpu())
+        real = _signed(batch.real)
+        l1 = 127.5 * float((torch.cat(fakes) - real).abs().mean())
+        copied = 127.5 * float((_signed(batch.shots[:, 0]) - real).abs().mean())
+        above = (torch.cat(real_scores) > torch.cat(fake_scores)).float().mean()
+        scores = {"score": l1, "l1": l1, "l1_of_a_shot": copied, "real_above_fake": float(above)}
+        return scores | ({"l1_over_start": l1 / self.start_l1} if self.start_l1 else {})
+
+    @torch.no_grad()
+    def preview(self) -> Image:
+        """Rows of people held out: shots, sketch, fake, real."""
+        some = next(_chunks(self.held_out, SHOWN))
+        part = self._to_device(some)
+        with self.accelerator.autocast():
+            fake = self._paint(part)
+        shots = [part.shots[:, k] for k in range(min(SHOWN_SHOTS, part.shots.shape[1]))]
+        grid = torch.cat([torch.cat(list(column.float()), 1) for column in (*shots, part.sketch, fake, part.real)], 2)
+        return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"start_l1": self.start_l1}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.start_l1 = state["start_l1"]
+
+    def snapshot(self) -> Checkpoint:
+        """Averaged embedder and generator, and the discriminator, which fine-tuning needs."""
+        averaged = self.ema.network
+        networks = FewshotNetworks(
+            self.config.model,
+            averaged["embedder"],  # type: ignore[index]
+            averaged["generator"],  # type: ignore[index]
+            self.networks.discriminator,
+        )
+        config = to_dict(self.config)
+        for section, name in (("run", "out"), ("data", "shards")):
+            config[section].pop(name)  # a place on one machine says nothing on another
+        return fewshot_checkpoint(networks, {"config": config})
+
+    def parts(self) -> dict[str, Any]:
+        return {
+            **self.networks.by_name(),
+            "video_table": self.video_table,
+            "ema": self.ema,
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def _paint(self, part: FewshotBatch) -> Tensor:
+        """Pictures by the averaged networks."""
+        averaged: Any = self.ema.network
+        embedding = averaged["embedder"](part.shots, part.shot_sketches)
+        generator = averaged["generator"]
+        fake: Tensor = generator(part.sketch, generator.adain_params(embedding))
+        return fake
+
+    def _draw(self, index: int) -> FewshotBatch:
+        """Batch number `index` of this process."""
+        processes, mine = self.accelerator.num_processes, self.accelerator.process_index
+        rng = step_generator(self.config.run.seed, index * processes + mine)
+        return self.sampler.batch(self.config.run.batch_size, self.config.data.shots, rng)
+
+    def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
+        """Pixels to [-1, 1]."""
+        device = self.accelerator.device
+        return FewshotBatch(
+            shots=_signed(batch.shots.to(device)),
+            shot_sketches=_signed(batch.shot_sketches.to(device)),
+            sketch=_signed(batch.sketch.to(device)),
+            real=_signed(batch.real.to(device)),
+            videos=batch.videos.to(device),
+        )
+
+
+def split_people(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
+    """Clips of the people to train on, and of those held out."""
+    if isinstance(clips, ClipDataset):
+        speakers = [str(meta["speaker"]) for meta in clips.metas]
+    else:
+        speakers = [clip.speaker for clip in clips]
+    apart = held_out_speakers(speakers, every)
+    places = [[i for i, speaker in enumerate(speakers) if (speaker in apart) is held] for held in (False, True)]
+    return Chosen(clips, places[0]), Chosen(clips, places[1])
+
+
+def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step: int) -> None:
+    """Add `share` of each term to what is logged; one that is not finite is named."""
+    for name, value in finite_terms(terms, step).items():
+        logged[name] = logged.get(name, 0.0) + share * value
+
+
+def _chunks(batch: FewshotBatch, size: int) -> Iterator[FewshotBatch]:
+    for start in range(0, len(batch.real), size):
+        yield FewshotBatch(*(getattr(batch, name)[start : start + size] for name in FewshotBatch.__annotations__))
+
+
+def _signed(pixels: Tensor) -> Tensor:
+    return pixels.float() / 127.5 - 1

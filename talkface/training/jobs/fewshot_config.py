@@ -1,0 +1,68 @@
+"""configs/renderer/fewshot_*.yaml -> settings of meta-training."""
+
+from dataclasses import dataclass, field
+
+from talkface.config import RunConfig
+from talkface.errors import ConfigError
+from talkface.models.fewshot import FewshotConfig
+from talkface.training.jobs.content import ContentConfig
+
+MODES = ("ft", "ff")
+
+
+@dataclass(frozen=True)
+class FewshotDataConfig:
+    """Which clips, how many shots."""
+
+    shards: str = "shards"  # folder that `talkface prepare` wrote
+    split: str = "train"
+    held_out_every: int = 10  # every so many-th speaker is kept for the scores; 0 keeps none
+    shots: int = 8  # K
+    mirror: float = 0.5  # share of examples that are mirrored
+    tint: float = 0.0  # spread of the colour channels' gains
+    kept_frames: int = 0  # pictures held in memory
+    workers: int = 0  # threads that make batches ahead
+
+
+@dataclass(frozen=True)
+class FewshotLossConfig:
+    """Weights of the terms; 0 leaves a term out."""
+
+    mode: str = "ft"  # ft: with the match term, to be fine-tuned | ff: without, to be used as it is
+    content: ContentConfig = field(default_factory=ContentConfig)
+    adversarial: float = 1.0
+    feature_matching: float = 10.0
+    embedding_match: float = 10.0  # 10 in the paper's first version, 80 in its second
+    adversarial_from: int = 0  # step at which the discriminator and its terms join
+
+
+@dataclass(frozen=True)
+class FewshotOptimConfig:
+    """Adam's settings."""
+
+    rate: float = 5e-5  # embedder and generator
+    discriminator_rate: float = 2e-4  # V, w0, b
+    video_rate: float = 2e-4  # rows of W; each is met once an epoch, few epochs want a higher one
+    discriminator_steps: int = 2  # per step of the generator
+    beta1: float = 0.0
+    beta2: float = 0.999
+    accumulate: int = 1  # batches per step: less memory for the same gradient
+
+
+@dataclass(frozen=True)
+class FewshotTraining:
+    """configs/renderer/fewshot_*.yaml."""
+
+    kind: str = "fewshot"
+    model: FewshotConfig = field(default_factory=FewshotConfig)
+    data: FewshotDataConfig = field(default_factory=FewshotDataConfig)
+    loss: FewshotLossConfig = field(default_factory=FewshotLossConfig)
+    optim: FewshotOptimConfig = field(default_factory=FewshotOptimConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        if self.loss.mode not in MODES:
+            raise ConfigError(f"loss.mode is {self.loss.mode!r}: use ft (with the match term) or ff (without)")
+        for name in ("discriminator_steps", "accumulate"):
+            if getattr(self.optim, name) < 1:
+                raise ConfigError(f"optim.{name} must be 1 or more")

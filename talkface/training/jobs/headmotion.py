@@ -1,0 +1,244 @@
+"""Prepared clips + config -> trained headmotion: the likelihood of what real heads did next, speakers balanced."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.config import to_dict
+from talkface.data.samplers.headmotion import (
+    TYPICAL_FRAMES,
+    HeadBatch,
+    HeadClip,
+    HeadExample,
+    HeadSampler,
+    make_head_examples,
+    typical_deviation,
+)
+from talkface.errors import ConfigError
+from talkface.models.headmotion import POSE, Headmotion, HeadmotionConfig, build_headmotion, config_dict
+from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.engine.run_folder import check_resumable
+from talkface.training.jobs.audio2landmark import hold_out, load_clips
+from talkface.training.jobs.headmotion_config import HeadmotionTraining
+from talkface.types import FloatArray, Image
+
+SAMPLES = 3  # rollouts per held-out clip
+DRAWN = 6  # clips on the preview
+
+
+def train_headmotion(config: HeadmotionTraining, clips: Sequence[HeadClip] | None = None) -> dict[str, float]:
+    """Train by `config`, on `clips` where given, else on the shards it names.
+
+    Returns:
+        Scores of the last evaluation.
+
+    Raises:
+        ConfigError: the run folder belongs to another run, or a setting does not fit.
+        DatasetError: no clip is usable.
+    """
+    _check(config.model)
+    check_resumable(Path(config.run.out), to_dict(config))
+    make_accelerator(config.run)
+    if clips is None:
+        clips = cast(Sequence[HeadClip], load_clips(config.data))
+    examples = make_head_examples(clips)
+    train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
+    return fit(HeadmotionJob(config, train, held_out), config.run, to_dict(config))
+
+
+def _check(model: HeadmotionConfig) -> None:
+    if model.past < 2 or model.block < 1 or model.components > model.block * POSE:
+        raise ConfigError(
+            f"model has past {model.past}, block {model.block}, components {model.components}: expected a past of 2"
+            f" or more and at most {POSE} components per frame of the block"
+        )
+
+
+class HeadmotionJob(StateOfParts):
+    """What `fit` drives."""
+
+    def __init__(
+        self, config: HeadmotionTraining, train: Sequence[HeadExample], held_out: Sequence[HeadExample]
+    ) -> None:
+        self.config, self.train, self.held_out = config, train, held_out
+        self.accelerator = make_accelerator(config.run)
+        if self.accelerator.num_processes > 1:
+            raise ConfigError("headmotion is small and trains in one process: start it without torchrun or accelerate")
+        with torch.random.fork_rng():
+            torch.manual_seed(config.run.seed)
+            network = build_headmotion(config_dict(config.model))
+        self.sampler = HeadSampler(train, config.batch, config.model)
+        fit_buffers(network, train, self.sampler)
+        self.network = network.to(self.accelerator.device)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), config.optim.rate, weight_decay=config.optim.weight_decay
+        )
+        self.ema = Ema(self.network, config.run.ema)
+        per_speaker = {example.speaker: example for example in reversed(train)}
+        self.few = list(per_speaker.values())
+        """A clip of every speaker, for what is measured on training heads."""
+
+    def train_step(self, step: int) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(step)
+        self.network.train()
+        batch = self.sampler.draw(self.config.run.batch_size, step_generator(self.config.run.seed, step))
+        loss = surprise(self.network, batch, self.config.optim.past_noise)
+        backward_and_step(self.accelerator, loss, self.optimizer, self.network, self.config.run.grad_clip)
+        self.ema.update(self.network)
+        return {"surprise": loss.item()}
+
+    def _rate(self, step: int) -> float:
+        optim, steps = self.config.optim, self.config.run.steps
+        warm = min(1.0, (step + 1) / max(optim.warm_up, 1))
+        return optim.rate * warm * (0.5 + 0.5 * float(np.cos(np.pi * step / steps)))
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Surprise at held-out clips (training ones where none is held out), and how much and fast samples move.
+
+        `extent` and `speed` are standard deviation and mean speed of the samples over those of the real heads.
+        """
+        network = cast(Headmotion, self.ema.network)
+        self._calibrate(network)
+        scored = self.held_out or self.few
+        by_speaker: dict[str, list[float]] = {}
+        made, real = [], []
+        for number, example in enumerate(scored):
+            blocks = len(example) // self.config.model.block
+            parts = self.sampler.cut(example, 0, blocks)
+            batch = HeadBatch(*(torch.from_numpy(part[None]) for part in parts))
+            by_speaker.setdefault(example.speaker, []).append(surprise(network, batch, 0.0).item())
+            for sample in range(SAMPLES):
+                track = self._rollout(example, SAMPLES * number + sample)
+                made.append(_extent_and_speed(track, network.deviation))
+                real.append(_extent_and_speed(example.track, network.deviation))
+        extent, speed = np.mean(made, 0) / np.maximum(np.mean(real, 0), 1e-9)
+        score = float(np.mean([np.mean(each) for each in by_speaker.values()]))
+        return {"score": score, "extent": float(extent), "speed": float(speed)}
+
+    @torch.no_grad()
+    def _calibrate(self, network: Headmotion) -> None:
+        """Set the gain that makes samples as extensive as the training heads: a mixture smooths rare large turns away.
+
+        The median over clips, so that neither a walk through the picture nor a head that rests counts for much.
+        """
+        network.gain.fill_(1.0)
+        ratios = []
+        for number, example in enumerate(self.few):
+            made = [self._rollout(example, SAMPLES * number + sample) for sample in range(SAMPLES)]
+            extents = [_extent_and_speed(track, network.deviation)[0] for track in made]
+            ratios.append(_extent_and_speed(example.track, network.deviation)[0] / max(float(np.mean(extents)), 1e-6))
+        network.gain.fill_(float(np.clip(np.median(ratios), 0.5, 2.0)))
+
+    def _rollout(self, example: HeadExample, seed: int) -> FloatArray:
+        return cast(Headmotion, self.ema.network).predict(example.features, seed, example.lively)
+
+    def preview(self) -> Image | None:
+        """Pitch, yaw and roll over time of a few clips: real in grey, two samples in colour."""
+        scored = (self.held_out or self.train)[:DRAWN]
+        rows = [(e.key, e.track, [self._rollout(e, seed) for seed in range(2)]) for e in scored]
+        return draw_tracks(rows)
+
+    def parts(self) -> dict[str, Any]:
+        return {"network": self.network, "optimizer": self.optimizer, "ema": self.ema}
+
+    def snapshot(self) -> Checkpoint:
+        provenance = {
+            "command": "talkface train configs/headmotion/base.yaml",
+            "clips": len(self.train),
+            "speakers": len(self.sampler.speakers),
+            "data": {"split": self.config.data.split, "only_speakers": list(self.config.data.speakers)},
+        }
+        return Checkpoint("headmotion", config_dict(self.config.model), self.ema.network.state_dict(), provenance)
+
+
+def surprise(network: Headmotion, batch: HeadBatch, past_noise: float) -> Tensor:
+    """Mean negative log density of the shapes that the real heads took next, given their real past.
+
+    Args:
+        network: in training mode, or not.
+        batch: stretches of blocks.
+        past_noise: standard deviation of what is added to the past, in a head's own deviations.
+    """
+    settings, device = network.config, network.deviation.device
+    features, weight, lively = (part.to(device) for part in (batch.features, batch.weight, batch.lively))
+    track = batch.track.to(device) / network.units(lively)
+    state, total = None, torch.zeros((), device=device)
+    for number in range(weight.shape[1]):
+        now = settings.past + number * settings.block
+        past = track[:, now - settings.past : now]
+        if past_noise > 0:
+            past = past + past_noise * slow_noise(len(past), settings.past).to(device)
+        block = track[:, now : now + settings.block]
+        start = number * settings.block
+        sound = features[:, start : start + settings.before + settings.block + settings.after]
+        answer, state = network.step(sound, past, lively, state)
+        total = total - (weight[:, number] * answer.log_density(network.encode(block, past))).sum()
+    return total / weight.sum().clamp(min=1)
+
+
+def slow_noise(count: int, frames: int) -> Tensor:
+    """`[count, frames, 6]` of unit variance at the last frame: offset and drift, as answers go wrong; no jitter."""
+    ramp = torch.linspace(0, 1, frames)[None, :, None]
+    offset, drift = torch.randn(2, count, 1, POSE)
+    return (offset + drift * ramp) / 2**0.5
+
+
+@torch.no_grad()
+def fit_buffers(network: Headmotion, examples: Sequence[HeadExample], sampler: HeadSampler) -> None:
+    """What is typical, the quarters of how lively people are, and the shapes of a block: a PCA of what is not base."""
+    settings = network.config
+    network.deviation.copy_(torch.from_numpy(typical_deviation(examples)))
+    lively: dict[str, list[float]] = {}
+    blocks: dict[str, list[FloatArray]] = {}
+    for example in examples:
+        lively.setdefault(example.speaker, []).append(example.lively)
+        rest = _rest_of_blocks(network, example, sampler)
+        blocks.setdefault(example.speaker, []).append(rest)
+    usual = [float(np.mean(each)) for each in lively.values()]
+    network.liveliness.copy_(torch.from_numpy(np.percentile(usual, [25, 50, 75]).astype(np.float32)))
+    most = max(1, TYPICAL_FRAMES // settings.block)
+    table = np.concatenate([np.concatenate(each)[:most] for each in blocks.values()]).astype(np.float64)
+    _, size, axes = np.linalg.svd(table / np.sqrt(len(table)), full_matrices=False)
+    kept = min(settings.components, len(size))
+    network.shapes[:kept].copy_(torch.from_numpy((size[:kept, None] * axes[:kept]).astype(np.float32)))
+
+
+def _rest_of_blocks(network: Headmotion, example: HeadExample, sampler: HeadSampler) -> FloatArray:
+    """`[N, 6 n]` blocks of one clip less their base, in the head's own deviations."""
+    settings = network.config
+    track, *_ = sampler.cut(example, 0, len(example) // settings.block)
+    scaled = torch.from_numpy(track) / network.units(torch.tensor([example.lively]))[0]
+    starts = range(settings.past, len(scaled), settings.block)
+    past = torch.stack([scaled[at - settings.past : at] for at in starts])
+    block = torch.stack([scaled[at : at + settings.block] for at in starts])
+    return (block - network.base(past)).flatten(1).numpy()
+
+
+def _extent_and_speed(track: FloatArray, deviation: Tensor) -> FloatArray:
+    scaled = track / deviation.cpu().numpy()
+    return np.array([np.sqrt(scaled.var(0).mean()), np.linalg.norm(np.diff(scaled, axis=0), axis=1).mean()])
+
+
+def draw_tracks(rows: Sequence[tuple[str, FloatArray, Sequence[FloatArray]]]) -> Image:
+    """(name, real track, sampled tracks) -> three curves a clip, one column each, 20 degrees high."""
+    strips = []
+    for name, real, samples in rows:
+        strip = np.full((100, 900, 3), 255, np.uint8)
+        for column, angle in enumerate(("pitch", "yaw", "roll")):
+            colours = ((170, 170, 170), (200, 40, 40), (40, 90, 200))
+            for track, colour in zip((real, *samples), colours, strict=False):
+                x = 300 * column + np.linspace(4, 295, len(track))
+                y = 50 - 4 * np.degrees(track[:, column])
+                cv2.polylines(strip, [np.stack([x, y], 1).astype(np.int32)], False, colour, 1, cv2.LINE_AA)
+            words = f"{angle}, {name[:28]}" if column == 0 else angle
+            cv2.putText(strip, words, (300 * column + 4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+        strips.append(strip)
+    return np.concatenate(strips)

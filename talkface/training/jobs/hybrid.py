@@ -1,0 +1,165 @@
+"""Shards + config -> trained hybrid renderer: pixels first, discriminators late."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.config import to_dict
+from talkface.data.datasets import ClipDataset
+from talkface.data.samplers.pairs import FaceClip, PairSampler
+from talkface.data.samplers.patches import PatchBatch
+from talkface.errors import DatasetError
+from talkface.losses.adversarial import hinge_discriminator
+from talkface.models.discriminator import PatchDiscriminator
+from talkface.models.hybrid import Hybrid, Painted, Previous
+from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.jobs.hybrid_config import RendererConfig
+from talkface.training.jobs.hybrid_scores import draw_preview, held_out_batch, score, signed_batch, split_speakers
+from talkface.training.jobs.hybrid_terms import adversarial_terms, cut_mouth, flow_terms, pixel_terms
+from talkface.types import Image
+
+
+def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+    """Train by `config`, on `clips` where given, else on the shards it names.
+
+    Raises:
+        DatasetError: no clips to train on.
+    """
+    if clips is None:
+        dataset = ClipDataset(Path(config.data.shards), config.data.split)
+        clips = [dataset[index] for index in range(len(dataset))]
+    return fit(RendererJob(config, clips), config.run, to_dict(config))
+
+
+class RendererJob(StateOfParts):
+    """Renderer, discriminators, their optimisers and the clips."""
+
+    def __init__(self, config: RendererConfig, clips: Sequence[FaceClip]) -> None:
+        self.config = config
+        self.accelerator: Accelerator = make_accelerator(config.run)
+        training, held_out = split_speakers(clips, config.data.held_out_every)
+        if not training:
+            raise DatasetError("no clip to train on: prepare some with `talkface prepare`, or check data.split")
+        patches = config.patches()
+        self.sampler = PairSampler(training, patches)
+        self.held_out = held_out_batch(held_out or training, patches)
+        torch.manual_seed(config.run.seed)
+        device = self.accelerator.device
+        self.renderer = Hybrid(config.model).to(device)
+        self.discriminators = {"discriminator": PatchDiscriminator().to(device)}
+        if config.model.region == "face" and config.loss.mouth_adversarial > 0:
+            self.discriminators["mouth_discriminator"] = PatchDiscriminator().to(device)
+        if device.type == "cpu":
+            self.renderer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = Ema(self.renderer, config.run.ema)
+        self.optimizer = torch.optim.Adam(self.renderer.parameters(), config.optim.rate, betas=(0.9, 0.99))
+        self.discriminator_optimizers = {
+            name: torch.optim.Adam(network.parameters(), config.optim.discriminator_rate, betas=(0.0, 0.99))
+            for name, network in self.discriminators.items()
+        }
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """One batch: renderer, then (late in the run) discriminators."""
+        run, data = self.config.run, self.config.data
+        shots = data.shots if data.several_every and step % data.several_every == data.several_every - 1 else 1
+        frames = self.config.frames_at(step)
+        size = max(1, run.batch_size // (shots * frames))
+        drawn = self.sampler.sequences(size, shots, frames, step_generator(run.seed, step))
+        batches = [signed_batch(batch, self.accelerator.device) for batch in drawn]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optim.rate_at(step)
+        adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
+        with self.accelerator.autocast():
+            painted = self._paint_run(batches)
+            terms = self._renderer_terms(painted, batches, adversarial)
+        loss = sum(terms.values(), torch.zeros((), device=self.accelerator.device))
+        backward_and_step(self.accelerator, loss, self.optimizer, self.renderer, run.grad_clip)
+        self.ema.update(self.renderer)
+        logged = {name: float(term.detach()) for name, term in terms.items()}
+        if self.config.model.prev:
+            logged["frames"] = float(frames)
+        if adversarial:
+            logged |= self._discriminator_steps(torch.cat([one.image.detach() for one in painted]), batches)
+        return logged
+
+    def _paint_run(self, batches: list[PatchBatch]) -> list[Painted]:
+        """Frames in their order; each sees the one painted before it, and leaves no gradient there."""
+        painted: list[Painted] = []
+        for index, batch in enumerate(batches):
+            before = Previous(painted[-1].image.detach(), batches[index - 1].sketch) if painted else None
+            painted.append(self.renderer(batch.warped, batch.patches, batch.sketch, ani=batch.ani, previous=before))
+        return painted
+
+    def _renderer_terms(
+        self, painted: list[Painted], batches: list[PatchBatch], adversarial: bool
+    ) -> dict[str, Tensor]:
+        """Every term, meaned over the frames that have it."""
+        loss = self.config.loss
+        each = [
+            pixel_terms(one, batch, loss) | flow_terms(one, batch, loss)
+            for one, batch in zip(painted, batches, strict=True)
+        ]
+        found = {name: [terms[name] for terms in each if name in terms] for name in each[-1]}
+        terms = {name: sum(values[1:], values[0]) / len(values) for name, values in found.items()}
+        if adversarial:
+            fake = torch.cat([one.image for one in painted])
+            for name, pictures in self._discriminated(fake, batches).items():
+                role = "mouth_adversarial" if name == "mouth_discriminator" else "adversarial"
+                terms |= adversarial_terms(self.discriminators[name], *pictures, loss, role)
+        return terms
+
+    def _discriminated(self, fake: Tensor, batches: list[PatchBatch]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """Fake, real and sketch that each discriminator sees."""
+        real = torch.cat([batch.real for batch in batches])
+        sketch = torch.cat([batch.sketch for batch in batches])
+        seen = {"discriminator": (fake, real, sketch)}
+        if "mouth_discriminator" in self.discriminators:
+            place = torch.cat([batch.mouth for batch in batches])
+            mouths = [cut_mouth(pictures, place) for pictures in (fake, real, sketch)]
+            seen["mouth_discriminator"] = (mouths[0], mouths[1], mouths[2])
+        return seen
+
+    def _discriminator_steps(self, painted: Tensor, batches: list[PatchBatch]) -> dict[str, float]:
+        logged = {}
+        for name, (fake, real, sketch) in self._discriminated(painted, batches).items():
+            network = self.discriminators[name]
+            with self.accelerator.autocast():
+                scores, _ = network(torch.cat([fake, real]), torch.cat([sketch, sketch]))
+            hinge = hinge_discriminator(*scores.float().chunk(2))
+            optimizer = self.discriminator_optimizers[name]
+            backward_and_step(self.accelerator, hinge, optimizer, network, self.config.run.grad_clip)
+            logged["d/hinge" if name == "discriminator" else "d/mouth_hinge"] = float(hinge.detach())
+        return logged
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Scores of the people held out, by the averaged weights."""
+        return score(signed_batch(self.held_out, self.accelerator.device), self._paint)
+
+    @torch.no_grad()
+    def preview(self) -> Image:
+        """Rows of the people held out."""
+        return draw_preview(signed_batch(self.held_out, self.accelerator.device), self._paint)
+
+    def snapshot(self) -> Checkpoint:
+        """Averaged weights in half precision: the network ships in a few megabytes."""
+        tensors = {name: tensor.half() for name, tensor in self.ema.network.state_dict().items()}
+        config = to_dict(self.config)
+        for section, name in (("run", "out"), ("data", "shards")):
+            config[section].pop(name)  # a place on one machine says nothing on another
+        return Checkpoint("hybrid", to_dict(self.config.model), tensors, {"config": config})
+
+    def parts(self) -> dict[str, Any]:
+        optimizers = {f"{name}_optimizer": each for name, each in self.discriminator_optimizers.items()}
+        shared = {"renderer": self.renderer, "ema": self.ema, "optimizer": self.optimizer}
+        return {**shared, **self.discriminators, **optimizers}
+
+    def _paint(self, batch: PatchBatch) -> Painted:
+        with self.accelerator.autocast():
+            painted: Painted = self.ema.network(batch.warped, batch.patches, batch.sketch, ani=batch.ani)
+        return painted

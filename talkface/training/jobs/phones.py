@@ -1,0 +1,241 @@
+"""Labelled speech -> convolutions that know phones, before they learn lips.
+
+Lips are filmed for minutes, voices are many: a front end that first tells sounds apart in hundreds of synthetic voices
+and in the training clips' own speech carries over to people it never heard.
+"""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from rich.progress import Progress
+from torch import Tensor
+from torch.nn import functional
+
+from talkface.audio.augment import VoiceAugmentation, augment_voice, mask_features
+from talkface.audio.features import SILENT_POWER, MelPower, reference_power
+from talkface.config import RunConfig
+from talkface.data.phones import CLASSES, PhoneRecogniser
+from talkface.data.samplers.speech import MELS_PER_FRAME, QUIET, SpeechClip
+from talkface.data.voices import synthesise
+from talkface.models.audio2landmark import Audio2Landmark, Listener
+from talkface.training.engine.kept import fingerprint
+from talkface.training.engine.loop import seeded, step_generator, training_bar
+from talkface.types import SAMPLE_RATE, FloatArray
+
+SAVE_EVERY = 50  # lessons between states to resume from
+
+
+@dataclass(frozen=True)
+class PhoneConfig:
+    """How the front end is taught phones."""
+
+    steps: int = 800  # 0 leaves it out
+    batch_size: int = 24
+    frames: int = 64  # of 40 ms
+    rate: float = 2e-3
+    synthetic: int = 1200  # sentences by synthetic voices
+    per_speaker_s: float = 240.0  # seconds of one speaker that are labelled, at most
+    shares: tuple[float, float, float] = (0.5, 0.35, 0.15)  # of a batch: synthetic, other speakers, the main speaker
+
+
+@dataclass(frozen=True)
+class LabelledSpeech:
+    """`power` `[T', C]` relative mel power, `labels` `[T', 16]` 0 or 1, `source` index into `PhoneConfig.shares`."""
+
+    power: FloatArray
+    labels: FloatArray
+    source: int
+
+
+class PhoneLesson(Protocol):
+    """The part of a training's settings that the lessons need."""
+
+    @property
+    def phones(self) -> PhoneConfig: ...
+    @property
+    def augment(self) -> VoiceAugmentation: ...
+    @property
+    def run(self) -> RunConfig: ...
+
+
+def label_speech(
+    clips: Sequence[SpeechClip], num_mels: int, config: PhoneConfig, seed: int, bar: Progress
+) -> list[LabelledSpeech]:
+    """Labels of the clips' own speech (PocketSphinx) and of synthetic sentences.
+
+    Raises:
+        MissingExtraError: a tool is not installed; the message names it.
+    """
+    mel = MelPower(num_mels)
+    counts: dict[str, int] = {}
+    for clip in clips:
+        counts[clip.speaker] = counts.get(clip.speaker, 0) + len(clip.audio)
+    main = max(counts, key=lambda speaker: counts[speaker]) if counts else ""
+    found = []
+    if config.shares[1] + config.shares[2] > 0:
+        recogniser = PhoneRecogniser()
+        used: dict[str, float] = {}
+        for clip in bar.track(clips, description="labels of speech"):
+            samples = np.asarray(clip.audio, np.float32)
+            if len(samples) >= SAMPLE_RATE // 2 and used.get(clip.speaker, 0.0) < config.per_speaker_s:
+                used[clip.speaker] = used.get(clip.speaker, 0.0) + len(samples) / SAMPLE_RATE
+                found.append(_labelled(mel, samples, recogniser.label(samples), 2 if clip.speaker == main else 1))
+    if config.shares[0] > 0 and config.synthetic > 0:
+        voices = synthesise(config.synthetic, np.random.default_rng((seed, 2)))
+        for spoken in bar.track(voices, total=config.synthetic, description="synthetic voices"):
+            found.append(_labelled(mel, spoken.samples, spoken.labels, 0))
+    return [speech for speech in found if speech is not None]
+
+
+def _labelled(mel: MelPower, samples: FloatArray, labels: FloatArray, source: int) -> LabelledSpeech | None:
+    power = mel(torch.from_numpy(np.ascontiguousarray(samples))[None])[0].numpy()[: len(labels)]
+    reference = reference_power(power.mean(1))
+    if len(power) < 2 * MELS_PER_FRAME or reference < SILENT_POWER:
+        return None
+    return LabelledSpeech(power / np.float32(reference), labels[: len(power)], source)
+
+
+class PhoneSampler:
+    """Draws stretches of labelled speech, joining short ones."""
+
+    def __init__(self, speech: Sequence[LabelledSpeech], config: PhoneConfig) -> None:
+        groups = [[item for item in speech if item.source == source] for source in range(3)]
+        share = np.array([part if group else 0.0 for part, group in zip(config.shares, groups, strict=True)])
+        self.groups, self.share, self.config = groups, share / share.sum(), config
+
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """`[B, 4 T, C]` relative mel power and `[B, T, 16]` share of each frame in which a class is heard."""
+        length = self.config.frames * MELS_PER_FRAME
+        powers, labels = [], []
+        for _ in range(self.config.batch_size):
+            group = self.groups[rng.choice(3, p=self.share)]
+            power = np.full((length, group[0].power.shape[1]), QUIET, np.float32)
+            label = np.zeros((length, len(CLASSES)), np.float32)
+            filled = 0
+            while filled < length - 20:
+                speech = group[rng.integers(len(group))]
+                start = int(rng.integers(0, max(1, len(speech.power) - length)))
+                part = slice(start, start + length - filled)
+                count = len(speech.power[part])
+                power[filled : filled + count] = speech.power[part]
+                label[filled : filled + count] = speech.labels[part]
+                filled += count
+            powers.append(power)
+            labels.append(label.reshape(self.config.frames, MELS_PER_FRAME, -1).mean(1))
+        return torch.from_numpy(np.stack(powers)), torch.from_numpy(np.stack(labels))
+
+
+def phone_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy against the classes' shares where any is known, and the share of frames named right."""
+    known = (labels.sum(-1) > 0).to(logits.dtype)
+    target = labels / labels.sum(-1, keepdim=True).clamp(min=1e-3)
+    entropy = -(target * functional.log_softmax(logits, -1)).sum(-1)
+    right = (logits.argmax(-1) == labels.argmax(-1)).to(logits.dtype)
+    count = known.sum().clamp(min=1)
+    return (entropy * known).sum() / count, (right * known).sum() / count
+
+
+def teach_phones(
+    network: Audio2Landmark,
+    clips: Sequence[SpeechClip],
+    config: PhoneLesson,
+) -> dict[str, Tensor]:
+    """Teach the first listener of `network` phones; the run folder keeps what it learnt.
+
+    `phones.pt` there holds the weights, `phones_state.pt` the state of unfinished lessons and `phones_speech.pt` the
+    labelled speech as long as they last. All are of use to the same clips and settings only.
+
+    Returns:
+        Weights of its convolutions and phone head by name.
+    """
+    folder, phones = Path(config.run.out), config.phones
+    key = fingerprint(clips, config)
+    kept = _load(folder / "phones.pt", key)
+    if kept is None:
+        sampler = PhoneSampler(_labelled_speech(clips, network, config, key), phones)
+        _lessons(network.members[0], network, sampler, config, key)
+        weights = network.members[0].state_dict()
+        kept = {"weights": {name: weights[name] for name in weights if _is_front_end(name)}}
+        _save(folder / "phones.pt", key, kept)
+        if PartialState().is_main_process:
+            for unfinished in ("phones_state.pt", "phones_speech.pt"):
+                (folder / unfinished).unlink(missing_ok=True)
+    learned: dict[str, Tensor] = kept["weights"]
+    return learned
+
+
+def _lessons(listener: Listener, network: Audio2Landmark, sampler: PhoneSampler, config: PhoneLesson, key: str) -> None:
+    """All steps, going on where an earlier start stopped."""
+    phones, seed, augment = config.phones, config.run.seed, config.augment
+    state_file = Path(config.run.out) / "phones_state.pt"
+    optimizer = torch.optim.AdamW(listener.parameters(), lr=phones.rate, weight_decay=0.01)
+    state = _load(state_file, key)
+    first = 0
+    if state is not None:
+        listener.load_state_dict(state["listener"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    network.train()
+    with training_bar(PartialState().is_main_process and not config.run.quiet) as bar:
+        task = bar.add_task("phone lessons", total=phones.steps, completed=first)
+        for step in range(first, phones.steps):
+            if step > first and step % SAVE_EVERY == 0:
+                parts = {"listener": listener.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+                _save(state_file, key, parts)
+            rng = step_generator(seed, step)
+            power, labels = sampler.draw(rng)
+            warm = min(1.0, (step + 1) / 50) * (0.5 + 0.5 * float(np.cos(np.pi * step / phones.steps)))
+            for group in optimizer.param_groups:
+                group["lr"] = phones.rate * warm
+            with seeded(seed, step):
+                features = mask_features(network.features(augment_voice(power, augment, rng)), augment, rng)
+                loss, right = phone_loss(listener.phones(features), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(listener.parameters(), 1.0)
+            optimizer.step()
+            bar.update(task, completed=step + 1, description=f"phone lessons  right {right.item():.2f}")
+
+
+def _labelled_speech(
+    clips: Sequence[SpeechClip], network: Audio2Landmark, config: PhoneLesson, key: str
+) -> list[LabelledSpeech]:
+    path = Path(config.run.out) / "phones_speech.pt"
+    kept = _load(path, key)
+    if kept is None:
+        visible = PartialState().is_main_process and not config.run.quiet
+        with training_bar(visible) as bar:
+            speech = label_speech(clips, network.config.num_mels, config.phones, config.run.seed, bar)
+        rows = [(torch.from_numpy(one.power), torch.from_numpy(one.labels), one.source) for one in speech]
+        _save(path, key, {"speech": rows})
+        return speech
+    return [LabelledSpeech(power.numpy(), labels.numpy(), source) for power, labels, source in kept["speech"]]
+
+
+def _save(path: Path, key: str, parts: dict[str, Any]) -> None:
+    """Write (first process only) under another name first."""
+    if PartialState().is_main_process:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"measured_on": key, **parts}, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+
+def _load(path: Path, key: str) -> dict[str, Any] | None:
+    """What `_save` wrote under the same key; None where there is nothing of use."""
+    if not path.is_file():
+        return None
+    try:
+        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
+        return None
+    return kept if kept.get("measured_on") == key else None
+
+
+def _is_front_end(name: str) -> bool:
+    return name.startswith(("convolutions.", "norms.", "phone_head."))

@@ -1,0 +1,241 @@
+"""Shards + config -> trained VG-net (ATVGnet, Chen et al. 2019, section 3.3), on the landmarks of real frames."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.config import to_dict
+from talkface.data.datasets import ClipDataset
+from talkface.data.interop.aligned import picture_points
+from talkface.data.samplers.pairs import FaceClip
+from talkface.data.samplers.sequences import SequenceBatch, SequenceConfig, SequenceSampler
+from talkface.data.samplers.shots import Ahead
+from talkface.landmarks.layout import mouth_opening
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.rasterize import face_sketch
+from talkface.losses.adversarial import bce_discriminator, bce_generator
+from talkface.losses.landmark import mouth_weighted_mse
+from talkface.losses.pixel import dynamic_l1, dynamic_weights
+from talkface.models.vgnet import VgFrames, VgNet
+from talkface.models.vgnet_discriminator import RegressionDiscriminator
+from talkface.training.engine.loop import (
+    Ema,
+    StateOfParts,
+    descend,
+    finite_terms,
+    fit,
+    make_accelerator,
+    step_generator,
+)
+from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.run_folder import check_resumable
+from talkface.training.jobs.fewshot import split_people
+from talkface.training.jobs.vgnet_config import VgnetTraining
+from talkface.types import Image
+
+HELD_OUT = 16  # sequences that are scored at most, one per person
+SHOWN = 8  # rows of the preview
+
+
+def train_vgnet(config: VgnetTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+    """Train by `config`, on `clips` where given, else on the shards it names.
+
+    Raises:
+        DatasetError: no clips to train on.
+    """
+    check_resumable(Path(config.run.out), to_dict(config))
+    given = clips if clips is not None else ClipDataset(Path(config.data.shards), config.data.split)
+    return fit(VgnetJob(config, given), config.run, to_dict(config))
+
+
+class VgnetJob(StateOfParts):
+    """Generator, discriminator, their optimisers and the clips."""
+
+    def __init__(self, config: VgnetTraining, clips: Sequence[FaceClip] | ClipDataset) -> None:
+        self.config = config
+        self.accelerator: Accelerator = make_accelerator(config.run)
+        training, held_out = split_people(clips, config.data.held_out_every)
+        data, model = config.data, config.model
+        plain = SequenceConfig(model.size, model.reach, data.frames, data.near)
+        varied = replace(plain, closed=data.closed, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
+        self.sampler = SequenceSampler(training, varied)
+        self.held_out = SequenceSampler(held_out or training, plain).spread(HELD_OUT)
+        self.batches = Ahead(self._draw, data.workers)
+        torch.manual_seed(config.run.seed)
+        device = self.accelerator.device
+        self.generator = VgNet(model).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = RegressionDiscriminator(model).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = Ema(self.generator, config.run.ema)
+        optim = config.optim
+        betas = (optim.beta1, optim.beta2)
+        self.optimizer = torch.optim.Adam(self.generator.parameters(), optim.rate, betas=betas)
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), optim.discriminator_rate, betas=betas
+        )
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """One batch: generator, then discriminator on what the generator painted."""
+        batch = self._to_device(self.batches.get(step))
+        loss = self.config.loss
+        judged = step >= loss.adversarial_from and (loss.adversarial > 0 or loss.landmark > 0)
+        with told_how_to_save_memory("run.batch_size", self.config.run.batch_size, 1):
+            logged, fake = self.generator_step(batch, judged, step)
+            if judged:
+                logged |= self.discriminator_step(batch, fake, step)
+        return logged
+
+    def generator_step(self, batch: SequenceBatch, judged: bool, step: int) -> tuple[dict[str, float], Tensor]:
+        """One update of the generator; returns the terms and the frames. The discriminator stays as it is."""
+        self.discriminator.requires_grad_(False)
+        self.generator.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.accelerator.autocast():
+            painted: VgFrames = self.generator(batch.photo, batch.photo_landmarks, batch.landmarks)
+            terms = self._generator_terms(painted, batch, judged)
+        logged = finite_terms(terms, step)
+        logged["attention"] = float(painted.attention.detach().float().mean())
+        self.accelerator.backward(sum(terms.values(), torch.zeros((), device=batch.real.device)))
+        logged["norm/generator_gradient"] = self._descend(self.optimizer, self.generator, step)
+        self.ema.update(self.generator)
+        self.discriminator.requires_grad_(True)
+        return logged, painted.image.detach()
+
+    def _generator_terms(self, painted: VgFrames, batch: SequenceBatch, judged: bool) -> dict[str, Tensor]:
+        loss = self.config.loss
+        weights = dynamic_weights(batch.mouth, painted.attention, loss.mouth_gain)
+        terms = {"g/pixel": loss.pixel * dynamic_l1(painted.image, batch.real, weights)}
+        if loss.colour > 0:
+            terms["g/colour"] = loss.colour * dynamic_l1(painted.colour, batch.real, weights)
+        if judged:
+            score, landmarks = self.discriminator(painted.image, batch.photo_landmarks)
+            terms["g/adversarial"] = loss.adversarial * bce_generator(score)
+            terms["g/landmark"] = loss.landmark * mouth_weighted_mse(landmarks, batch.landmarks, loss.mouth_weighting)
+        return terms
+
+    def discriminator_step(self, batch: SequenceBatch, fake: Tensor, step: int) -> dict[str, float]:
+        """One update of the discriminator, which learns to read landmarks from real frames."""
+        loss = self.config.loss
+        self.discriminator.train()
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        with self.accelerator.autocast():
+            fake_score, fake_landmarks = self.discriminator(fake, batch.photo_landmarks)
+            real_score, real_landmarks = self.discriminator(batch.real, batch.photo_landmarks)
+            error = mouth_weighted_mse(real_landmarks, batch.landmarks, loss.mouth_weighting)
+            if loss.regress_fakes:
+                error = error + mouth_weighted_mse(fake_landmarks, batch.landmarks, loss.mouth_weighting)
+            terms = {
+                "d/bce": loss.adversarial * bce_discriminator(fake_score, real_score),
+                "d/landmark": loss.landmark * error,
+            }
+        logged = finite_terms(terms, step)
+        self.accelerator.backward(sum(terms.values(), torch.zeros((), device=fake.device)))
+        norm = self._descend(self.discriminator_optimizer, self.discriminator, step)
+        return logged | {"norm/discriminator_gradient": norm}
+
+    def _descend(self, optimizer: torch.optim.Optimizer, network: torch.nn.Module, step: int) -> float:
+        return descend(self.accelerator, optimizer, network, self.config.run.grad_clip, step)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """People held out, their most open frames from their most closed one, in levels of 255.
+
+        `score` is the mouth's L1 over that of the photo that stays as it is.
+        """
+        painted = [self._paint(part) for part in _chunks(self.held_out, max(1, self.config.run.batch_size))]
+        image = torch.cat([part.image.float().cpu() for part in painted])
+        attention = torch.cat([part.attention.float().cpu() for part in painted])
+        real = _signed(self.held_out.real)
+        photo = _signed(self.held_out.photo)[:, None].expand_as(real)
+        mouth = self.held_out.mouth.float() / 255
+        scores = {}
+        for name, picture in (("", image), ("_of_photo", photo)):
+            error = 127.5 * (picture - real).abs()
+            scores[f"l1{name}"] = float(error.mean())
+            scores[f"mouth_l1{name}"] = float((error * mouth).sum() / (3 * mouth.sum()))
+        return {
+            "score": scores["mouth_l1"] / max(scores["mouth_l1_of_photo"], 1e-6),
+            **scores,
+            "attention": float(attention.mean()),
+            "mouth_attention": float((attention * mouth).sum() / mouth.sum()),
+        }
+
+    @torch.no_grad()
+    def preview(self) -> Image:
+        """Rows of people held out, in the frame where the mouth is widest: photo, sketch, attention, colour, fake,
+        real."""
+        some = next(_chunks(self.held_out, SHOWN))
+        painted, batch = self._paint(some), self._to_device(some)
+        openings = mouth_opening(some.landmarks.numpy() + MEAN_FACE)
+        rows = []
+        for index, frame in enumerate(openings.argmax(1)):
+            attention = painted.attention[index, frame].expand(3, -1, -1) * 2 - 1
+            row = (batch.photo[index], attention, painted.colour[index, frame], painted.image[index, frame])
+            photo, *made, real = (_levels(part) for part in (*row, batch.real[index, frame]))
+            rows.append(np.concatenate([photo, self._sketch(some.landmarks[index, frame].numpy()), *made, real], 1))
+        return np.concatenate(rows)
+
+    def _sketch(self, displacement: np.ndarray) -> Image:
+        model = self.config.model
+        return face_sketch(picture_points(displacement, model.size, model.reach), (model.size, model.size))
+
+    def snapshot(self) -> Checkpoint:
+        """The averaged generator."""
+        config = to_dict(self.config)
+        for section, name in (("run", "out"), ("data", "shards")):
+            config[section].pop(name)  # a place on one machine says nothing on another
+        return Checkpoint("vgnet", to_dict(self.config.model), self.ema.network.state_dict(), {"config": config})
+
+    def parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema,
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def _paint(self, part: SequenceBatch) -> VgFrames:
+        """Frames by the averaged generator."""
+        batch = self._to_device(part)
+        with self.accelerator.autocast():
+            painted: VgFrames = self.ema.network(batch.photo, batch.photo_landmarks, batch.landmarks)
+        return painted
+
+    def _draw(self, index: int) -> SequenceBatch:
+        """Batch number `index` of this process."""
+        processes, mine = self.accelerator.num_processes, self.accelerator.process_index
+        rng = step_generator(self.config.run.seed, index * processes + mine)
+        return self.sampler.batch(self.config.run.batch_size, rng)
+
+    def _to_device(self, batch: SequenceBatch) -> SequenceBatch:
+        """Pixels to [-1, 1], the mouth to [0, 1]."""
+        device = self.accelerator.device
+        return SequenceBatch(
+            photo=_signed(batch.photo.to(device)),
+            photo_landmarks=batch.photo_landmarks.to(device),
+            landmarks=batch.landmarks.to(device),
+            real=_signed(batch.real.to(device)),
+            mouth=batch.mouth.to(device).float() / 255,
+        )
+
+
+def _chunks(batch: SequenceBatch, size: int) -> Iterator[SequenceBatch]:
+    for start in range(0, len(batch.real), size):
+        yield SequenceBatch(*(getattr(batch, name)[start : start + size] for name in SequenceBatch.__annotations__))
+
+
+def _signed(pixels: Tensor) -> Tensor:
+    return pixels.float() / 127.5 - 1
+
+
+def _levels(picture: Tensor) -> Image:
+    """`[3, S, S]` in [-1, 1] -> `[S, S, 3]` uint8."""
+    levels = ((picture.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0)
+    return np.asarray(levels.cpu().numpy())

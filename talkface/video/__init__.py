@@ -1,1 +1,0 @@
-"""Frames in, frames out: read, crop, warp, paste, write, mark."""

@@ -1,0 +1,87 @@
+"""Pairs and patches from a drawn clip whose mouth opens."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+
+from talkface.data.samplers.pairs import PairSampler, pose_error
+from talkface.data.samplers.patches import PatchConfig, make_example, stack_examples
+from talkface.landmarks.layout import OUTER_LIP, mouth_opening
+from talkface.landmarks.mean_face import MEAN_FACE
+
+CONFIG = PatchConfig(size=48)
+
+
+@dataclass
+class DrawnClip:
+    """A face whose lips are red and whose inner mouth is black, opening frame by frame."""
+
+    speaker: str
+    landmarks: np.ndarray
+    fps: float = 25.0
+
+    def image(self, index: int) -> np.ndarray:
+        picture = np.full((256, 256, 3), (200, 160, 140), np.uint8)
+        points = np.round(self.landmarks[index]).astype(np.int32)
+        cv2.fillPoly(picture, [points[OUTER_LIP]], (180, 60, 60))
+        cv2.fillPoly(picture, [points[60:68]], (20, 0, 0))
+        return picture
+
+
+def drawn_clip(speaker: str = "a", frames: int = 12) -> DrawnClip:
+    points = np.repeat(MEAN_FACE[None] * 80 + np.array([128, 120]), frames, 0)
+    points[:, [55, 56, 57, 58, 59, 65, 66, 67], 1] += np.linspace(0, 20, frames)[:, None]
+    return DrawnClip(speaker, points.astype(np.float32))
+
+
+def test_batch_has_its_shapes_and_repeats_with_its_seed():
+    sampler = PairSampler([drawn_clip("a"), drawn_clip("b")], CONFIG)
+    batch = sampler.batch(4, 2, np.random.default_rng(5))
+    assert batch.warped.shape == (4, 2, 3, 48, 48) and batch.patches.shape == (4, 2, 6, 48, 48)
+    assert batch.sketch.shape == batch.real.shape == (4, 3, 48, 48) and batch.inner_mouth.shape == (4, 1, 48, 48)
+    again = sampler.batch(4, 2, np.random.default_rng(5))
+    assert all((getattr(batch, name) == getattr(again, name)).all() for name in batch.__annotations__)
+
+
+def test_pairs_mostly_open_the_mouth():
+    clip = drawn_clip()
+    sampler = PairSampler([clip], CONFIG)
+    rng = np.random.default_rng(0)
+    opening = mouth_opening(clip.landmarks)
+    drawn = [sampler._pick(0, 1, rng) for _ in range(300)]
+    differences = np.array([opening[target] - opening[sources[0]] for sources, target in drawn])
+    assert (differences > 0.1).mean() > 0.5
+    assert 0.1 < (differences < -0.1).mean() < 0.45
+
+
+def test_the_warp_lands_on_the_target():
+    clip = drawn_clip()
+    example = make_example([clip.image(5)], clip.landmarks[5:6], clip.image(9), clip.landmarks[9], CONFIG)
+    moved = np.abs(example.warped[0].astype(int) - example.real).mean()
+    assert moved < 0.35 * np.abs(example.photos[0].astype(int) - example.real).mean()
+
+
+def test_clips_without_faces_are_left_out():
+    lost = drawn_clip("lost")
+    lost.landmarks[:] = np.nan
+    sampler = PairSampler([lost, drawn_clip("seen")], CONFIG)
+    assert sampler.by_speaker == [[1]]
+
+
+def test_a_turned_head_has_a_large_pose_error():
+    face = MEAN_FACE * 80
+    assert pose_error(face, face * 1.3 + 5) == pytest.approx(0, abs=1e-6)
+    turned = face.copy()
+    turned[27:36, 0] += 20  # the nose moves against the eyes
+    assert pose_error(face, turned) > 0.06
+
+
+def test_stacking_keeps_the_order():
+    clip = drawn_clip()
+    examples = [
+        make_example([clip.image(0)], clip.landmarks[:1], clip.image(t), clip.landmarks[t], CONFIG) for t in (3, 8)
+    ]
+    batch = stack_examples(examples)
+    assert np.array_equal(batch.real[1].permute(1, 2, 0).numpy(), examples[1].real)

@@ -1,0 +1,114 @@
+"""Mouth scores against constructed truth: a shift by k is lag k, identical is 1 and 0."""
+
+import numpy as np
+import pytest
+
+from talkface.landmarks.layout import MOUTH
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.metrics.landmark import (
+    best_lag,
+    closed_frame,
+    f_lmd,
+    lmd,
+    lmd_normalised,
+    most_open_frames,
+    opening_series,
+    pearson,
+    pearson_at_lag,
+    std_ratio,
+)
+
+
+def face_with_opening(openings: np.ndarray, scale: float = 100.0) -> np.ndarray:
+    """Mean face whose inner lips are exactly `openings` outer-eye distances apart, `[T, 68, 2]`, in pixels."""
+    points = np.repeat(np.asarray(MEAN_FACE, np.float64)[None], len(openings), 0)
+    points[:, 62] = points[:, 66] = points[:, [62, 66]].mean(1)
+    points[:, 66, 1] += openings
+    return points * scale + 200.0
+
+
+@pytest.fixture
+def series() -> np.ndarray:
+    """A smooth random opening, `[200]`."""
+    rng = np.random.default_rng(3)
+    return 0.1 + 0.03 * np.convolve(rng.standard_normal(210), np.ones(11) / 11, "valid")
+
+
+def test_opening_is_the_constructed_one_at_any_scale(series: np.ndarray):
+    for scale in (30.0, 400.0):
+        np.testing.assert_allclose(opening_series(face_with_opening(series, scale)), series, rtol=1e-9)
+
+
+def test_identical_series_correlate_fully(series: np.ndarray):
+    assert pearson(series, series) == pytest.approx(1.0)
+    assert pearson(series, -2 * series + 5) == pytest.approx(-1.0)
+    assert std_ratio(series, series) == pytest.approx(1.0)
+
+
+def test_pearson_equals_numpy(series: np.ndarray):
+    other = series + 0.02 * np.random.default_rng(0).standard_normal(len(series))
+    assert pearson(series, other) == pytest.approx(np.corrcoef(series, other)[0, 1])
+
+
+@pytest.mark.parametrize("shift", [-4, -2, -1, 0, 1, 2, 4])
+def test_a_shift_by_k_frames_is_lag_k(series: np.ndarray, shift: int):
+    real = series[10:-10]
+    late = series[10 - shift : len(series) - 10 - shift]  # late[t + shift] == real[t]
+    found = best_lag(late, real, max_lag=5)
+    assert (found.lag, found.r) == (shift, pytest.approx(1.0))
+    assert pearson_at_lag(late, real, shift) == pytest.approx(1.0)
+
+
+def test_a_still_mouth_follows_nothing(series: np.ndarray):
+    still = np.full_like(series, 0.05)
+    assert pearson(still, series) == 0.0
+    assert best_lag(still, series).lag == 0
+    assert std_ratio(still, series) == pytest.approx(0.0)
+
+
+def test_faceless_frames_are_left_out(series: np.ndarray):
+    holes = series.copy()
+    holes[::7] = np.nan
+    assert pearson(holes, series) == pytest.approx(1.0)
+    assert best_lag(holes, series).lag == 0
+    assert np.isnan(pearson(np.full_like(series, np.nan), series))
+
+
+def test_std_ratio_counts_amplitude(series: np.ndarray):
+    assert std_ratio(0.5 * series + 1, series) == pytest.approx(0.5)
+
+
+def test_lmd_of_identical_and_of_moved_faces_is_zero(series: np.ndarray):
+    face = face_with_opening(series)
+    moved = face + np.array([13.0, -5.0])
+    for score in (
+        lmd(face, face),
+        lmd(moved, face),
+        lmd(moved, face, "sum"),
+        lmd_normalised(moved, face),
+        f_lmd(moved, face),
+    ):
+        assert score == pytest.approx(0.0, abs=1e-9)
+
+
+def test_lmd_conventions_by_hand(series: np.ndarray):
+    face = face_with_opening(series)
+    changed = face.copy()
+    changed[:, MOUTH[:10], 0] += 4.0  # centring leaves every mouth point 2 pixels off
+    assert lmd(changed, face) == pytest.approx(2.0)
+    assert lmd(changed, face, "sum") == pytest.approx(40.0)
+    assert lmd_normalised(changed, face) == pytest.approx(2.0 / 100.0)
+
+
+def test_most_open_frames_are_the_most_open():
+    openings = np.array([0.0, 5.0, np.nan, 1.0, 4.0, 3.0])
+    assert most_open_frames(openings, share=0.2, at_least=2).tolist() == [1, 4]
+
+
+def test_closed_frame_is_the_typical_one_of_the_closed():
+    openings = np.linspace(0.3, 0.0, 40)
+    face = face_with_opening(openings)
+    face[[36, 38, 39]] += 20.0  # these have moved away; 37 has not
+    assert closed_frame(face) == 37
+    with pytest.raises(ValueError, match="no frame"):
+        closed_frame(np.full((3, 68, 2), np.nan))

@@ -1,0 +1,90 @@
+"""Bars, intervals and tables."""
+
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from talkface.metrics.stats import (
+    Bar,
+    Measure,
+    Score,
+    average_by_person,
+    mean,
+    ratio_score,
+    score,
+    to_json_lines,
+    to_table,
+)
+
+
+@pytest.mark.parametrize(
+    ("bar", "value", "passed", "text"),
+    [
+        (Bar(at_least=0.4), 0.4, True, "≥ 0.4"),
+        (Bar(at_least=0.4), 0.39, False, "≥ 0.4"),
+        (Bar(at_most=0.03), 0.031, False, "≤ 0.03"),
+        (Bar(0.6, 1.3), 1.0, True, "0.6..1.3"),
+        (Bar(0.6, 1.3), 1.4, False, "0.6..1.3"),
+        (Bar(0, 0), 0.0, True, "= 0"),
+        (Bar(at_least=0.4), math.nan, False, "≥ 0.4"),
+    ],
+)
+def test_bars(bar: Bar, value: float, passed: bool, text: str):
+    assert bar.passed(value) is passed
+    assert str(bar) == text
+
+
+def test_interval_of_the_mean_matches_theory():
+    rng = np.random.default_rng(0)
+    values = rng.normal(5.0, 2.0, 400)
+    found = score(values, rng, mean)
+    assert found.value == pytest.approx(values.mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * 2.0 / 20, rel=0.15)
+    assert found.count == 400
+
+
+def test_unmeasured_samples_are_left_out():
+    rng = np.random.default_rng(0)
+    assert score([1.0, math.nan, 3.0], rng).value == 2.0
+    assert score([math.nan], rng).count == 0
+    assert score([0.7], rng) == Score(0.7, 0.7, 0.7, 1)
+
+
+def test_ratio_is_of_means_and_paired():
+    found = ratio_score([1.0, 2.0, math.nan], [2.0, 4.0, 1.0], np.random.default_rng(0))
+    assert (found.value, found.low, found.high, found.count) == (0.5, 0.5, 0.5, 2)
+
+
+def test_several_clips_of_one_person_count_once():
+    values = [("a", 0.2), ("a", 0.4), ("b", 0.9), ("c", math.nan)]
+    assert average_by_person(values) == {"a": pytest.approx(0.3), "b": 0.9}
+
+
+@pytest.fixture
+def measures() -> list[Measure]:
+    ours, floor = Score(0.45, 0.4, 0.5, 9), Score(0.1, 0.1, 0.1, 1)
+    return [
+        Measure("opening_r", "opening r", {"hybrid": ours, "warp": floor}, Bar(at_least=0.4), "hybrid"),
+        Measure("lag", "lag", {"hybrid": Score(3.0, 3.0, 3.0, 2)}, Bar(0, 0), "hybrid", "frames"),
+        Measure("empty", "empty", {"warp": Score(math.nan, math.nan, math.nan, 0)}, Bar(at_most=1), "hybrid"),
+    ]
+
+
+def test_table_shows_value_interval_bar_and_verdict(measures: list[Measure]):
+    console = Console(file=io.StringIO(), width=120)
+    console.print(to_table("Scores", measures))
+    text = console.file.getvalue()
+    for piece in ("opening r", "0.450", "0.400 … 0.500", "≥ 0.4", "pass", "FAIL", "= 0", "(frames)", "-"):
+        assert piece in text, piece
+
+
+def test_json_lines_round_trip(measures: list[Measure]):
+    rows = [json.loads(line) for line in to_json_lines(measures).splitlines()]
+    assert [row["name"] for row in rows] == ["opening_r", "lag", "empty"]
+    assert rows[0]["scores"]["hybrid"] == {"value": 0.45, "low": 0.4, "high": 0.5, "count": 9}
+    assert (rows[0]["verdict"], rows[1]["verdict"]) == ("pass", "FAIL")
+    assert rows[2]["scores"]["warp"]["value"] is None

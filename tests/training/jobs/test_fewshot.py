@@ -1,0 +1,211 @@
+"""Meta-training on drawn clips: who learns from which loss, that it learns, that it resumes."""
+
+import copy
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from talkface.checkpoints.fewshot import load_fewshot
+from talkface.checkpoints.format import load_checkpoint
+from talkface.config import RunConfig
+from talkface.data.samplers.shots import FewshotBatch
+from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.models.fewshot import FewshotConfig
+from talkface.training.jobs.content import ContentConfig, ContentLoss
+from talkface.training.jobs.fewshot import FewshotJob, train_fewshot
+from talkface.training.jobs.fewshot_config import (
+    FewshotDataConfig,
+    FewshotLossConfig,
+    FewshotOptimConfig,
+    FewshotTraining,
+)
+from tests.data.samplers.test_pairs import drawn_clip
+
+BATCH = list(FewshotBatch.__annotations__)
+CLIPS = [drawn_clip(name) for name in "abcdef"]
+MODEL = FewshotConfig(
+    size=32,
+    embedding=8,
+    embedder="D8,D8,A,D8",
+    generator="D8,I,D8,I,BA8,U8,A,U8",
+    discriminator="D8,D8,A,D8,B8",
+)
+
+
+def tiny(folder: Path, steps: int = 4, **loss) -> FewshotTraining:
+    content = ContentConfig(perceptual=("tiny",), pixel=1.0)
+    return FewshotTraining(
+        model=MODEL,
+        data=FewshotDataConfig(held_out_every=3, shots=2),
+        loss=FewshotLossConfig(content=content, **loss),
+        optim=FewshotOptimConfig(rate=2e-3),
+        run=RunConfig(
+            out=str(folder), steps=steps, batch_size=3, device="cpu", eval_every=steps, save_every=2, log_every=1
+        ),
+    )
+
+
+def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return copy.deepcopy(module.state_dict())
+
+
+def changed(before: dict[str, torch.Tensor], module: torch.nn.Module) -> set[str]:
+    return {name for name, tensor in module.state_dict().items() if not torch.equal(before[name], tensor)}
+
+
+@pytest.fixture
+def job(tmp_path) -> FewshotJob:
+    return FewshotJob(tiny(tmp_path), CLIPS)
+
+
+def test_the_generator_step_leaves_discriminator_and_w_untouched(job):
+    discriminator, table = weights(job.networks.discriminator), weights(job.video_table)
+    generator, embedder = weights(job.networks.generator), weights(job.networks.embedder)
+    job.generator_step([job._to_device(job.batches.get(0))], True, 1)
+    assert not changed(discriminator, job.networks.discriminator)  # its spectral norms' vectors included
+    assert not changed(table, job.video_table)
+    assert all(p.grad is None for p in job.networks.discriminator.parameters())
+    assert all(p.requires_grad for p in job.networks.discriminator.parameters())
+    assert "projection.weight" in changed(generator, job.networks.generator)
+    assert changed(embedder, job.networks.embedder)
+
+
+def test_the_discriminator_step_changes_its_own_weights_and_the_batch_s_rows_only(job):
+    part = job._to_device(job.batches.get(0))
+    _, fakes = job.generator_step([part], True, 1)
+    discriminator, table = weights(job.networks.discriminator), weights(job.video_table)
+    learners = weights(job.learners)
+    job.discriminator_step([part], fakes, 1)
+    assert {"common", "bias"} <= changed(discriminator, job.networks.discriminator)
+    assert not changed(learners, job.learners)
+    moved = (table["weight"] != job.video_table.weight).any(1).nonzero().flatten().tolist()
+    assert set(moved) == set(part.videos.tolist()) and len(moved) < len(table["weight"])
+
+
+def test_the_adversarial_gradient_reaches_the_generator_while_the_hinge_is_active(job):
+    part = job._to_device(job.batches.get(0))
+    job.networks.discriminator.eval().requires_grad_(False)
+    embedding = job.networks.embedder(part.shots, part.shot_sketches)
+    fake = job.networks.generator(part.sketch, job.networks.generator.adain_params(embedding))
+    fake.retain_grad()
+    score, _ = job.networks.discriminator(fake, part.sketch, job.video_table.rows(part.videos))
+    assert (1 + score > 0).all()
+    job._generator_terms(embedding, fake, part, True)["g/adversarial"].backward()
+    assert fake.grad.abs().sum() > 0
+    for network in (job.networks.embedder, job.networks.generator):
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_every_term_is_named_and_ff_has_no_match_term(tmp_path):
+    always = {"g/content", "g/adversarial", "g/feature_matching", "d/hinge"}
+    norms = {"norm/identity_embedding", "norm/video_embedding"}
+    for mode, match in (("ft", {"g/embedding_match"}), ("ff", set())):
+        terms = FewshotJob(tiny(tmp_path, mode=mode), CLIPS).train_step(1)
+        assert {name for name in terms if name[:2] in ("g/", "d/")} == always | match
+        assert norms <= set(terms)
+
+
+def test_two_discriminator_steps_by_default(job, monkeypatch):
+    calls = []
+    once = job.discriminator_step
+    monkeypatch.setattr(job, "discriminator_step", lambda *args: calls.append(1) or once(*args))
+    job.train_step(1)
+    assert len(calls) == 2
+    assert job.video_table.steps.max() == 2
+
+
+def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path):
+    config = tiny(tmp_path)
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(MODEL, spectral=False)
+    )  # whose vectors move per pass
+    config = dataclasses.replace(config, run=dataclasses.replace(config.run, grad_clip=0.0))
+    gradients = []
+    for parts in (1, 2):
+        job = FewshotJob(config, CLIPS)
+        whole = job._to_device(job.sampler.batch(4, 2, np.random.default_rng(0)))
+        step = 4 // parts
+        cut = [slice(start, start + step) for start in range(0, 4, step)]
+        job.generator_step([FewshotBatch(*(getattr(whole, n)[s] for n in BATCH)) for s in cut], False, 1)
+        gradients.append(job.networks.generator.projection.weight.grad)
+    assert torch.allclose(*gradients, atol=1e-6) and gradients[0].abs().sum() > 0
+
+
+def test_training_lowers_the_error_on_people_held_out(tmp_path):
+    config = tiny(tmp_path / "run", 24, adversarial_from=20)
+    scores = train_fewshot(config, CLIPS)
+    assert scores["l1_over_start"] < 0.8
+    assert list((tmp_path / "run").glob("preview_*.png"))
+    networks = load_fewshot(load_checkpoint(tmp_path / "run" / "last.safetensors"))
+    assert networks.config == MODEL
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    names = {row["name"] for row in rows}
+    assert {"train/g/content", "train/d/hinge", "train/start/tiny", "train/start/pixel"} <= names
+
+
+def test_resuming_equals_no_interruption_in_every_tensor(tmp_path):
+    whole, halves = tiny(tmp_path / "whole", 4), tiny(tmp_path / "halves", 4)
+    train_fewshot(whole, CLIPS)
+    stopped = dataclasses.replace(halves, run=dataclasses.replace(halves.run, steps=2))
+    train_fewshot(stopped, CLIPS)
+    train_fewshot(halves, CLIPS)
+    states = [torch.load(tmp_path / name / "state.pt", weights_only=True)["job"] for name in ("whole", "halves")]
+    assert states[0]["video_table"]["steps"].sum() > 0
+    compare(*states)
+
+
+def compare(one, other) -> None:
+    """Equal, bit for bit, all the way down."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            compare(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for pair in zip(one, other, strict=True):
+            compare(*pair)
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other
+
+
+def test_a_gradient_that_is_not_finite_is_named(job):
+    with torch.no_grad():
+        job.networks.generator.projection.bias[3] = float("nan")
+    with pytest.raises(TalkfaceError, match="g/content is nan at step 8"):
+        job.train_step(7)
+
+
+def test_which_tensor_s_gradient_is_not_finite_is_said(job):
+    job.generator_step([job._to_device(job.batches.get(0))], False, 1)
+    job.networks.embedder.layers[1].conv1.bias.grad[0] = float("inf")
+    with pytest.raises(TalkfaceError, match=r"gradient of embedder.layers.1.conv1.bias is not finite at step 2"):
+        job._descend(job.optimizer, job.learners, 1)
+
+
+def test_missing_perceptual_weights_say_where_they_come_from_and_how_to_do_without():
+    with pytest.raises(CheckpointError, match=r"caffe_vgg19.safetensors.*VGG_ILSVRC_19_layers.*perceptual=\[none\]"):
+        ContentLoss(ContentConfig())
+
+
+def test_a_content_loss_of_nothing_is_refused():
+    with pytest.raises(ConfigError, match="neither perceptual networks nor pixels"):
+        ContentConfig(perceptual=("none",))
+
+
+def test_preview_shows_shots_sketch_fake_and_real(job):
+    grid = job.preview()
+    assert grid.dtype == np.uint8 and grid.shape == (8 * 32, 5 * 32, 3)
+
+
+def test_half_precision_trains_too(tmp_path):
+    config = tiny(tmp_path)
+    job = FewshotJob(dataclasses.replace(config, run=dataclasses.replace(config.run, bf16=True)), CLIPS)
+    assert all(np.isfinite(value) for value in job.train_step(0).values())
+    assert all(p.dtype == torch.float32 for p in job.learners.parameters())
