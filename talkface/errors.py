@@ -2,11 +2,20 @@
 
 import os
 import stat
+import unicodedata
 from pathlib import Path
+
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: control, format, surrogate, line and paragraph separators
 
 
 class TalkfaceError(Exception):
-    """Base of every error a user can cause; the command line prints it as one line and exits with 1."""
+    """Base of every error a user can cause; the command line prints it as one line and exits with 1.
+
+    The message is one line that a terminal shows as it is, whatever file names, tags or parsers' words are in it.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(" ".join(str(message).splitlines())))
 
 
 class MediaError(TalkfaceError):
@@ -31,6 +40,18 @@ class DatasetError(TalkfaceError):
 
 class MissingExtraError(TalkfaceError):
     """An optional package that is not installed; the message names the extra."""
+
+
+def printable(text: object) -> str:
+    """Foreign text with its control and invisible characters escaped: no colours, no cursor moves, no line breaks."""
+    shown = str(text)
+    if shown.isascii() and shown.isprintable():
+        return shown
+    return "".join(_escaped(letter) if unicodedata.category(letter) in UNSEEN else letter for letter in shown)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def check_readable(path: Path, expected: str) -> None:

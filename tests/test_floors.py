@@ -25,13 +25,14 @@ FLOORS = {
     "audio": 2,
     "landmarks": 2,
     "media": 2,
+    "config": 2,
+    "scale": 2,
     "geometry": 1,
-    "config": 1,
-    "scale": 1,
+    "files": 1,
     "types": 0,
     "errors": 0,
 }
-TORCH_FREE = ("geometry", "landmarks", "media")
+TORCH_FREE = ("files", "geometry", "landmarks", "media")
 TORCH_PACKAGES = {"torch", "torchaudio", "torchvision", "accelerate"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

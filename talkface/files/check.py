@@ -1,0 +1,90 @@
+"""Parsed values + expected types -> the same values, or an error that names what is wrong."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from talkface.errors import TalkfaceError, printable
+
+R = TypeVar("R")
+LARGEST_INT = 2**63
+LONGEST_SHOWN = 60  # characters of a wrong value in an error
+WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false", NoneType: "null"}
+
+
+def matches(value: Any, kind: Any) -> bool:
+    """Whether `value` is of type `kind`: a plain type, a union, a `Literal`, or a list, tuple or dict of such.
+
+    Numbers must be finite and fit 64 bits; `bool` is not an `int`; an `int` is a `float`; text has no NUL.
+    """
+    if kind is Any:
+        return True
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin in (Union, UnionType):
+        return any(matches(value, each) for each in inner)
+    if origin is Literal:
+        return value in inner
+    if origin in (list, tuple):
+        return _matches_items(value, origin, inner)
+    if origin in (dict, Mapping):
+        kinds = inner or (str, Any)
+        return isinstance(value, Mapping) and all(
+            matches(key, kinds[0]) and matches(each, kinds[1]) for key, each in value.items()
+        )
+    return _matches_plain(value, origin)
+
+
+def build_record(kind: type[R], values: Mapping[str, Any], where: str, error: type[TalkfaceError]) -> R:
+    """An instance of a dataclass from parsed values; names that it does not have are left out.
+
+    Raises:
+        error: a field without a default is missing, a value has another type, or the class refuses it.
+    """
+    hints = get_type_hints(kind)
+    known = {field.name: hints[field.name] for field in fields(kind) if field.init}  # type: ignore[arg-type]
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            continue
+        if not matches(value, known[name]):
+            shown = printable(value)[:LONGEST_SHOWN]
+            raise error(f"{where}: invalid {name} {shown!r}: expected {describe(known[name])}")
+        given[name] = tuple(value) if get_origin(known[name]) is tuple else value
+    try:
+        return kind(**given)
+    except (TypeError, ValueError) as cause:
+        raise error(f"{where} is incomplete or damaged ({cause})") from cause
+
+
+def describe(kind: Any) -> str:
+    """A type in a user's words."""
+    origin, inner = get_origin(kind) or kind, get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(describe(each) for each in inner)
+    if origin is Literal:
+        return " or ".join(map(str, inner))
+    if origin in (list, tuple):
+        return f"a list of {describe(inner[0])}" if inner else "a list"
+    return WORDS.get(origin, "named values" if origin in (dict, Mapping) else "a value")
+
+
+def _matches_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
+    if not isinstance(value, (list, tuple)):
+        return False
+    if not inner:
+        return True
+    if origin is list or (len(inner) == 2 and inner[1] is Ellipsis):
+        return all(matches(each, inner[0]) for each in value)
+    return len(value) == len(inner) and all(matches(each, one) for each, one in zip(value, inner, strict=True))
+
+
+def _matches_plain(value: Any, kind: Any) -> bool:
+    if kind in (int, float):
+        if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else int):
+            return False
+        return abs(value) < LARGEST_INT if isinstance(value, int) else math.isfinite(value)
+    if kind is str:
+        return isinstance(value, str) and "\0" not in value
+    return value is None if kind in (None, NoneType) else isinstance(value, kind)

@@ -1,0 +1,150 @@
+"""Files appear whole or not at all, under their own name, and no link laid beside them is followed."""
+
+import errno
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from talkface.errors import ConfigError, MediaError, TalkfaceError, printable
+from talkface.files.lock import file_lock
+from talkface.files.table import safe_cell, write_table
+from talkface.files.write import atomic_file, atomic_write, hidden_name, inside
+
+
+def test_content_replaces_what_was_there_and_leaves_nothing_else(tmp_path: Path):
+    target = tmp_path / "a.json"
+    atomic_write(target, "one")
+    atomic_write(target, b"two")
+    assert target.read_bytes() == b"two"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failure_inside_keeps_the_old_content(tmp_path: Path):
+    target = tmp_path / "a.json"
+    atomic_write(target, "one")
+    with pytest.raises(KeyError), atomic_file(target) as part:
+        part.write_text("half")
+        raise KeyError("x")
+    assert target.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_rights_are_those_of_the_umask_or_the_owner_alone(tmp_path: Path):
+    before = os.umask(0o022)
+    try:
+        atomic_write(tmp_path / "open", "x")
+        atomic_write(tmp_path / "closed", "x", private=True)
+        with atomic_file(tmp_path / "replaced", private=True) as part:  # as a library that renames its own file over it
+            part.unlink()
+            part.write_text("x")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("open", "closed", "replaced")]
+    assert modes == [0o644, 0o600, 0o600]
+
+
+def test_a_link_at_the_final_name_is_replaced_not_followed(tmp_path: Path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "out").symlink_to(victim)
+    atomic_write(tmp_path / "out", "new")
+    assert victim.read_text() == "mine"
+    assert (tmp_path / "out").read_text() == "new"
+
+
+def test_exclusive_writing_never_replaces_what_came_in_between(tmp_path: Path):
+    target = tmp_path / "a.mp4"
+    with pytest.raises(MediaError, match="exists"), atomic_file(target, exclusive=True) as part:
+        part.write_text("second")
+        target.write_text("first")
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+    atomic_write(tmp_path / "b.mp4", "x", exclusive=True)
+    assert (tmp_path / "b.mp4").read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".mp4", "月" * 83 + ".mp4", ".mp4", "a"])
+def test_the_hidden_name_fits_and_keeps_the_suffix(tmp_path: Path, name: str):
+    hidden = hidden_name(tmp_path / name)
+    assert len(os.fsencode(hidden.name)) <= 255
+    assert hidden.name.startswith(".")
+    assert hidden.suffix == (tmp_path / name).suffix or not (tmp_path / name).suffix
+    atomic_write(tmp_path / name, "x")
+    assert (tmp_path / name).read_text() == "x"
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path):
+    with pytest.raises(MediaError, match=r"no space left on the disk of .*a\.bin"), atomic_file(tmp_path / "a.bin"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_one_line(tmp_path: Path):
+    with pytest.raises(MediaError, match="cannot be written: No such file or directory"):
+        atomic_write(tmp_path / "none" / "a", "x")
+
+
+@pytest.mark.parametrize("name", ["sub/x.mp4", "../x.mp4", "sub/../../x", ".", "a/.."])
+def test_names_that_lead_out_of_a_folder_are_refused(tmp_path: Path, name: str):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="leads out of"):
+        inside(folder, name, ConfigError)
+    (folder / "real").mkdir()
+    assert inside(folder, "real/x.mp4") == folder / "real" / "x.mp4"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_lock_is_held_once_and_let_go(tmp_path: Path, kind: str):
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    busy = ConfigError("busy")
+    with file_lock(path, busy):
+        seen: list[BaseException] = []
+
+        def second() -> None:
+            try:
+                with file_lock(path, busy):
+                    pass
+            except ConfigError as error:
+                seen.append(error)
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        assert seen == [busy]
+    with file_lock(path, busy):
+        pass
+
+
+def test_a_lock_follows_no_link_and_truncates_nothing(tmp_path: Path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".lock").symlink_to(victim)
+    with pytest.raises(OSError), file_lock(tmp_path / ".lock", ConfigError("busy")):
+        pass
+    with file_lock(victim, ConfigError("busy")):
+        pass
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(1)", "\t=1"])
+def test_cells_that_a_spreadsheet_would_run_are_quoted(cell: str):
+    assert safe_cell(cell) == f"'{cell}"
+
+
+def test_numbers_in_a_table_stay_numbers(tmp_path: Path):
+    write_table(tmp_path / "t.csv", ["clip", "value"], [["=x", -1.5], ["a", "-2"]])
+    assert (tmp_path / "t.csv").read_bytes() == b"clip,value\r\n'=x,-1.5\r\na,-2\r\n"
+
+
+def test_errors_are_one_line_without_control_characters():
+    shown = str(TalkfaceError("a\x1b[31mred\nnext\u202ecod\udc80 月 é"))
+    assert shown == r"a\x1b[31mred next\u202ecod\udc80 月 é"
+    assert printable("a\nb") == r"a\nb"
