@@ -17,6 +17,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_bugs() -> Path:
+    """Folder of inputs that once failed; the test is skipped where it is absent."""
+    folder = SHARED_DATA.parent / "bugs"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/bugs")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
     """NASA portrait that scikit-image carries, `[512, 512, 3]` RGB uint8."""
     import skimage.data

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from talkface.errors import MediaError, check_readable
 
 ATTACHED_PICTURE = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 STILL_FORMATS = ("image2", "_pipe", "tty")  # ffmpeg takes one picture, or a text, for a video of one frame
 
 
@@ -41,3 +43,15 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
             stream.thread_type = "AUTO"
             return stream
     raise MediaError(f"{path} has no moving pictures: give a video")
+
+
+def alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
+    """The decoder for VP8 or VP9 with transparency, which ffmpeg's own one passes over; None for every other video."""
+    tags = {name.lower(): value for name, value in stream.metadata.items()}
+    name = ALPHA_DECODERS.get(stream.codec_context.name)
+    if name is None or tags.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return None
+    decoder = VideoCodecContext.create(name, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    decoder.extradata = stream.codec_context.extradata
+    return decoder

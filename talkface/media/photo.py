@@ -13,6 +13,7 @@ from talkface.media.container import is_still, open_container
 from talkface.types import Image
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # names that mean a photo in a folder
+ANIMATED = ("GIF", "WEBP", "PNG")  # formats whose further pictures are frames, not pages or views
 PAPER = (255, 255, 255)  # what shows through transparent parts
 LARGEST_PHOTO = 150_000_000  # pixels; a file that claims more is a mistake or an attack
 
@@ -46,12 +47,12 @@ def read_photo(path: Path | str) -> Image:
 
 
 def is_photo(path: Path | str) -> bool:
-    """Whether the file's first bytes are those of a still picture, whatever its name."""
+    """Whether the file's first bytes are those of a still picture, whatever its name; an animation is a video."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Pillow.open(path):
-                return True
+            with Pillow.open(path) as photo:
+                return not (photo.format in ANIMATED and getattr(photo, "is_animated", False))
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
         return False
 

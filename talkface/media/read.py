@@ -9,19 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from talkface.errors import MediaError
-from talkface.media.container import is_still, open_container, picture_stream
+from talkface.media.animated import is_animated_webp, probe_webp, webp_frames
+from talkface.media.container import alpha_decoder, is_still, open_container, picture_stream
+from talkface.media.frame import frame_image, frame_size, is_hdr, pixel_aspect
 from talkface.media.photo import is_photo, read_photo
 from talkface.types import Image
 
 __all__ = ["VideoInfo", "frame_image", "is_photo", "is_video", "probe_video", "read_frames", "read_photo"]
+
+Picture = TypeVar("Picture")
 
 HELD_S = 10.0  # a frame is never held longer than this: a longer hole is a fault of the file's clock
 
@@ -31,11 +35,12 @@ class VideoInfo:
     """What a video's container says.
 
     Attributes:
-        size: width, height once upright.
+        size: width, height once upright and with square pixels.
         fps: average frames per second.
         duration_s: of the pictures; None where the container does not say.
         has_sound: whether there is a sound track.
         rotation: degrees counter-clockwise that make the stored frames upright; 0, 90, 180 or 270.
+        hdr: whether it is high dynamic range, which `read_frames` maps to sRGB.
     """
 
     size: tuple[int, int]
@@ -43,12 +48,15 @@ class VideoInfo:
     duration_s: float | None
     has_sound: bool
     rotation: int
+    hdr: bool = False
 
 
 def is_video(path: Path | str) -> bool:
     """Whether the file holds moving pictures; no still picture, no sound file with cover art."""
     if is_photo(path):
         return False
+    if is_animated_webp(Path(path)):
+        return True
     try:
         with open_container(Path(path)) as container:
             return not is_still(container) and picture_stream(container, Path(path)).codec_context is not None
@@ -63,22 +71,24 @@ def probe_video(path: Path | str) -> VideoInfo:
         MediaError: missing, unreadable, empty or damaged file, or no moving pictures in it.
     """
     path = Path(path)
+    if is_animated_webp(path):
+        size, fps, duration_s = probe_webp(path)
+        return VideoInfo(size, fps, duration_s, has_sound=False, rotation=0)
     with open_container(path) as container:
         stream = picture_stream(container, path)
         first = next(_decoded(container, stream), None)
         if first is None:
             raise MediaError(f"no picture could be decoded from {path}: the file is damaged or cut short")
-        turned = first.rotation % 180 != 0
-        size = (first.height, first.width) if turned else (first.width, first.height)
         duration = stream.duration * stream.time_base if stream.duration and stream.time_base else None
         if duration is None and container.duration:
             duration = Fraction(container.duration, av.time_base)
         return VideoInfo(
-            size=size,
+            size=frame_size(first, pixel_aspect(stream)),
             fps=Fraction(stream.average_rate or stream.guessed_rate or 25),
             duration_s=None if duration is None else float(duration),
             has_sound=bool(container.streams.audio),
             rotation=first.rotation % 360,
+            hdr=is_hdr(first),
         )
 
 
@@ -86,7 +96,7 @@ def read_frames(path: Path | str, fps: Fraction | None = None) -> Iterator[tuple
     """Decode a video frame by frame.
 
     Args:
-        path: any video that ffmpeg decodes.
+        path: any video that ffmpeg decodes, or an animated WebP.
         fps: constant rate to resample to; every output frame is the stored one nearest in time, the first one reaches
             back to time zero. None gives the stored frames.
 
@@ -97,30 +107,29 @@ def read_frames(path: Path | str, fps: Fraction | None = None) -> Iterator[tuple
         MediaError: as `probe_video`. Damage after the first frame ends the video or leaves frames out.
     """
     path = Path(path)
+    if is_animated_webp(path):
+        pictures = webp_frames(path)
+        yield from pictures if fps is None else _at_rate(pictures, fps)
+        return
     with open_container(path) as container:
         stream = picture_stream(container, path)
+        aspect = pixel_aspect(stream)
         frames = _timed(container, stream)
         empty = True
         for frame, time_s in frames if fps is None else _at_rate(frames, fps):
             empty = False
-            yield frame_image(frame), time_s
+            yield frame_image(frame, aspect), time_s
         if empty:
             raise MediaError(f"no picture could be decoded from {path}: the file is damaged or cut short")
-
-
-def frame_image(frame: VideoFrame) -> Image:
-    """Decoded frame -> upright `[H, W, 3]` RGB uint8, with the frame's own colour matrix and range."""
-    image: Image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """Frames in the order they are shown; damaged packets are passed over."""
     packets = container.demux(stream)
+    decoder = alpha_decoder(stream) or stream.codec_context
     while True:
         try:
-            frames = next(packets).decode()
+            frames = decoder.decode(next(packets))
         except (StopIteration, av.error.EOFError):
             return
         except av.error.FFmpegError:
@@ -144,10 +153,10 @@ def _timed(container: InputContainer, stream: VideoStream) -> Iterator[tuple[Vid
         yield frame, time_s
 
 
-def _at_rate(frames: Iterator[tuple[VideoFrame, float]], fps: Fraction) -> Iterator[tuple[VideoFrame, float]]:
+def _at_rate(frames: Iterator[tuple[Picture, float]], fps: Fraction) -> Iterator[tuple[Picture, float]]:
     """Repeat and leave out frames so that frame n is the one nearest to n / fps."""
     index = 0
-    held: VideoFrame | None = None
+    held: Picture | None = None
     held_s, step_s = 0.0, 1 / float(fps)
     for frame, time_s in frames:
         slot = math.floor(time_s * fps + 0.5 + 1e-6)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 
 from talkface.media.container import open_container, picture_stream
-from talkface.media.read import frame_image
+from talkface.media.frame import frame_image, pixel_aspect
 from talkface.types import Image
 
 LEAD_S = 1.0  # how far before the start to seek, for files whose index is rough
@@ -35,6 +35,7 @@ def read_window(path: Path, fps: Fraction, start_s: Fraction, count: int) -> Ite
         assert stream.time_base is not None
         seek_s = max(float(start_s) - LEAD_S, 0.0) + origin_s
         container.seek(math.floor(seek_s / stream.time_base), stream=stream)
+        aspect = pixel_aspect(stream)
         step_s = 1 / float(stream.average_rate or fps)
         held: Image | None = None
         held_s, index = -math.inf, 0
@@ -48,7 +49,7 @@ def read_window(path: Path, fps: Fraction, start_s: Fraction, count: int) -> Ite
                 return
             held_s = time_s
             if time_s + step_s >= start_s + index / fps:  # frames before the window are decoded, not converted
-                held = frame_image(frame)
+                held = frame_image(frame, aspect)
         while held is not None and index < count and start_s + index / fps < held_s + step_s:
             yield held
             index += 1

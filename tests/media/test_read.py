@@ -106,11 +106,11 @@ def test_an_embedded_colour_profile_is_applied(tmp_path: Path, picture: np.ndarr
     np.testing.assert_array_equal(read_photo(save(tmp_path / "bad.png", picture, icc_profile=b"broken")), picture)
 
 
-def test_the_first_frame_of_an_animation_is_the_photo(tmp_path: Path, picture: np.ndarray) -> None:
+def test_an_animation_is_a_video_whose_first_frame_can_be_read_as_a_photo(tmp_path: Path, picture: np.ndarray) -> None:
     frames = [Pillow.fromarray(np.full_like(picture, level)) for level in (0, 255)]
     frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:])
     assert read_photo(tmp_path / "two.gif").max() == 0
-    assert is_photo(tmp_path / "two.gif") and not is_video(tmp_path / "two.gif")
+    assert is_video(tmp_path / "two.gif") and not is_photo(tmp_path / "two.gif")
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ import resource, sys
 from fractions import Fraction
 import numpy as np
 from talkface.errors import MediaError
-from talkface.video.write import VideoWriter
+from talkface.media.write import VideoWriter
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 rng = np.random.default_rng(0)

@@ -1,0 +1,145 @@
+"""Stored colour values of any primaries and transfer curve -> sRGB, high dynamic range tone-mapped.
+
+Code points are those of ITU-T H.273, as MP4, Matroska, AVIF, HEIC and PNG's cICP chunk store them.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkface.types import FloatArray, Image
+
+Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+"""CIE x, y of red, green, blue and white."""
+
+D65 = (0.3127, 0.3290)
+BT709: Chromaticities = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), D65)
+ADOBE_RGB: Chromaticities = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060), D65)
+PRIMARIES: dict[int, Chromaticities] = {
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), D65),  # BT.2020
+    11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),  # DCI-P3
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65),  # Display P3
+}
+"""Wide gamuts by code point; those of standard definition differ from BT.709 less than players care for."""
+
+LINEAR, PQ, HLG = 8, 16, 18
+GAMMAS = {4: 2.2, 5: 2.8}
+ADOBE_GAMMA = 563 / 256
+REFERENCE_WHITE = 203.0  # cd/m2 that HDR keeps for a white sheet (ITU-R BT.2408)
+HDR_PEAK = 1000.0  # cd/m2 that become the brightest sRGB value
+KNEE = 0.75  # of the reference white: darker values keep their brightness, brighter ones are compressed
+FINE = 4096  # steps of the curve back to sRGB
+
+
+@dataclass(frozen=True)
+class ColourSpace:
+    """Meaning of stored RGB values.
+
+    Attributes:
+        primaries: chromaticities of the three lights and of white.
+        transfer: code point of the curve; 0 where `gamma` gives it.
+        gamma: exponent from stored to linear values.
+    """
+
+    primaries: Chromaticities = BT709
+    transfer: int = 13
+    gamma: float = 0.0
+
+    @property
+    def hdr(self) -> bool:
+        """Whether values may be brighter than a white sheet."""
+        return self.transfer in (PQ, HLG)
+
+    @property
+    def is_srgb(self) -> bool:
+        """Whether stored values are shown as they are: sRGB, or the curves of television, which players take for it."""
+        curved = self.gamma != 0 or self.transfer in (*GAMMAS, LINEAR, PQ, HLG)
+        return not curved and np.abs(np.subtract(self.primaries, BT709)).max() < 0.005
+
+
+def coded_space(primaries: int, transfer: int) -> ColourSpace:
+    """Colour space of H.273 code points; unknown and unspecified ones count as BT.709."""
+    return ColourSpace(PRIMARIES.get(primaries, BT709), transfer)
+
+
+def to_srgb(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], space: ColourSpace) -> Image:
+    """Convert an image to sRGB.
+
+    High dynamic range is shown as on a standard screen: a white sheet (203 cd/m2, ITU-R BT.2408) becomes nearly white,
+    what is darker keeps its brightness, highlights up to 1,000 cd/m2 are compressed into the rest by Reinhard's
+    extended curve (Reinhard et al. 2002, eq. 4) on the largest channel, so that hues stay.
+
+    Args:
+        values: `[H, W, 3]` RGB of full range, 8 or 16 bit.
+        space: what they mean.
+
+    Returns:
+        `[H, W, 3]` uint8.
+    """
+    if space.is_srgb:
+        return np.asarray(values, np.uint8) if values.dtype == np.uint8 else _to_eight_bits(values)
+    light = _linear_curve(space.transfer, space.gamma, values.dtype.itemsize)[values]
+    if space.transfer == HLG:
+        luminance = light @ np.asarray([0.2627, 0.6780, 0.0593], np.float32)
+        light *= np.float32(HDR_PEAK / REFERENCE_WHITE) * np.power(luminance, np.float32(0.2))[..., None]
+    if space.hdr:
+        light *= _highlight_gain(light.max(axis=-1))[..., None]
+    matrix = conversion_matrix(space.primaries, BT709).astype(np.float32)
+    light = np.clip(np.asarray(cv2.transform(light, matrix)), 0, 1)
+    return np.asarray(_srgb_curve()[(np.sqrt(light) * (FINE - 1) + 0.5).astype(np.uint16)], np.uint8)
+
+
+def conversion_matrix(source: Chromaticities, target: Chromaticities) -> FloatArray:
+    """`[3, 3]` linear RGB of `source` -> linear RGB of `target`, white to white (von Kries scaling in XYZ)."""
+    to_xyz, from_xyz = _xyz_matrix(source), np.linalg.inv(_xyz_matrix(target))
+    white = _xyz_matrix(target).sum(1) / to_xyz.sum(1)
+    return np.asarray(from_xyz @ (white[:, None] * to_xyz))
+
+
+def _xyz_matrix(primaries: Chromaticities) -> FloatArray:
+    x, y = np.asarray(primaries, np.float64).T
+    columns = np.stack([x / y, np.ones(4), (1 - x - y) / y])
+    return np.asarray(columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3]))
+
+
+def _to_eight_bits(values: npt.NDArray[np.integer]) -> Image:
+    return ((values.astype(np.uint32) * 255 + 32_767) // 65_535).astype(np.uint8)
+
+
+@cache
+def _linear_curve(transfer: int, gamma: float, size: int) -> npt.NDArray[np.float32]:
+    """Stored value -> linear light, 1 for a white sheet; of HLG the scene's light, 1 for its peak."""
+    stored = np.linspace(0, 1, 256**size)
+    if gamma or transfer in GAMMAS:
+        light = stored ** (gamma or GAMMAS[transfer])
+    elif transfer == LINEAR:
+        light = stored
+    elif transfer == PQ:  # SMPTE ST 2084, eq. 4.1
+        root = stored ** (32 / 2523)
+        light = (np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)) ** (8192 / 1305)
+        light *= 10_000 / REFERENCE_WHITE
+    elif transfer == HLG:  # ITU-R BT.2100, table 5
+        bright = (np.exp((np.maximum(stored, 0.5) - 0.55991073) / 0.17883277) + 0.28466892) / 12
+        light = np.where(stored <= 0.5, stored**2 / 3, bright)
+    else:
+        light = np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
+    return light.astype(np.float32)
+
+
+def _highlight_gain(brightest: FloatArray) -> FloatArray:
+    """Factor on all channels, from the largest of them: 1 below the knee, the peak lands on 1."""
+    peak = (HDR_PEAK / REFERENCE_WHITE - KNEE) / (1 - KNEE)
+    above = np.maximum(brightest - KNEE, 0) / (1 - KNEE)
+    curved = KNEE + (1 - KNEE) * above * (1 + above / peak**2) / (1 + above)
+    return np.where(above > 0, curved / np.maximum(brightest, KNEE), 1).astype(np.float32)
+
+
+@cache
+def _srgb_curve() -> Image:
+    """Square root of linear light, in `FINE` steps -> stored 8 bit value."""
+    light = np.linspace(0, 1, FINE) ** 2
+    stored = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(255 * stored), np.uint8)

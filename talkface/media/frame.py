@@ -1,0 +1,72 @@
+"""Decoded video frame -> upright sRGB image with square pixels, as players show it."""
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from talkface.media.colour import coded_space, to_srgb
+from talkface.types import Image
+
+WHITE = 255  # shows through transparent parts, as for photos
+HD_LINES = (
+    720  # untagged video of so many lines is BT.709, with fewer BT.601 (ITU-T H.273 leaves it open; players agree)
+)
+BT709_MATRIX, UNSPECIFIED = 1, 2
+WIDEST_PIXEL = 4  # width over height of a pixel; beyond it, either way, the tag is a fault of the file
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Width over height of a stored pixel: 64/45 in wide PAL, 1 where the file does not say."""
+    said = stream.sample_aspect_ratio
+    if said is None or not Fraction(1, WIDEST_PIXEL) <= said <= WIDEST_PIXEL:
+        return Fraction(1)
+    return Fraction(said)
+
+
+def frame_size(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> tuple[int, int]:
+    """Width and height of what `frame_image` gives."""
+    width = max(1, round(frame.width * aspect))
+    return (frame.height, width) if round(frame.rotation / 90) % 2 else (width, frame.height)
+
+
+def is_hdr(frame: VideoFrame) -> bool:
+    """Whether the frame is tagged as high dynamic range (PQ or HLG)."""
+    return coded_space(int(frame.color_primaries), int(frame.color_trc)).hdr
+
+
+def frame_image(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> Image:
+    """Convert one frame with its own matrix, range, primaries and transfer curve.
+
+    Args:
+        frame: as decoded.
+        aspect: width over height of its pixels; the width is scaled.
+
+    Returns:
+        Upright `[H, W, 3]` RGB uint8; high dynamic range is tone-mapped, transparent parts are white.
+    """
+    if frame.colorspace == UNSPECIFIED and frame.height >= HD_LINES:
+        frame.colorspace = BT709_MATRIX
+    width = max(1, round(frame.width * aspect))
+    if any(component.is_alpha for component in frame.format.components):
+        image = on_white(np.asarray(frame.to_ndarray(format="rgba", width=width), np.uint8))
+    else:
+        space = coded_space(int(frame.color_primaries), int(frame.color_trc))
+        if space.is_srgb:
+            image = np.asarray(frame.to_ndarray(format="rgb24", width=width), np.uint8)
+        else:
+            image = to_srgb(np.asarray(frame.to_ndarray(format="rgb48le", width=width), np.uint16), space)
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def on_white(image: npt.NDArray[np.uint8]) -> Image:
+    """`[H, W, 4]` with straight alpha -> `[H, W, 3]` on a white sheet."""
+    colour, alpha = np.ascontiguousarray(image[..., :3]), image[..., 3]
+    if alpha.min() == WHITE:
+        return colour
+    share = cv2.merge([alpha] * 3)
+    return cv2.add(cv2.multiply(colour, share, scale=1 / 255), cv2.bitwise_not(share)).astype(np.uint8)
