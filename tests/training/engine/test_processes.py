@@ -29,8 +29,8 @@ from talkface.training.jobs.offsets import OffsetConfig
 PROGRAM = """
 import sys
 from talkface.config import load_config
-from talkface.training.audio2landmark import train_audio2landmark
-from talkface.training.speech_config import Audio2LandmarkTraining
+from talkface.training.jobs.audio2landmark import train_audio2landmark
+from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
 train_audio2landmark(load_config(Audio2LandmarkTraining, sys.argv[1]))
 """
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from talkface.config import load_config
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.training.fewshot import train_fewshot
-from talkface.training.fewshot_config import FewshotTraining
+from talkface.training.jobs.fewshot import train_fewshot
+from talkface.training.jobs.fewshot_config import FewshotTraining
 
 @dataclass
 class Clip:
