@@ -98,6 +98,14 @@ def std_ratio(made: FloatArray, real: FloatArray) -> float:
     return float(made[common].std() / real[common].std())
 
 
+def percentile_ratio(made: FloatArray, real: FloatArray, percent: float) -> float:
+    """A percentile of the made series over the real one's, over the frames where each is finite; no unit."""
+    made, real = (values[np.isfinite(values)] for values in (np.asarray(made), np.asarray(real)))
+    if min(len(made), len(real)) < MIN_FRAMES:
+        return float("nan")
+    return float(np.percentile(made, percent) / max(float(np.percentile(real, percent)), STILL_STD))
+
+
 def lmd(made: FloatArray, real: FloatArray, convention: LmdConvention = "mean") -> float:
     """Landmark distance of the mouth (Chen et al. 2018), in pixels of the videos given.
 

@@ -15,6 +15,7 @@ from talkface.metrics.landmark import (
     opening_series,
     pearson,
     pearson_at_lag,
+    percentile_ratio,
     std_ratio,
 )
 
@@ -72,6 +73,14 @@ def test_faceless_frames_are_left_out(series: np.ndarray):
     assert pearson(holes, series) == pytest.approx(1.0)
     assert best_lag(holes, series).lag == 0
     assert np.isnan(pearson(np.full_like(series, np.nan), series))
+
+
+def test_percentile_ratio_compares_how_far_mouths_open():
+    real = np.linspace(0, 0.2, 101)
+    assert percentile_ratio(0.5 * real, real, 95) == pytest.approx(0.5)
+    made = np.append(0.5 * real, np.nan)
+    assert percentile_ratio(made, real, 95) == pytest.approx(0.5)
+    assert np.isnan(percentile_ratio(made[:4], real, 95))
 
 
 def test_std_ratio_counts_amplitude(series: np.ndarray):

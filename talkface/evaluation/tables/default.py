@@ -11,13 +11,14 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from talkface.evaluation.clips import HeldOutClip, RealClip, load_real_clip, track_video
+from talkface.evaluation.clips import OPEN_SHARE, HeldOutClip, RealClip, load_real_clip, track_video
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector
 from talkface.landmarks.layout import INNER_LIP
 from talkface.media.read import read_frames
 from talkface.metrics.image import FACE_SIZE, face_map, polygon_l1, ssim
-from talkface.metrics.landmark import best_lag, opening_series, pearson, std_ratio
+from talkface.metrics.landmark import best_lag, most_open_frames, opening_series, pearson, percentile_ratio, std_ratio
+from talkface.metrics.mouth import SHOWN_TEETH, InnerMouth, typical_inner_mouth
 from talkface.metrics.stats import Bar, Measure, Score, Statistic, average_by_person, mean, median, ratio_score, score
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
 
@@ -56,6 +57,9 @@ class ClipScore:
     r_best: float = float("nan")
     lag: float = float("nan")
     std: float = float("nan")
+    p95: float = float("nan")
+    sharpness: float = float("nan")
+    teeth: float = float("nan")
     mouth_l1: float = float("nan")
     ssim: float = float("nan")
 
@@ -75,6 +79,14 @@ class Bench:
     folder: Path
     longest_s: float
     track: Track  # type: ignore[type-arg]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is measured on one made video: `[T]` openings, and the inside of its most open mouths."""
+
+    openings: FloatArray
+    mouth: InnerMouth
 
 
 def score_clips(
@@ -104,6 +116,9 @@ def clip_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
         rows.append(_by_clip(sentences, "r", "opening r, lag 0, GRID s1 test sentences", Bar(at_least=0.85), judged))
     rows += [
         _by_person(people, "std", "opening std over the real one's", Bar(0.6, 1.3), judged),
+        _by_person(people, "p95", "95th percentile of the opening over the real one's", Bar(0.85, 1.15), judged),
+        _by_person(people, "sharpness", "sharpness inside the open mouth over the real one's", Bar(0.8, 1.1), judged),
+        _by_person(people, "teeth", "teeth in it over the real one's, where that shows them", Bar(0.6, 1.3), judged),
         _mouth_measure(scores, judged),
         _by_person(scores, "mouth_l1", "inner-mouth L1, most open frames", None, judged, "grey levels", mean),
     ]
@@ -112,16 +127,18 @@ def clip_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
 
 def _score_real(real: RealClip) -> ClipScore:
     """The real clip after cropping and encoding, measured like a made video: the ceiling of every measure."""
-    made = opening_series(real.remeasured)
     chosen = set(real.open_frames.tolist())
     frames = [image for index, (image, _) in enumerate(read_frames(real.video, DEFAULT_FPS)) if index in chosen]
-    return _clip_score(REAL, real, made, frames)
+    return _clip_score(
+        REAL, real, _Made(opening_series(real.remeasured), _open_mouth(real.video, real.remeasured)), frames
+    )
 
 
 def _score_still(real: RealClip) -> ClipScore:
     """The photo itself in every frame: the floor."""
     openings = np.full(len(real.landmarks), opening_series(real.photo.landmarks[None])[0])
-    return _clip_score(STILL, real, openings, [real.photo.image] * len(real.open_frames))
+    made = _Made(openings, typical_inner_mouth([real.photo]))
+    return _clip_score(STILL, real, made, [real.photo.image] * len(real.open_frames))
 
 
 def _score_maker(real: RealClip, maker: Maker, bench: Bench, *, natural: bool) -> ClipScore:
@@ -129,15 +146,25 @@ def _score_maker(real: RealClip, maker: Maker, bench: Bench, *, natural: bool) -
     folder.mkdir(parents=True, exist_ok=True)
     video = folder / f"{real.clip.key}.mp4"
     maker.speak(real.photo.image, real.speech, video, natural=natural)
-    made = opening_series(track_video(video, bench.detector))
+    landmarks = track_video(video, bench.detector)
     frames = maker.follow(real.photo, real.landmarks[real.open_frames])
+    made = _Made(opening_series(landmarks), _open_mouth(video, landmarks))
     return _clip_score(maker.name, real, made, list(frames))
 
 
-def _clip_score(system: str, real: RealClip, made: FloatArray, open_frames: Sequence[Image]) -> ClipScore:
+def _open_mouth(video: Path, landmarks: FloatArray) -> InnerMouth:
+    """What shows between the lips in a video's most open frames."""
+    chosen = set(most_open_frames(opening_series(landmarks), OPEN_SHARE).tolist())
+    numbered = enumerate(read_frames(video, DEFAULT_FPS))
+    return typical_inner_mouth(Shot(image, landmarks[index]) for index, (image, _) in numbered if index in chosen)
+
+
+def _clip_score(system: str, real: RealClip, video: "_Made", open_frames: Sequence[Image]) -> ClipScore:
+    made, mouth = video.openings, video.mouth
     shift = best_lag(made, real.openings, MAX_LAG)
     targets = real.landmarks[real.open_frames]
     pairs = list(zip(open_frames, real.open_images, targets, strict=False))
+    own = _open_mouth(real.video, real.remeasured)
     return ClipScore(
         system=system,
         clip=real.clip.key,
@@ -147,6 +174,9 @@ def _clip_score(system: str, real: RealClip, made: FloatArray, open_frames: Sequ
         r_best=shift.r,
         lag=float(shift.lag),
         std=std_ratio(made, real.openings),
+        p95=percentile_ratio(made, real.openings, 95),
+        sharpness=mouth.sharpness / max(own.sharpness, 1e-6),
+        teeth=mouth.teeth / own.teeth if own.teeth > SHOWN_TEETH else float("nan"),
         mouth_l1=_mean([polygon_l1(frame, image, points[INNER_LIP]) for frame, image, points in pairs]),
         ssim=_mean([ssim(_face_crop(frame, points), _face_crop(image, points)) for frame, image, points in pairs]),
     )

@@ -117,6 +117,8 @@ def test_replaying_the_real_clip_scores_full_marks(real: RealClip, clip: HeldOut
     assert replay.r > 0.9
     assert (replay.lag, replay.mouth_l1, replay.ssim) == (0, 0.0, pytest.approx(1.0))
     assert replay.std == pytest.approx(1.0, abs=0.15)
+    assert replay.p95 == pytest.approx(1.0, abs=0.1)
+    assert replay.sharpness == pytest.approx(1.0, abs=0.1)
     assert frozen.r < 0.5
     assert frozen.std < 0.2
     assert frozen.mouth_l1 == pytest.approx(scores["photo only"].mouth_l1)
