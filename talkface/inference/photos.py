@@ -11,8 +11,8 @@ from talkface.checkpoints.identity import StoredIdentity, is_identity, load_iden
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
-from talkface.media.photo import PHOTO_SUFFIXES, to_rgb
-from talkface.media.read import is_video, read_frames, read_photo
+from talkface.media.photo import PHOTO_SUFFIXES, is_hdr_photo, to_rgb
+from talkface.media.read import is_video, probe_video, read_frames, read_photo
 from talkface.types import Image, Shot
 
 PhotoSource = str | Path | Image | Pillow.Image
@@ -22,6 +22,7 @@ SMALLEST_EYE_DISTANCE = 14.0  # pixels between the outer eye corners, of a face 
 LOW_DETAIL_EYE_DISTANCE = 40.0  # below it the mouth has too few pixels for teeth
 UNSURE_SCORE = 0.4  # of a detector that takes a drawing or a turned head for a face; clear faces have 0.7 and more
 SHOTS_FROM_VIDEO = 8
+HDR_NOTE = "{} is high dynamic range (HDR): shown as on a standard screen, highlights compressed"
 _TURNS = {1: "90 degrees counter-clockwise", 2: "180 degrees", 3: "90 degrees clockwise"}
 
 
@@ -154,8 +155,10 @@ def _read_all(sources: Sequence[PhotoSource], notes: list[str], frames: int) -> 
             from_video = False
         elif path.is_file() and is_video(path):
             images += _sample_video(path, frames)
+            notes += [HDR_NOTE.format(path)] if probe_video(path).hdr else []
         else:
             images.append((str(path), read_photo(path)))
+            notes += [HDR_NOTE.format(path)] if is_hdr_photo(path) else []
             from_video = False
     return images, from_video
 

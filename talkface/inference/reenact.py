@@ -14,7 +14,7 @@ from talkface.inference.animate import AnimateResult, OutputOptions, Progress
 from talkface.inference.animator import BLOCK, Animator, Subject
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
 from talkface.inference.panel import face_window, reenact_panel
-from talkface.inference.photos import PhotoSource
+from talkface.inference.photos import HDR_NOTE, PhotoSource
 from talkface.inference.tracking import HIGHEST_FPS, track_driver, usable_fps
 from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
 from talkface.landmarks.online import HOLD_S, Keeper
@@ -118,6 +118,7 @@ def reenact(
     points, missing = driven_landmarks(seen, subject, fps, options)
     laps.append(time.perf_counter())
     sound, notes = _sound(driver, info, options)
+    notes += [HDR_NOTE.format(driver.video)] if info.hdr else []
     if missing:
         notes.append(f"no face in {missing} of {len(points)} driving frames: held {HOLD_S} s, then faded to rest")
     size = _write(animator, subject, points, driver.video, sound, out, fps, output, progress)

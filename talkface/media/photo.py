@@ -4,17 +4,25 @@ import io
 import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
 from talkface.errors import MediaError, check_readable
+from talkface.media.colour import ColourSpace, coded_space, to_srgb
 from talkface.media.container import is_still, open_container
+from talkface.media.frame import on_white
+from talkface.media.heif import is_heic, read_avif, read_heic
+from talkface.media.photo_colour import apply_profile, coded_points, full_range, lab_to_rgb, stored_space
+from talkface.media.tiff import BITS, is_planar, read_planes
 from talkface.types import Image
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # names that mean a photo in a folder
-ANIMATED = ("GIF", "WEBP", "PNG")  # formats whose further pictures are frames, not pages or views
-PAPER = (255, 255, 255)  # what shows through transparent parts
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further pictures are frames, not pages or views
+ORIENTATION = 0x0112  # EXIF's tag
+PNG_COLOUR = (2, 6)  # PNG's colour types without and with transparency
 LARGEST_PHOTO = 150_000_000  # pixels; a file that claims more is a mistake or an attack
 
 
@@ -31,15 +39,17 @@ def read_photo(path: Path | str) -> Image:
     """
     path = Path(path)
     data = _read_bytes(path)
+    if is_heic(data):
+        return read_heic(data, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large photos and of odd EXIF blocks
             with Pillow.open(io.BytesIO(data)) as photo:
                 if photo.width * photo.height > LARGEST_PHOTO:
                     raise MediaError(f"{path} is {photo.width}x{photo.height}, above 150 megapixels: scale it")
-                return to_rgb(photo)
+                return to_rgb(photo, data)
     except UnidentifiedImageError as error:
-        raise MediaError(f"{path} is {_what_else(path)}: expected JPEG, PNG, WebP, BMP or TIFF") from error
+        raise MediaError(f"{path} is {_what_else(path)}: expected JPEG, PNG, WebP, BMP, TIFF, AVIF or HEIC") from error
     except Pillow.DecompressionBombError as error:
         raise MediaError(f"{path} is too large a picture, expected at most 150 megapixels: scale it") from error
     except (OSError, ValueError, SyntaxError, IndexError, EOFError) as error:
@@ -49,12 +59,21 @@ def read_photo(path: Path | str) -> Image:
 def is_photo(path: Path | str) -> bool:
     """Whether the file's first bytes are those of a still picture, whatever its name; an animation is a video."""
     try:
+        with Path(path).open("rb") as file:
+            if is_heic(file.read(64)):
+                return True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Pillow.open(path) as photo:
                 return not (photo.format in ANIMATED and getattr(photo, "is_animated", False))
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
         return False
+
+
+def is_hdr_photo(path: Path | str) -> bool:
+    """Whether a picture is tagged as high dynamic range, which `read_photo` maps to sRGB; raises as it does."""
+    coded = coded_points(_read_bytes(Path(path)))
+    return coded is not None and coded_space(*coded).hdr
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -77,45 +96,73 @@ def _what_else(path: Path) -> str:
     return f"{kind}, not a photo (the photo is given first, the speech second)"
 
 
-def to_rgb(photo: Pillow.Image) -> Image:
-    """Opened picture of any mode -> `[H, W, 3]` RGB uint8, as `read_photo` gives; raises what Pillow does."""
-    photo = ImageOps.exif_transpose(photo)
-    photo.load()
-    if photo.mode.startswith(("I", "F")):
-        return _from_deep_grey(np.asarray(photo))
-    if photo.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in photo.info:
-        photo = photo.convert("RGBA")
-    if photo.mode == "RGBA":
-        alpha = photo.getchannel("A")
-        photo = _to_srgb(photo.convert("RGB"), photo.info.get("icc_profile"))
-        sheet = Pillow.new("RGB", photo.size, PAPER)
-        sheet.paste(photo, mask=alpha)
-        photo = sheet
+def to_rgb(photo: Pillow.Image, data: bytes = b"") -> Image:
+    """Opened picture of any mode -> upright `[H, W, 3]` RGB uint8, as `read_photo` gives; raises what Pillow does.
+
+    Args:
+        photo: opened by Pillow.
+        data: its file, where there is one: 16 bit colour and some colour tags are only found there.
+    """
+    space = stored_space(photo, data)
+    profile = photo.info.get("icc_profile")
+    if photo.format == "AVIF" and data and not profile and not space.is_srgb:
+        return read_avif(data)
+    deep = _deep_colour(photo, data)
+    if deep is not None:
+        values = _turned(full_range(deep), photo.getexif().get(ORIENTATION, 1))
+        colour = to_srgb(np.ascontiguousarray(values[..., :3]), space if not profile else ColourSpace())
+        photo = Pillow.fromarray(colour)
+        if values.shape[2] == 4:
+            photo.putalpha(Pillow.fromarray(np.asarray(values[..., 3] >> 8, np.uint8)))
+        space = ColourSpace()
     else:
-        photo = _to_srgb(photo, photo.info.get("icc_profile"))
-    return np.array(photo.convert("RGB"))
+        photo = ImageOps.exif_transpose(photo)
+        photo.load()
+        if photo.mode.startswith(("I", "F")):
+            grey = _deep_grey(np.asarray(photo))
+            return to_srgb(np.repeat(grey[..., None], 3, axis=2), space)
+    alpha = None
+    if photo.mode in ("P", "PA", "LA", "La", "RGBa", "RGBA") or "transparency" in photo.info:
+        alpha = photo.convert("RGBA").getchannel("A")
+        photo = photo.getchannel("L") if photo.mode == "LA" else photo.convert("RGBA").convert("RGB")
+    if profile and not space.hdr:
+        photo = apply_profile(photo, profile)
+        space = ColourSpace()
+    photo = lab_to_rgb(photo) if photo.mode == "LAB" else photo.convert("RGB")
+    image = to_srgb(np.array(photo), space)
+    return image if alpha is None else on_white(np.dstack([image, np.asarray(alpha)]))
 
 
-def _from_deep_grey(values: np.ndarray) -> Image:
-    """16 or 32 bit or float grey -> 8 bit RGB; the range is guessed from the largest value."""
+def _deep_colour(photo: Pillow.Image, data: bytes) -> npt.NDArray[np.generic] | None:
+    """`[H, W, 3 or 4]` of a PNG or TIFF with 16 bits per colour, of which Pillow keeps eight; None for all others."""
+    if photo.format == "TIFF" and is_planar(photo) and data:
+        planes = read_planes(photo, data)
+        return planes[..., :4] if planes.dtype != np.uint8 and photo.mode in ("RGB", "RGBA", "RGBX") else None
+    bits = data[24] if photo.format == "PNG" and len(data) > 25 and data[25] in PNG_COLOUR else 0
+    if photo.format == "TIFF" and photo.mode in ("RGB", "RGBA") and data:
+        bits = max(getattr(photo, "tag_v2", {}).get(BITS, (8,)))
+    if bits != 16:
+        return None
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if stored is None or stored.dtype != np.uint16 or stored.ndim != 3 or stored.shape[2] < 3:
+        return None
+    return np.concatenate([stored[..., 2::-1], stored[..., 3:]], axis=2)
+
+
+def _turned(values: npt.NDArray[np.uint16], orientation: int) -> npt.NDArray[np.uint16]:
+    """Apply EXIF's orientation, 1 to 8."""
+    if orientation in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    return values[:, ::-1] if orientation in (2, 3, 6, 7) else values
+
+
+def _deep_grey(values: np.ndarray) -> npt.NDArray[np.uint16]:
+    """16 or 32 bit or float grey -> 16 bit; the range is that of the largest value."""
+    if np.issubdtype(values.dtype, np.integer):
+        return full_range(values)
     grey = np.nan_to_num(values.astype(np.float64))
     top = float(grey.max())
     full = next((level for level in (1.0, 255.0, 65_535.0) if top <= level), top)
-    if np.issubdtype(values.dtype, np.integer):
-        full = 65_535.0 if top <= 65_535 else top
-    grey = np.clip(grey / full, 0, 1) * 255
-    return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _to_srgb(photo: Pillow.Image, profile: bytes | None) -> Pillow.Image:
-    """Apply an embedded colour profile (Display P3, Adobe RGB, press CMYK); broken ones are passed over."""
-    if not profile or photo.mode not in ("RGB", "CMYK", "L"):
-        return photo
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if photo.mode != "CMYK" and "srgb" in ImageCms.getProfileDescription(source).lower():
-            return photo
-        turned = ImageCms.profileToProfile(photo, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return photo
-    return photo if turned is None else turned
+    return np.asarray(np.rint(np.clip(grey / full, 0, 1) * 65_535), np.uint16)
