@@ -1,5 +1,6 @@
 """Landmarks -> sketches: coloured lines for people to look at, filled mouth shapes for networks."""
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -17,55 +18,74 @@ from talkface.landmarks.layout import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
-from talkface.landmarks.upper_face import UPPER_FACE, with_upper_face
+from talkface.landmarks.sketch_styles import SKETCHES, Indices, SketchStyle, sketch_style
+from talkface.landmarks.upper_face import with_upper_face
 from talkface.types import FloatArray, Image
 
-Indices = np.ndarray[tuple[int], np.dtype[np.signedinteger]]
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
-_PARTS = (
-    (JAW, False, (255, 255, 255)),
-    (RIGHT_BROW, False, (90, 200, 90)),
-    (LEFT_BROW, False, (90, 200, 90)),
-    (NOSE_BRIDGE, False, (240, 180, 60)),
-    (NOSE_BASE, False, (240, 180, 60)),
-    (RIGHT_EYE, True, (90, 160, 255)),
-    (LEFT_EYE, True, (90, 160, 255)),
-    (OUTER_LIP, True, (255, 70, 70)),
-    (INNER_LIP, True, (200, 70, 200)),
-)
-"""Indices of a part, whether its line closes, its colour."""
-
-
-SKETCHES = ("lines", "lines_forehead", "edges", "edges_forehead")
-"""Coloured straight lines (FSTH) or white curves (few-shot vid2vid), each without and with the forehead's outline, that
-few-shot vid2vid draws unless told `--no_upper_face`."""
-
 _CURVE_STEPS = 6  # points of a drawn curve between two landmarks
+_FINE = 4  # times as many pixels in which a plotted line is filled before it is averaged
+_PLOT_WIDTH = 2.6  # pixels: 2 points at 100 dots per inch are 2.8, less what filling adds along the edge
+_PEN_WIDTH = {"hard": 2, "pillow": 3}  # pixels
 
 
 def face_sketch(landmarks: FloatArray, size: tuple[int, int], style: str = "lines") -> Image:
-    """Line drawing of a face on black.
+    """Line drawing of a face.
 
     Args:
         landmarks: `[68, 2]` pixels of the drawing.
         size: (width, height).
-        style: one of `SKETCHES`.
+        style: a name of `sketch_styles`.
 
     Returns:
         `[height, width, 3]`.
     """
-    assert style in SKETCHES, f"style {style!r} is none of {', '.join(SKETCHES)}"
-    curved, forehead = style.startswith("edges"), style.endswith("forehead")
-    width, height = size
-    canvas = np.zeros((height, width, 3), np.uint8)
-    thickness = max(1, round(min(size) / (256 if curved else 160)))
-    outline = (np.concatenate([JAW, UPPER_FACE]), True, _PARTS[0][2]) if forehead else _PARTS[0]
-    points = with_upper_face(landmarks) if forehead else np.asarray(landmarks, np.float64)
-    for indices, closed, colour in (outline, *_PARTS[1:]):
-        line = _curve(points[indices], closed) if curved else points[indices]
-        shade = (255, 255, 255) if curved else colour
-        cv2.polylines(canvas, [_fixed_point(line)], closed, shade, thickness, cv2.LINE_AA, _SHIFT)
+    look = sketch_style(style)
+    assert look is not None, f"style {style!r} is none of {', '.join(SKETCHES)}"
+    points = with_upper_face(landmarks) if look.forehead else np.asarray(landmarks, np.float64)
+    if look.pen == "matplotlib":
+        return _plotted(points, size, look)
+    if look.pen == "pillow":
+        return _with_pillow(points, size, look)
+    canvas = _blank(size, look)
+    smooth = max(1, round(min(size) / (256 if look.pen == "curved" else 160)))
+    for part in look.parts:
+        if look.pen == "hard":
+            corners = np.round(points[part.points]).astype(np.int32)[:, None]
+            cv2.polylines(canvas, [corners], part.closed, part.colour, _PEN_WIDTH["hard"])
+            continue
+        line = _curve(points[part.points], part.closed) if look.pen == "curved" else points[part.points]
+        cv2.polylines(canvas, [_fixed_point(line)], part.closed, part.colour, smooth, cv2.LINE_AA, _SHIFT)
     return canvas
+
+
+def _blank(size: tuple[int, int], look: SketchStyle) -> Image:
+    return np.full((size[1], size[0], 3), look.background, np.uint8)
+
+
+def _plotted(points: FloatArray, size: tuple[int, int], look: SketchStyle) -> Image:
+    """As matplotlib draws lines of 2 points: one bar per pair of points, half its width longer at both ends."""
+    canvas = _blank((_FINE * size[0], _FINE * size[1]), look)
+    half = 0.5 * _FINE * _PLOT_WIDTH
+    for part in look.parts:
+        line = (points[part.points] + 0.5) * _FINE - 0.5
+        for start, end in itertools.pairwise(line):
+            along = half * (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
+            across = np.array([-along[1], along[0]])
+            bar = np.array([start - along + across, end + along + across, end + along - across, start - along - across])
+            cv2.fillConvexPoly(canvas, _fixed_point(bar), part.colour, cv2.LINE_8, _SHIFT)
+    return np.asarray(cv2.resize(canvas, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _with_pillow(points: FloatArray, size: tuple[int, int], look: SketchStyle) -> Image:
+    from PIL import Image as Picture
+    from PIL import ImageDraw
+
+    picture = Picture.new("RGB", size, look.background)
+    draw = ImageDraw.Draw(picture)
+    for part in look.parts:
+        draw.line([tuple(point) for point in points[part.points].tolist()], part.colour, _PEN_WIDTH["pillow"])
+    return np.asarray(picture, np.uint8).copy()
 
 
 def _curve(points: FloatArray, closed: bool) -> FloatArray:

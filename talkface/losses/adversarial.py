@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+OVER_LAYERS = ("sum", "mean")
+
 
 def hinge_discriminator(fake_score: Tensor, real_score: Tensor) -> Tensor:
     """max(0, 1 + D(fake)) + max(0, 1 - D(real)) (FSTH, Zakharov et al. 2019, equation 7)."""
@@ -29,7 +31,16 @@ def bce_generator(fake_logit: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
-def feature_matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
-    """Mean over layers of the L1 between features; the real ones are taken as they are (pix2pixHD, equation 3)."""
+def feature_matching(fake: list[Tensor], real: list[Tensor], over: str = "sum") -> Tensor:
+    """L1 between features, summed or averaged over layers; the real ones are taken as they are.
+
+    The sum is pix2pixHD's equation 3 (Wang et al. 2018), which FSTH takes over with the weight 10; the mean of FSTH's
+    seven layers, which some implementations take with the same weight, counts a seventh of it.
+
+    Args:
+        over: one of `OVER_LAYERS`.
+    """
+    assert over in OVER_LAYERS, over
     terms = [F.l1_loss(a, b.detach()) for a, b in zip(fake, real, strict=True)]
-    return sum(terms[1:], terms[0]) / len(terms)
+    total = sum(terms[1:], terms[0])
+    return total if over == "sum" else total / len(terms)

@@ -10,7 +10,8 @@ def embedding_match(identity_embedding: Tensor, video_embedding: Tensor) -> Tens
     discriminator's loss alone.
 
     Args:
-        identity_embedding: `[B, D]`, FSTH's mean embedding of the shots.
+        identity_embedding: `[B, D]`, FSTH's mean embedding of the shots; or `[B, K, D]`, every shot's own.
         video_embedding: `[B, D]`, W_i of each video.
     """
-    return (identity_embedding - video_embedding.detach()).abs().mean()
+    rows = video_embedding.detach()
+    return (identity_embedding - (rows[:, None] if identity_embedding.ndim > rows.ndim else rows)).abs().mean()

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from talkface.models.fewshot import FewshotConfig, build_layers, pool_places
+from talkface.models.fewshot import FewshotConfig, as_seen, build_layers, pool_places
 from talkface.models.norms import NOTHING_GIVEN
+from talkface.models.residual import SelfAttention
 
 
 class PatchDiscriminator(nn.Module):
@@ -60,12 +61,18 @@ class ProjectionDiscriminator(nn.Module):
                 already holds it, as after fine-tuning.
 
         Returns:
-            Scores `[B]`, above 0 for real; the features after every layer, for feature matching.
+            Scores `[B]`, above 0 for real, or between 0 and 1 with `score_sigmoid`; and the features after every
+            residual block, for feature matching.
         """
-        x = torch.cat([image, sketch], 1)
+        config = self.config
+        x = as_seen(torch.cat([image, sketch], 1), config)
         features = []
         for layer in self.layers:
             x = layer(x, NOTHING_GIVEN)
-            features.append(x)
+            if not isinstance(layer, SelfAttention):
+                features.append(x)
+        if config.rectified_skip:  # what works in place on a block's input works on the features
+            features[:-1] = [config.style.activate(feature) for feature in features[:-1]]
         whom = self.common if video_embedding is None else self.common + video_embedding
-        return (pool_places(x, self.config) * whom).sum(1) + self.bias, features
+        score = (pool_places(x, config, config.discriminator_pooling) * whom).sum(1) + self.bias
+        return torch.sigmoid(score) if config.score_sigmoid else score, features

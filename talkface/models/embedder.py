@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from talkface.models.fewshot import FewshotConfig, build_layers, pool_places
+from talkface.models.fewshot import FewshotConfig, as_seen, build_layers, pool_places
 from talkface.models.norms import NOTHING_GIVEN
 
 
@@ -15,6 +15,11 @@ class Embedder(nn.Module):
         self.config = config
         self.layers = build_layers(config.embedder, 6, config, "none")
 
+    def each(self, images: Tensor, sketches: Tensor) -> Tensor:
+        """`[B, K, 3, S, S]` twice -> `[B, K, D]`, every shot by itself."""
+        x = as_seen(torch.cat([images, sketches], -3), self.config)
+        return self._embed(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
     def forward(self, images: Tensor, sketches: Tensor) -> Tensor:
         """Embed photos.
 
@@ -23,12 +28,11 @@ class Embedder(nn.Module):
             sketches: the same shape: `face_sketch` of each photo, in [-1, 1].
 
         Returns:
-            `[B, D]`, none negative.
+            `[B, D]`; none negative unless `slope` is set.
         """
-        x = torch.cat([images, sketches], -3)
-        if x.ndim == 5:
-            return self._embed(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean(1)
-        return self._embed(x)
+        if images.ndim == 5:
+            return self.each(images, sketches).mean(1)
+        return self._embed(as_seen(torch.cat([images, sketches], -3), self.config))
 
     def _embed(self, x: Tensor) -> Tensor:
         for layer in self.layers:

@@ -2,18 +2,25 @@
 
 from dataclasses import dataclass
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from talkface.errors import ConfigError
-from talkface.landmarks.rasterize import SKETCHES
+from talkface.landmarks.sketch_styles import CHANGES, SKETCHES, sketch_style
 from talkface.models.layer_code import Layer, num_halvings, parse_layers
-from talkface.models.norms import AdainSlots, InstanceNorm
-from talkface.models.residual import ConvResBlock, SelfAttention
+from talkface.models.norms import NORM_EPS, AdainSlots, InstanceNorm, NormStyle
+from talkface.models.residual import PADDINGS, BlockStyle, ConvResBlock, JohnsonBlock, SelfAttention
 
 POOLINGS = ("sum", "max", "mean")
 OUTPUTS = ("tanh", "sigmoid")
 UPSAMPLINGS = ("nearest", "bilinear")
-_NORMS = {"D": "none", "U": "adain", "US": "spade", "BA": "adain", "BS": "spade"}
+ATTENTIONS = ("pooled", "full")
+RANGES = ("signed", "unit")
+_NORMS = {
+    **{"D": "none", "DI": "instance", "U": "adain", "US": "spade", "BA": "adain", "BS": "spade"},
+    **{"J": "instance", "JA": "adain", "JN": "none"},
+}
+_HALVING = ("D", "DI")
 
 
 @dataclass(frozen=True)
@@ -23,27 +30,52 @@ class FewshotConfig:
     size: int = 256  # side of the pictures in pixels
     crop: str = "fsth"  # preset of `data/prepare/crops` that pictures are cut with
     crop_side: float = 1.9  # of the preset `face`: side of the picture over that of the detector's box
-    sketch: str = "lines"  # what the networks see of the landmarks: lines | edges, and either with _forehead
+    sketch: str = "lines"  # what the networks see of the landmarks: a name of `landmarks/sketch_styles`
     embedding: int = 512  # length of the identity's vector
     embedder: str = "D64,D128,D256,A,D512,D512,D512"
     generator: str = "D64k9,I,D128,I,D256,I,A,D512,I,BA512*5,U256,U128,A,U64,U32"
     discriminator: str = "D64,D128,D256,A,D512,D512,D512,B512"
     pooling: str = "sum"  # over the places of the embedder's and the discriminator's last map: sum | max | mean
+    discriminator_pooling: str = ""  # the discriminator's, where it is another
     relu_before_pooling: bool = False  # the paper pools first
     upsampling: str = "nearest"  # nearest | bilinear
     output: str = "tanh"  # tanh | sigmoid, whose 0 to 1 is stretched to -1 to 1
     spectral: bool = True  # spectral norm of every convolution
     spectral_projection: bool = False  # and of the projection from embedding to adaptive layers
+    spectral_attention: bool = True  # of those in self-attention
+    spectral_output: bool = True  # of the generator's last one
+    attention: str = "pooled"  # pooled keys and values, as in SAGAN's code | full
+    slope: float = 0.0  # of the activations below 0
+    padding: str = "zeros"  # zeros | reflect
+    block_bias: bool = True  # convolutions beside a normalisation have a bias
+    rectified_skip: bool = False  # skips see the activated input, as in code that rectifies in place
+    reuse_adain: bool = False  # a JA block's second normalisation takes the scale and shift of its first
+    norm_eps: float = NORM_EPS  # added to the variance by every normalisation
+    unbiased_adain: bool = False  # adaptive layers divide by the unbiased deviation + 1e-5
+    adain_around_one: bool = True  # the scale is 1 + what the projection gives
+    projection_bias: bool = True
+    range: str = "signed"  # of pictures and sketches inside the networks: signed, -1 to 1 | unit, 0 to 1
+    padded: int = 0  # side that pictures are padded to with black; the generator's last doubling comes back to `size`
+    transposed: bool = False  # the networks see rows as columns
+    score_sigmoid: bool = False  # the score lies between 0 and 1
 
     def __post_init__(self) -> None:
-        choices = (("pooling", POOLINGS), ("upsampling", UPSAMPLINGS), ("output", OUTPUTS), ("sketch", SKETCHES))
-        for name, known in choices:
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"model.{name} is {getattr(self, name)!r}: use one of {', '.join(known)}")
+        if sketch_style(self.sketch) is None:
+            raise ConfigError(
+                f"model.sketch is {self.sketch!r}: use one of {', '.join(SKETCHES)}, with any of"
+                f" {', '.join(f'_{change}' for change in CHANGES)} after it"
+            )
+        if self.padded and self.padded < self.size:
+            raise ConfigError(
+                f"model.padded is {self.padded}: it must be model.size {self.size} or more, or 0 for none"
+            )
         for name in ("embedder", "discriminator"):
             layers = parse_layers(getattr(self, name))
-            if any(layer.kind not in ("D", "B", "A") for layer in layers):
-                raise ConfigError(f"model.{name} may hold D, B and A only, it is {getattr(self, name)!r}")
+            if any(layer.kind not in ("D", "B", "J", "JN", "A") for layer in layers):
+                raise ConfigError(f"model.{name} may hold D, B, J, JN and A only, it is {getattr(self, name)!r}")
             if last_channels(layers) != self.embedding:
                 raise ConfigError(
                     f"model.{name} ends with {last_channels(layers)} channels, model.embedding is {self.embedding}:"
@@ -53,13 +85,41 @@ class FewshotConfig:
         layers = parse_layers(self.generator)
         if num_halvings(layers) != 0:
             raise ConfigError(f"model.generator must double as often as it halves: {self.generator!r}")
-        self._check_halvings("generator", sum(layer.kind == "D" for layer in layers))
+        self._check_halvings("generator", sum(layer.kind in _HALVING for layer in layers))
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of what the networks see."""
+        return self.padded or self.size
+
+    @property
+    def style(self) -> BlockStyle:
+        """What the blocks of the three networks have in common."""
+        return BlockStyle(
+            spectral=self.spectral,
+            padding=self.padding,
+            slope=self.slope,
+            bias=self.block_bias,
+            rectified_skip=self.rectified_skip,
+            reuse_adain=self.reuse_adain,
+            norm=NormStyle(self.norm_eps, self.unbiased_adain, self.adain_around_one),
+        )
 
     def _check_halvings(self, name: str, halvings: int) -> None:
-        if self.size % (1 << halvings):
-            raise ConfigError(
-                f"model.{name} halves {halvings} times, model.size {self.size} must be a multiple of {1 << halvings}"
-            )
+        if self.side % (1 << halvings):
+            what = f"model.padded {self.padded}" if self.padded else f"model.size {self.size}"
+            raise ConfigError(f"model.{name} halves {halvings} times, {what} must be a multiple of {1 << halvings}")
+
+
+_CHOICES = {
+    "pooling": POOLINGS,
+    "discriminator_pooling": ("", *POOLINGS),
+    "upsampling": UPSAMPLINGS,
+    "output": OUTPUTS,
+    "attention": ATTENTIONS,
+    "padding": PADDINGS,
+    "range": RANGES,
+}
 
 
 def last_channels(layers: list[Layer]) -> int:
@@ -78,12 +138,17 @@ def build_layers(
         slots: where adaptive layers take their place.
     """
     modules = nn.ModuleList()
-    channels = inputs
-    for layer in parse_layers(line):
+    channels, style, layers = inputs, config.style, parse_layers(line)
+    last_doubling = max((place for place, layer in enumerate(layers) if layer.kind[0] == "U"), default=-1)
+    for place, layer in enumerate(layers):
         if layer.kind == "I":
-            modules.append(InstanceNorm(channels))
+            modules.append(InstanceNorm(channels, config.norm_eps))
         elif layer.kind == "A":
-            modules.append(SelfAttention(channels, config.spectral))
+            spectral = config.spectral and config.spectral_attention
+            modules.append(SelfAttention(channels, spectral, config.attention == "pooled"))
+        elif layer.kind[0] == "J":
+            norm = _NORMS[layer.kind]
+            modules.append(JohnsonBlock(channels, kernels=layer.kernels, norm=norm, slots=slots, style=style))
         else:
             modules.append(
                 ConvResBlock(
@@ -92,20 +157,35 @@ def build_layers(
                     kernels=layer.kernels,
                     norm=_NORMS.get(layer.kind, same_norm),
                     resample={"D": "down", "U": config.upsampling}.get(layer.kind[0], "same"),
-                    spectral=config.spectral,
                     slots=slots,
                     activate_input=len(modules) > 0,
+                    style=style,
+                    side=config.size if config.padded and place == last_doubling else None,
                 )
             )
             channels = layer.channels
     return modules
 
 
-def pool_places(x: Tensor, config: FewshotConfig) -> Tensor:
-    """`[B, C, H, W]` -> `[B, C]`, none negative: pooled over places in float32, and rectified."""
-    x = x.float().relu() if config.relu_before_pooling else x.float()
-    if config.pooling == "max":
+def as_seen(pictures: Tensor, config: FewshotConfig) -> Tensor:
+    """`[..., S, S]` in [-1, 1] -> what the networks see of it: transposed, in their range, padded with black."""
+    x = pictures.transpose(-1, -2) if config.transposed else pictures
+    if config.range == "unit":
+        x = (x + 1) / 2
+    border = (config.side - config.size) // 2
+    return F.pad(x, (border,) * 4, value=0.0 if config.range == "unit" else -1.0) if border else x
+
+
+def pool_places(x: Tensor, config: FewshotConfig, pooling: str = "") -> Tensor:
+    """`[B, C, H, W]` -> `[B, C]`, activated: pooled over places in float32.
+
+    Args:
+        pooling: one of `POOLINGS`; that of `config` where not given.
+    """
+    pooling, style = pooling or config.pooling, config.style
+    x = style.activate(x.float()) if config.relu_before_pooling else x.float()
+    if pooling == "max":
         pooled = x.amax((2, 3))
     else:
-        pooled = x.sum((2, 3)) if config.pooling == "sum" else x.mean((2, 3))
-    return pooled.relu()
+        pooled = x.sum((2, 3)) if pooling == "sum" else x.mean((2, 3))
+    return style.activate(pooled)

@@ -1,11 +1,10 @@
 """Sketch + the identity's scales and shifts -> picture."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from talkface.models.fewshot import FewshotConfig, build_layers, last_channels
+from talkface.models.fewshot import FewshotConfig, as_seen, build_layers, last_channels
 from talkface.models.layer_code import parse_layers
 from talkface.models.norms import AdainSlots, AdaptiveNorm, Conditions
 from talkface.models.residual import SPECTRAL_EPS, FoldedConv
@@ -29,11 +28,13 @@ class Generator(nn.Module):
         channels = last_channels(parse_layers(config.generator))
         self.last_norm = self.last_conv = None
         if channels != IMAGE_CHANNELS:
-            self.last_norm = AdaptiveNorm(channels, self.slots)
-            self.last_conv = FoldedConv(channels, IMAGE_CHANNELS, spectral=config.spectral)
-        self.projection = nn.Linear(config.embedding, self.slots.length)
+            spectral = config.spectral and config.spectral_output
+            self.last_norm = AdaptiveNorm(channels, self.slots, config.style.norm)
+            self.last_conv = FoldedConv(channels, IMAGE_CHANNELS, spectral=spectral, padding=config.padding)
+        self.projection = nn.Linear(config.embedding, self.slots.length, bias=config.projection_bias)
         nn.init.normal_(self.projection.weight, std=PROJECTION_STD)
-        nn.init.zeros_(self.projection.bias)
+        if config.projection_bias:
+            nn.init.zeros_(self.projection.bias)
         if config.spectral_projection:
             spectral_norm(self.projection, eps=SPECTRAL_EPS)
 
@@ -51,10 +52,12 @@ class Generator(nn.Module):
         Returns:
             `[B, 3, S, S]` in [-1, 1].
         """
-        given = Conditions(adain_params, sketch)
-        x = sketch
+        config = self.config
+        x = seen = as_seen(sketch, config)
+        given = Conditions(adain_params, seen)
         for layer in self.layers:
             x = layer(x, given)
         if self.last_norm is not None and self.last_conv is not None:
-            x = self.last_conv(F.relu(self.last_norm(x, given)))
-        return torch.tanh(x.float()) if self.config.output == "tanh" else 2 * torch.sigmoid(x.float()) - 1
+            x = self.last_conv(config.style.activate(self.last_norm(x, given)))
+        x = x.float().transpose(-1, -2) if config.transposed else x.float()
+        return torch.tanh(x) if config.output == "tanh" else 2 * torch.sigmoid(x) - 1

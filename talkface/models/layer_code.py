@@ -3,15 +3,19 @@
 | token | layer |
 |---|---|
 | `D64` | residual block that halves the side, 64 channels out, no normalisation |
+| `DI64` | the same with instance normalisation before each activation |
 | `U64` | residual block that doubles the side, adaptive instance normalisation |
 | `US64` | the same with SPADE: the sketch sets scale and shift pixel by pixel |
 | `B64` | residual block of the same side, instance normalisation in a generator, none in an embedder or discriminator |
 | `BA64`, `BS64` | the same with adaptive instance normalisation, with SPADE |
+| `J64` | residual block of Johnson et al. 2016, which normalises after its convolutions: instance normalisation |
+| `JA64`, `JN64` | the same with adaptive instance normalisation, with none |
 | `I` | instance normalisation with its own scale and shift |
 | `A` | self-attention |
 
 `k9` after the channels makes the kernels of both convolutions 9 x 9, `k9x3` those of the first 9 x 9 and of the second
-3 x 3; `*5` repeats a layer. The notation is that of the Face Reenactment project.
+3 x 3; `*5` repeats a layer. The notation is after the Face Reenactment project, whose `B`, `BA` are
+`J`, `JA` here.
 """
 
 import re
@@ -21,7 +25,7 @@ from talkface.errors import ConfigError
 
 PLAIN_KERNEL = 3
 _TOKEN = re.compile(
-    r"(?P<kind>BA|BS|US|[DUBIA])(?P<channels>\d+)?(?:k(?P<first>\d+)(?:x(?P<second>\d+))?)?(?:\*(?P<times>\d+))?"
+    r"(?P<kind>BA|BS|DI|JA|JN|US|[DUBJIA])(?P<channels>\d+)?(?:k(?P<first>\d+)(?:x(?P<second>\d+))?)?(?:\*(?P<times>\d+))?"
 )
 _BARE = ("I", "A")  # keep the number of channels
 
@@ -30,7 +34,7 @@ _BARE = ("I", "A")  # keep the number of channels
 class Layer:
     """One layer; `channels` is 0 where the layer keeps what it gets."""
 
-    kind: str  # D U US B BA BS I A
+    kind: str  # D DI U US B BA BS J JA JN I A
     channels: int = 0
     kernels: tuple[int, int] = (PLAIN_KERNEL, PLAIN_KERNEL)
 
@@ -47,7 +51,10 @@ def parse_layers(line: str) -> list[Layer]:
         match = _TOKEN.fullmatch(token)
         if match is None:
             raise _complaint(
-                token, place, line, "known are D64, U64, US64, B64, BA64, BS64, I, A, with k9, k9x3 and *5"
+                token,
+                place,
+                line,
+                "known are D64, DI64, U64, US64, B64, BA64, BS64, J64, JA64, JN64, I, A, with k9, k9x3 and *5",
             )
         layers += [_layer(match, token, place, line)] * int(match["times"] or 1)
     return layers
@@ -55,7 +62,7 @@ def parse_layers(line: str) -> list[Layer]:
 
 def num_halvings(layers: list[Layer]) -> int:
     """How often the side is halved, less how often it is doubled."""
-    return sum((layer.kind == "D") - (layer.kind in ("U", "US")) for layer in layers)
+    return sum((layer.kind in ("D", "DI")) - (layer.kind in ("U", "US")) for layer in layers)
 
 
 def _layer(match: re.Match[str], token: str, place: int, line: str) -> Layer:

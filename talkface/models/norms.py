@@ -7,7 +7,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 NORM_EPS = 1e-4  # added to the variance: flat areas, such as an empty sketch, keep a finite gradient
+DEVIATION_EPS = 1e-5  # added to the deviation where that is unbiased
+TINY_VARIANCE = 1e-12  # keeps the root's gradient finite there
 SPADE_WIDTH = 64  # channels between the sketch and its scale and shift
+
+
+@dataclass(frozen=True)
+class NormStyle:
+    """Formula of the instance normalisations of one network.
+
+    Attributes:
+        eps: added to the variance.
+        unbiased: adaptive layers divide by the unbiased deviation plus 1e-5 instead of by sqrt(variance + eps).
+        around_one: adaptive layers scale by 1 + what is given instead of by what is given.
+    """
+
+    eps: float = NORM_EPS
+    unbiased: bool = False
+    around_one: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,31 +68,33 @@ def normalize(x: Tensor) -> Tensor:
 class AdaptiveNorm(nn.Module):
     """Instance normalisation whose scale and shift come from the identity (AdaIN, Huang & Belongie 2017, equation 8).
 
-    The scale is 1 + what is given: with given zeros the layer is plain instance normalisation, not a black picture.
+    By default the scale is 1 + what is given: with given zeros the layer is plain instance normalisation, not a black
+    picture.
     """
 
-    def __init__(self, channels: int, slots: AdainSlots) -> None:
+    def __init__(self, channels: int, slots: AdainSlots, style: NormStyle = NormStyle()) -> None:
         super().__init__()
-        self.place = slots.take(channels)
+        self.place, self.style = slots.take(channels), style
 
     def forward(self, x: Tensor, given: Conditions) -> Tensor:
         """`[B, C, H, W]` -> `[B, C, H, W]`."""
         assert given.adain_params is not None, "adaptive layers need adain_params"
         gain, shift = given.adain_params[:, self.place, None, None].float().chunk(2, dim=1)
-        return _scaled(x, 1 + gain, shift)
+        return _scaled(x, 1 + gain if self.style.around_one else gain, shift, self.style.eps, self.style.unbiased)
 
 
 class InstanceNorm(nn.Module):
     """Instance normalisation with a scale and shift of its own per channel."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, eps: float = NORM_EPS) -> None:
         super().__init__()
+        self.eps = eps
         self.gain = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.shift = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, x: Tensor, given: Conditions) -> Tensor:
         """`[B, C, H, W]` -> `[B, C, H, W]`."""
-        return _scaled(x, 1 + self.gain, self.shift)
+        return _scaled(x, 1 + self.gain, self.shift, self.eps)
 
 
 class SpadeNorm(nn.Module):
@@ -102,7 +121,7 @@ class NoNorm(nn.Module):
         return x
 
 
-def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
+def _centred(x: Tensor, eps: float = NORM_EPS, unbiased: bool = False) -> tuple[Tensor, Tensor]:
     """`x` less its mean, and `[B, C, 1, 1]` 1 / sqrt(variance + eps) of each plane.
 
     Two means instead of `torch.var_mean`, which takes 20 times as long on a CPU; centred first, so that a large mean
@@ -110,10 +129,14 @@ def _centred(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     centred = x - x.mean((2, 3), keepdim=True, dtype=torch.float32).to(x.dtype)
     variance = centred.square().mean((2, 3), keepdim=True, dtype=torch.float32)
-    return centred, torch.rsqrt(variance + NORM_EPS)
+    if not unbiased:
+        return centred, torch.rsqrt(variance + eps)
+    places = x.shape[2] * x.shape[3]
+    deviation = torch.sqrt(variance * (places / max(places - 1, 1)) + TINY_VARIANCE)
+    return centred, 1 / (deviation + DEVIATION_EPS)
 
 
-def _scaled(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+def _scaled(x: Tensor, gain: Tensor, shift: Tensor, eps: float = NORM_EPS, unbiased: bool = False) -> Tensor:
     """Normalise, scale and shift."""
-    centred, scale = _centred(x)
+    centred, scale = _centred(x, eps, unbiased)
     return torch.addcmul(shift.to(x.dtype), centred, (scale * gain).to(x.dtype))

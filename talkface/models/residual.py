@@ -6,6 +6,7 @@ Both take 0.31 (k = 9) to 0.44 (k = 3) of the products. The 1 x 1 convolution of
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,42 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from talkface.models.norms import AdainSlots, AdaptiveNorm, Conditions, InstanceNorm, NoNorm, SpadeNorm
+from talkface.models.norms import AdainSlots, AdaptiveNorm, Conditions, InstanceNorm, NoNorm, NormStyle, SpadeNorm
 
 SPECTRAL_EPS = 1e-4
 RESAMPLINGS = ("same", "down", "nearest", "bilinear")
 NORMS = ("none", "instance", "adain", "spade")
+PADDINGS = ("zeros", "reflect")
+
+
+@dataclass(frozen=True)
+class BlockStyle:
+    """What the blocks of one network have in common.
+
+    Attributes:
+        spectral: spectral norm of every convolution.
+        padding: beyond the border of what a convolution sees, one of `PADDINGS`.
+        slope: of the activation below 0; 0 is a ReLU.
+        bias: convolutions beside a normalisation have a bias.
+        rectified_skip: the skip of a block without normalisation sees its input after the activation.
+        reuse_adain: the second normalisation of a `JohnsonBlock` takes the scale and shift of the first.
+        norm: formula of the normalisations.
+    """
+
+    spectral: bool = True
+    padding: str = "zeros"
+    slope: float = 0.0
+    bias: bool = True
+    rectified_skip: bool = False
+    reuse_adain: bool = False
+    norm: NormStyle = field(default_factory=NormStyle)
+
+    def activate(self, x: Tensor, inplace: bool = False) -> Tensor:
+        """ReLU, or leaky ReLU of the style's slope."""
+        return F.leaky_relu(x, self.slope, inplace) if self.slope else F.relu(x, inplace)
+
+
+PLAIN = BlockStyle()
 
 
 class FoldedConv(nn.Module):
@@ -30,36 +62,53 @@ class FoldedConv(nn.Module):
     _ready: Tensor | None
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, resample: str = "same", spectral: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        resample: str = "same",
+        *,
+        spectral: bool = True,
+        padding: str = "zeros",
+        bias: bool = True,
+        side: int | None = None,
     ) -> None:
+        """Build the layer.
+
+        Args:
+            resample: one of `RESAMPLINGS`.
+            padding: one of `PADDINGS`.
+            side: what doubling resizes to instead, in pixels.
+        """
         super().__init__()
         assert resample in RESAMPLINGS, resample
+        assert padding in PADDINGS, padding
         assert kernel % 2 == 1, kernel
-        plain = nn.Conv2d(inputs, outputs, kernel)
+        plain = nn.Conv2d(inputs, outputs, kernel, bias=bias)
         self.weight, self.bias = plain.weight, plain.bias
-        self.kernel, self.resample = kernel, resample
+        self.kernel, self.resample, self.padding, self.side = kernel, resample, padding, side
+        self.doubles = resample == "nearest" and padding == "zeros" and side is None  # folded into the kernel
         self.register_buffer("_ready", None, persistent=False)  # folded kernel of a network that is trained no more
         if spectral:
             spectral_norm(self, eps=SPECTRAL_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[B, I, H, W]` -> `[B, O, H', W']`; H' is H, H / 2 or 2 H."""
+        """`[B, I, H, W]` -> `[B, O, H', W']`; H' is H, H / 2, 2 H, or the given side."""
         weight = self.folded_weight() if self._ready is None else self._ready
         padding = self.kernel // 2
-        if self.resample == "down":
-            return F.conv2d(x, weight, self.bias, stride=2, padding=padding)
-        if self.resample == "nearest":
+        if self.doubles:
             return F.conv_transpose2d(x, weight, self.bias, stride=2, padding=padding)
-        if self.resample == "bilinear":
-            x = F.interpolate(x, scale_factor=2, mode="bilinear")
-        return F.conv2d(x, weight, self.bias, padding=padding)
+        x = enlarged(x, self.resample, self.side)
+        if self.padding == "reflect" and padding:
+            x, padding = F.pad(x, (padding,) * 4, "reflect"), 0
+        return F.conv2d(x, weight, self.bias, stride=2 if self.resample == "down" else 1, padding=padding)
 
     def folded_weight(self) -> Tensor:
         """Kernel that does convolution and resampling at once."""
         weight = self.weight
         if self.resample == "down":
             return 0.25 * _spread(weight)
-        if self.resample == "nearest":
+        if self.doubles:
             return _spread(weight.flip(2, 3).transpose(0, 1))
         return weight
 
@@ -85,9 +134,10 @@ class ConvResBlock(nn.Module):
         kernels: tuple[int, int] = (3, 3),
         norm: str = "none",
         resample: str = "same",
-        spectral: bool = True,
         slots: AdainSlots | None = None,
         activate_input: bool = True,
+        style: BlockStyle = PLAIN,
+        side: int | None = None,
     ) -> None:
         """Build the block.
 
@@ -96,24 +146,29 @@ class ConvResBlock(nn.Module):
             resample: one of `RESAMPLINGS`.
             slots: where adaptive layers take their place; needed by `adain`.
             activate_input: False for a network's first block, so that the dark half of a picture is not cut off.
+            side: what doubling resizes to instead, in pixels.
         """
         super().__init__()
-        make = _norm_maker(norm, slots)
+        make = _norm_maker(norm, slots, style.norm)
         up = resample in ("nearest", "bilinear")
-        self.resample, self.activate_input = resample, activate_input
+        self.resample, self.activate_input, self.style, self.side = resample, activate_input, style, side
+        self.rectified_skip = style.rectified_skip and norm == "none"
         self.norm1, self.norm2 = make(inputs), make(outputs)
-        self.conv1 = FoldedConv(inputs, outputs, kernels[0], resample if up else "same", spectral)
-        self.conv2 = FoldedConv(outputs, outputs, kernels[1], "same" if up else resample, spectral)
+        bias = style.bias or norm == "none"
+        before, after = (resample, "same") if up else ("same", resample)
+        self.conv1 = _conv(inputs, outputs, kernels[0], before, style, bias, side)
+        self.conv2 = _conv(outputs, outputs, kernels[1], after, style, bias)
         learned = inputs != outputs or resample != "same"
-        self.skip = FoldedConv(inputs, outputs, 1, "same", spectral) if learned else None
+        self.skip = _conv(inputs, outputs, 1, "same", style) if learned else None
 
     def forward(self, x: Tensor, given: Conditions) -> Tensor:
         """`[B, I, H, W]` -> `[B, O, H', W']`."""
         hidden = self.norm1(x, given)
         if self.activate_input:
-            hidden = F.relu(hidden, inplace=hidden is not x)
+            hidden = self.style.activate(hidden, inplace=hidden is not x)
+        skipped = hidden if self.rectified_skip else x
         hidden = self.norm2(self.conv1(hidden), given)
-        return self.conv2(F.relu(hidden, inplace=True)) + self._shortcut(x)
+        return self.conv2(self.style.activate(hidden, inplace=True)) + self._shortcut(skipped)
 
     def _shortcut(self, x: Tensor) -> Tensor:
         """The skip; a 1 x 1 convolution and a mean or an interpolation may change places."""
@@ -121,37 +176,64 @@ class ConvResBlock(nn.Module):
             x = F.avg_pool2d(x, 2)
         if self.skip is not None:
             x = self.skip(x)
-        if self.resample == "nearest":
-            return F.interpolate(x, scale_factor=2)
-        if self.resample == "bilinear":
-            return F.interpolate(x, scale_factor=2, mode="bilinear")
-        return x
+        return enlarged(x, self.resample, self.side)
+
+
+class JohnsonBlock(nn.Module):
+    """convolution, norm, ReLU, convolution, norm, plus the input as it came (Johnson et al. 2016, supplement)."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        kernels: tuple[int, int] = (3, 3),
+        norm: str = "instance",
+        slots: AdainSlots | None = None,
+        style: BlockStyle = PLAIN,
+    ) -> None:
+        """Build the block; `norm` and `slots` as of `ConvResBlock`."""
+        super().__init__()
+        make = _norm_maker(norm, slots, style.norm)
+        self.style = style
+        self.conv1 = _conv(channels, channels, kernels[0], "same", style)
+        self.conv2 = _conv(channels, channels, kernels[1], "same", style)
+        self.norm1, self.norm2 = make(channels), make(channels)
+        self.reuses = style.reuse_adain and norm == "adain"
+
+    def forward(self, x: Tensor, given: Conditions) -> Tensor:
+        """`[B, C, H, W]` -> `[B, C, H, W]`."""
+        hidden = self.style.activate(self.norm1(self.conv1(x), given))
+        last = self.norm1 if self.reuses else self.norm2
+        return last(self.conv2(hidden), given) + x
 
 
 class SelfAttention(nn.Module):
     """Every place looks at all others (SAGAN, Zhang et al. 2019, equations 1 to 3); starts as the identity.
 
-    Keys and values are pooled by 2, as in SAGAN's published code: a quarter of the products and of the memory.
+    `pooled`: keys and values are pooled by 2 and values have half the channels, which a last convolution undoes, as in
+    SAGAN's published code: a quarter of the products and of the memory. Otherwise neither, as in the paper's text.
     """
 
-    def __init__(self, channels: int, spectral: bool = True) -> None:
+    def __init__(self, channels: int, spectral: bool = True, pooled: bool = True) -> None:
         super().__init__()
-        narrow, half = max(channels // 8, 1), max(channels // 2, 1)
+        narrow, seen = max(channels // 8, 1), max(channels // 2, 1) if pooled else channels
+        self.pooled = pooled
         self.query = FoldedConv(channels, narrow, 1, spectral=spectral)
         self.key = FoldedConv(channels, narrow, 1, spectral=spectral)
-        self.value = FoldedConv(channels, half, 1, spectral=spectral)
-        self.out = FoldedConv(half, channels, 1, spectral=spectral)
+        self.value = FoldedConv(channels, seen, 1, spectral=spectral)
+        self.out = FoldedConv(seen, channels, 1, spectral=spectral) if pooled else None
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor, given: Conditions) -> Tensor:
         """`[B, C, H, W]` -> `[B, C, H, W]`."""
         height, width = x.shape[2:]
-        query = self.query(x).flatten(2)  # [B, C / 8, HW]
-        key = _pooled(self.key(x)).flatten(2)  # [B, C / 8, HW / 4]
-        value = _pooled(self.value(x)).flatten(2)  # [B, C / 2, HW / 4]
+        query, key, value = self.query(x).flatten(2), self.key(x), self.value(x)  # [B, C / 8, HW] each query
+        if self.pooled:
+            key, value = _pooled(key), _pooled(value)
+        key, value = key.flatten(2), value.flatten(2)  # [B, C / 8, HW / 4], [B, C / 2, HW / 4] where pooled
         share = torch.bmm(query.transpose(1, 2), key).float().softmax(-1).to(value.dtype)  # [B, HW, HW / 4]
         seen = torch.bmm(value, share.transpose(1, 2)).unflatten(2, (height, width))
-        return x + self.gain.to(x.dtype) * self.out(seen)
+        return x + self.gain.to(x.dtype) * (seen if self.out is None else self.out(seen))
 
 
 def freeze(network: nn.Module) -> nn.Module:
@@ -172,11 +254,33 @@ def _pooled(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 2) if min(x.shape[2:]) > 1 else x
 
 
-def _norm_maker(norm: str, slots: AdainSlots | None) -> Callable[[int], nn.Module]:
+def enlarged(x: Tensor, resample: str, side: int | None = None) -> Tensor:
+    """`[B, C, H, W]` -> twice the height and width, or `side` both, where `resample` is `nearest` or `bilinear`."""
+    if resample not in ("nearest", "bilinear"):
+        return x
+    size = (side, side) if side is not None else (2 * x.shape[2], 2 * x.shape[3])
+    return F.interpolate(x, size=size, mode=resample)
+
+
+def _conv(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    resample: str,
+    style: BlockStyle,
+    bias: bool = True,
+    side: int | None = None,
+) -> FoldedConv:
+    return FoldedConv(
+        inputs, outputs, kernel, resample, spectral=style.spectral, padding=style.padding, bias=bias, side=side
+    )
+
+
+def _norm_maker(norm: str, slots: AdainSlots | None, style: NormStyle) -> Callable[[int], nn.Module]:
     assert norm in NORMS, norm
     if norm == "adain":
         assert slots is not None, "adaptive layers need slots"
-        return lambda channels: AdaptiveNorm(channels, slots)
+        return lambda channels: AdaptiveNorm(channels, slots, style)
     if norm == "none":
         return lambda channels: NoNorm()
-    return InstanceNorm if norm == "instance" else SpadeNorm
+    return (lambda channels: InstanceNorm(channels, style.eps)) if norm == "instance" else SpadeNorm

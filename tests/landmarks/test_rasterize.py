@@ -1,12 +1,15 @@
 """Sketches: what is filled, and in which channel."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from talkface.errors import ConfigError
 from talkface.landmarks.frames import mouth_frame
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.rasterize import SKETCHES, face_sketch, mouth_sketch
+from talkface.landmarks.rasterize import face_sketch, mouth_sketch
+from talkface.landmarks.sketch_styles import SKETCHES, sketch_style
 from talkface.landmarks.upper_face import upper_face
 from talkface.models.fewshot import FewshotConfig
 
@@ -33,7 +36,7 @@ def test_face_sketch_has_the_photos_size_and_draws_near_the_points():
     assert sketch[:20].max() == 0
 
 
-@pytest.mark.parametrize("style", SKETCHES)
+@pytest.mark.parametrize("style", ["lines", "lines_forehead", "edges", "edges_forehead"])
 def test_every_style_draws_all_landmarks_and_only_forehead_styles_the_forehead(style):
     face = MEAN_FACE * 80 + 150
     sketch = face_sketch(face, (320, 300), style).max(2)
@@ -59,5 +62,53 @@ def test_edges_are_curves_and_lines_are_straight():
 
 
 def test_the_style_is_checked_before_training():
-    with pytest.raises(ConfigError, match=r"model.sketch is 'dots': use one of lines"):
+    with pytest.raises(ConfigError, match=r"model.sketch is 'dots': use one of lines, edges"):
         FewshotConfig(sketch="dots")
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Drawings that the original code made of one set of landmarks."""
+    return np.load(Path(__file__).parents[1] / "golden" / "sketches.npz")
+
+
+def overlap(sketch: np.ndarray, original: np.ndarray, background: int) -> float:
+    """Share of the pixels drawn by either that both draw."""
+    ours, theirs = (np.abs(one.astype(int) - background).max(2) > 127 for one in (sketch, original))
+    return float((ours & theirs).sum() / (ours | theirs).sum())
+
+
+def test_the_authors_stickman_is_equal(drawn):
+    assert np.array_equal(face_sketch(drawn["landmarks"], (256, 256), "authors"), drawn["fsth_authors"])
+
+
+@pytest.mark.parametrize("style", ["vt", "grey"])
+def test_matplotlib_s_lines_are_drawn_without_matplotlib(style, drawn):
+    sketch = face_sketch(drawn["landmarks"], (256, 256), style)
+    assert overlap(sketch, drawn[style], 255) > 0.92
+    assert np.abs(sketch.astype(int) - drawn[style]).mean() < 0.6
+
+
+def test_reenactment_draws_what_pillow_draws_in_greys_colours():
+    face = MEAN_FACE * 80 + 150
+    sketch, grey = (face_sketch(face, (320, 300), style) for style in ("reenactment", "grey"))
+    assert len(np.unique(sketch.reshape(-1, 3), axis=0)) == 6  # five colours and white, nothing in between
+    assert overlap(sketch, grey, 255) > 0.6
+
+
+@pytest.mark.parametrize("style", SKETCHES)
+def test_parts_of_every_style_can_be_left_out(style):
+    face = MEAN_FACE * 80 + 150
+    whole = face_sketch(face, (320, 300), style).astype(int)
+    for change in ("no_oval", "one_colour", "forehead"):
+        assert (face_sketch(face, (320, 300), f"{style}_{change}") != whole).any() == (
+            f"{style}_{change}" != "edges_one_colour"
+        )
+    chin = np.round(face[8]).astype(int)
+    assert (face_sketch(face, (320, 300), f"{style}_no_oval")[chin[1], chin[0]] == whole[0, 0]).all()
+    both = sketch_style(f"{style}_no_inner_lip_no_oval")
+    assert both is not None and len(both.parts) == 7
+
+
+def test_a_name_that_means_nothing_is_none():
+    assert sketch_style("lines_no_nose") is None and sketch_style("dots") is None

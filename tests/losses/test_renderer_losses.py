@@ -60,6 +60,6 @@ def test_cross_entropy_terms():
 def test_feature_matching_leaves_the_real_features_alone():
     real = torch.zeros(2, requires_grad=True)
     fake = torch.tensor([1.0, 3.0], requires_grad=True)
-    loss = feature_matching([fake, fake], [real, real])
+    loss = feature_matching([fake, fake], [real, real], "mean")
     loss.backward()
     assert float(loss.detach()) == 2 and real.grad is None

@@ -79,7 +79,7 @@ def test_projection_score_is_the_paper_s_formula():
     x = features[-1].sum((2, 3)).relu()
     assert torch.allclose(plain, x @ network.common + network.bias, atol=1e-5)
     assert torch.allclose(told - plain, (x * rows).sum(1), atol=1e-4)
-    assert [f.shape[-1] for f in features] == [8, 8, 4, 4]
+    assert [f.shape[-1] for f in features] == [8, 4, 4]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_projection_score_is_the_paper_s_formula():
     [
         ({"pooling": "median"}, "model.pooling is 'median': use one of sum, max, mean"),
         ({"embedding": 9}, "model.embedder ends with 8 channels, model.embedding is 9"),
-        ({"embedder": "D8,U8"}, "model.embedder may hold D, B and A only"),
+        ({"embedder": "D8,U8"}, "model.embedder may hold D, B, J, JN and A only"),
         ({"generator": "D8,D8,U8"}, "must double as often as it halves"),
         ({"size": 18}, "must be a multiple of 4"),
         ({"discriminator": "D8,Q8"}, "bad layer 'Q8'"),

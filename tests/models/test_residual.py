@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from talkface.models.norms import AdainSlots, AdaptiveNorm, Conditions, InstanceNorm, SpadeNorm, normalize
-from talkface.models.residual import ConvResBlock, FoldedConv, SelfAttention, freeze
+from talkface.models.residual import BlockStyle, ConvResBlock, FoldedConv, SelfAttention, freeze
 
 NOTHING = Conditions()
 
@@ -62,8 +62,8 @@ def test_the_block_leaves_its_input_alone():
 def test_the_first_block_sees_the_dark_half():
     torch.manual_seed(0)
     dark = -torch.rand(1, 3, 8, 8)
-    first = ConvResBlock(3, 3, spectral=False, activate_input=False)
-    later = ConvResBlock(3, 3, spectral=False)
+    first = ConvResBlock(3, 3, style=BlockStyle(spectral=False), activate_input=False)
+    later = ConvResBlock(3, 3, style=BlockStyle(spectral=False))
     flat = torch.zeros_like(dark)
     assert not torch.allclose(first.conv1(dark), first.conv1(flat))
     assert torch.allclose(later(dark, NOTHING) - dark, later(flat, NOTHING), atol=1e-6)

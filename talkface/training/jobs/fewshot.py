@@ -119,9 +119,11 @@ class FewshotJob(StateOfParts):
         fakes = []
         for part in parts:
             with self.accelerator.autocast():
-                embedding = self.networks.embedder(part.shots, part.shot_sketches)
+                each = self.networks.embedder.each(part.shots, part.shot_sketches)
+                embedding = each.mean(1)
                 fake = self.networks.generator(part.sketch, self.networks.generator.adain_params(embedding))
-                terms = self._generator_terms(embedding, fake, part, adversarial)
+                matched = each if self.config.loss.embedding_match_of == "each" else embedding
+                terms = self._generator_terms(matched, fake, part, adversarial)
             _add(logged, terms, 1 / len(parts), step)
             _add(logged, {"norm/identity_embedding": embedding.norm(dim=1).mean()}, 1 / len(parts), step)
             if step == 0:
@@ -134,9 +136,9 @@ class FewshotJob(StateOfParts):
         return logged, fakes
 
     def _generator_terms(
-        self, embedding: Tensor, fake: Tensor, part: FewshotBatch, adversarial: bool
+        self, matched: Tensor, fake: Tensor, part: FewshotBatch, adversarial: bool
     ) -> dict[str, Tensor]:
-        """Weighted terms of the generator's loss by name."""
+        """Weighted terms of the generator's loss by name; `matched` is what the match term compares with W."""
         loss, discriminator = self.config.loss, self.networks.discriminator
         terms = {"g/content": self.content(fake, part.real)}
         if not adversarial:
@@ -146,9 +148,10 @@ class FewshotJob(StateOfParts):
         with torch.no_grad():
             _, real_features = discriminator(part.real, part.sketch, rows)
         terms["g/adversarial"] = loss.adversarial * hinge_generator(score)
-        terms["g/feature_matching"] = loss.feature_matching * feature_matching(fake_features, real_features)
+        matching = feature_matching(fake_features, real_features, loss.feature_matching_over)
+        terms["g/feature_matching"] = loss.feature_matching * matching
         if loss.mode == "ft":
-            terms["g/embedding_match"] = loss.embedding_match * embedding_match(embedding, rows)
+            terms["g/embedding_match"] = loss.embedding_match * embedding_match(matched, rows)
         return terms
 
     def discriminator_step(self, parts: Sequence[FewshotBatch], fakes: Sequence[Tensor], step: int) -> dict[str, float]:

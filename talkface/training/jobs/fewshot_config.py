@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 from talkface.config import RunConfig
 from talkface.errors import ConfigError
+from talkface.losses.adversarial import OVER_LAYERS
 from talkface.models.fewshot import FewshotConfig
 from talkface.training.jobs.content import ContentConfig
 
 MODES = ("ft", "ff")
+MATCHED = ("mean", "each")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class FewshotLossConfig:
     content: ContentConfig = field(default_factory=ContentConfig)
     adversarial: float = 1.0
     feature_matching: float = 10.0
+    feature_matching_over: str = "sum"  # layers: sum, pix2pixHD's formula | mean, a seventh of it in FSTH's layout
     embedding_match: float = 10.0  # 10 in the paper's first version, 80 in its second
+    embedding_match_of: str = "mean"  # embedding of the shots, as in the paper | each shot's own
     adversarial_from: int = 0  # step at which the discriminator and its terms join
 
 
@@ -63,6 +67,9 @@ class FewshotTraining:
     def __post_init__(self) -> None:
         if self.loss.mode not in MODES:
             raise ConfigError(f"loss.mode is {self.loss.mode!r}: use ft (with the match term) or ff (without)")
+        for name, known in (("feature_matching_over", OVER_LAYERS), ("embedding_match_of", MATCHED)):
+            if getattr(self.loss, name) not in known:
+                raise ConfigError(f"loss.{name} is {getattr(self.loss, name)!r}: use one of {', '.join(known)}")
         for name in ("discriminator_steps", "accumulate"):
             if getattr(self.optim, name) < 1:
                 raise ConfigError(f"optim.{name} must be 1 or more")

@@ -45,6 +45,7 @@ class FinetuneConfig:
     content: ContentConfig = field(default_factory=ContentConfig)
     adversarial: float = 1.0
     feature_matching: float = 10.0
+    feature_matching_over: str = "sum"  # layers: sum | mean
     bf16: bool = False  # autocast; faster on GPUs and on CPUs that multiply bfloat16 in hardware
     ema: float = 0.972  # decay of the averaged generator that is kept
     preview_every: int = 25
@@ -83,7 +84,10 @@ def training_settings(provenance: dict[str, Any]) -> dict[str, Any]:
     """Settings of `FinetuneConfig` that a few-shot checkpoint was meta-trained with: losses and rates go together."""
     trained = provenance.get("config", {})
     loss, optim = trained.get("loss", {}), trained.get("optim", {})
-    found = {name: loss[name] for name in ("content", "adversarial", "feature_matching") if name in loss}
+    names = ("content", "adversarial", "feature_matching", "feature_matching_over")
+    found = {name: loss[name] for name in names if name in loss}
+    if loss and "feature_matching_over" not in loss:
+        found["feature_matching_over"] = "mean"  # which was the only way before the setting
     found |= {name: optim[name] for name in ("rate", "discriminator_rate", "beta1") if name in optim}
     run = trained.get("run", {})
     return found | ({"bf16": run["bf16"]} if "bf16" in run else {})
@@ -237,7 +241,8 @@ class Finetuning:
             _, real_features = self.discriminator(real, sketch)
         return {
             "g/adversarial": config.adversarial * hinge_generator(score),
-            "g/feature_matching": config.feature_matching * feature_matching(fake_features, real_features),
+            "g/feature_matching": config.feature_matching
+            * feature_matching(fake_features, real_features, config.feature_matching_over),
         }
 
     def _autocast(self) -> torch.autocast:

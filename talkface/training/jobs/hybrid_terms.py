@@ -66,7 +66,7 @@ def adversarial_terms(
     matching = "g/feature_matching" if name == "adversarial" else "g/mouth_feature_matching"
     return {
         f"g/{name}": weight * hinge_generator(fake_score.float()),
-        matching: loss.feature_matching * feature_matching(fake_features, real_features),
+        matching: loss.feature_matching * feature_matching(fake_features, real_features, "mean"),
     }
 
 
