@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from talkface.inference.heads import followed_pose, load_heads, spoken_pose
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.tracking import HIGHEST_FPS
 from talkface.landmarks.detect import Detector, load_detector
-from talkface.landmarks.motion import BLINK_PROFILES, blink_track, close_eyes
+from talkface.landmarks.motion import BLINK_PROFILES, blink_track, close_eyes, raise_brows
 from talkface.landmarks.retarget import Retargeter
 from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.models.audio2landmark import load_audio2landmark
@@ -42,7 +43,7 @@ class AnimateOptions:
         blink: whether the eyes blink.
         still: keep the head where the photo has it, whatever would move it; eyes still blink. The same as a head motion
             of 0.
-        seed: of blinks and of the head's motion.
+        seed: of blinks, brows and the head's motion; blinks and brows also differ by photo and speech.
         blink_profile: when and how the lids shut, one of `landmarks.motion.BLINK_PROFILES`.
     """
 
@@ -80,12 +81,14 @@ class Track:
         rhythm: of the speech, or silence.
         exact: `[T, 68, 2]` pixel landmarks to reproduce as they are, instead of `displacement`.
         head: `[N, 6]` track of another head to follow, see `landmarks.head_track`, instead of the speech's rhythm.
+        key: number that follows from what is said, so that people do not all blink at the same times.
     """
 
     displacement: FloatArray
     rhythm: Rhythm
     exact: FloatArray | None = None
     head: FloatArray | None = None
+    key: int = 0
 
     def __len__(self) -> int:
         return len(self.displacement)
@@ -103,6 +106,11 @@ class Subject:
     def landmarks(self) -> FloatArray:
         """`[68, 2]` pixel landmarks of the photo that is animated."""
         return self.shots.shots[0].landmarks
+
+    @property
+    def key(self) -> int:
+        """Number that follows from the photo's pixels."""
+        return crc32(np.ascontiguousarray(self.shots.shots[0].image[::4, ::4]).tobytes())
 
 
 class Animator:
@@ -152,7 +160,7 @@ class Animator:
         rhythm = speech_rhythm(speech.blocks(), count, fps, level)
         face = None if subject is None else subject.retargeter.face
         displacement = self.speech_network.predict(speech.blocks(), count, level, fps=fps, example=face)
-        return Track(MOTION_GAIN * displacement, rhythm)
+        return Track(MOTION_GAIN * displacement, rhythm, key=crc32(np.round(100 * rhythm.loudness).tobytes()))
 
     def landmarks(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[FloatArray]:
         """Pixel landmarks of the photo's face, `[<= 32, 68, 2]` at a time."""
@@ -160,12 +168,15 @@ class Animator:
             yield from (track.exact[i : i + BLOCK] for i in range(0, len(track), BLOCK))
             return
         pose = self._pose(track, options)
-        blink_rng = np.random.default_rng([options.seed, 1])
+        own = [options.seed, subject.key, track.key]
+        blink_rng, brow_rng = (np.random.default_rng([*own, purpose]) for purpose in (1, 2))
         closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile) * options.blink
+        brows = raise_brows(track.rhythm.onset, track.rhythm.activity, options.fps, brow_rng)
         for start in range(0, len(track), BLOCK):
             part = slice(start, start + BLOCK)
             block_pose = None if pose is None else HeadPose(pose.rotation[part], pose.translation[part])
-            points = subject.retargeter(track.displacement[part], block_pose, expression_scale=options.expression_scale)
+            moved = track.displacement[part] + brows[part]
+            points = subject.retargeter(moved, block_pose, expression_scale=options.expression_scale)
             yield close_eyes(points, closure[part])
 
     def _pose(self, track: Track, options: AnimateOptions) -> HeadPose | None:

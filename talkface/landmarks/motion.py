@@ -1,24 +1,35 @@
-"""Rhythm -> head pose and blinks: what moves besides the lips."""
+"""Rhythm -> head pose, brows and blinks: what moves besides the lips."""
 
 from fractions import Fraction
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
+from scipy.signal import find_peaks, lfilter
 
 from talkface.geometry.ease import smooth_step
-from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
+from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, NUM_LANDMARKS, RIGHT_BROW, RIGHT_EYE
 from talkface.types import FloatArray, HeadPose
 
 BLINK_MEAN_S = 3.4  # between blinks while speaking, about 18 a minute (Bentivoglio et al. 1997: 26 in conversation)
 BLINK_SHORTEST_S = 1.2
-BLINK_CLOSING_S, BLINK_CLOSED_S, BLINK_OPENING_S = 0.09, 0.04, 0.17
+BLINK_FIRST_S = 0.8  # before the first one: a video opens on the photo's own eyes
+BLINK_FIRST_FRAMES = 4  # the same where frames are few
+BLINK_CLOSING_S, BLINK_CLOSED_S, BLINK_OPENING_S = 0.1, 0.04, 0.2
 BLINK_PROFILES = ("natural", "rhythmic")
 RHYTHMIC_STEP_S = 0.04  # a frame of Chen et al. 2020
 RHYTHMIC_FRAMES = (10, 40)  # from one blink to the next, at least and at most
 RHYTHMIC_LIDS = (0.45, 0.85, 0.95, 0.85, 0.45)  # share of the lid opening that is shut, frame by frame
 FULL_CLOSURE = 0.94  # of the lid opening: lids that meet exactly would leave no lash line
 LOWER_LID_SHARE = 0.12  # of closing; the rest is the upper lid's
+LIDS_SHUT, LIDS_OPEN = 0.09, 0.13  # lid gap over the eye's length up to which a photo's eye is shut and stays so, and
+# from which it blinks; eyes that smile measure from 0.12
+
+BROW_RAISE = 0.035  # outer-eye distances, of an emphatic syllable
+BROW_SHAPE = np.array([0.6, 0.9, 1.0, 0.9, 0.75])  # share of it along a brow, from the temple to the nose
+BROW_ONSET = 0.6  # onset strength from which a syllable is emphatic
+BROW_CHANCE = 0.6  # that the brows follow it
+BROW_SHORTEST_S = 0.7  # from one raise to the next
+BROW_RISE_S, BROW_FALL_S = 0.24, 0.44
 
 WANDER_RAD = np.array([0.028, 0.045, 0.022])  # pitch, yaw, roll: standard deviation of slow drift while speaking
 WANDER_SHIFT = np.array([0.012, 0.008])  # outer-eye distances
@@ -98,7 +109,8 @@ def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator, profil
     closure = np.zeros(num_frames)
     times = np.arange(num_frames) / rate
     duration_s = num_frames / rate
-    start = 0.6 + rng.random() * 2.0 if natural else _rhythmic_gap(rng)
+    start = BLINK_FIRST_S + rng.random() * 2.0 if natural else _rhythmic_gap(rng)
+    start = max(start, BLINK_FIRST_FRAMES / rate)
     while start < duration_s:
         phase = times - start
         if natural:
@@ -121,15 +133,53 @@ def _rhythmic_gap(rng: np.random.Generator) -> float:
 
 
 def close_eyes(points: FloatArray, closure: FloatArray) -> FloatArray:
-    """Lower the upper lids onto the lower ones: `[T, 68, 2]`, `[T]` in 0..1 -> `[T, 68, 2]`."""
+    """Lower the upper lids onto the lower ones: `[T, 68, 2]`, `[T]` in 0..1 -> `[T, 68, 2]`.
+
+    An eye that is shut already, as in a wink, stays as it is.
+    """
     result = points.copy()
-    share = (FULL_CLOSURE * closure)[:, None, None]
     for eye in (RIGHT_EYE, LEFT_EYE):
         upper, lower = eye[[1, 2]], eye[[5, 4]]  # facing pairs
         gap = points[:, lower] - points[:, upper]
+        length = np.linalg.norm(points[:, eye[3]] - points[:, eye[0]], axis=-1)
+        aspect = np.linalg.norm(gap, axis=-1).mean(1) / np.maximum(length, 1e-6)
+        share = (FULL_CLOSURE * closure * smooth_step(aspect, LIDS_SHUT, LIDS_OPEN))[:, None, None]
         result[:, upper] = points[:, upper] + share * (1 - LOWER_LID_SHARE) * gap
         result[:, lower] = points[:, lower] - share * LOWER_LID_SHARE * gap
     return result
+
+
+def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.random.Generator) -> FloatArray:
+    """Displacement of the brows that follow some emphatic syllables; none where nobody speaks.
+
+    Brows rise with pitch accents, on some of them (Cave et al. 1996).
+
+    Args:
+        onset: `[T]` onset strength, 1 at a strong syllable.
+        activity: `[T]` in 0..1.
+        fps: frames per second.
+        rng: which syllables, and how far.
+
+    Returns:
+        `[T, 68, 2]` canonical, outer-eye distances, all but the brows 0.
+    """
+    rate = float(fps)
+    times = np.arange(len(onset)) / rate
+    raised = np.zeros(len(onset))
+    last = -BROW_SHORTEST_S
+    for frame in find_peaks(np.pad(onset, 1), height=BROW_ONSET)[0] - 1:
+        if activity[frame] < 0.5 or times[frame] - last < BROW_SHORTEST_S or rng.random() > BROW_CHANCE:
+            continue
+        last = float(times[frame])
+        phase = times - last
+        rise, fall = phase / BROW_RISE_S + 0.5, (phase - 0.5 * BROW_RISE_S) / BROW_FALL_S
+        pulse = smooth_step(np.clip(rise, 0, 1)) * (1 - smooth_step(np.clip(fall, 0, 1)))
+        raised = np.maximum(raised, rng.uniform(0.5, 1.0) * pulse)
+    moved = np.zeros((len(onset), NUM_LANDMARKS, 2), np.float32)
+    up = BROW_RAISE * raised[:, None] * low_pass(np.minimum(activity, 1), 0.16 * rate)[:, None]
+    moved[:, RIGHT_BROW, 1] = -up * BROW_SHAPE
+    moved[:, LEFT_BROW, 1] = -up * BROW_SHAPE[::-1]
+    return moved
 
 
 def smooth_activity(activity: FloatArray, fps: Fraction, width_s: float = 0.08) -> FloatArray:

@@ -12,13 +12,13 @@ from talkface.geometry.paste import match_colour
 from talkface.geometry.resample import look_up, pixel_box, shrink_part
 from talkface.landmarks.deform import Deformation, FaceDeformer
 from talkface.landmarks.frames import eye_distance
-from talkface.landmarks.layout import INNER_LIP, mouth_opening
+from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, RIGHT_EYE, mouth_opening
+from talkface.renderers.lids import draw_lid, lash_colour
 from talkface.types import FloatArray, Image, Shot
 
 WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
 GREY = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
 STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
-LID_LIGHT = 0.9  # a shut lid's light over that of the skin below the eye, at least
 CUT_OUT = (0.02, 0.06)  # head motion in head radii from which the person is cut out of the background, and wholly so: a
 # small motion is taken up by a ring of background that stretches unseen, a large one would smear it
 WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
@@ -72,7 +72,7 @@ class Canvas:
                 if cut > 0:
                     self._keep_background(strip, image[start:end, left:right], offsets, to_work, cut)
                 frame[start:end, left:right] = strip
-            self._smooth_lids(frame, deformation)
+            self._draw_lids(frame, deformation)
         return frame
 
     @cached_property
@@ -101,13 +101,19 @@ class Canvas:
         shown = strip + amount * (1 - person) * (behind - strip)
         strip[:] = np.clip(shown + 0.5, 0, 255).astype(np.uint8)
 
-    def _smooth_lids(self, frame: Image, deformation: Deformation) -> None:
-        """Even out, in place, the strip of skin that a shutting lid was stretched from."""
+    def _draw_lids(self, frame: Image, deformation: Deformation) -> None:
+        """Redraw, in place, lids that shut."""
         back = compose_affine(invert(self.work_affine), invert(deformation.to_photo))
-        for lid in deformation.columns[:2]:
-            amount = float(np.clip((lid.shut - 0.25) / 0.5, 0, 1))
-            if amount > 0:
-                smooth_band(frame, transform(back, lid.band(0, 1)), transform(back, lid.band(5, 6)), amount)
+        for lid, lash in zip(deformation.columns[:2], self._lashes, strict=True):
+            draw_lid(frame, lid, back, lash)
+
+    @cached_property
+    def _lashes(self) -> tuple[FloatArray, FloatArray]:
+        """Colour of the upper lid's edge of the right and the left eye."""
+        points = np.asarray(self.shot.landmarks, np.float64)
+        unit = eye_distance(points)
+        right, left = (lash_colour(self.shot.image, points[eye[:4]], unit) for eye in (RIGHT_EYE, LEFT_EYE))
+        return right, left
 
     def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: int) -> Image:
         """`[size, size, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
@@ -129,32 +135,6 @@ class Canvas:
     def patch_from_photo(self, to_patch: FloatArray) -> FloatArray:
         """Map from pixels of the photo to a patch that was placed in the working copy."""
         return compose_affine(to_patch, self.work_affine)
-
-
-def smooth_band(frame: Image, band: FloatArray, skin: FloatArray, amount: float) -> None:
-    """Make the polygon `band` of `frame` look like an eyelid, in place: smooth, and not much darker than `skin` below.
-
-    The strip between lid and brow is short where the eyes lie deep; stretched over the eye it would show streaks of
-    lashes and a shadow that only an open eye has.
-
-    Args:
-        band: `[N, 2]` outline of the lid.
-        skin: `[N, 2]` outline of the skin under the eye.
-        amount: 0 to 1.
-    """
-    reach = 0.05 * float(np.ptp(band[:, 0]))
-    height, width = frame.shape[:2]
-    both = np.concatenate([band, skin])
-    left, top, right, bottom = pixel_box(np.stack([both.min(0) - 3 * reach, both.max(0) + 3 * reach]), (width, height))
-    if left >= right or top >= bottom:
-        return
-    part = frame[top:bottom, left:right].astype(np.float32)
-    inside, below = (_filled(outline - (left, top), part.shape) for outline in (band, skin))
-    share = cv2.GaussianBlur(inside, (0, 0), max(0.5, 0.8 * reach))[..., None]
-    smooth = cv2.GaussianBlur(part, (0, 0), max(0.6, 1.2 * reach), sigmaY=max(0.4, 0.4 * reach))
-    floor = LID_LIGHT * (part * below[..., None]).sum((0, 1)) / max(float(below.sum()), 1e-3)  # skin's colour, dimmed
-    smooth += 0.85 * np.maximum(floor - smooth, 0)
-    frame[top:bottom, left:right] = np.clip(part + amount * share * (smooth - part) + 0.5, 0, 255).astype(np.uint8)
 
 
 def _filled(outline: FloatArray, shape: tuple[int, ...]) -> FloatArray:

@@ -86,6 +86,22 @@ def test_still_stops_the_head_but_not_the_blinks(warper, astronaut):
     assert np.ptp(unblinking[:, 37], axis=0).max() < 0.01
 
 
+def test_blinks_differ_by_photo_speech_and_seed(warper, astronaut):
+    noise = np.random.default_rng(0).standard_normal((2, 8 * 16_000)).astype(np.float32)
+    beat = 0.1 * np.abs(np.sin(np.arange(8 * 16_000, dtype=np.float32) / 4000))
+    speech, other = Waveform(beat * noise[0]), Waveform(beat[::-1] * noise[1])
+
+    def lids(photo, speech, seed=0) -> np.ndarray:
+        points = landmarks_of(warper, photo, speech, still=True, seed=seed)
+        gaps = points[:, 41, 1] - points[:, 37, 1]
+        return gaps / gaps[0]
+
+    once = lids(astronaut, speech)
+    np.testing.assert_array_equal(once, lids(astronaut, speech))
+    for another in (lids(astronaut, other), lids(astronaut, speech, 1), lids(astronaut[:, ::-1].copy(), speech)):
+        assert np.abs(once - another).max() > 0.5
+
+
 def test_silence_closes_the_smiling_mouth(warper, astronaut):
     silence = Waveform(np.zeros(16_000, np.float32))
     points = landmarks_of(warper, astronaut, silence)

@@ -1,10 +1,11 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
-from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
+from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.motion import FULL_CLOSURE, blink_track, close_eyes, head_motion
+from talkface.landmarks.motion import FULL_CLOSURE, blink_track, close_eyes, head_motion, raise_brows
 
 FPS = Fraction(25)
 
@@ -85,3 +86,32 @@ def test_the_rhythmic_profile_shuts_the_lids_as_published_every_10_to_40_frames(
         np.testing.assert_allclose(closure[shut[:-1] + offset], share / FULL_CLOSURE, atol=1e-4)
     twice = blink_track(50 * 120, Fraction(50), np.random.default_rng(1), profile="rhythmic")
     np.testing.assert_allclose(twice[::2], closure, atol=1e-5)
+
+
+@pytest.mark.parametrize("fps", [5, 25, 60])
+def test_a_video_opens_on_open_eyes(fps: int):
+    for seed in range(20):
+        shut = np.flatnonzero(blink_track(8 * fps, Fraction(fps), np.random.default_rng(seed)))
+        assert len(shut) and shut[0] > 3 and shut[0] / fps >= 0.8
+
+
+def test_a_lid_falls_faster_than_it_rises():
+    closure = blink_track(25 * 300, FPS, np.random.default_rng(0))
+    inside = np.concatenate([[0], (closure > 0).astype(int), [0]])
+    for start, stop in np.flatnonzero(np.diff(inside)).reshape(-1, 2)[:-1]:
+        full = np.flatnonzero(closure[start:stop] > 0.97)
+        assert 1 <= full[0] <= 3 and 3 <= stop - start - full[-1] <= 6
+
+
+def test_brows_rise_on_some_emphatic_syllables_and_never_in_silence():
+    onset, activity = np.tile([0, 0, 0, 1.0, 0, 0, 0, 0.3] * 2, 100), np.ones(1600)
+    onset[800:], activity[800:] = 0, 0
+    moved = raise_brows(onset, activity, FPS, np.random.default_rng(0))
+    brows = np.concatenate([RIGHT_BROW, LEFT_BROW])
+    assert not np.delete(moved, brows, axis=1).any()
+    assert (moved[..., 1] <= 0).all() and not moved[..., 0].any()
+    assert 0.003 < moved[:800, 19, 1].std() < 0.015 and -0.04 < moved.min() < -0.02
+    assert np.abs(np.diff(moved[:, 19, 1])).max() < 0.012
+    assert not moved[815:].any()
+    weak = raise_brows(np.minimum(onset, 0.5), activity, FPS, np.random.default_rng(0))
+    assert not weak.any()
