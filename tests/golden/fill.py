@@ -52,7 +52,7 @@ def fill(listed: Listed) -> dict[str, Array]:
     made: dict[str, Array] = {}
     for place, (name, shape, rule) in enumerate(listed):
         if rule != "svd":
-            made[name] = RULES[rule](hashed(int(np.prod(shape)), place).reshape(shape)).astype(np.float32)
+            made[name] = np.asarray(RULES[rule](hashed(int(np.prod(shape)), place).reshape(shape)), np.float32)
     for name, _, rule in listed:
         if rule == "svd" and name.endswith("weight_u"):
             weight = made[name.removesuffix("_u") + "_orig"]
