@@ -38,12 +38,14 @@ class FlowNetwork(nn.Module):
         return F.interpolate(flow, size=(sketch.shape[2], sketch.shape[3]), mode="bilinear")
 
 
-def warp_by_flow(image: Tensor, flow: Tensor) -> Tensor:
+def warp_by_flow(image: Tensor, flow: Tensor, align_corners: bool = True) -> Tensor:
     """Picture looked up at each pixel's own place plus `flow`; outside, its border repeats.
 
     Args:
         image: `[N, C, H, W]`.
         flow: `[N, 2, H, W]` pixels.
+        align_corners: False as code of before PyTorch 1.3 runs today: the picture is stretched by half a pixel at its
+            edges.
 
     Returns:
         `[N, C, H, W]` in single precision.
@@ -55,7 +57,7 @@ def warp_by_flow(image: Tensor, flow: Tensor) -> Tensor:
     down = (flow[:, 1].float() + y) * (2 / (height - 1)) - 1
     grid = torch.stack([across, down], -1)
     with torch.autocast(image.device.type, enabled=False):
-        return F.grid_sample(image.float(), grid, padding_mode="border", align_corners=True)
+        return F.grid_sample(image.float(), grid, padding_mode="border", align_corners=align_corners)
 
 
 def roughness(flow: Tensor) -> Tensor:
