@@ -68,11 +68,13 @@ def check_readable(path: Path, expected: str) -> None:
         state = path.stat()
     except PermissionError as error:
         raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it") from error
-    except OSError as error:  # also a name too long, or a link to itself
+    except (OSError, ValueError) as error:  # also a name too long, a link to itself, or a NUL in the name
         raise MediaError(f"no file {path}: check the name") from error
     if stat.S_ISDIR(state.st_mode):
         raise MediaError(f"{path} is a folder, expected {expected}")
+    if not stat.S_ISREG(state.st_mode):  # a device may never end, a pipe may never begin
+        raise MediaError(f"{path} is a pipe or a device, expected {expected}: write it to a file first")
     if not os.access(path, os.R_OK):
         raise MediaError(f"{path} may not be read: change its permissions (chmod +r) or copy it")
-    if stat.S_ISREG(state.st_mode) and state.st_size == 0:
+    if state.st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes): give another file")

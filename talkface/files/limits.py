@@ -7,6 +7,7 @@ from talkface.errors import ConfigError
 PREFIX = "TALKFACE_MAX_"
 DEFAULTS: dict[str, float] = {
     "pixels": 40_000_000,  # of a photo or of one video frame; 8K has 33 million
+    "photo_mb": 1024,  # of a picture file
     "seconds": 4 * 3600,  # of speech or video
     "array_mb": 512,  # of arrays once unpacked: landmarks, clips, corpora in HDF5
     "text_mb": 256,  # of a table, manifest, index or settings file

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from talkface.errors import MediaError
+from talkface.errors import MediaError, check_readable
+from talkface.media.container import check_duration, check_pixels
 from talkface.media.frame import on_white
 from talkface.types import Image
 
@@ -18,9 +19,10 @@ USUAL_MS = 100
 def is_animated_webp(path: Path) -> bool:
     """Whether the file is a WebP with an animation header, by its first bytes."""
     try:
+        check_readable(path, "an animation")
         with path.open("rb") as file:
             start = file.read(64)
-    except OSError:
+    except (OSError, MediaError):
         return False
     return start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X" and bool(start[20] & 0x02)
 
@@ -35,12 +37,14 @@ def webp_frames(path: Path) -> Iterator[tuple[Image, float]]:
     index = 0
     try:
         with Pillow.open(path, formats=("WEBP",)) as picture:
+            check_pixels(picture.width, picture.height, path)
             for index in range(getattr(picture, "n_frames", 1)):
                 picture.seek(index)
                 picture.load()
+                check_duration(time_ms / 1000, path)
                 yield on_white(np.array(picture.convert("RGBA"))), time_ms / 1000
                 time_ms += _duration_ms(picture)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, Pillow.DecompressionBombError) as error:
         if index == 0:
             raise MediaError(f"{path} is a damaged picture or cut short: save it anew ({error})") from error
 
@@ -53,6 +57,7 @@ def probe_webp(path: Path) -> tuple[tuple[int, int], Fraction, float]:
     """
     try:
         with Pillow.open(path, formats=("WEBP",)) as picture:
+            check_pixels(picture.width, picture.height, path)
             durations = []
             for index in range(getattr(picture, "n_frames", 1)):
                 picture.seek(index)
@@ -60,7 +65,7 @@ def probe_webp(path: Path) -> tuple[tuple[int, int], Fraction, float]:
                 durations.append(_duration_ms(picture))
             total_ms = sum(durations)
             return picture.size, Fraction(1000 * len(durations), total_ms), total_ms / 1000
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise MediaError(f"{path} is a damaged picture or cut short: save it anew ({error})") from error
 
 

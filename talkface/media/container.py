@@ -1,4 +1,4 @@
-"""Video path -> opened container and its stream of moving pictures."""
+"""Sound or video path -> opened container of an allowed format, and its stream of moving pictures."""
 
 from pathlib import Path
 
@@ -8,38 +8,66 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from talkface.errors import MediaError, check_readable
+from talkface.files.limits import limit, variable
 
 ATTACHED_PICTURE = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-STILL_FORMATS = ("image2", "_pipe", "tty")  # ffmpeg takes one picture, or a text, for a video of one frame
+FORMATS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf", "mxf", "dv", "ivf", "nut", "rm"),
+    *("wtv", "yuv4mpegpipe", "h264", "hevc", "obu", "gif", "apng"),
+    *("wav", "w64", "aiff", "au", "caf", "mp3", "aac", "loas", "flac", "ogg", "amr", "ac3", "eac3", "wv", "tta", "ape"),
+)
+"""ffmpeg's names of containers that hold their own pictures and sound. Playlists and scripts (hls, dash, concat,
+sdp, lavfi...) open other files and addresses, and single pictures or text are not media, so both stay out: what counts
+is the format that ffmpeg finds in the file, whatever its name."""
+PROTOCOLS = "file"
+MOST_STREAMS = 64
+PROBED = 4  # times the limit may be found while the file is opened, so that an error can say how large it is
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open `path` with ffmpeg's demuxers.
+def open_container(path: Path, what: str = "a video") -> InputContainer:
+    """Open `path` with those of ffmpeg's demuxers that read nothing but this file.
+
+    Args:
+        path: the file.
+        what: what it should be, with its article, for messages.
 
     Raises:
-        MediaError: no such file, a folder, unreadable, empty, or nothing ffmpeg knows.
+        MediaError: no such file, not a regular file, unreadable, empty, or of a format that is not in
+            `FORMATS`.
     """
-    check_readable(path, "a video")
+    check_readable(path, what)
+    allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": PROTOCOLS}
+    most = {"max_pixels": str(round(PROBED * limit("pixels"))), "max_streams": str(MOST_STREAMS)}
     try:
-        return av.open(f"file:{path}", metadata_errors="ignore")
+        return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **most})
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path} is not a video that ffmpeg can read, or is damaged") from error
+        raise MediaError(f"{path} is not {what} that ffmpeg can read, or is damaged") from error
 
 
-def is_still(container: InputContainer) -> bool:
-    """Whether ffmpeg opened one picture, or a text, as a video."""
-    return any(name in container.format.name for name in STILL_FORMATS)
+def check_duration(seconds: float, path: Path | str) -> None:
+    """Refuse sound or video once it has lasted longer than the limit; headers are not asked, they may claim anything.
+
+    Raises:
+        MediaError: it is; names the environment variable that allows more.
+    """
+    if seconds > limit("seconds"):
+        raise MediaError(
+            f"{path} lasts longer than {limit('seconds') / 3600:g} h: cut it, or set {variable('seconds')}"
+        )
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     """First stream of moving pictures; the cover of a sound file is none.
 
     Raises:
-        MediaError: there is none.
+        MediaError: there is none, or its frames are larger than allowed.
     """
     for stream in container.streams.video:
         if stream.codec_context is not None and not int(stream.disposition) & ATTACHED_PICTURE:
+            check_pixels(stream.codec_context.width, stream.codec_context.height, path)
+            # frames may grow later in a file: the decoder itself refuses them before it takes memory
+            stream.codec_context.options = {"max_pixels": str(round(limit("pixels")))}
             stream.thread_type = "AUTO"
             return stream
     raise MediaError(f"{path} has no moving pictures: give a video")
@@ -55,3 +83,16 @@ def alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
     assert isinstance(decoder, VideoCodecContext)
     decoder.extradata = stream.codec_context.extradata
     return decoder
+
+
+def check_pixels(width: int, height: int, path: Path | str, hint: str = "scale it down") -> None:
+    """Refuse a picture or frame that is larger than the limit.
+
+    Raises:
+        MediaError: it is; names the environment variable that allows more.
+    """
+    if width * height > limit("pixels"):
+        raise MediaError(
+            f"{path} is {width}x{height}, expected at most {limit('pixels') / 1e6:.4g} megapixels: {hint}, or set "
+            f"{variable('pixels')}"
+        )

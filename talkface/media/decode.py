@@ -17,14 +17,20 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from talkface.errors import MediaError, check_readable
+from talkface.errors import MediaError
+from talkface.files.read import refusing
+from talkface.media.container import check_duration, open_container
+from talkface.media.photo import is_photo
 
 Block = npt.NDArray[np.float32]
 """Sound `[S, C]`, nominally in [-1, 1]."""
 
 GAP_S = 0.040  # smaller holes and overlaps between decoded frames are rounding of the container's clock
 LONGEST_GAP_S = 600.0  # a larger jump of the clock is a fault of the file, not silence
-PICTURE_FORMATS = ("image2", "_pipe", "gif", "webp")  # ffmpeg's names of containers that hold one picture
+RATES = range(1_000, 768_001)  # Hz that a sound may claim
+MOST_CHANNELS = 64
+SPEECH = "a sound or video file"
+SPEECH_EXPECTED = "expected speech: the photo is given first, the speech second"
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def probe_sound(path: Path) -> SoundInfo:
     Raises:
         MediaError: no such file, unreadable, empty, not media, or media without sound.
     """
-    with open_container(path) as container:
+    with _opened(path) as container:
         stream = _sound_stream(container, path)
         return SoundInfo(stream.rate or 48_000, stream.channels or 1, _exact_end(container, stream))
 
@@ -61,12 +67,20 @@ def decode_sound(path: Path, rate: int, channels: int) -> Iterator[Block]:
     Raises:
         MediaError: as `probe_sound`.
     """
-    with open_container(path) as container:
+    with _opened(path) as container:
         stream = _sound_stream(container, path)
         layout = "mono" if max(channels, stream.channels or 1) == 1 else "stereo"
         origin_s = (container.start_time or 0) / av.time_base
         end_s = _exact_end(container, stream)
-        for block in _cut(_on_clock(_frames(container, stream), origin_s, rate, layout), rate, end_s):
+        blocks = _cut(_on_clock(_frames(container, stream), origin_s, rate, layout), rate, end_s)
+        count = 0
+        while True:
+            with refusing(f"{path} holds sound that cannot be decoded: convert it to WAV first", MediaError):
+                block = next(blocks, None)
+            if block is None:
+                return
+            count += len(block)
+            check_duration(count / rate, path)
             # ffmpeg's own way to one channel adds both at -3 dB, which clips what is the same on both
             yield block if block.shape[1] <= channels else block.mean(axis=1, keepdims=True)
 
@@ -83,28 +97,29 @@ def resample_samples(samples: Block, from_rate: int, rate: int) -> Block:
     return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open `path` with ffmpeg's demuxers.
-
-    Raises:
-        MediaError: no such file, a folder, unreadable, empty, or nothing ffmpeg knows.
-    """
-    check_readable(path, "a sound or video file")
+def _opened(path: Path) -> InputContainer:
     try:
-        return av.open(f"file:{path}", metadata_errors="ignore")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path} is not a sound or video file that ffmpeg can read, or is damaged") from error
+        return open_container(path, SPEECH)
+    except MediaError as error:
+        if is_photo(path):
+            raise MediaError(f"{path} is a picture, {SPEECH_EXPECTED}") from error
+        raise
 
 
 def _sound_stream(container: InputContainer, path: Path) -> AudioStream:
     # a stream whose codec this ffmpeg lacks has no decoder, which PyAV shows as codec_context None
     streams = [s for s in container.streams.audio if s.codec_context is not None]
     if not streams:
-        if any(name in container.format.name for name in PICTURE_FORMATS):
-            raise MediaError(f"{path} is a picture, expected speech: the photo is given first, the speech second")
+        if container.format.name in ("gif", "apng"):
+            raise MediaError(f"{path} is a picture, {SPEECH_EXPECTED}")
         raise MediaError(f"{path} has no sound: give a sound file, or a video with a sound track")
     best = container.streams.best("audio")
     stream = best if isinstance(best, AudioStream) and best in streams else streams[0]
+    if (stream.rate or 48_000) not in RATES or not 0 < (stream.channels or 1) <= MOST_CHANNELS:
+        raise MediaError(
+            f"{path} claims {stream.channels} channels at {stream.rate} Hz: expected up to {MOST_CHANNELS} at "
+            f"{RATES.start} to {RATES[-1]} Hz"
+        )
     return stream
 
 
@@ -174,10 +189,10 @@ def _flush(resampler: AudioResampler | None) -> Iterator[Block]:
 
 
 def _to_array(frame: AudioFrame) -> Block:
-    """Packed float frame -> `[S, C]`; what is not a number becomes silence."""
+    """Packed float frame -> `[S, C]` in [-1, 1]; what is not a number becomes silence, what is beyond it full scale."""
     channels = frame.layout.nb_channels
     block = frame.to_ndarray().reshape(-1, channels)
-    return np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0).astype(np.float32, copy=False)
+    return np.asarray(np.clip(np.nan_to_num(block, nan=0.0), -1.0, 1.0), np.float32)
 
 
 def _cut(blocks: Iterator[Block], rate: int, end_s: float | None) -> Iterator[Block]:

@@ -3,16 +3,20 @@
 import io
 import warnings
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from talkface.errors import MediaError, check_readable
+from talkface.files.limits import limit
+from talkface.files.read import read_bytes, refusing
 from talkface.media.colour import ColourSpace, coded_space, to_srgb
-from talkface.media.container import is_still, open_container
+from talkface.media.container import check_pixels, open_container
 from talkface.media.frame import on_white
 from talkface.media.heif import is_heic, read_avif, read_heic
 from talkface.media.photo_colour import apply_profile, coded_points, full_range, lab_to_rgb, stored_space
@@ -20,53 +24,57 @@ from talkface.media.tiff import BITS, is_planar, read_planes
 from talkface.types import Image
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # names that mean a photo in a folder
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Pillow's names of what is a photo. Its other forty decoders stay closed; one of them (EPS) starts Ghostscript."""
+EXPECTED = "expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further pictures are frames, not pages or views
 ORIENTATION = 0x0112  # EXIF's tag
 PNG_COLOUR = (2, 6)  # PNG's colour types without and with transparency
-LARGEST_PHOTO = 150_000_000  # pixels; a file that claims more is a mistake or an attack
+JPEG_MAGIC = b"\xff\xd8"
+DRAFT_SCALES = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
 
 
 def read_photo(path: Path | str) -> Image:
     """Read a still picture as it is meant to be seen: EXIF rotation applied, sRGB, transparent parts white.
 
-    Any mode Pillow knows (grey, 16 bit, palette, CMYK, float, alpha); of animations the first frame.
+    Any mode Pillow knows (grey, 16 bit, palette, CMYK, float, alpha); of animations the first frame. A JPEG above the
+    limit of pixels is reduced while it is decoded, to a half, a quarter or an eighth of its sides.
 
     Returns:
         `[H, W, 3]` RGB uint8.
 
     Raises:
-        MediaError: missing, unreadable, empty or cut-short file, no picture, or above 150 megapixels.
+        MediaError: missing, unreadable, empty or cut-short file, no picture, or above the limit of pixels.
     """
     path = Path(path)
     data = _read_bytes(path)
-    if is_heic(data):
-        return read_heic(data, path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large photos and of odd EXIF blocks
-            with Pillow.open(io.BytesIO(data)) as photo:
-                if photo.width * photo.height > LARGEST_PHOTO:
-                    raise MediaError(f"{path} is {photo.width}x{photo.height}, above 150 megapixels: scale it")
+    with warnings.catch_warnings(), refusing(f"{path} is a damaged picture or cut short: save it again", MediaError):
+        warnings.simplefilter("ignore")  # Pillow warns of large photos and of odd EXIF blocks
+        if is_heic(data):
+            return read_heic(data, path)
+        try:
+            with _opened(io.BytesIO(data)) as photo:
+                _reduce(photo)
+                check_pixels(photo.width, photo.height, path, "scale it down or save it as JPEG")
                 return to_rgb(photo, data)
-    except UnidentifiedImageError as error:
-        raise MediaError(f"{path} is {_what_else(path)}: expected JPEG, PNG, WebP, BMP, TIFF, AVIF or HEIC") from error
-    except Pillow.DecompressionBombError as error:
-        raise MediaError(f"{path} is too large a picture, expected at most 150 megapixels: scale it") from error
-    except (OSError, ValueError, SyntaxError, IndexError, EOFError) as error:
-        raise MediaError(f"{path} is a damaged picture or cut short: save it anew ({error})") from error
+        except UnidentifiedImageError as error:
+            raise MediaError(f"{path} is {_what_else(path)}: {EXPECTED}") from error
+        except Pillow.DecompressionBombError as error:
+            raise MediaError(f"{path} has far too many pixels: scale it down or save it as JPEG") from error
 
 
 def is_photo(path: Path | str) -> bool:
     """Whether the file's first bytes are those of a still picture, whatever its name; an animation is a video."""
     try:
+        check_readable(Path(path), "a picture")
         with Path(path).open("rb") as file:
             if is_heic(file.read(64)):
                 return True
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), refusing("not a picture", MediaError):
             warnings.simplefilter("ignore")
-            with Pillow.open(path) as photo:
+            with Path(path).open("rb") as file, _opened(file) as photo:
                 return not (photo.format in ANIMATED and getattr(photo, "is_animated", False))
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError):
+    except (MediaError, OSError):
         return False
 
 
@@ -78,18 +86,31 @@ def is_hdr_photo(path: Path | str) -> bool:
 
 def _read_bytes(path: Path) -> bytes:
     check_readable(path, "a picture")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise MediaError(f"{path} cannot be read: {error.strerror}") from error
+    return read_bytes(path, "picture", MediaError, "photo_mb")
+
+
+def _opened(file: IO[bytes]) -> Pillow.Image:
+    """A picture of one of `PHOTO_FORMATS`, its pixels not yet read."""
+    magic = file.read(len(JPEG_MAGIC))
+    file.seek(0)
+    if magic == JPEG_MAGIC:  # by itself, as Pillow refuses above 179 megapixels what can be reduced
+        return JpegImageFile(file)
+    return Pillow.open(file, formats=PHOTO_FORMATS)
+
+
+def _reduce(photo: Pillow.Image) -> None:
+    """Let a JPEG be decoded at a part of its size, where it is too large."""
+    if photo.format == "JPEG":
+        fits = (scale for scale in DRAFT_SCALES if photo.width * photo.height <= limit("pixels") * scale**2)
+        scale = next(fits, DRAFT_SCALES[-1])
+        if scale > 1:
+            photo.draft(None, (photo.width // scale, photo.height // scale))
 
 
 def _what_else(path: Path) -> str:
     """What a file is that is no picture."""
     try:
         with open_container(path) as container:
-            if is_still(container):
-                return "not a picture"
             kind = "a video" if container.streams.video else "a sound file"
     except MediaError:
         return "not a picture"

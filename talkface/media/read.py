@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from talkface.errors import MediaError
 from talkface.media.animated import is_animated_webp, probe_webp, webp_frames
-from talkface.media.container import alpha_decoder, is_still, open_container, picture_stream
+from talkface.media.container import alpha_decoder, check_duration, check_pixels, open_container, picture_stream
 from talkface.media.frame import frame_image, frame_size, is_hdr, pixel_aspect
 from talkface.media.photo import is_photo, read_photo
 from talkface.types import Image
@@ -59,7 +59,7 @@ def is_video(path: Path | str) -> bool:
         return True
     try:
         with open_container(Path(path)) as container:
-            return not is_still(container) and picture_stream(container, Path(path)).codec_context is not None
+            return picture_stream(container, Path(path)).codec_context is not None
     except MediaError:
         return False
 
@@ -114,10 +114,12 @@ def read_frames(path: Path | str, fps: Fraction | None = None) -> Iterator[tuple
     with open_container(path) as container:
         stream = picture_stream(container, path)
         aspect = pixel_aspect(stream)
+        check_pixels(round(stream.codec_context.width * aspect), stream.codec_context.height, path)
         frames = _timed(container, stream)
         empty = True
         for frame, time_s in frames if fps is None else _at_rate(frames, fps):
             empty = False
+            check_duration(time_s, path)
             yield frame_image(frame, aspect), time_s
         if empty:
             raise MediaError(f"no picture could be decoded from {path}: the file is damaged or cut short")

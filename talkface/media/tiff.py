@@ -14,12 +14,17 @@ STRIPS, TILES = (273, 279), (324, 325)  # tags of offsets and byte counts
 KEPT = (256, 257, 259, 266, 278, 317, 322, 323)  # what a plane shares with its file: size, compression, strips, tiles
 SEPARATE = 2
 GREY = 1
+MOST_PLANES = 5  # CMYK and transparency
 
 
 def is_planar(photo: Pillow.Image) -> bool:
     """Whether an opened picture is a TIFF that keeps red, green and blue apart."""
     tags: Mapping[int, Any] = getattr(photo, "tag_v2", {})
-    return tags.get(PLANAR) == SEPARATE and tags.get(SAMPLES, 1) >= 3 and len(_chunks(tags)[1]) >= tags[SAMPLES]
+    return (
+        tags.get(PLANAR) == SEPARATE
+        and 3 <= tags.get(SAMPLES, 1) <= MOST_PLANES
+        and len(_chunks(tags)[1]) >= tags[SAMPLES]
+    )
 
 
 def read_planes(photo: Pillow.Image, data: bytes) -> npt.NDArray[np.generic]:

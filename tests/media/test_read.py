@@ -135,7 +135,7 @@ def test_a_huge_picture_is_refused_before_it_fills_the_memory(tmp_path: Path) ->
     blank = io.BytesIO()
     Pillow.new("1", (20_000, 10_000)).save(blank, "png")
     (tmp_path / "huge.png").write_bytes(blank.getvalue())
-    with pytest.raises(MediaError, match="150 megapixels"):
+    with pytest.raises(MediaError, match="far too many pixels"):
         read_photo(tmp_path / "huge.png")
 
 

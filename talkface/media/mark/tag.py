@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from talkface.errors import MediaError
-from talkface.media.container import is_still, open_container, picture_stream
+from talkface.media.container import open_container, picture_stream
 from talkface.media.photo import is_photo
 
 MARK = "Synthetic video made with talkface"
@@ -31,8 +31,6 @@ def read_comment(path: Path | str) -> str:
     if is_photo(path):
         raise MediaError(f"{path} is a picture, not a video: only videos carry the mark")
     with open_container(path) as container:
-        if is_still(container):
-            raise MediaError(f"{path} is not a video that ffmpeg can read: only videos carry the mark")
         picture_stream(container, path)
         tags = {key.lower(): value for key, value in container.metadata.items()}
         return str(tags.get("comment", ""))
