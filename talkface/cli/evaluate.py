@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -212,9 +211,11 @@ def _backwards(speech: "Waveform") -> "Waveform":
 
 def _written(scores: Iterable["ClipScore"], path: Path) -> Iterator["ClipScore"]:
     """Write every score as one JSON line as soon as it is known: a look at half a run is worth something."""
+    from talkface.evaluation.tables.default import flat_row
+
     with path.open("w", encoding="utf-8") as file:
         for one in scores:
-            row = {key: None if value != value else value for key, value in asdict(one).items()}
+            row = {key: None if value != value else value for key, value in flat_row(one).items()}
             file.write(json.dumps(row) + "\n")
             file.flush()
             yield one

@@ -49,6 +49,24 @@ def opening_series(landmarks: FloatArray) -> FloatArray:
     return np.asarray(mouth_opening(np.asarray(landmarks, np.float64)))
 
 
+def width_series(landmarks: FloatArray) -> FloatArray:
+    """Distance of the mouth's corners 48-54 over that of the outer eye corners: `[T, 68, 2]` -> `[T]`, NaN kept."""
+    points = np.asarray(landmarks, np.float64)
+    return np.asarray(np.linalg.norm(points[:, 54] - points[:, 48], axis=-1) / interocular(points))
+
+
+def rounding_series(landmarks: FloatArray) -> FloatArray:
+    """How much lip shows over the mouth's width: (51-57 less 62-66) over 48-54, `[T, 68, 2]` -> `[T]`, NaN kept.
+
+    Lips that round come forward and narrow: from ahead they look thicker and shorter.
+    """
+    points = np.asarray(landmarks, np.float64)
+    height = np.linalg.norm(points[:, 57] - points[:, 51], axis=-1)
+    gap = np.linalg.norm(points[:, 66] - points[:, 62], axis=-1)
+    width = np.linalg.norm(points[:, 54] - points[:, 48], axis=-1)
+    return np.asarray((height - gap) / np.maximum(width, 1e-9))
+
+
 def pearson(made: FloatArray, real: FloatArray) -> float:
     """Pearson correlation of two series over the frames where both are finite; no unit.
 

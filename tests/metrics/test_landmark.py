@@ -16,7 +16,9 @@ from talkface.metrics.landmark import (
     pearson,
     pearson_at_lag,
     percentile_ratio,
+    rounding_series,
     std_ratio,
+    width_series,
 )
 
 
@@ -121,3 +123,16 @@ def test_closed_frame_is_the_typical_one_of_the_closed():
     assert closed_frame(face) == 37
     with pytest.raises(ValueError, match="no frame"):
         closed_frame(np.full((3, 68, 2), np.nan))
+
+
+def test_width_and_rounding_are_free_of_size_and_place():
+    points = np.repeat(MEAN_FACE[None].astype(np.float64), 3, 0)
+    points[1, 48, 0] -= 0.05
+    points[1, 54, 0] += 0.05  # 0.1 wider
+    points[2, 57, 1] += 0.06  # a thicker lower lip
+    width, rounding = width_series(points), rounding_series(points)
+    assert width[1] - width[0] == pytest.approx(0.1, rel=0.05) and width[2] == pytest.approx(width[0])
+    assert rounding[1] < rounding[0] < rounding[2]
+    assert rounding[2] - rounding[0] == pytest.approx(0.06 / width[0], rel=0.02)
+    np.testing.assert_allclose(width_series(7 * points + 90), width)
+    np.testing.assert_allclose(rounding_series(7 * points + 90), rounding)

@@ -5,13 +5,14 @@ encoded videos that are read back, except the inner mouth and SSIM, which are me
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from talkface.evaluation.clips import OPEN_SHARE, HeldOutClip, RealClip, load_real_clip, track_video
+from talkface.evaluation.tables.lip_motion import MOTION_ROWS, LipMotion, lip_motion
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector
 from talkface.landmarks.layout import INNER_LIP
@@ -62,6 +63,7 @@ class ClipScore:
     teeth: float = float("nan")
     mouth_l1: float = float("nan")
     ssim: float = float("nan")
+    motion: LipMotion = field(default_factory=LipMotion)
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,9 @@ class Bench:
 
 @dataclass(frozen=True)
 class _Made:
-    """What is measured on one made video: `[T]` openings, and the inside of its most open mouths."""
+    """What is measured on one made video: `[T, 68, 2]` landmarks, and the inside of its most open mouths."""
 
-    openings: FloatArray
+    landmarks: FloatArray
     mouth: InnerMouth
 
 
@@ -119,6 +121,7 @@ def clip_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
         _by_person(people, "p95", "95th percentile of the opening over the real one's", Bar(0.85, 1.15), judged),
         _by_person(people, "sharpness", "sharpness inside the open mouth over the real one's", Bar(0.8, 1.1), judged),
         _by_person(people, "teeth", "teeth in it over the real one's, where that shows them", Bar(0.6, 1.3), judged),
+        *(_by_person(people, name, label, bar, judged) for name, (label, bar) in MOTION_ROWS.items()),
         _mouth_measure(scores, judged),
         _by_person(scores, "mouth_l1", "inner-mouth L1, most open frames", None, judged, "grey levels", mean),
     ]
@@ -129,15 +132,13 @@ def _score_real(real: RealClip) -> ClipScore:
     """The real clip after cropping and encoding, measured like a made video: the ceiling of every measure."""
     chosen = set(real.open_frames.tolist())
     frames = [image for index, (image, _) in enumerate(read_frames(real.video, DEFAULT_FPS)) if index in chosen]
-    return _clip_score(
-        REAL, real, _Made(opening_series(real.remeasured), _open_mouth(real.video, real.remeasured)), frames
-    )
+    return _clip_score(REAL, real, _Made(real.remeasured, _open_mouth(real.video, real.remeasured)), frames)
 
 
 def _score_still(real: RealClip) -> ClipScore:
     """The photo itself in every frame: the floor."""
-    openings = np.full(len(real.landmarks), opening_series(real.photo.landmarks[None])[0])
-    made = _Made(openings, typical_inner_mouth([real.photo]))
+    landmarks = np.repeat(real.photo.landmarks[None], len(real.landmarks), 0)
+    made = _Made(landmarks, typical_inner_mouth([real.photo]))
     return _clip_score(STILL, real, made, [real.photo.image] * len(real.open_frames))
 
 
@@ -148,7 +149,7 @@ def _score_maker(real: RealClip, maker: Maker, bench: Bench, *, natural: bool) -
     maker.speak(real.photo.image, real.speech, video, natural=natural)
     landmarks = track_video(video, bench.detector)
     frames = maker.follow(real.photo, real.landmarks[real.open_frames])
-    made = _Made(opening_series(landmarks), _open_mouth(video, landmarks))
+    made = _Made(landmarks, _open_mouth(video, landmarks))
     return _clip_score(maker.name, real, made, list(frames))
 
 
@@ -160,7 +161,7 @@ def _open_mouth(video: Path, landmarks: FloatArray) -> InnerMouth:
 
 
 def _clip_score(system: str, real: RealClip, video: "_Made", open_frames: Sequence[Image]) -> ClipScore:
-    made, mouth = video.openings, video.mouth
+    made, mouth = opening_series(video.landmarks), video.mouth
     shift = best_lag(made, real.openings, MAX_LAG)
     targets = real.landmarks[real.open_frames]
     pairs = list(zip(open_frames, real.open_images, targets, strict=False))
@@ -179,6 +180,7 @@ def _clip_score(system: str, real: RealClip, video: "_Made", open_frames: Sequen
         teeth=mouth.teeth / own.teeth if own.teeth > SHOWN_TEETH else float("nan"),
         mouth_l1=_mean([polygon_l1(frame, image, points[INNER_LIP]) for frame, image, points in pairs]),
         ssim=_mean([ssim(_face_crop(frame, points), _face_crop(image, points)) for frame, image, points in pairs]),
+        motion=lip_motion(video.landmarks, real.remeasured, real.speech),
     )
 
 
@@ -191,6 +193,13 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(finite)) if finite else float("nan")
 
 
+def flat_row(clip_score: ClipScore) -> dict[str, Any]:
+    """Every quantity by name, as one JSON line holds them."""
+    row = asdict(clip_score)
+    motion = row.pop("motion")
+    return {**row, **motion}
+
+
 def _systems(scores: Iterable[ClipScore]) -> list[str]:
     """Made systems first, in the order they came; then the photo and the real clip."""
     names = list(dict.fromkeys(one.system for one in scores))
@@ -198,7 +207,7 @@ def _systems(scores: Iterable[ClipScore]) -> list[str]:
 
 
 def _people(scores: Iterable[ClipScore], system: str, quantity: str) -> dict[str, float]:
-    return average_by_person((one.person, asdict(one)[quantity]) for one in scores if one.system == system)
+    return average_by_person((one.person, flat_row(one)[quantity]) for one in scores if one.system == system)
 
 
 def _by_person(
@@ -217,7 +226,7 @@ def _by_person(
 
 
 def _by_clip(scores: Sequence[ClipScore], quantity: str, label: str, bar: Bar, judged: str) -> Measure:
-    values = {s: {one.clip: asdict(one)[quantity] for one in scores if one.system == s} for s in _systems(scores)}
+    values = {s: {one.clip: flat_row(one)[quantity] for one in scores if one.system == s} for s in _systems(scores)}
     columns = {s: score(v.values(), np.random.default_rng(SEED), median) for s, v in values.items()}
     return Measure(f"grid_{quantity}", label, columns, bar, judged, details=values)
 

@@ -1,0 +1,48 @@
+"""Landmarks of a made and a real clip -> how alike lips and brows move beyond the opening; rows of the table."""
+
+from dataclasses import dataclass
+
+from talkface.metrics.landmark import pearson, rounding_series, std_ratio, width_series
+from talkface.metrics.stats import Bar
+from talkface.metrics.theval import theval, theval_scores
+from talkface.types import DEFAULT_FPS, FloatArray, Waveform
+
+MOTION_ROWS: dict[str, tuple[str, Bar | None]] = {
+    "width_r": ("mouth width r, lag 0", None),
+    "width_std": ("mouth width std over the real one's", Bar(0.8, 1.2)),
+    "rounding_r": ("lip rounding r, lag 0", None),
+    "rounding_std": ("lip rounding std over the real one's", Bar(0.8, 1.2)),
+    "silent_lips": ("THEval silent lips, score", Bar(at_least=0.8)),
+    "lip_sync": ("THEval lip sync, score", Bar(at_least=0.8)),
+    "lip_dynamics": ("THEval lip dynamics, score", Bar(at_least=0.8)),
+    "brows": ("THEval brows, score", Bar(at_least=0.8)),
+}
+"""Field of `LipMotion` -> label and bar of its row, people never seen."""
+
+
+@dataclass(frozen=True)
+class LipMotion:
+    """See `metrics.landmark` and `metrics.theval` for the definitions; NaN where nothing could be measured."""
+
+    width_r: float = float("nan")
+    width_std: float = float("nan")
+    rounding_r: float = float("nan")
+    rounding_std: float = float("nan")
+    silent_lips: float = float("nan")
+    lip_sync: float = float("nan")
+    lip_dynamics: float = float("nan")
+    brows: float = float("nan")
+
+
+def lip_motion(made: FloatArray, real: FloatArray, speech: Waveform) -> LipMotion:
+    """Score landmarks `[T, 68, 2]` at 25 frames/s of a made video against those of the real one, both tracked alike."""
+    length = min(len(made), len(real))
+    made, real = made[:length], real[:length]
+    scores = theval_scores(theval(made, speech, DEFAULT_FPS), theval(real, speech, DEFAULT_FPS))
+    return LipMotion(
+        width_r=pearson(width_series(made), width_series(real)),
+        width_std=std_ratio(width_series(made), width_series(real)),
+        rounding_r=pearson(rounding_series(made), rounding_series(real)),
+        rounding_std=std_ratio(rounding_series(made), rounding_series(real)),
+        **scores,
+    )

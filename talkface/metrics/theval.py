@@ -1,0 +1,115 @@
+"""Landmarks and sound of a made and a real video -> the four THEval measures of motion that need no network's weights.
+
+After THEval (2026): silent lips, lip sync, lip dynamics and brow motion, each scored by how near the made video's value
+lies to the real one's. The published values are on MediaPipe's points and a voice activity network; these are on 68
+points and on pauses 40 dB under the loudest frame, so they compare within one table only, not with published ones.
+"""
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+
+from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, MOUTH, RIGHT_BROW, RIGHT_EYE, interocular
+from talkface.metrics.sync import frame_levels, pause_frames
+from talkface.types import FloatArray, Waveform
+
+PAUSE_S = 0.3  # shortest pause whose lips count as silent
+UPPER_INNER, LOWER_INNER = np.array([61, 62, 63]), np.array([67, 66, 65])  # facing pairs
+EVERY_PAIR = np.array(list(combinations(MOUTH.tolist(), 2)))
+
+
+@dataclass(frozen=True)
+class Theval:
+    """Values of one video; NaN where it has no such frames.
+
+    Attributes:
+        silent_lips: median absolute deviation of the lips' gap in pauses, outer-eye distances.
+        lip_sync: mean difference of opening and loudness, both from 0 to 1 over the frames with speech.
+        lip_dynamics: mean over pairs of lip points of their distance's standard deviation, outer-eye distances.
+        brows: mean change from frame to frame of the distance of brows and eyes, over the distance of the eyes.
+    """
+
+    silent_lips: float
+    lip_sync: float
+    lip_dynamics: float
+    brows: float
+
+
+def theval(landmarks: FloatArray, speech: Waveform, fps: Fraction) -> Theval:
+    """All four of one video.
+
+    Args:
+        landmarks: `[T, 68, 2]` pixels, NaN where no face was found.
+        speech: its sound.
+        fps: frames per second of `landmarks`.
+    """
+    points = np.asarray(landmarks, np.float64)
+    gap, silent = lips_gap(points), long_pauses(speech, fps, len(points))
+    spoken = ~np.asarray(pause_frames(speech, fps, len(points)), bool)
+    levels = frame_levels(speech, fps, len(points))
+    return Theval(silent_lips(gap[silent]), lip_sync(gap[spoken], levels[spoken]), lip_dynamics(points), brows(points))
+
+
+def theval_scores(made: Theval, real: Theval) -> dict[str, float]:
+    """1 less the relative difference from the real video's value, at least 0; NaN where either has none."""
+    scores = {}
+    for each in fields(Theval):
+        ours, theirs = getattr(made, each.name), getattr(real, each.name)
+        far = abs(ours - theirs) / max(abs(theirs), 1e-9)
+        scores[each.name] = float(np.maximum(1 - far, 0.0)) if np.isfinite(far) else float("nan")
+    return scores
+
+
+def lips_gap(points: FloatArray) -> FloatArray:
+    """Mean height of the inner lips' three facing pairs over the outer-eye distance, `[T, 68, 2]` -> `[T]`."""
+    heights = np.linalg.norm(points[:, UPPER_INNER] - points[:, LOWER_INNER], axis=-1).mean(-1)
+    return np.asarray(heights / interocular(points))
+
+
+def long_pauses(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArray:
+    """`[T]` bool: frames in pauses of at least 0.3 s."""
+    quiet = np.asarray(pause_frames(speech, fps, num_frames), int)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet, [0]])))
+    silent = np.zeros(num_frames, bool)
+    for start, stop in edges.reshape(-1, 2):
+        silent[start:stop] = stop - start >= PAUSE_S * fps
+    return silent
+
+
+def silent_lips(gap: FloatArray) -> float:
+    """Median absolute deviation from the mean of the gaps `[N]` in pauses; NaN for fewer than two."""
+    gap = gap[np.isfinite(gap)]
+    return float(np.median(np.abs(gap - gap.mean()))) if len(gap) > 1 else float("nan")
+
+
+def lip_sync(gap: FloatArray, levels: FloatArray) -> float:
+    """Mean absolute difference of gaps `[N]` and sound levels `[N]`, each stretched to 0..1; 0 moves as the sound."""
+    seen = np.isfinite(gap)
+    if seen.sum() < 2:
+        return float("nan")
+    opened, loud = (
+        (values[seen] - values[seen].min()) / max(float(np.ptp(values[seen])), 1e-8) for values in (gap, levels)
+    )
+    return float(np.abs(opened - loud).mean())
+
+
+def lip_dynamics(points: FloatArray) -> float:
+    """Mean over all pairs of the 20 lip points of their distance's standard deviation, outer-eye distances."""
+    seen = points[np.isfinite(points[:, 0, 0])]
+    if len(seen) < 2:
+        return float("nan")
+    distances = np.linalg.norm(seen[:, EVERY_PAIR[:, 0]] - seen[:, EVERY_PAIR[:, 1]], axis=-1)
+    return float((distances / interocular(seen)[:, None]).std(0).mean())
+
+
+def brows(points: FloatArray) -> float:
+    """Mean absolute change per frame of the distance of each brow's and eye's centre, over that of the two eyes."""
+    seen = points[np.isfinite(points[:, 0, 0])]
+    if len(seen) < 2:
+        return float("nan")
+    right, left = seen[:, RIGHT_EYE].mean(1), seen[:, LEFT_EYE].mean(1)
+    scale = np.linalg.norm(left - right, axis=-1)
+    pairs = ((seen[:, RIGHT_BROW].mean(1), right), (seen[:, LEFT_BROW].mean(1), left))
+    return float(np.mean([np.abs(np.diff(np.linalg.norm(brow - eye, axis=-1) / scale)).mean() for brow, eye in pairs]))

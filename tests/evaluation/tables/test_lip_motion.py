@@ -1,0 +1,43 @@
+"""Scores of lips and brows against made landmarks whose motion is a known share of the real one's."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from talkface.evaluation.tables.lip_motion import MOTION_ROWS, LipMotion, lip_motion
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.types import Waveform
+
+FRAMES = 100
+
+
+def speaking(amount: float) -> np.ndarray:
+    points = np.repeat(MEAN_FACE[None].astype(np.float64), FRAMES, 0)
+    wave = np.sin(np.linspace(0, 16 * np.pi, FRAMES))
+    points[:, [65, 66, 67, 56, 57, 58], 1] += 0.05 * (1 + amount * wave)[:, None]
+    points[:, [48, 60], 0] += 0.03 * amount * wave[:, None]
+    points[:, 17:27, 1] += 0.02 * amount * wave[:, None]
+    return points * 200 + 300
+
+
+@pytest.fixture
+def speech() -> Waveform:
+    noise = np.random.default_rng(0).standard_normal(FRAMES * 640).astype(np.float32)
+    noise[40 * 640 : 60 * 640] = 0
+    return Waveform(0.1 * noise)
+
+
+def test_the_real_motion_scores_full_marks(speech: Waveform) -> None:
+    assert asdict(lip_motion(speaking(1), speaking(1), speech)) == pytest.approx(dict.fromkeys(MOTION_ROWS, 1.0))
+
+
+def test_half_the_motion_scores_half(speech: Waveform) -> None:
+    scores = lip_motion(speaking(0.5), speaking(1), speech)
+    assert scores.width_r > 0.999 and scores.width_std == pytest.approx(0.5, rel=0.02)
+    for share in (scores.rounding_std, scores.silent_lips, scores.lip_dynamics, scores.brows):
+        assert share == pytest.approx(0.5, rel=0.1)
+
+
+def test_every_quantity_has_a_row() -> None:
+    assert list(MOTION_ROWS) == list(asdict(LipMotion()))
