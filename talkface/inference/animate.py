@@ -166,7 +166,7 @@ def write_track(
         duration_s=float(len(track) / options.fps),
         size=size,
         faces_found=subject.shots.faces_found,
-        notes=subject.shots.notes,
+        notes=[*subject.shots.notes, *(sound.notes if sound is not None else ())],
         shot=subject.shots.shots[0],
     )
 

@@ -19,12 +19,14 @@ from av.container import InputContainer
 
 from talkface.errors import MediaError
 from talkface.files.read import refusing
+from talkface.media.claim import claimed_s
 from talkface.media.container import check_duration, open_container
 from talkface.media.photo import is_photo
 
 Block = npt.NDArray[np.float32]
 """Sound `[S, C]`, nominally in [-1, 1]."""
 
+MEAN = (0.5, 0.5)  # shares of two channels that become one
 GAP_S = 0.040  # smaller holes and overlaps between decoded frames are rounding of the container's clock
 LONGEST_GAP_S = 600.0  # a larger jump of the clock is a fault of the file, not silence
 RATES = range(1_000, 768_001)  # Hz that a sound may claim
@@ -41,34 +43,55 @@ class SoundInfo:
         rate: samples per second as stored.
         channels: as stored.
         end_s: where the sound ends on the file's clock, where the container knows it to the sample, else None.
+        tracks: sound tracks that can be decoded.
+        claimed_s: length that the file's header claims; None where it is only estimated.
     """
 
     rate: int
     channels: int
     end_s: float | None
+    tracks: int = 1
+    claimed_s: float | None = None
 
 
-def probe_sound(path: Path) -> SoundInfo:
-    """Look at the best sound stream of `path`.
+def probe_sound(path: Path, track: int = 0) -> SoundInfo:
+    """Look at a sound track of `path`: 0 is the one that players take.
 
     Raises:
         MediaError: no such file, unreadable, empty, not media, or media without sound.
     """
     with _opened(path) as container:
-        stream = _sound_stream(container, path)
-        return SoundInfo(stream.rate or 48_000, stream.channels or 1, _exact_end(container, stream))
+        streams = _sound_streams(container, path)
+        stream = streams[min(track, len(streams) - 1)]
+        return SoundInfo(
+            stream.rate or 48_000,
+            stream.channels or 1,
+            _exact_end(container, stream),
+            len(streams),
+            claimed_s(container, stream, path),
+        )
 
 
-def decode_sound(path: Path, rate: int, channels: int) -> Iterator[Block]:
-    """Decode the best sound stream of `path` to `[S, channels]` blocks at `rate`, as long as the decoder makes them.
+def decode_sound(
+    path: Path, rate: int, channels: int, track: int = 0, mix: tuple[float, float] = MEAN
+) -> Iterator[Block]:
+    """Decode a sound track of `path` to `[S, channels]` blocks at `rate`, as long as the decoder makes them.
 
-    Damaged packets are passed over; the hole they leave is silence. Two channels become one by their mean.
+    Damaged packets are passed over; the hole they leave is silence.
+
+    Args:
+        path: any sound or video file.
+        rate: samples per second of the blocks.
+        channels: 1 or 2.
+        track: 0 is the one that players take.
+        mix: share of the left and of the right channel where two become one.
 
     Raises:
         MediaError: as `probe_sound`.
     """
     with _opened(path) as container:
-        stream = _sound_stream(container, path)
+        streams = _sound_streams(container, path)
+        stream = streams[min(track, len(streams) - 1)]
         layout = "mono" if max(channels, stream.channels or 1) == 1 else "stereo"
         origin_s = (container.start_time or 0) / av.time_base
         end_s = _exact_end(container, stream)
@@ -82,7 +105,7 @@ def decode_sound(path: Path, rate: int, channels: int) -> Iterator[Block]:
             count += len(block)
             check_duration(count / rate, path)
             # ffmpeg's own way to one channel adds both at -3 dB, which clips what is the same on both
-            yield block if block.shape[1] <= channels else block.mean(axis=1, keepdims=True)
+            yield block if block.shape[1] <= channels else block @ np.asarray(mix, np.float32)[:, None]
 
 
 def resample_samples(samples: Block, from_rate: int, rate: int) -> Block:
@@ -106,7 +129,8 @@ def _opened(path: Path) -> InputContainer:
         raise
 
 
-def _sound_stream(container: InputContainer, path: Path) -> AudioStream:
+def _sound_streams(container: InputContainer, path: Path) -> list[AudioStream]:
+    """Tracks that can be decoded, at least one: first the one that players take, then the others in their order."""
     # a stream whose codec this ffmpeg lacks has no decoder, which PyAV shows as codec_context None
     streams = [s for s in container.streams.audio if s.codec_context is not None]
     if not streams:
@@ -114,13 +138,14 @@ def _sound_stream(container: InputContainer, path: Path) -> AudioStream:
             raise MediaError(f"{path} is a picture, {SPEECH_EXPECTED}")
         raise MediaError(f"{path} has no sound: give a sound file, or a video with a sound track")
     best = container.streams.best("audio")
-    stream = best if isinstance(best, AudioStream) and best in streams else streams[0]
-    if (stream.rate or 48_000) not in RATES or not 0 < (stream.channels or 1) <= MOST_CHANNELS:
-        raise MediaError(
-            f"{path} claims {stream.channels} channels at {stream.rate} Hz: expected up to {MOST_CHANNELS} at "
-            f"{RATES.start} to {RATES[-1]} Hz"
-        )
-    return stream
+    streams.sort(key=lambda stream: stream is not best)
+    for stream in streams:
+        if (stream.rate or 48_000) not in RATES or not 0 < (stream.channels or 1) <= MOST_CHANNELS:
+            raise MediaError(
+                f"{path} claims {stream.channels} channels at {stream.rate} Hz: expected up to {MOST_CHANNELS} at "
+                f"{RATES.start} to {RATES[-1]} Hz"
+            )
+    return streams
 
 
 def _exact_end(container: InputContainer, stream: AudioStream) -> float | None:

@@ -1,13 +1,21 @@
 """Speech file or Waveform -> 16 kHz mono blocks, read as often as needed in bounded memory."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from talkface.errors import MediaError
-from talkface.media.decode import Block, decode_sound, probe_sound, resample_samples
+from talkface.media.claim import joined_wavs
+from talkface.media.decode import (
+    MEAN,
+    Block,
+    SoundInfo,
+    decode_sound,
+    probe_sound,
+    resample_samples,
+)
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 
 SHORTEST_S = 0.1  # speech below this is refused: less than three video frames
@@ -16,6 +24,10 @@ LEVEL_STEP_S = 0.1  # one loudness value every 100 ms
 ACTIVE_BELOW_PEAK_DB = 30.0  # steps quieter than this under the loud ones are pauses
 LOUD_PERCENTILE = 95.0
 SILENT_RMS = 10 ** (-80 / 20)  # steps under -80 dBFS are digital silence
+LEFT, RIGHT = (1.0, 0.0), (0.0, 1.0)
+MIXES = (MEAN, LEFT, RIGHT)
+CANCELLED = 0.1  # share of the channels' energy left in their mean, below which they are in opposite phase
+SHORT_OF_CLAIM = 0.95
 MUX_RATES = (44_100, 48_000)  # Hz; what every player takes in an MP4
 
 
@@ -27,6 +39,9 @@ class SpeechStream:
         duration_s: length, to the sample.
         path: the file it comes from, None for a `Waveform`.
         loudness: `[L]` RMS of every 100 ms.
+        track: of the file's sound tracks, 0 the one that players take.
+        mix: shares of the left and right channel that are listened to.
+        notes: remarks worth telling the user.
     """
 
     duration_s: float
@@ -34,6 +49,9 @@ class SpeechStream:
     loudness: FloatArray = field(repr=False)
     kept: FloatArray | None = field(default=None, repr=False)
     original: Waveform | None = field(default=None, repr=False)
+    track: int = 0
+    mix: tuple[float, float] = MEAN
+    notes: tuple[str, ...] = ()
 
     def blocks(self, block_s: float = 10.0) -> Iterator[Waveform]:
         """16 kHz mono blocks of `block_s` seconds, the last one shorter; the same ones on every call."""
@@ -50,7 +68,7 @@ class SpeechStream:
         if self.path is None:
             assert self.original is not None
             return (self.original.rate if self.original.rate in MUX_RATES else 48_000), 1
-        info = probe_sound(self.path)
+        info = probe_sound(self.path, self.track)
         return (info.rate if info.rate in MUX_RATES else 48_000), min(info.channels, 2)
 
     def mux_blocks(self) -> Iterator[Block]:
@@ -60,18 +78,21 @@ class SpeechStream:
             assert self.original is not None
             yield resample_samples(self.original.samples, self.original.rate, rate)
         else:
-            yield from decode_sound(self.path, rate, channels)
+            yield from decode_sound(self.path, rate, channels, self.track)
 
     def _decoded(self) -> Iterator[Block]:
         if self.kept is not None:
             yield self.kept[:, None]
         else:
             assert self.path is not None
-            yield from decode_sound(self.path, SAMPLE_RATE, channels=1)
+            yield from decode_sound(self.path, SAMPLE_RATE, 1, self.track, self.mix)
 
 
 def open_speech(source: Path | str | Waveform) -> SpeechStream:
     """Check speech by decoding it once, and keep it in memory where it is short.
+
+    Of several tracks the first with sound in it is taken. Two channels that cancel each other (opposite phase) are not
+    averaged: the louder one is taken.
 
     Args:
         source: any sound or video file that ffmpeg decodes, or samples at any rate.
@@ -89,7 +110,9 @@ def open_speech(source: Path | str | Waveform) -> SpeechStream:
             "rate) with [S] float32 samples in -1 to 1"
         )
     path = Path(source)
-    return _measured(decode_sound(path, SAMPLE_RATE, channels=1), path=path, original=None, name=str(path))
+    info = probe_sound(path)
+    stream = _audible_track(path, info)
+    return replace(stream, notes=tuple(_remarks(path, stream, info)))
 
 
 def read_waveform(path: Path | str) -> Waveform:
@@ -115,14 +138,43 @@ def speech_level(stream: SpeechStream) -> float:
     return float(np.median(audible[audible >= floor]))
 
 
+def _audible_track(path: Path, info: SoundInfo) -> SpeechStream:
+    """The first track with sound in it, else the first that can be decoded."""
+    silent: SpeechStream | None = None
+    refusal: MediaError | None = None
+    for track in range(info.tracks):
+        try:
+            stream = _measured_file(path, track)
+        except MediaError as error:
+            refusal = refusal or error
+            continue
+        if not _is_silent(stream):
+            return stream
+        silent = silent or stream
+    if silent is None:
+        assert refusal is not None
+        raise refusal
+    return silent
+
+
+def _is_silent(stream: SpeechStream) -> bool:
+    return float(stream.loudness.max(initial=0.0)) <= SILENT_RMS
+
+
+def _measured_file(path: Path, track: int) -> SpeechStream:
+    channels = min(probe_sound(path, track).channels, 2)
+    blocks = decode_sound(path, SAMPLE_RATE, channels, track)
+    return replace(_measured(blocks, path=path, original=None, name=str(path)), track=track)
+
+
 def _measured(blocks: Iterable[Block], *, path: Path | None, original: Waveform | None, name: str) -> SpeechStream:
     step = round(LEVEL_STEP_S * SAMPLE_RATE)
     kept: list[Block] | None = []
-    loudness: list[float] = []
+    loudness: list[FloatArray] = []
     count = 0
     for block in _regroup(blocks, step):
         count += len(block)
-        loudness.append(float(np.sqrt(np.mean(np.square(block, dtype=np.float64)))))
+        loudness.append(np.sqrt(np.mean(np.square(_heard_ways(block), dtype=np.float64), axis=0)))
         if kept is not None:
             kept.append(block)
             if count > KEPT_S * SAMPLE_RATE and path is not None:
@@ -132,8 +184,46 @@ def _measured(blocks: Iterable[Block], *, path: Path | None, original: Waveform 
         raise MediaError(f"no sound could be decoded from {name}: it may be damaged; convert it to WAV first")
     if duration_s < SHORTEST_S:
         raise MediaError(f"{name} holds {duration_s:.3f} s of sound, expected at least {SHORTEST_S} s")
-    samples = None if kept is None else np.concatenate(kept)[:, 0]
-    return SpeechStream(duration_s, path, np.array(loudness, np.float32), samples, original)
+    levels = np.array(loudness)
+    way = _best_way(levels)
+    samples = None if kept is None else np.ascontiguousarray(_heard_ways(np.concatenate(kept))[:, way], np.float32)
+    return SpeechStream(duration_s, path, levels[:, way].astype(np.float32), samples, original, mix=MIXES[way])
+
+
+def _heard_ways(block: Block) -> Block:
+    """`[S, C]` -> `[S, 1]` of one channel, or `[S, 3]` of two: mean, left, right."""
+    return block if block.shape[1] == 1 else block @ np.asarray(MIXES, np.float32).T
+
+
+def _best_way(levels: FloatArray) -> int:
+    """Which column of `[L, 1 or 3]` levels to listen to: the mean, unless both channels cancel each other in it."""
+    if levels.shape[1] == 1:
+        return 0
+    mean, left, right = np.square(levels).sum(0)
+    if mean >= CANCELLED * 0.5 * (left + right):
+        return 0
+    return 1 if left >= right else 2
+
+
+def _remarks(path: Path, stream: SpeechStream, info: SoundInfo) -> Iterator[str]:
+    """What a user should know about a speech file."""
+    if _is_silent(stream):
+        tracks = f" in any of its {info.tracks} tracks" if info.tracks > 1 else ""
+        yield f"nothing can be heard in {path}{tracks}: the lips stay closed"
+    elif stream.track:
+        yield f"the first sound track of {path} is silent: listened to track {stream.track + 1} of {info.tracks}"
+    if stream.mix != MEAN:
+        side = "left" if stream.mix == LEFT else "right"
+        yield f"the two channels of {path} cancel each other (opposite phase): listened to the {side} one"
+    claimed_s = info.claimed_s or 0.0
+    if stream.duration_s < SHORT_OF_CLAIM * claimed_s - LEVEL_STEP_S:
+        yield f"{path} claims {claimed_s:.1f} s of sound but holds {stream.duration_s:.1f} s: it seems to be cut short"
+    joined = joined_wavs(path)
+    if joined > 1:
+        yield (
+            f"{path} is {joined} WAV files one behind the other, of which the first ({stream.duration_s:.1f} s) is "
+            "read: join them with an audio editor or ffmpeg"
+        )
 
 
 def _regroup(blocks: Iterable[Block], size: int) -> Iterator[Block]:

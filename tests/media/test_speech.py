@@ -226,3 +226,87 @@ def test_published_delay_of_240_ms_is_honoured(shared_data: Path) -> None:
     size = 1 << 17
     lag = int(np.argmax(np.fft.irfft(np.fft.rfft(late, size) * np.conj(np.fft.rfft(on_time, size)))))
     assert lag / SAMPLE_RATE == pytest.approx(0.24, abs=0.03)  # MP4 and Matroska differ by the AAC priming
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "mix"),
+    [(1, -1, (1, 0)), (0.6, -0.9, (0, 1)), (1, 1, (0.5, 0.5)), (1, 0, (0.5, 0.5)), (1, -0.3, (0.5, 0.5))],
+)
+def test_channels_that_cancel_each_other_are_not_averaged(
+    tmp_path: Path, left: float, right: float, mix: tuple[float, float]
+) -> None:
+    mono = tone(1.0)
+    speech = open_speech(write_wav(tmp_path / "phase.wav", np.stack([left * mono, right * mono], 1)))
+    assert speech.mix == mix
+    assert ("opposite phase" in " ".join(speech.notes)) == (mix != (0.5, 0.5))
+    share = left * mix[0] + right * mix[1]
+    np.testing.assert_allclose(speech.waveform().samples, share * mono, atol=1e-4)
+
+
+def test_channels_that_cancel_are_heard_alike_from_memory_and_from_the_file(tmp_path: Path) -> None:
+    mono = tone(61.0)
+    speech = open_speech(write_wav(tmp_path / "long.wav", np.stack([mono, -0.8 * mono], 1)))
+    assert speech.kept is None
+    np.testing.assert_allclose(speech.waveform().samples, mono, atol=1e-4)
+    np.testing.assert_allclose(speech.loudness[5], np.sqrt(np.mean(mono**2)), rtol=0.02)
+
+
+def write_tracks(path: Path, tracks: list[np.ndarray]) -> Path:
+    """One file with several sound tracks."""
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono") for _ in tracks]
+        for stream, samples in zip(streams, tracks, strict=True):
+            values = (samples * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(values[None], format="s16", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), 0
+            out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    return path
+
+
+def test_of_several_tracks_the_one_with_sound_is_heard_and_kept(tmp_path: Path) -> None:
+    silence = np.zeros(SAMPLE_RATE, np.float32)
+    speech = open_speech(write_tracks(tmp_path / "two.mkv", [silence, tone(1.0)]))
+    np.testing.assert_allclose(speech.waveform().samples, tone(1.0), atol=1e-3)
+    assert np.abs(np.concatenate(list(speech.mux_blocks()))).max() > 0.25
+    assert "track 2 of 2" in speech.notes[0]
+    assert open_speech(write_tracks(tmp_path / "first.mkv", [tone(1.0), tone(1.0, hz=500)])).track == 0
+
+
+def test_silence_is_said(tmp_path: Path) -> None:
+    silence = np.zeros(SAMPLE_RATE, np.float32)
+    for path in (
+        write_wav(tmp_path / "zero.wav", silence),
+        write_tracks(tmp_path / "zeros.mkv", [silence, silence]),
+    ):
+        assert "nothing can be heard" in open_speech(path).notes[0]
+    assert open_speech(write_wav(tmp_path / "tone.wav", tone(1.0))).notes == ()
+
+
+def test_files_that_are_cut_short_or_joined_are_said(tmp_path: Path) -> None:
+    whole = write_wav(tmp_path / "whole.wav", tone(4.0)).read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 4])
+    (tmp_path / "joined.wav").write_bytes(whole + whole)
+    start = len(whole) - 4 * 4 * SAMPLE_RATE
+    unknown = whole[:4] + b"\xff" * 4 + whole[8 : start - 4] + b"\xff" * 4 + whole[start:]
+    (tmp_path / "streamed.wav").write_bytes(unknown)
+    cut, joined, streamed = (open_speech(tmp_path / f"{name}.wav") for name in ("cut", "joined", "streamed"))
+    assert "claims 4.0 s of sound but holds 1.0 s" in cut.notes[0]
+    assert "2 WAV files" in joined.notes[0] and joined.duration_s == pytest.approx(4.0)
+    assert streamed.notes == () and streamed.duration_s == pytest.approx(4.0)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("stereo_opposite_phase.wav", "opposite phase"),
+        ("stereo_opposite_phase.m4a", "opposite phase"),
+        ("muted_microphone.mp4", "nothing can be heard"),
+        ("all_zero.wav", "nothing can be heard"),
+    ],
+)
+def test_collected_sounds_are_remarked_on(shared_bugs: Path, name: str, says: str) -> None:
+    speech = open_speech(shared_bugs / name)
+    assert says in " ".join(speech.notes)
+    assert (speech_level(speech) > 0.03) == ("opposite" in says)
