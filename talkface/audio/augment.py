@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from talkface.audio.features import mel_hz
+from talkface.audio.mel import htk_mel
 from talkface.types import FloatArray
 
 ECHO_FRAMES = 24  # length of the simulated room's tail, 240 ms
@@ -76,8 +77,8 @@ def warp_formants(power: Tensor, ratios: FloatArray, hz: FloatArray | None = Non
     """
     count, frames, bands = power.shape
     hz = mel_hz(bands) if hz is None else hz
-    mels = 2595 * np.log10(1 + hz / 700)
-    source = (2595 * np.log10(1 + hz[None] * ratios[:, None] / 700) - mels[0]) / (mels[1] - mels[0])
+    mels = htk_mel(hz)
+    source = (htk_mel(hz[None] * ratios[:, None]) - mels[0]) / (mels[1] - mels[0])
     place = torch.from_numpy(np.clip(source, 0, bands - 1.001).astype(np.float32))
     low = place.floor().long()
     share = (place - low)[:, None, :]

@@ -4,10 +4,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
+from talkface.audio.mel import htk_filters, htk_hz, htk_mel, power_spectrum
 from talkface.types import SAMPLE_RATE, FloatArray
 
 HOP = 160  # samples between mel frames: 100 per second, four per video frame at 25
@@ -52,14 +52,17 @@ class MelPower(nn.Module):
     HTK mel scale without area normalisation, as `librosa.feature.melspectrogram(htk=True, norm=None)`.
     """
 
+    window: Tensor
+    filters: Tensor
     lead = FFT // 2
 
     def __init__(self, num_mels: int) -> None:
         super().__init__()
         self.num_mels = num_mels
-        self.transform = torchaudio.transforms.MelSpectrogram(
-            SAMPLE_RATE, FFT, WINDOW, HOP, LOWEST_HZ, HIGHEST_HZ, n_mels=num_mels, power=2.0, center=False
-        )
+        self.register_buffer("window", torch.hann_window(WINDOW))
+        filters = htk_filters(num_mels, LOWEST_HZ, HIGHEST_HZ, FFT, SAMPLE_RATE)
+        self.register_buffer("filters", torch.from_numpy(filters))
+        rename_buffers(self, {"transform.spectrogram.window": "window", "transform.mel_scale.fb": "filters"})
 
     @property
     def centre_hz(self) -> FloatArray:
@@ -72,8 +75,7 @@ class MelPower(nn.Module):
 
     def inside(self, padded: Tensor) -> Tensor:
         """Frames whose windows lie inside `padded` `[B, S]`: `[B, (S - 512) // 160 + 1, C]`."""
-        power: Tensor = self.transform(padded)
-        return power.transpose(1, 2)
+        return power_spectrum(padded, self.window, FFT, HOP) @ self.filters
 
 
 class MelStream:
@@ -131,6 +133,15 @@ def log_mel(relative: Tensor, mean: Tensor) -> Tensor:
 
 def mel_hz(num_mels: int) -> FloatArray:
     """`[C]` centre frequencies of the mel bands in Hz."""
-    low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, HIGHEST_HZ))
-    mels = np.linspace(low, high, num_mels + 2)[1:-1]
-    return np.asarray(700 * (10 ** (mels / 2595) - 1))
+    return htk_hz(np.linspace(htk_mel(LOWEST_HZ), htk_mel(HIGHEST_HZ), num_mels + 2)[1:-1])
+
+
+def rename_buffers(module: nn.Module, names: dict[str, str]) -> None:
+    """Let `module` also load checkpoints in which its buffers still have their earlier names, old -> new."""
+
+    def rename(_: nn.Module, state: dict[str, Tensor], prefix: str, *__: object) -> None:
+        for old, new in names.items():
+            if prefix + old in state:
+                state[prefix + new] = state.pop(prefix + old)
+
+    module.register_load_state_dict_pre_hook(rename)

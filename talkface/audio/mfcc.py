@@ -7,11 +7,11 @@ bins, log, orthonormal DCT-II, sine lifter 22; the first coefficient, which hold
 
 import numpy as np
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkface.audio.features import FFT, FRAME_RATE, HOP, WINDOW
+from talkface.audio.features import FFT, FRAME_RATE, HOP, WINDOW, rename_buffers
+from talkface.audio.mel import htk_hz, htk_mel, power_spectrum, triangles
 from talkface.types import SAMPLE_RATE, FloatArray
 
 PRE_EMPHASIS = 0.97
@@ -29,15 +29,15 @@ class FilterPower(nn.Module):
     Not divided by the length of the transform: a constant factor ends in the dropped coefficient.
     """
 
+    window: Tensor
     filters: Tensor
     num_mels = NUM_FILTERS
     lead = (FFT - WINDOW) // 2  # zeros before the first sample: the transform holds its 400 samples in its middle
 
     def __init__(self) -> None:
         super().__init__()
-        self.spectrum = torchaudio.transforms.Spectrogram(
-            FFT, WINDOW, HOP, window_fn=torch.ones, power=2.0, center=False
-        )
+        self.register_buffer("window", torch.ones(WINDOW))
+        rename_buffers(self, {"spectrum.window": "window"})
         self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)
 
     @property
@@ -54,9 +54,8 @@ class FilterPower(nn.Module):
 
         The first sample of `padded` has no predecessor to be emphasised against; no window reaches it.
         """
-        emphasised = torchaudio.functional.preemphasis(padded, PRE_EMPHASIS)
-        power: Tensor = self.spectrum(emphasised).transpose(1, 2) @ self.filters
-        return power
+        emphasised = torch.cat([padded[:, :1], padded[:, 1:] - PRE_EMPHASIS * padded[:, :-1]], 1)
+        return power_spectrum(emphasised, self.window, FFT, HOP) @ self.filters
 
 
 class Cepstrum(nn.Module):
@@ -69,8 +68,9 @@ class Cepstrum(nn.Module):
         self.floor = floor
         order = np.arange(1, NUM_CEPSTRA + 1)
         lifter = torch.from_numpy((1 + LIFTER / 2 * np.sin(np.pi * order / LIFTER)).astype(np.float32))
-        dct = torchaudio.functional.create_dct(NUM_CEPSTRA + 1, NUM_FILTERS, "ortho")[:, 1:]
-        self.register_buffer("transform", dct * lifter, persistent=False)
+        place = np.arange(NUM_FILTERS)[:, None] + 0.5
+        dct = np.sqrt(2 / NUM_FILTERS) * np.cos(np.pi / NUM_FILTERS * place * order)  # orthonormal DCT-II
+        self.register_buffer("transform", torch.from_numpy(dct.astype(np.float32)) * lifter, persistent=False)
 
     def forward(self, power: Tensor) -> Tensor:
         return torch.log(power + self.floor) @ self.transform
@@ -89,13 +89,9 @@ def frame_windows(cepstra: Tensor) -> Tensor:
 def mel_filters() -> FloatArray:
     """`[257, 26]` triangles between 0 and 8 kHz, equally wide in mel, their corners rounded down to whole bins."""
     corners = np.floor((FFT + 1) * _corners_hz() / SAMPLE_RATE)
-    bins = np.arange(FFT // 2 + 1)[:, None]
-    low, peak, high = corners[:-2], corners[1:-1], corners[2:]
-    rising, falling = (bins - low) / (peak - low), (high - bins) / (high - peak)
-    return np.asarray(np.clip(np.minimum(rising, falling), 0, None), np.float32)
+    return triangles(corners, np.arange(FFT // 2 + 1)).astype(np.float32)
 
 
 def _corners_hz() -> FloatArray:
     """`[28]` where filters begin, peak and end: filter i spans i to i + 2."""
-    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
-    return np.asarray(700 * (10 ** (np.linspace(0, top, NUM_FILTERS + 2) / 2595) - 1))
+    return htk_hz(np.linspace(0, htk_mel(SAMPLE_RATE / 2), NUM_FILTERS + 2))

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import torch
+from torch.nn import functional
 
+from talkface.audio.mel import power_spectrum, slaney_filters
 from talkface.types import FloatArray, Waveform
 
 HOP = 160  # samples, 10 ms at 16 kHz
 WINDOW = 512  # samples of one spectrum
+NUM_MELS = 40
+SMALLEST_POWER = 1e-6  # of a band, relative to the speech: what is less changes nothing
 MAX_FREQUENCY_HZ = 4000.0  # voiced speech; hiss above it has onsets that no head follows
 ACTIVITY_FLOOR_DB = -30.0  # below the speech's own level: pauses
 LOUDNESS_RANGE_DB = 40.0  # below the speech's own level that loudness tells apart
@@ -39,7 +44,7 @@ class Rhythm:
 def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, level: float) -> Rhythm:
     """Measure rhythm block by block, so that memory holds one block and two numbers per 10 ms.
 
-    Onset strength is librosa's spectral flux of the mel spectrogram (Bock and Widmer 2013).
+    Onset strength is the spectral flux of the mel spectrogram (Bock and Widmer 2013), with librosa's definitions.
 
     Args:
         blocks: consecutive parts of the speech, 16 kHz.
@@ -86,7 +91,8 @@ def _measure(blocks: Iterable[Waveform], level: float) -> tuple[FloatArray, Floa
         if count == 0:
             continue
         used = samples[: count * HOP]
-        onsets.append(_onset_strength(np.concatenate([tail, used]) / max(level, SILENCE_LEVEL), block.rate)[-count:])
+        relative = (np.concatenate([tail, used]) / max(level, SILENCE_LEVEL)).astype(np.float32)
+        onsets.append(onset_strength(relative, block.rate)[-count:])
         power = (used.reshape(count, HOP).astype(np.float64) ** 2).mean(1)
         loudness.append(10 * np.log10(power / max(level, SILENCE_LEVEL) ** 2 + 1e-9))
         tail = np.concatenate([tail, used])[-WINDOW:]
@@ -95,12 +101,13 @@ def _measure(blocks: Iterable[Waveform], level: float) -> tuple[FloatArray, Floa
     return np.concatenate(onsets), np.concatenate(loudness)
 
 
-def _onset_strength(samples: FloatArray, rate: int) -> FloatArray:
-    """Spectral flux per hop; spectra are not centred, so that nothing beyond the block is made up."""
-    import librosa
+def onset_strength(samples: FloatArray, rate: int) -> FloatArray:
+    """Spectral flux per hop of the log-mel spectrum, `[S]` -> `[(S - 512) // 160 + 1]`, 0 for the first.
 
-    power = librosa.feature.melspectrogram(
-        y=samples, sr=rate, n_fft=WINDOW, hop_length=HOP, n_mels=40, fmax=MAX_FREQUENCY_HZ, center=False
-    )
-    decibels = librosa.power_to_db(power, ref=1.0, amin=1e-6, top_db=None)
-    return np.asarray(librosa.onset.onset_strength(S=decibels, sr=rate, hop_length=HOP, center=False))
+    Spectra are not centred, so that nothing beyond the block is made up.
+    """
+    spectrum = power_spectrum(torch.from_numpy(samples[None]), torch.hann_window(WINDOW), WINDOW, HOP)[0]
+    power = spectrum @ torch.from_numpy(slaney_filters(NUM_MELS, 0.0, MAX_FREQUENCY_HZ, WINDOW, rate))
+    decibels = 10 * torch.log10(power.clamp(min=SMALLEST_POWER))
+    rises = (decibels[1:] - decibels[:-1]).clamp(min=0).mean(1)
+    return functional.pad(rises, (1, 0)).numpy()
