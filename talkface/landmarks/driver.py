@@ -9,9 +9,9 @@ face, and how far the lids have shut.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from talkface.geometry.affine import fit_similarity, transform
+from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE, STABLE
 from talkface.landmarks.motion import close_eyes
@@ -87,7 +87,7 @@ class DriverFace:
         seen = transform(to_canonical_here, np.asarray(points, np.float64))
         own = head_rotation(self.neutral[None])[0]
         turned = head_rotation(seen)
-        rotation = Rotation.from_matrix(turned @ own.T).as_rotvec()
+        rotation = rotation_vectors(turned @ own.T)
         none = np.zeros((len(seen), 2))
         rigid = move_head(np.broadcast_to(self.neutral, seen.shape), HeadPose(rotation, none), own)
         return seen, turned, rotation, np.asarray(rigid)
@@ -106,7 +106,7 @@ def fit_driver(points: FloatArray) -> DriverFace:
     """
     assert len(points), "a driver's face needs at least one frame"
     canonical, _ = to_canonical(points)
-    turns = Rotation.from_matrix(head_rotation(canonical)).as_rotvec()
+    turns = rotation_vectors(head_rotation(canonical))
     unusual = np.linalg.norm(turns - np.median(turns, 0), axis=1)
     near = np.argsort(unusual, kind="stable")[: max(1, round(USUAL_SHARE * len(points)))]
     gap = np.maximum(lip_gap(canonical[near]), 0).mean(-1)

@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import Delaunay
 
 from talkface.landmarks.layout import JAW, NUM_LANDMARKS
 from talkface.landmarks.pose import mean_face_3d, square_camera
@@ -69,6 +68,8 @@ def complete(points: FloatArray) -> FloatArray:
 @cache
 def face_triangles() -> npt.NDArray[np.int32]:
     """`[N, 3]` triangles over the vertices of `complete`, the mean face's Delaunay triangulation seen from ahead."""
+    from scipy.spatial import Delaunay  # slow to import, and few networks take a mesh
+
     vertices = complete(mean_face_3d())[:, :2]
     triangles = Delaunay(vertices).simplices.astype(np.int32)
     corners = vertices[triangles]

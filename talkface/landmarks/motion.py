@@ -3,11 +3,11 @@
 from fractions import Fraction
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks, lfilter
+import numpy.typing as npt
 
 from talkface.geometry.ease import smooth_step
 from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, NUM_LANDMARKS, RIGHT_BROW, RIGHT_EYE
+from talkface.landmarks.smooth import gaussian
 from talkface.types import FloatArray, HeadPose
 
 BLINK_MEAN_S = 3.4  # between blinks while speaking, about 18 a minute (Bentivoglio et al. 1997: 26 in conversation)
@@ -77,18 +77,22 @@ def ease_in(num_frames: int, fps: Fraction) -> FloatArray:
 
 
 def low_pass(values: FloatArray, frames: float) -> FloatArray:
-    """First-order low pass with a time constant in frames."""
+    """First-order low pass of `[T, ...]` with a time constant in frames, from rest."""
     keep = np.exp(-1.0 / max(frames, 1e-6))
-    return np.asarray(lfilter([1 - keep], [1, -keep], values))
+    result = np.array(values, np.float64)
+    state = np.zeros(result.shape[1:])
+    for index, value in enumerate(result):
+        state = (1 - keep) * value + keep * state
+        result[index] = state
+    return result
 
 
 def _drift(num_frames: int, channels: int, frames: float, rng: np.random.Generator) -> FloatArray:
     """Unit-variance band-limited noise `[T, channels]`; the first n frames do not depend on how many follow."""
     keep = np.exp(-1.0 / frames)
-    noise = rng.standard_normal((num_frames + round(6 * frames), channels))
-    slow = noise
+    slow = rng.standard_normal((num_frames + round(6 * frames), channels))
     for _ in range(3):  # three poles: smooth in velocity and acceleration too
-        slow = lfilter([1 - keep], [1, -keep], slow, axis=0)
+        slow = low_pass(slow, frames)
     gain = np.sqrt(8 / (3 * (1 - keep)))  # of three cascaded poles: inverse standard deviation
     return np.asarray(slow[-num_frames:] * gain) if num_frames else slow[:0]
 
@@ -167,7 +171,7 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
     times = np.arange(len(onset)) / rate
     raised = np.zeros(len(onset))
     last = -BROW_SHORTEST_S
-    for frame in find_peaks(np.pad(onset, 1), height=BROW_ONSET)[0] - 1:
+    for frame in peaks(onset, BROW_ONSET):
         if activity[frame] < 0.5 or times[frame] - last < BROW_SHORTEST_S or rng.random() > BROW_CHANCE:
             continue
         last = float(times[frame])
@@ -182,6 +186,16 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
     return moved
 
 
+def peaks(values: FloatArray, height: float) -> npt.NDArray[np.intp]:
+    """Indices of the local maxima of `[T]` from `height` on; the middle one of equal values. Beyond both ends is 0."""
+    padded = np.pad(np.asarray(values, np.float64), 1)
+    starts = np.flatnonzero(np.diff(padded, prepend=np.nan))
+    levels, ends = padded[starts], np.append(starts[1:], len(padded)) - 1
+    tops = 1 + np.flatnonzero((levels[1:-1] > levels[:-2]) & (levels[1:-1] > levels[2:]))
+    middles = (starts[tops] + ends[tops]) // 2
+    return middles[padded[middles] >= height] - 1
+
+
 def smooth_activity(activity: FloatArray, fps: Fraction, width_s: float = 0.08) -> FloatArray:
     """Voice activity without flicker: `[T]` -> `[T]`."""
-    return np.asarray(gaussian_filter1d(np.asarray(activity, np.float64), width_s * float(fps), mode="nearest"))
+    return gaussian(np.asarray(activity, np.float64), width_s * float(fps))

@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
 
+from talkface.geometry.rotation import angle_between, rotation_matrices, rotation_vectors
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_DEPTH, MEAN_FACE
 from talkface.types import FloatArray, HeadPose
@@ -112,8 +112,7 @@ def fit_rigid(source: FloatArray, target: FloatArray) -> tuple[FloatArray, Float
     left = left * np.stack([np.ones_like(mirrored), np.ones_like(mirrored), mirrored], -1)[..., None, :]
     rotation = np.swapaxes(left @ right, -1, -2)
     shift = target_mean[..., 0, :] - (rotation @ np.swapaxes(source_mean, -1, -2))[..., 0]
-    vectors = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_rotvec()
-    return vectors.reshape(*rotation.shape[:-2], 3), shift
+    return rotation_vectors(rotation), shift
 
 
 def frontalise(points: FloatArray, front: FloatArray | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -128,13 +127,13 @@ def frontalise(points: FloatArray, front: FloatArray | None = None) -> tuple[Flo
     """
     front = mean_face_3d() if front is None else front
     rotation, shift = fit_rigid(points[:, _POSE_POINTS], front[_POSE_POINTS])
-    turned = points @ np.swapaxes(Rotation.from_rotvec(rotation).as_matrix(), -1, -2)
+    turned = points @ np.swapaxes(rotation_matrices(rotation), -1, -2)
     return np.asarray(turned + shift[:, None]), rotation, shift
 
 
 def repose(front: FloatArray, rotation: FloatArray, shift: FloatArray) -> FloatArray:
     """Undo `frontalise`: `[T, 68, 3]`, `[T, 3]`, `[T, 3]` -> `[T, 68, 3]`."""
-    return np.asarray((front - shift[:, None]) @ Rotation.from_rotvec(rotation).as_matrix())
+    return np.asarray((front - shift[:, None]) @ rotation_matrices(rotation))
 
 
 def pose_distance(first: FloatArray, second: FloatArray) -> FloatArray:
@@ -149,9 +148,7 @@ def pose_distance(first: FloatArray, second: FloatArray) -> FloatArray:
     Returns:
         `[...]` from 0 to pi.
     """
-    first, second = np.broadcast_arrays(np.asarray(first, np.float64)[..., :3], np.asarray(second, np.float64)[..., :3])
-    turns = Rotation.from_rotvec(first.reshape(-1, 3)).inv() * Rotation.from_rotvec(second.reshape(-1, 3))
-    return np.reshape(turns.magnitude(), first.shape[:-1])
+    return angle_between(np.asarray(first)[..., :3], np.asarray(second)[..., :3])
 
 
 def front_frame(rotation: FloatArray) -> int:
@@ -181,7 +178,7 @@ def reference_frames(poses: FloatArray, target: FloatArray, count: int, *, worst
 
 def turn_matrices(pose: HeadPose) -> FloatArray:
     """`[T, 3, 3]` matrices of `pose.rotation`."""
-    return np.asarray(Rotation.from_rotvec(pose.rotation).as_matrix())
+    return rotation_matrices(pose.rotation)
 
 
 def move_head(canonical: FloatArray, pose: HeadPose, photo_rotation: FloatArray | None = None) -> FloatArray:

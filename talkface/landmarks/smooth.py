@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import convolve1d
 
 from talkface.landmarks.layout import MOUTH
 from talkface.types import FloatArray
@@ -14,7 +13,24 @@ def hanning(values: FloatArray, width: int) -> FloatArray:
     if width == 1 or len(values) == 1:
         return values
     window = np.hanning(width + 2)[1:-1]
-    smoothed = convolve1d(np.asarray(values, np.float64), window / window.sum(), axis=0, mode="nearest")
+    return _weighted(values, window / window.sum())
+
+
+def gaussian(values: FloatArray, deviation: float) -> FloatArray:
+    """Average over the first axis with a Gaussian of `deviation` frames, cut off at four of them; ends repeat."""
+    reach = int(4 * deviation + 0.5)
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(deviation, 1e-9)) ** 2)
+    return _weighted(values, window / window.sum())
+
+
+def _weighted(values: FloatArray, window: FloatArray) -> FloatArray:
+    """Weighted mean about each entry of the first axis by a symmetric window of odd length."""
+    width, count = len(window), len(values)
+    reach = width // 2
+    padded = np.asarray(values, np.float64)[np.clip(np.arange(-reach, count + reach), 0, count - 1)]
+    smoothed = window[reach] * padded[reach : reach + count]
+    for offset in range(reach):
+        smoothed += window[offset] * (padded[offset : offset + count] + padded[width - 1 - offset :][:count])
     return np.asarray(smoothed, dtype=values.dtype)
 
 

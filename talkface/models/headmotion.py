@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -174,6 +173,8 @@ def learned_pose(network: Headmotion, rhythm: Rhythm, fps: Fraction, seed: int |
     if fps == FPS:
         track = hanning(network.predict(rhythm.features, seed), JOIN_WIDTH)
     else:
+        from scipy.interpolate import CubicSpline  # slow to import, and most videos have 25 frames/s
+
         length = max(2, -(-count * FPS * fps.denominator // fps.numerator))
         middle = (np.arange(length) + 0.5) * float(fps / FPS) - 0.5  # of the network's frames, in video frames
         features = np.stack([np.interp(middle, np.arange(count), each) for each in rhythm.features.T], 1)

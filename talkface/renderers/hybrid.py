@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
@@ -18,6 +17,7 @@ from talkface.geometry.affine import transform
 from talkface.geometry.draw_mesh import draw_mesh
 from talkface.geometry.ease import smooth_step
 from talkface.geometry.paste import Patch, paste_patch
+from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.deform import Deformation
 from talkface.landmarks.layout import MOUTH, mouth_opening
 from talkface.landmarks.mesh import FaceMesh
@@ -294,7 +294,7 @@ def head_turns(canvases: Sequence[Canvas]) -> FloatArray:
 
 
 def _turns(points: FloatArray) -> FloatArray:
-    return np.asarray(Rotation.from_matrix(head_rotation(points)).as_rotvec())
+    return rotation_vectors(head_rotation(points))
 
 
 def _to_arrays(painted: Painted, warped: np.ndarray, config: HybridConfig) -> tuple[FloatArray, FloatArray]:

@@ -2,10 +2,22 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.ndimage import convolve1d, gaussian_filter1d
+from scipy.signal import find_peaks, lfilter
 
 from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.motion import FULL_CLOSURE, blink_track, close_eyes, head_motion, raise_brows
+from talkface.landmarks.motion import (
+    FULL_CLOSURE,
+    blink_track,
+    close_eyes,
+    head_motion,
+    low_pass,
+    peaks,
+    raise_brows,
+    smooth_activity,
+)
+from talkface.landmarks.smooth import hanning
 
 FPS = Fraction(25)
 
@@ -115,3 +127,20 @@ def test_brows_rise_on_some_emphatic_syllables_and_never_in_silence():
     assert not moved[815:].any()
     weak = raise_brows(np.minimum(onset, 0.5), activity, FPS, np.random.default_rng(0))
     assert not weak.any()
+
+
+def test_filters_and_peaks_are_scipys():
+    values = np.repeat(np.random.default_rng(0).random(60), [1, 2, 3] * 20)
+    keep = np.exp(-1 / 7)
+    np.testing.assert_allclose(low_pass(values, 7), lfilter([1 - keep], [1, -keep], values), atol=1e-14)
+    np.testing.assert_allclose(smooth_activity(values, FPS), gaussian_filter1d(values, 2.0, mode="nearest"), atol=1e-14)
+    np.testing.assert_array_equal(peaks(values, 0.6), find_peaks(np.pad(values, 1), height=0.6)[0] - 1)
+    window = np.hanning(9)[1:-1]
+    theirs = convolve1d(values, window / window.sum(), mode="nearest")
+    np.testing.assert_allclose(hanning(values, 7), theirs, atol=1e-14)
+    np.testing.assert_allclose(hanning(values[:2], 7), convolve1d(values[:2], window / window.sum(), mode="nearest"))
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [0.9], [0.9, 0.9], [0.1, 0.9, 0.9, 0.9, 0.2]])
+def test_peaks_of_short_tracks_are_scipys(values: list[float]):
+    np.testing.assert_array_equal(peaks(np.array(values), 0.6), find_peaks(np.pad(values, 1), height=0.6)[0] - 1)
