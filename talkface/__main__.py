@@ -2,30 +2,47 @@
 
 import importlib
 import os
-import pkgutil
 import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Annotated
 
 import typer
 
-from talkface import __version__, cli
-from talkface.errors import TalkfaceError
+from talkface import __version__
+from talkface.errors import TalkfaceError, missing_package
 
-ORDER = (
-    *("animate", "batch", "reenact", "embed", "finetune", "demo", "verify", "doctor", "weights", "prepare", "train"),
-    *("evaluate", "benchmark"),
-)
+VERBS = {
+    "animate": "Make the person in PHOTO speak SPEECH.",
+    "batch": "Make many videos: a manifest of rows, or every photo with every speech.",
+    "reenact": "Make the person in PHOTO do what the face in DRIVING does, or what a camera sees.",
+    "embed": "Remember a person: `animate` and `reenact` take the file, or its name, in place of the photos.",
+    "finetune": "Make a new person from a few photos: train the generator on, on these alone.",
+    "demo": "Make a portrait speak, with nothing but this package.",
+    "verify": "Tell whether VIDEO carries the tag that marks it as synthetic; exit code 1 where it does not.",
+    "doctor": "Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run.",
+    "weights": "The networks inside the package, and networks to train with.",
+    "prepare": "Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.",
+    "train": "Train a network; the same command again goes on where the last one stopped.",
+    "evaluate": "Measure made videos.",
+    "benchmark": "Time a 512x512 photo on this machine: start-up, every stage alone, then the whole process.",
+    "benchmark-fewshot": "Time the few-shot generator, one training step, and the table of W at VoxCeleb2's size.",
+    "benchmark-prepare": "Time preparing on one core: frames per second of `prepare`, beside dlib on every frame.",
+    "benchmark-scale": "Measure `prepare` here and on Ray clusters of several nodes, then reckon with a large corpus.",
+}
+"""What the command line can do, in the order of its help: verb -> first line of the verb's own help.
+
+Verb `a-b` is the module `cli/a_b`, which has `register(app)` and is imported when the verb is called, not before."""
+
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 USAGE = 2  # exit code of a command line that cannot be understood
 TRACEBACK = "TALKFACE_TRACEBACK"  # environment variable that shows where in the code an error arose
 
 
-def build_app() -> typer.Typer:
-    """The command line, put together from every module of `cli/` that has `register(app)`."""
+def build_app(called: Container[str] = VERBS) -> typer.Typer:
+    """The command line with the verbs in `called` as their modules define them; of the others only name and summary."""
     app = typer.Typer(
         name="talkface",
         help="A photo and a speech clip become a video of that person speaking.",
@@ -35,12 +52,16 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_common)
-    found = [module.name for module in pkgutil.iter_modules(cli.__path__)]
-    for name in sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
-        module = importlib.import_module(f"talkface.cli.{name}")
-        if hasattr(module, "register"):
-            module.register(app)
+    for verb, summary in VERBS.items():
+        if verb in called:
+            importlib.import_module(f"talkface.cli.{verb.replace('-', '_')}").register(app)
+        else:
+            app.command(verb, help=summary)(_only_named)
     return app
+
+
+def _only_named() -> None:
+    """Stand for a verb whose module is not imported."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,31 +74,39 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, with any error said in one line on standard error."""
     warnings.simplefilter("ignore")
     try:
-        code = build_app()(args=list(arguments), prog_name="talkface", standalone_mode=False)
-    except TalkfaceError as error:
-        return _say(error, str(error), 1)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        return _say(error, "interrupted", INTERRUPTED)
+        called = next((word for word in arguments if not word.startswith("-")), "")
+        code = build_app({called})(args=list(arguments), prog_name="talkface", standalone_mode=False)
     except typer.Exit as error:
         return error.exit_code
     except BrokenPipeError:  # the reader of our output has left, as in `talkface ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except MemoryError as error:
-        return _say(error, "not enough memory: use a smaller photo, or close other programs", 1)
-    except OSError as error:  # a full disk or a file taken away where no room expected it
-        return _say(error, f"{error.filename or 'a file'} cannot be used: {error.strerror or error}", 1)
-    except Exception as error:  # noqa: BLE001 - the outermost door: whatever is left becomes one line and a code
-        if hasattr(error, "format_message"):  # what the parser says of a wrong command line
-            message = error.format_message()
-            return _say(error, message and f"{message} ({_help_of(error)} lists what there is)", USAGE)
-        return _say(error, f"fault in talkface: {type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", 1)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost door: it all becomes a line
+        return _say(error, *_explain(error))
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code itself
         return _say(KeyboardInterrupt(), "interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
-def _help_of(error: Exception) -> str:
+def _explain(error: BaseException) -> tuple[str, int]:
+    """What one line says of an error, and the exit code."""
+    if isinstance(error, TalkfaceError):
+        return str(error), 1
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, ModuleNotFoundError):
+        return missing_package(error.name or str(error)), 1
+    if isinstance(error, MemoryError):
+        return "not enough memory: use a smaller photo, or close other programs", 1
+    if isinstance(error, OSError):  # a full disk or a file taken away where no room expected it
+        return f"{error.filename or 'a file'} cannot be used: {error.strerror or error}", 1
+    if hasattr(error, "format_message"):  # what the parser says of a wrong command line
+        message = error.format_message()
+        return message and f"{message} ({_help_of(error)} lists what there is)", USAGE
+    return f"fault in talkface: {type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", 1
+
+
+def _help_of(error: BaseException) -> str:
     """The command whose help names what the mistaken words should have been."""
     context = getattr(error, "ctx", None)
     return f"{context.command_path if context else 'talkface'} --help"

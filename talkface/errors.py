@@ -54,6 +54,28 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
+EXTRAS = {
+    "train": ("accelerate", "tensorboard", "librosa"),
+    "evaluate": ("matplotlib", "skimage"),
+    "metrics": ("torchmetrics", "torch_fidelity", "onnxruntime"),
+    "scale": ("ray", "fsspec"),
+    "phones": ("pocketsphinx",),
+    "heic": ("pillow_heif",),
+    "hdf5": ("h5py",),
+    "face-alignment": ("face_alignment",),
+}
+"""Extras of the package, as in `pip install 'talkface[train]'` -> modules that they bring."""
+
+
+def missing_package(module: str) -> str:
+    """One line on a module that cannot be imported: the extra that brings it, or the whole installation."""
+    root = module.partition(".")[0]
+    for extra, modules in EXTRAS.items():
+        if root in modules:
+            return f"this needs {root}: pip install 'talkface[{extra}]'"
+    return f"the package {root} is missing: install talkface again (pip install talkface)"
+
+
 def check_readable(path: Path, expected: str) -> None:
     """Refuse what is no file with something in it, before a decoder says so in its own words.
 

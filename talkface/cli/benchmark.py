@@ -16,13 +16,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from talkface.cli.demo import DEMO_PHOTO, DEMO_SPEECH
 from talkface.errors import TalkfaceError
 
 if TYPE_CHECKING:
     from talkface.inference.animator import Animator
     from talkface.types import Image
 
-DEMO_SPEECH = Path(__file__).with_name("demo_speech.flac")
 STAGE_SECONDS = 10  # of speech, for the frames per second of the stages
 SHORT_S, MIDDLE_S, LONG_S = 10, 30, 600  # speech lengths of the whole-process table
 DETECTIONS = 5
@@ -53,26 +53,25 @@ def benchmark(
     renderer: Annotated[str, typer.Option(help="hybrid or warp.")] = "hybrid",
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the 10 minutes of speech.")] = False,
 ) -> None:
-    """Time a 512x512 photo on this machine: every stage alone, then the whole process on 10 s, 30 s and 10 min.
+    """Time a 512x512 photo on this machine: start-up, every stage alone, then the whole process.
 
     Exit code 1 when a bar is missed: render + encode at 30 frames/s, 30 s of speech in 30 s, and memory that does not
     grow with the length of the speech.
     """
-    import skimage.data
-    from PIL import Image as Pillow
+
+    from talkface.media.read import read_photo
 
     console = Console()
     console.print(f"{os.cpu_count()} cores, renderer {renderer}, photo 512x512, {float(FPS):g} frames/s")
-    photo = skimage.data.astronaut()
+    photo = read_photo(DEMO_PHOTO)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        Pillow.fromarray(photo).save(folder / "photo.png")
         speed = _print_stages(console, photo, renderer, folder)
         runs = []
         for seconds in (SHORT_S, MIDDLE_S) if quick else (SHORT_S, MIDDLE_S, LONG_S):
             _write_speech(folder / "speech.wav", seconds)
             with console.status(f"animate {seconds} s of speech"):
-                runs.append(run_whole(folder / "photo.png", folder / "speech.wav", folder / "out.mp4", renderer))
+                runs.append(run_whole(DEMO_PHOTO, folder / "speech.wav", folder / "out.mp4", renderer))
     _print_runs(console, runs)
     if not all(_print_bars(console, speed, runs)):
         raise typer.Exit(1)

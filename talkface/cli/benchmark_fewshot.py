@@ -41,7 +41,7 @@ def benchmark_fewshot(
     videos: Annotated[int, typer.Option(min=1, help="Rows of the table of W.")] = VIDEOS,
     train: Annotated[bool, typer.Option(help="Time a training step too, with one example per step.")] = True,
 ) -> None:
-    """Time the generator as it animates, one training step, and the table of W at VoxCeleb2's size."""
+    """Time the few-shot generator, one training step, and the table of W at VoxCeleb2's size."""
     import torch
 
     from talkface.config import load_config

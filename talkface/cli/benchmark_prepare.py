@@ -62,7 +62,7 @@ def benchmark_prepare(
         typer.Option(min=0, max=2, help="Doublings before plain detection; ATVGnet doubles once."),
     ] = 1,
 ) -> None:
-    """Time preparing on one core: frames per second of `talkface prepare`, beside dlib on every whole frame.
+    """Time preparing on one core: frames per second of `prepare`, beside dlib on every frame.
 
     Both decode at 25 frames per second, find 68 landmarks and cut, align and encode the crop of every frame, with the
     same dlib detector and predictor; the plain way runs the detector on every frame at its full size. Processor time is

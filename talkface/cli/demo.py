@@ -1,6 +1,5 @@
 """`talkface demo` -> the NASA portrait speaks a synthetic sentence."""
 
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,9 @@ import typer
 from talkface.cli.animate import report_result
 from talkface.cli.progress import frame_progress
 from talkface.errors import MediaError
+
+DEMO_PHOTO = Path(__file__).with_name("demo_photo.jpg")
+DEMO_SPEECH = Path(__file__).with_name("demo_speech.flac")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,17 +27,15 @@ def demo(
 ) -> None:
     """Make a portrait speak, with nothing but this package.
 
-    The photo is scikit-image's NASA portrait of Eileen Collins (public domain).
+    The photo is NASA's portrait of Eileen Collins (public domain).
     The voice is synthetic (espeak-ng).
     """
-    import skimage.data
-
     from talkface import animate
 
-    with as_file(files("talkface.cli") / "demo_speech.flac") as speech, frame_progress(out.name, quiet) as report:
+    with frame_progress(out.name, quiet) as report:
         result = animate(
-            skimage.data.astronaut(),
-            speech,
+            DEMO_PHOTO,
+            DEMO_SPEECH,
             out,
             renderer=renderer,
             device=device,

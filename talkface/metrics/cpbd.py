@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import convolve
-from skimage.feature import canny
 
 from talkface.metrics.image import luma
 from talkface.types import FloatArray, Image
@@ -39,6 +38,8 @@ def cpbd(image: Image) -> float:
     """
     grey = luma(image)
     assert min(grey.shape) >= BLOCK, f"CPBD needs at least {BLOCK} pixels a side, got {grey.shape}"
+    from skimage.feature import canny  # of the extra `evaluate`
+
     widths = edge_widths(grey)
     busy = canny(grey)
     probabilities = []

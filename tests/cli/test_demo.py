@@ -1,5 +1,6 @@
 """`talkface demo` needs nothing but the package; `talkface doctor` tells what is missing."""
 
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -11,8 +12,6 @@ import pytest
 
 import talkface
 from talkface.__main__ import run
-from talkface.cli import doctor
-from talkface.errors import MediaError
 from talkface.media.mark.tag import verify_mark
 from talkface.media.speech import open_speech, speech_level
 from talkface.media.write import VideoWriter
@@ -62,17 +61,27 @@ def test_doctor_is_content_with_this_machine(capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr().out
     shipped = {model.name for model in talkface.list_models()}
     assert code == (0 if {"audio2landmark", "hybrid"} <= shipped else 1), said
-    for name in ("torch", "dlib-bin", "encoder", "face detector", "networks"):
+    for name in ("torch", "build for", "face detector", "libx264", "networks", "memory", "GiB free in", "extras"):
         assert name in said
+    assert len(said.splitlines()) <= 40, "more than a screen"
 
 
-def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def no_encoder() -> str:
-        raise MediaError("no libx264: reinstall imageio-ffmpeg")
-
-    monkeypatch.setattr(doctor, "_encoder", no_encoder)
-    assert run(["doctor"]) == 1
-    assert "missing" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("code", "broken", "says"),
+    [
+        (1, "os.environ['IMAGEIO_FFMPEG_EXE'] = '/bin/true'", "fault  has no libx264, aac. Install it again"),
+        (1, "sys.modules['safetensors'] = None", "fault  safetensors"),
+        (0, "sys.modules['torchaudio'] = None", "without  torchaudio  tests use it"),
+    ],
+)
+def test_doctor_says_what_to_do_and_fails_only_where_animate_would(code: int, broken: str, says: str) -> None:
+    program = f"import os, sys; {broken}; from talkface.__main__ import main; main(['doctor'])"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "COLUMNS": "300"}
+    )
+    assert ran.returncode == code, ran.stdout + ran.stderr
+    for part in says.split("  "):
+        assert part in ran.stdout
 
 
 def test_a_traceback_is_there_for_those_who_ask() -> None:

@@ -1,14 +1,23 @@
 """The command line says every mistake in one line, and its help needs no network library."""
 
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
 import talkface
+from talkface import cli
 from talkface.__main__ import INTERRUPTED, USAGE, build_app, run
+from talkface.__main__ import VERBS as TABLE
+from talkface.errors import EXTRAS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 VERBS = ("animate", "demo", "doctor", "weights")
 
@@ -26,9 +35,46 @@ def test_every_verb_explains_itself(capsys: pytest.CaptureFixture[str], verb: st
     assert "Usage" in capsys.readouterr().out
 
 
-def test_every_option_has_a_help_text() -> None:
-    import typer
+def test_the_table_names_every_verb_and_says_what_its_help_says() -> None:
+    found = [module.name for module in pkgutil.iter_modules(cli.__path__)]
+    modules = {name: importlib.import_module(f"talkface.cli.{name}") for name in found}
+    assert {name.replace("_", "-") for name, module in modules.items() if hasattr(module, "register")} == set(TABLE)
+    command = typer.main.get_command(build_app())
+    help_texts = {verb: child.help or "" for verb, child in command.commands.items()}
+    assert {verb: text.split("\n\n")[0].replace("\n", " ") for verb, text in help_texts.items()} == TABLE
 
+
+@pytest.mark.parametrize(("words", "imported"), [(["--help"], []), (["animate", "--help"], ["animate", "progress"])])
+def test_only_the_verb_that_is_called_is_imported(words: list[str], imported: list[str]) -> None:
+    code = f"import sys; from talkface.__main__ import run; run({words!r}); print('|', *sorted(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    modules = said.rpartition("|")[2].split()
+    assert [name for name in modules if name.startswith("talkface.cli.")] == [f"talkface.cli.{n}" for n in imported]
+
+
+def test_a_missing_package_is_one_line_that_names_the_extra(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)  # what Python does where a package is not installed
+    for name in [name for name in sys.modules if name.startswith("talkface.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert run(["train", str(ROOT / "configs/headmotion/base.yaml"), "--quiet"]) == 1
+    assert capsys.readouterr().err == "error: this needs accelerate: pip install 'talkface[train]'\n"
+
+
+def test_extras_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    names = {"skimage": "scikit-image", "torch_fidelity": "torchmetrics"}
+    for extra, modules in EXTRAS.items():
+        assert extra in extras
+        for module in modules:
+            wanted = names.get(module, module.replace("_", "-"))
+            assert any(line.startswith(wanted) for line in extras[extra]), f"{extra} does not bring {module}"
+            assert not any(line.startswith(wanted) for line in project["dependencies"]), f"{module} is no extra"
+
+
+def test_every_option_has_a_help_text() -> None:
     command = typer.main.get_command(build_app())
     todo = [(("talkface",), command)]
     while todo:
