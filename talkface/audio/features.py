@@ -1,5 +1,6 @@
 """Waveform -> mel frames at 100 Hz -> log-mel without the recording's level and colour."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -144,4 +145,5 @@ def rename_buffers(module: nn.Module, names: dict[str, str]) -> None:
             if prefix + old in state:
                 state[prefix + new] = state.pop(prefix + old)
 
-    module.register_load_state_dict_pre_hook(rename)
+    register: Callable[..., object] = module.register_load_state_dict_pre_hook  # torch leaves it untyped
+    register(rename)

@@ -89,7 +89,7 @@ def frame_windows(cepstra: Tensor) -> Tensor:
 def mel_filters() -> FloatArray:
     """`[257, 26]` triangles between 0 and 8 kHz, equally wide in mel, their corners rounded down to whole bins."""
     corners = np.floor((FFT + 1) * _corners_hz() / SAMPLE_RATE)
-    return triangles(corners, np.arange(FFT // 2 + 1)).astype(np.float32)
+    return triangles(corners, np.arange(FFT // 2 + 1.0)).astype(np.float32)
 
 
 def _corners_hz() -> FloatArray:

@@ -168,7 +168,8 @@ def _networks() -> str:
 
 
 def _extras() -> str:
-    present, absent = [], []
+    present: list[str] = []
+    absent: list[str] = []
     for extra, modules in EXTRAS.items():
         found = all(importlib.util.find_spec(module) is not None for module in modules)
         (present if found else absent).append(extra)

@@ -80,7 +80,7 @@ def low_pass(values: FloatArray, frames: float) -> FloatArray:
     """First-order low pass of `[T, ...]` with a time constant in frames, from rest."""
     keep = np.exp(-1.0 / max(frames, 1e-6))
     result = np.array(values, np.float64)
-    state = np.zeros(result.shape[1:])
+    state: FloatArray = np.zeros(result.shape[1:])
     for index, value in enumerate(result):
         state = (1 - keep) * value + keep * state
         result[index] = state
@@ -90,7 +90,7 @@ def low_pass(values: FloatArray, frames: float) -> FloatArray:
 def _drift(num_frames: int, channels: int, frames: float, rng: np.random.Generator) -> FloatArray:
     """Unit-variance band-limited noise `[T, channels]`; the first n frames do not depend on how many follow."""
     keep = np.exp(-1.0 / frames)
-    slow = rng.standard_normal((num_frames + round(6 * frames), channels))
+    slow: FloatArray = rng.standard_normal((num_frames + round(6 * frames), channels))
     for _ in range(3):  # three poles: smooth in velocity and acceleration too
         slow = low_pass(slow, frames)
     gain = np.sqrt(8 / (3 * (1 - keep)))  # of three cascaded poles: inverse standard deviation
@@ -193,7 +193,7 @@ def peaks(values: FloatArray, height: float) -> npt.NDArray[np.intp]:
     levels, ends = padded[starts], np.append(starts[1:], len(padded)) - 1
     tops = 1 + np.flatnonzero((levels[1:-1] > levels[:-2]) & (levels[1:-1] > levels[2:]))
     middles = (starts[tops] + ends[tops]) // 2
-    return middles[padded[middles] >= height] - 1
+    return np.asarray(middles[padded[middles] >= height] - 1)
 
 
 def smooth_activity(activity: FloatArray, fps: Fraction, width_s: float = 0.08) -> FloatArray:
