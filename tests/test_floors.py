@@ -29,6 +29,7 @@ FLOORS = {
     "scale": 2,
     "geometry": 1,
     "files": 1,
+    "options": 1,
     "types": 0,
     "errors": 0,
 }

@@ -64,6 +64,15 @@ class StoredIdentity:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
+    def save(self, path: str | Path) -> None:
+        """Write the identity to a .safetensors file, for `load`, `animate` and `reenact`."""
+        save_identity(Path(path), self)
+
+    @staticmethod
+    def load(name_or_path: str | Path) -> "StoredIdentity":
+        """Read an identity by name or path; raises `CheckpointError` as `load_identity`."""
+        return load_identity(name_or_path)
+
 
 def save_identity(path: Path, identity: StoredIdentity) -> None:
     """Write an identity file, under a temporary name first; pixels are kept as they are."""

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from talkface.cli.options import normaliser, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError
+from talkface.inference.request import AnimateOptions
 
 if TYPE_CHECKING:
-    from talkface.inference.animate import AnimateResult
+    from talkface.inference.clip import AnimateResult
 
 ALIASES = {  # what users of other talking-head programs type
     "source-image": "photo",
@@ -32,9 +34,10 @@ ALIASES = {  # what users of other talking-head programs type
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("animate", context_settings={"token_normalize_func": _known_name})(animate)
+    app.command("animate", context_settings={"token_normalize_func": normaliser(AnimateOptions, ALIASES)})(animate)
 
 
+@with_options(AnimateOptions)
 def animate(
     first: Annotated[
         str | None, typer.Argument(metavar="PHOTO", help="Photo, folder of photos, video, or identity file.")
@@ -49,79 +52,9 @@ def animate(
         list[str] | None, typer.Option("--photo", "-p", help="A photo; repeat for more shots of the same person.")
     ] = None,
     speech: Annotated[str | None, typer.Option("--speech", "-s", help="The speech, instead of as an argument.")] = None,
-    fps: Annotated[str, typer.Option(help="Frames per second: 25, 29.97, 30000/1001, ...")] = "25",
-    crop: Annotated[bool, typer.Option("--crop", help="Write only a square around the face.")] = False,
-    panel: Annotated[bool, typer.Option("--panel", help="Write photo | sketch | mask | result side by side.")] = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
-    expression_scale: Annotated[
-        float, typer.Option(min=0.0, max=4.0, help="Factor on the mouth's motion.", rich_help_panel="Motion")
-    ] = 1.0,
-    head_motion: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="Head motion: 0 none, 1 what one photo bears.", rich_help_panel="Motion"),
-    ] = 1.0,
-    blink: Annotated[bool, typer.Option("--blink/--no-blink", help="Blink.", rich_help_panel="Motion")] = True,
-    blink_profile: Annotated[
-        str, typer.Option(help="When and how the lids shut: natural or rhythmic.", rich_help_panel="Motion")
-    ] = "natural",
-    still: Annotated[
-        bool,
-        typer.Option(
-            "--still",
-            help="Keep the head still, as --head-motion 0; the eyes still blink. Also --no-head-motion.",
-            rich_help_panel="Motion",
-        ),
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of blinks and head motion.", rich_help_panel="Motion")] = 0,
-    landmarks: Annotated[
-        Path | None,
-        typer.Option(
-            help="Drive by the landmarks of this .npz or .npy, or of FOLDER/X of demo files, not by speech.",
-            rich_help_panel="Motion",
-        ),
-    ] = None,
-    head_motion_from: Annotated[
-        Path | None,
-        typer.Option(help="Let the head follow the one in this video, back and forth.", rich_help_panel="Motion"),
-    ] = None,
-    save_landmarks: Annotated[
-        Path | None, typer.Option(help="Also write the driving landmarks to this .npz.", rich_help_panel="Motion")
-    ] = None,
-    save_maps: Annotated[
-        Path | None,
-        typer.Option(help="Also write attention, motion map, landmarks (PNG) and a panel video to this folder."),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Also measure what was made and write it to this .json, with warnings; not with --panel."),
-    ] = None,
-    renderer: Annotated[
-        str,
-        typer.Option(
-            help="hybrid (a network paints the mouth), warp (geometry only), fewshot or vgnet.",
-            rich_help_panel="Networks",
-        ),
-    ] = "hybrid",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel="Networks")] = "auto",
-    face: Annotated[
-        int | None,
-        typer.Option(help="Which face, 0 the largest. (default: the largest)", rich_help_panel="Networks"),
-    ] = None,
-    detector: Annotated[str, typer.Option(help="dlib or face-alignment.", rich_help_panel="Networks")] = "dlib",
-    audio2landmark: Annotated[
-        str, typer.Option(help="Name or path of the speech network.", rich_help_panel="Networks")
-    ] = "audio2landmark",
-    headmotion: Annotated[
-        str,
-        typer.Option(
-            help="Name or path of the network that moves the head; or rhythm, without one.", rich_help_panel="Networks"
-        ),
-    ] = "headmotion",
-    renderer_weights: Annotated[
-        str | None,
-        typer.Option(help="Name or path of the renderer's network. (default: its own)", rich_help_panel="Networks"),
-    ] = None,
+    *,
+    options: AnimateOptions,
 ) -> None:
     """Make the person in PHOTO speak SPEECH.
 
@@ -129,45 +62,20 @@ def animate(
     Its comment tag says that it is synthetic.
     Animate only people who agreed, and say that the video is made.
     """
-    photos, sound = inputs(first, second, photo or [], speech, driven=landmarks is not None)
-    target = out or default_out(photos, sound or landmarks)
+    driving = options.landmarks if isinstance(options.landmarks, str) else None
+    photos, sound = inputs(first, second, photo or [], speech, driven=driving is not None)
+    target = out or default_out(photos, sound or driving)
     from talkface import animate as write_video
 
     with frame_progress(target.name, quiet) as moved:
-        result = write_video(
-            photos if len(photos) > 1 else photos[0],
-            sound,
-            target,
-            renderer=renderer,
-            fps=fps,
-            expression_scale=expression_scale,
-            head_motion=head_motion,
-            blink=blink,
-            blink_profile=blink_profile,
-            still=still,
-            seed=seed,
-            device=device,
-            face=face,
-            crop=crop,
-            panel=panel,
-            save_landmarks=save_landmarks,
-            save_maps=save_maps,
-            report=report,
-            landmarks=landmarks,
-            head_motion_from=head_motion_from,
-            force=force,
-            audio2landmark=audio2landmark,
-            headmotion=headmotion,
-            renderer_weights=renderer_weights,
-            detector=detector,
-            progress=moved,
-        )
+        result = write_video(photos if len(photos) > 1 else photos[0], sound, target, options, progress=moved)
     if not quiet:
-        networks = [] if landmarks is not None else [audio2landmark]
-        networks += [] if still or head_motion == 0 or head_motion_from is not None else [headmotion]
-        report_result(result, [*networks, renderer_weights or renderer])
-    if report is not None:
-        _say_warnings(report, quiet)
+        moves = not (options.still or options.head_scale == 0 or options.head_from)
+        networks = [] if driving else [options.speech_model]
+        networks += [options.head_model] if moves else []
+        report_result(result, [*networks, options.renderer_model or options.renderer])
+    if options.report is not None:
+        _say_warnings(options.report, quiet)
 
 
 def inputs(
@@ -236,9 +144,3 @@ def report_result(result: "AnimateResult", networks: list[str]) -> None:
         f"made: {result.num_frames} frames, {width}x{height}, {found}, {speed:.0f} frames/s rendered and encoded"
     )
     typer.echo(f"{result.path}: {result.duration_s:.2f} s at {float(result.fps):g} frames/s, marked as synthetic")
-
-
-def _known_name(name: str) -> str:
-    """`--source_image` -> `--photo` and the like; underscores are as good as dashes."""
-    dashed = name.replace("_", "-")
-    return ALIASES.get(dashed, dashed)

@@ -62,7 +62,6 @@ def batch(
     Its reason is in results.jsonl and in gallery.html beside the videos.
     Exit code 1 when a row failed.
     """
-    from talkface import write_report
     from talkface.inference.batch.run import batch as make_videos
 
     rows = batch_rows(manifest, speech, parse_common(common or []))
@@ -74,7 +73,6 @@ def batch(
             device=device,
             retry_failed=retry_failed,
             progress=report,
-            reporter=write_report,
         )
     if not quiet:
         _show(outcomes, out)

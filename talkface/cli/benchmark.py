@@ -103,11 +103,11 @@ def run_whole(photo: Path, speech: Path, out: Path, renderer: str) -> WholeRun:
 
 def _print_stages(console: Console, photo: "Image", renderer: str, folder: Path) -> float:
     """Time each stage alone and all together; returns render + encode in frames/s."""
-    from talkface import animate, load_animator
+    from talkface import Animator, animate
 
     clock = Stages()
     with clock.stage("load networks", 0):
-        animator = load_animator(renderer)
+        animator = Animator.from_pretrained(renderer)
     _write_speech(folder / "speech.wav", STAGE_SECONDS)
     frames = _time_stages(clock, animator, photo, folder / "speech.wav")
     with clock.stage("encode", len(frames)):
@@ -119,14 +119,14 @@ def _print_stages(console: Console, photo: "Image", renderer: str, folder: Path)
 
 
 def _time_stages(clock: "Stages", animator: "Animator", photo: "Image", speech: Path) -> "list[Image]":
-    from talkface.inference.animator import AnimateOptions
+    from talkface.inference.request import AnimateOptions
     from talkface.media.speech import open_speech
 
     with clock.stage("detect (photo)", DETECTIONS):
         for _ in range(DETECTIONS):
             animator.detector.detect(photo)
     with clock.stage("enroll", 1):
-        subject = animator.enroll(photo)
+        subject = animator.prepare(photo)
     sound = open_speech(speech)
     with clock.stage("speech -> landmarks", round(STAGE_SECONDS * FPS)):
         track = animator.listen(sound, FPS)

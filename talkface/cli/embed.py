@@ -78,10 +78,6 @@ def report_identity(path: Path, identity: "StoredIdentity") -> None:
         kind = f"with a generator fine-tuned from network {part.network}"
     typer.echo(f"{path}: {len(identity.shots)} shots, {kind}, {path.stat().st_size / 1e6:.1f} MB")
     how = (
-        ""
-        if part is None
-        else " --renderer fewshot"
-        if part.generator
-        else " --renderer fewshot --renderer-weights ..."
+        "" if part is None else " --renderer fewshot" if part.generator else " --renderer fewshot --renderer-model ..."
     )
     typer.echo(f"use it: talkface animate {path} SPEECH -o OUT.mp4{how}")

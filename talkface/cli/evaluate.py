@@ -79,14 +79,13 @@ def default(
     limit_threads(threads)
     if fresh:
         shutil.rmtree(out / "real", ignore_errors=True)
-    from talkface import load_animator
+    from talkface import AnimateOptions, Animator
     from talkface.metrics.stats import to_table
 
-    makers = [
-        DoorMaker(renderer, load_animator(renderer, audio2landmark=audio2landmark, renderer_weights=renderer_weights))
-    ]
+    judged = {"renderer": renderer, "renderer_model": renderer_weights, "speech_model": audio2landmark}
+    makers = [DoorMaker(renderer, Animator.from_options(AnimateOptions.from_mapping(judged)))]
     if renderer != "warp":
-        makers.append(DoorMaker("warp", load_animator("warp", audio2landmark=audio2landmark)))
+        makers.append(DoorMaker("warp", Animator.from_pretrained("warp", speech_model=audio2landmark)))
     measures = list(_measures(parts, data, out, makers, quick=quick, full=full, natural=natural))
     title = f"{renderer}, {'still heads' if not natural else 'natural motion'}{', quick subset' if quick else ''}"
     show_scores([to_table(title, measures)], measures, out, f"videos: {out}")

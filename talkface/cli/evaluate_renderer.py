@@ -202,17 +202,20 @@ def _counts(shots: str) -> list[int]:
 
 def _hearing(audio2landmark: str) -> "Hear":
     """Landmarks as `animate` makes them from sound, with a still head and open eyes."""
-    from talkface.inference.animator import AnimateOptions, load_animator
+    from talkface.inference.animator import Animator
     from talkface.inference.photos import Shots
+    from talkface.inference.request import AnimateOptions
     from talkface.media.speech import open_speech
     from talkface.types import Waveform
 
-    animator = load_animator(FLOOR, "cpu", audio2landmark=audio2landmark)
+    animator = Animator.from_pretrained(FLOOR, "cpu", speech_model=audio2landmark)
 
     def hear(clip: "PreparedClip", photo: "Shot") -> "FloatArray":
         fps = Fraction(clip.fps).limit_denominator(1001)
         subject = animator.subject(Shots([photo], 1, []))
         speech = animator.listen(open_speech(Waveform(clip.audio)), fps, subject)
-        return np.concatenate(list(animator.landmarks(subject, speech, AnimateOptions(fps, still=True, blink=False))))
+        return np.concatenate(
+            list(animator.landmarks(subject, speech, AnimateOptions(fps=fps, still=True, blink=False)))
+        )
 
     return hear

@@ -14,11 +14,10 @@ from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.media.read import probe_video, read_frames
 from talkface.media.speech import read_waveform
 from talkface.media.write import VideoWriter
+from talkface.metrics.image import crop_matrix
 from talkface.metrics.landmark import closed_frame, most_open_frames, opening_series
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, Shot, Waveform
 
-CROP_FACTOR = 2.4  # side of the working crop over the larger side of the landmarks' bounding box over the clip
-LARGEST_CROP = 512  # pixels; larger crops are reduced, as a demo video would be
 GRID_FOLDER = "grid_s1"  # the one speaker who is split by sentence, not by person
 CONFIRM_EVERY = 12  # frames between two looks of the detector; between them the landmarks carry the track
 OPEN_SHARE = 0.1  # share of the frames that count as the most open ones
@@ -133,28 +132,6 @@ def load_real_clip(clip: HeldOutClip, detector: Detector, folder: Path, longest_
 def track_video(video: Path, detector: Detector) -> FloatArray:
     """Landmarks `[T, 68, 2]` of a video at 25 frames/s, NaN where no face was found."""
     return np.stack(list(_track(video, detector, math.inf)))
-
-
-def crop_matrix(landmarks: FloatArray, width: int, height: int, factor: float = CROP_FACTOR) -> tuple[FloatArray, int]:
-    """Fixed square around a clip's face, kept inside the picture where it fits.
-
-    Args:
-        landmarks: `[T, 68, 2]` pixels, NaN where no face was found.
-        width: of the picture.
-        height: of the picture.
-        factor: side of the square over the larger side of the landmarks' bounding box over the clip.
-
-    Returns:
-        `[2, 3]` affine map from pixels of the video to pixels of the crop, and the crop's side, an even number.
-    """
-    points = landmarks[np.isfinite(landmarks[:, 0, 0])].reshape(-1, 2)
-    low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
-    side = min(factor * float((high - low).max()), width, height)
-    limits = np.array([width, height]) - side
-    corner = np.clip((low + high) / 2 - side / 2, 0, np.maximum(limits, 0))
-    size = 2 * round(min(side, LARGEST_CROP) / 2)
-    scale = size / side
-    return np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]]), size
 
 
 def _track(path: Path, detector: Detector, longest_s: float) -> Iterator[FloatArray]:

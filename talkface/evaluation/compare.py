@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from talkface.evaluation.footage import (
-    COMPARED_SIZE,
     FPS,
     Alignment,
     Footage,
@@ -25,7 +24,7 @@ from talkface.metrics.cpbd import cpbd
 from talkface.metrics.face_id import cosine, descriptor_distance
 from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import beat_alignment, head_diversity, motion_beats, speech_onsets
-from talkface.metrics.image import mean_squared_error, psnr_of, ssim
+from talkface.metrics.image import COMPARED_SIZE, mean_squared_error, psnr_of, ssim
 from talkface.metrics.landmark import best_lag, f_lmd, lmd, lmd_normalised, opening_series, pearson, std_ratio
 from talkface.metrics.sharpness import drift, sharpness
 from talkface.metrics.stats import Score

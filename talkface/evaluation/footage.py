@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 
 from talkface.errors import ConfigError, MediaError, NoFaceError
-from talkface.evaluation.clips import crop_matrix
 from talkface.geometry.affine import fit_similarity
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector, FaceTracker
@@ -24,13 +23,12 @@ from talkface.landmarks.layout import STABLE
 from talkface.media.read import probe_video, read_frames, read_photo
 from talkface.media.speech import read_waveform
 from talkface.media.write import VideoWriter
+from talkface.metrics.image import COMPARED_FACTOR, COMPARED_SIZE, crop_matrix
 from talkface.metrics.landmark import MIN_FRAMES
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform
 
 FPS: Fraction = DEFAULT_FPS  # every measure is taken at this rate
 CONFIRM_EVERY = 5  # frames between two looks of the detector: a face that leaves is missed after at most so many
-COMPARED_SIZE = 256  # pixels, side of the crop in which two videos are compared
-COMPARED_FACTOR = 1.6  # side of that crop over the larger side of the landmarks' bounding box over the clip
 SAME_ASPECT = 0.02  # relative difference of aspect ratios below which a video is resized, not re-framed
 SAME_PLACE = 0.5  # overlap of the two faces' boxes above which both show the face at the same place
 

@@ -1,116 +1,41 @@
 """Photo and speech -> talking frames, one stage a line."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from numbers import Integral, Real
 from pathlib import Path
+from typing import Any, Self
 from zlib import crc32
 
 import numpy as np
 
-from talkface.audio.rhythm import Rhythm, speech_rhythm
-from talkface.checkpoints.registry import load_weights, must_fit
-from talkface.errors import ConfigError, MediaError
-from talkface.inference.enroll import enroll_found
-from talkface.inference.heads import followed_pose, load_heads, spoken_pose
+from talkface.audio.rhythm import speech_rhythm
+from talkface.checkpoints.format import load_checkpoint
+from talkface.checkpoints.identity import StoredIdentity
+from talkface.checkpoints.registry import SUFFIX, find_weights, load_weights, must_fit
+from talkface.errors import CheckpointError, MediaError
+from talkface.inference.clip import Clip
+from talkface.inference.enroll import enroll_found, make_identity
+from talkface.inference.heads import RHYTHM, followed_pose, load_heads, spoken_pose
 from talkface.inference.photos import PhotoSource, Shots, load_shots
-from talkface.inference.tracking import HIGHEST_FPS
+from talkface.inference.request import AnimateOptions, RenderOptions
+from talkface.inference.subject import Subject, Track
 from talkface.landmarks.detect import Detector, load_detector
-from talkface.landmarks.motion import BLINK_PROFILES, blink_track, close_eyes, raise_brows
+from talkface.landmarks.motion import blink_track, close_eyes, raise_brows
 from talkface.landmarks.retarget import Retargeter
 from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
-from talkface.renderers.base import Identity, Rendered, Renderer
+from talkface.renderers.base import RENDERERS, Rendered, Renderer
+from talkface.renderers.fewshot import FewshotRenderer
 from talkface.renderers.load import load_renderer
-from talkface.types import DEFAULT_FPS, FloatArray, HeadPose, Image, Waveform, num_frames
+from talkface.types import FloatArray, HeadPose, Waveform, num_frames
 
+NETWORKS = ("renderer", "renderer_model", "detector", "device", "speech_model", "head_model")
+"""Options that choose networks; the others say what to do with them."""
 BLOCK = 32  # frames of landmarks made and rendered at a time
 MOTION_GAIN = 1.2  # a painted mouth is measured to open less than its landmarks do: .53 of the real range without it
-
-
-@dataclass(frozen=True)
-class AnimateOptions:
-    """How a face moves; the defaults look natural.
-
-    Attributes:
-        fps: frames per second of the video, any rational.
-        expression_scale: factor on the mouth's motion.
-        head_motion: 0 still to 1 natural.
-        blink: whether the eyes blink.
-        still: keep the head where the photo has it, whatever would move it; eyes still blink. The same as a head motion
-            of 0.
-        seed: of blinks, brows and the head's motion; blinks and brows also differ by photo and speech.
-        blink_profile: when and how the lids shut, one of `landmarks.motion.BLINK_PROFILES`.
-    """
-
-    fps: Fraction = DEFAULT_FPS
-    expression_scale: float = 1.0
-    head_motion: float = 1.0
-    blink: bool = True
-    still: bool = False
-    seed: int = 0
-    blink_profile: str = "natural"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.fps <= HIGHEST_FPS:
-            raise ConfigError(f"fps {self.fps} is out of range: expected above 0 and at most {HIGHEST_FPS}")
-        if not (isinstance(self.head_motion, Real) and 0 <= self.head_motion <= 1):
-            raise ConfigError(f"head motion {self.head_motion} is out of range: expected 0 (still) to 1 (natural)")
-        if not (isinstance(self.seed, Integral) and self.seed >= 0):
-            raise ConfigError(f"seed {self.seed} is out of range: expected a whole number, 0 or more")
-        if not (isinstance(self.expression_scale, Real) and 0 <= self.expression_scale <= 4):
-            raise ConfigError(f"expression scale {self.expression_scale} is out of range: expected 0 to 4")
-        if self.blink_profile not in BLINK_PROFILES:
-            known = " or ".join(BLINK_PROFILES)
-            raise ConfigError(f"unknown blink profile {self.blink_profile!r}: expected {known}")
-        for name, value in (("blink", self.blink), ("still", self.still)):
-            if not isinstance(value, (bool, np.bool_)):
-                raise ConfigError(f"{name} {value!r} is neither True nor False")
-
-
-@dataclass(frozen=True)
-class Track:
-    """What drives one video: everything about its frames that is small enough to hold.
-
-    Attributes:
-        displacement: `[T, 68, 2]` canonical displacement from the closed mouth, in outer-eye distances.
-        rhythm: of the speech, or silence.
-        exact: `[T, 68, 2]` pixel landmarks to reproduce as they are, instead of `displacement`.
-        head: `[N, 6]` track of another head to follow, see `landmarks.head_track`, instead of the speech's rhythm.
-        key: number that follows from what is said, so that people do not all blink at the same times.
-    """
-
-    displacement: FloatArray
-    rhythm: Rhythm
-    exact: FloatArray | None = None
-    head: FloatArray | None = None
-    key: int = 0
-
-    def __len__(self) -> int:
-        return len(self.displacement)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A person who is ready to speak: the renderer's identity and what the photos told."""
-
-    identity: Identity
-    retargeter: Retargeter
-    shots: Shots = field(repr=False)
-
-    @property
-    def landmarks(self) -> FloatArray:
-        """`[68, 2]` pixel landmarks of the photo that is animated."""
-        return self.shots.shots[0].landmarks
-
-    @property
-    def key(self) -> int:
-        """Number that follows from the photo's pixels."""
-        return crc32(np.ascontiguousarray(self.shots.shots[0].image[::4, ::4]).tobytes())
 
 
 class Animator:
@@ -125,13 +50,27 @@ class Animator:
         audio2landmark: Callable[[], SpeechNetwork],
         detector: Detector,
         headmotion: Callable[[], Headmotion | None] = lambda: None,
+        named: AnimateOptions | None = None,
     ) -> None:
-        """Take a renderer, a face detector, and ways to load, when speech comes, what hears it and what moves heads."""
+        """Take a renderer, a face detector, and functions that load the speech and head-motion networks when needed.
+
+        Args:
+            renderer: makes frames.
+            audio2landmark: loads the speech network.
+            detector: finds faces and landmarks.
+            headmotion: loads the head-motion network; None for the rhythm of the speech.
+            named: options that name these networks, where names are known.
+        """
+        self.named = named
         self.renderer = renderer
         self.detector = detector
         self._load_audio2landmark = audio2landmark
         self._audio2landmark: SpeechNetwork | None = None
         self._load_headmotion = cache(headmotion)
+
+    def network_files(self) -> dict[str, Path]:
+        """File of each network by its name, as far as names are known; a renderer without a network has none."""
+        return {} if self.named is None else {name: find_weights(name) for name in network_names(self.named)}
 
     @property
     def speech_network(self) -> SpeechNetwork:
@@ -140,8 +79,47 @@ class Animator:
             self._audio2landmark = self._load_audio2landmark()
         return self._audio2landmark
 
-    def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> Subject:
-        """Prepare one person, from one photo or several; raises as `load_shots` does."""
+    @classmethod
+    def from_pretrained(cls, name: str | Path = "hybrid", device: str = "auto", **options: Any) -> Self:
+        """Load networks once, to make many videos.
+
+        Args:
+            name: renderer family, shipped name or file of a renderer's network, or a folder that holds networks:
+                one of a renderer and, where there are any, one of speech and one of head motion.
+            device: `auto`, `cpu`, `cuda` or `mps`.
+            options: `speech_model`, `head_model` and `detector` of `AnimateOptions`.
+
+        Raises:
+            CheckpointError: weights that are missing or of another kind.
+            ConfigError: an unknown option or a device that this machine does not have.
+        """
+        return cls.from_options(AnimateOptions.from_mapping({**find_networks(name), "device": device, **options}))
+
+    @classmethod
+    def from_options(cls, options: RenderOptions) -> Self:
+        """Load the networks that `options` name; speech and head-motion networks are read when first needed."""
+        chosen = options if isinstance(options, AnimateOptions) else AnimateOptions()
+
+        def load_speech_network() -> SpeechNetwork:
+            checkpoint = load_weights(chosen.speech_model, "audio2landmark")
+            with must_fit(f"the speech network {chosen.speech_model}"):
+                return load_audio2landmark(checkpoint)
+
+        renderer = load_renderer(options.renderer, options.device, weights=options.renderer_model)
+        detector = load_detector(options.detector)
+        named = AnimateOptions(**{name: getattr(options, name) for name in NETWORKS if hasattr(options, name)})
+        return cls(renderer, load_speech_network, detector, lambda: load_heads(chosen.head_model), named)
+
+    def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> StoredIdentity:
+        """Identity of one person, from one photo or several, the animated one first: to animate, save and load."""
+        found = load_shots(photos, self.detector, face)
+        if found.stored is not None:
+            return found.stored
+        renderer = self.renderer if isinstance(self.renderer, FewshotRenderer) else None
+        return make_identity(found, renderer, {"command": "enroll", "num_shots": len(found.shots)})
+
+    def prepare(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> Subject:
+        """Make one person ready to be rendered, from photos or an identity; raises as `load_shots` does."""
         return self.subject(load_shots(photos, self.detector, face))
 
     def subject(self, found: Shots) -> Subject:
@@ -181,12 +159,12 @@ class Animator:
 
     def _pose(self, track: Track, options: AnimateOptions) -> HeadPose | None:
         """How the head moves; None where it does not."""
-        if options.still or options.head_motion == 0:
+        if options.still or options.head_scale == 0:
             return None
         if track.head is not None:
-            return followed_pose(track.head, len(track), options.fps, options.head_motion)
+            return followed_pose(track.head, len(track), options.fps, options.head_scale)
         network = self._load_headmotion()
-        return spoken_pose(network, track.rhythm, options.fps, options.seed, options.head_motion)
+        return spoken_pose(network, track.rhythm, options.fps, options.seed, options.head_scale)
 
     def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:
         """One rendered frame after the other."""
@@ -194,57 +172,68 @@ class Animator:
         for points in self.landmarks(subject, track, options):
             yield from self.renderer.render(identity, points)
 
-    def frames(
+    def animate(
         self,
-        photos: PhotoSource | Sequence[PhotoSource] | Subject,
+        person: PhotoSource | Sequence[PhotoSource] | Subject,
         speech: str | Path | Waveform,
         options: AnimateOptions | None = None,
-    ) -> Iterator[Image]:
-        """Stream `[H, W, 3]` RGB uint8 frames of the photo speaking, `round(duration * fps)` of them."""
+    ) -> Clip:
+        """Video of a person speaking, `round(duration * fps)` frames, made when it is read or saved.
+
+        Args:
+            person: photos, an identity, or a subject that `prepare` made.
+            speech: any sound or video file that ffmpeg decodes, or a `Waveform`.
+            options: how the face moves and what is shown; what they say of networks is ignored.
+
+        Raises:
+            MediaError, NoFaceError, ConfigError: unusable photos or speech.
+        """
         options = options or AnimateOptions()
-        subject = photos if isinstance(photos, Subject) else self.enroll(photos)
-        track = self.listen(open_speech(speech), options.fps, subject)
-        for rendered in self.render(subject, track, options):
-            yield rendered.image
+        sound = open_speech(speech)
+        subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
+        return self.clip(subject, self.listen(sound, options.fps, subject), sound, options)
 
-
-def check_animator(given: object) -> Animator | None:
-    """The animator a caller handed over, or None; raises `ConfigError` for anything else."""
-    if given is not None and not isinstance(given, Animator):
-        raise ConfigError(
-            f"the animator is of type {type(given).__name__}: pass what talkface.load_animator() returned"
+    def clip(self, subject: Subject, track: Track, sound: SpeechStream | None, options: AnimateOptions) -> Clip:
+        """Video of a subject that `track` drives; `sound` is only muxed."""
+        return Clip(
+            len(track),
+            options.fps,
+            subject.shots,
+            sound,
+            options,
+            render=lambda: self.render(subject, track, options),
+            points=lambda: self.landmarks(subject, track, options),
         )
-    return given
 
 
-def load_animator(
-    renderer: str = "hybrid",
-    device: str = "auto",
-    *,
-    audio2landmark: str | Path = "audio2landmark",
-    headmotion: str | Path = "headmotion",
-    renderer_weights: str | Path | None = None,
-    detector: str = "dlib",
-) -> Animator:
-    """Load the networks once, to make many videos.
+def network_names(options: AnimateOptions) -> tuple[str, ...]:
+    """Names or paths of the networks that an animator of these options has."""
+    heads = () if options.head_model == RHYTHM else (options.head_model,)
+    renderer = () if options.renderer == "warp" else (options.renderer_model or options.renderer,)
+    return (options.speech_model, *heads, *renderer)
 
-    Args:
-        renderer: `hybrid`, `warp`, `fewshot` or `vgnet`.
-        device: `auto`, `cpu`, `cuda`, `mps`.
-        audio2landmark: shipped name or path of the speech network; read when the first speech comes.
-        headmotion: shipped name or path of the network that moves heads, read when first needed; or `rhythm`.
-        renderer_weights: shipped name or path; the renderer's own default if not given.
-        detector: `dlib` or `face-alignment`.
+
+def find_networks(name: str | Path) -> dict[str, str]:
+    """Options that name the networks of a renderer family, of a file, or of a folder.
 
     Raises:
-        CheckpointError: weights that are missing or of another kind.
-        ConfigError: an unknown renderer or device.
+        CheckpointError: no such weights, or a folder without a renderer's.
     """
-
-    def load_speech_network() -> SpeechNetwork:
-        checkpoint = load_weights(audio2landmark, "audio2landmark")
-        with must_fit(f"the speech network {audio2landmark}"):
-            return load_audio2landmark(checkpoint)
-
-    pictures = load_renderer(renderer, str(device), weights=renderer_weights)
-    return Animator(pictures, load_speech_network, load_detector(detector), lambda: load_heads(headmotion))
+    if str(name) in RENDERERS:
+        return {"renderer": str(name)}
+    path = Path(name)
+    if not path.is_dir():
+        kind = load_checkpoint(find_weights(name)).kind
+        if kind not in RENDERERS:
+            raise CheckpointError(f"{name} holds a {kind} network, expected a renderer's: {', '.join(RENDERERS)}")
+        return {"renderer": kind, "renderer_model": str(name)}
+    found: dict[str, str] = {}
+    for file in sorted(path.glob(f"*{SUFFIX}")):
+        kind = load_checkpoint(file).kind
+        if kind in RENDERERS:
+            found |= {"renderer": kind, "renderer_model": str(file)}
+        elif kind in ("audio2landmark", "headmotion"):
+            found["speech_model" if kind == "audio2landmark" else "head_model"] = str(file)
+    if "renderer" not in found:
+        raise CheckpointError(f"no renderer's network in {path}: expected a {SUFFIX} file of {', '.join(RENDERERS)}")
+    return found

@@ -9,7 +9,8 @@ import numpy as np
 from talkface.audio.rhythm import no_rhythm
 from talkface.data.interop.quintuple import is_quintuple, read_quintuple
 from talkface.errors import ConfigError, MediaError
-from talkface.inference.animator import AnimateOptions, Subject, Track
+from talkface.inference.request import AnimateOptions
+from talkface.inference.subject import Subject, Track
 from talkface.inference.tracking import track_head
 from talkface.landmarks.detect import Detector
 from talkface.landmarks.driver import fit_driver
@@ -82,6 +83,14 @@ def landmark_track(
     return Track(fit_driver(smooth).motion(smooth).displacement, still)
 
 
+def driven_track(subject: Subject, landmarks: str | Path | LandmarkSequence, fps: Fraction) -> Track:
+    """What drives `subject` by landmarks instead of speech; raises as `load_landmarks` does."""
+    if isinstance(landmarks, LandmarkSequence):
+        return landmark_track(landmarks, None, subject, fps)
+    driving, photo_landmarks = load_landmarks(Path(landmarks))
+    return landmark_track(driving, photo_landmarks, subject, fps)
+
+
 def follow_head(track: Track, video: Path, options: AnimateOptions, detector: Detector) -> Track:
     """Let the head follow the one in a video instead of the speech; everything else stays.
 
@@ -89,7 +98,7 @@ def follow_head(track: Track, video: Path, options: AnimateOptions, detector: De
         ConfigError: the head is to stay still, or `track` holds the photo's own landmarks, head and all.
         MediaError, NoFaceError: no video, or none of a face.
     """
-    if options.still or options.head_motion == 0:
+    if options.still or options.head_scale == 0:
         raise ConfigError("the head is to keep still and to follow a video: leave out one of them")
     if track.exact is not None:
         raise ConfigError("these landmarks were made from this photo and hold its head's motion: leave out the video")

@@ -15,8 +15,8 @@ from talkface.media.photo import PHOTO_SUFFIXES, is_hdr_photo, to_rgb
 from talkface.media.read import is_video, probe_video, read_frames, read_photo
 from talkface.types import Image, Shot
 
-PhotoSource = str | Path | Image | Pillow.Image
-"""A path; `[H, W, 3]` RGB or `[H, W]` grey uint8; or an image that Pillow opened."""
+PhotoSource = str | Path | Image | Pillow.Image | StoredIdentity
+"""A path; `[H, W, 3]` RGB or `[H, W]` grey uint8; an image that Pillow opened; or an identity."""
 
 SMALLEST_EYE_DISTANCE = 14.0  # pixels between the outer eye corners, of a face about 30 pixels wide
 LOW_DETAIL_EYE_DISTANCE = 40.0  # below it the mouth has too few pixels for teeth
@@ -67,7 +67,7 @@ def load_shots(
     if face is not None and not isinstance(face, (int, np.integer)):
         raise ConfigError(f"face {face!r} is no whole number: count the photo's faces from 0, the largest")
     sources = _sources(photos)
-    if any(is_identity(source) for source in sources):
+    if any(isinstance(source, StoredIdentity) or is_identity(source) for source in sources):
         return _stored_shots(sources)
     shots: list[Shot] = []
     notes: list[str] = []
@@ -96,14 +96,15 @@ def load_shots(
 def _stored_shots(sources: Sequence[PhotoSource]) -> Shots:
     if len(sources) > 1:
         raise ConfigError("an identity file stands alone: give it without further photos")
-    assert isinstance(sources[0], (str, Path))
-    stored = load_identity(sources[0])
+    source = sources[0]
+    assert isinstance(source, (str, Path, StoredIdentity))
+    stored = source if isinstance(source, StoredIdentity) else load_identity(source)
     return Shots(list(stored.shots), 1, [], stored)
 
 
 def _sources(photos: PhotoSource | Sequence[PhotoSource]) -> list[PhotoSource]:
     """One photo or several -> list, at least one long."""
-    kinds = (str, Path, np.ndarray, Pillow.Image)
+    kinds = (str, Path, np.ndarray, Pillow.Image, StoredIdentity)
     several = isinstance(photos, Iterable) and not isinstance(photos, (*kinds, bytes))
     sources: list[PhotoSource] = list(photos) if several else [photos]  # type: ignore[arg-type, list-item]
     if not sources:
@@ -146,6 +147,7 @@ def _read_all(sources: Sequence[PhotoSource], notes: list[str], frames: int) -> 
             images.append(("the given image", _as_rgb(source)))
             from_video = False
             continue
+        assert isinstance(source, (str, Path)), "an identity stands alone"
         path = Path(source)
         if path.is_dir():
             found = sorted(item for item in path.iterdir() if item.suffix.lower() in PHOTO_SUFFIXES)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.errors import ConfigError, MediaError
-from talkface.inference.animate import AnimateResult, OutputOptions, Progress
-from talkface.inference.animator import BLOCK, Animator, Subject
+from talkface.errors import MediaError
+from talkface.inference.animator import BLOCK, Animator
+from talkface.inference.clip import AnimateResult, Progress
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
 from talkface.inference.panel import face_window, reenact_panel
 from talkface.inference.photos import HDR_NOTE, PhotoSource
-from talkface.inference.tracking import HIGHEST_FPS, track_driver, usable_fps
+from talkface.inference.request import ReenactOptions
+from talkface.inference.subject import Subject
+from talkface.inference.tracking import track_driver, usable_fps
 from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
 from talkface.landmarks.online import HOLD_S, Keeper
 from talkface.landmarks.proportions import normalise_proportions
@@ -27,44 +29,6 @@ from talkface.media.write import VideoWriter, check_output
 from talkface.renderers.base import Rendered
 from talkface.renderers.hybrid import with_animation
 from talkface.types import FloatArray, Image
-
-
-@dataclass(frozen=True)
-class ReenactOptions:
-    """How the driver is followed.
-
-    Attributes:
-        raw: use the driver's landmarks as they are, face shape and all, as the few-shot paper does.
-        expression_scale: factor on what mouth and brows do.
-        head_motion: factor on turns and shifts of the head; 0 keeps it still.
-        fps: of the video; the driving video's own if not given.
-        sound: keep the driving video's sound where it has some.
-        proportions: use the driver's landmarks, each part rescaled to the photo's proportions, as in few-shot vid2vid.
-        smoothing: of the driver's landmarks over time, one of `landmarks.smooth.SMOOTHINGS`.
-        ani: the photo's face drawn in the driver's poses, for a driver that is demo files and a network that takes a
-            3-D face (`model.warp_ani`); that network draws its own if not given.
-    """
-
-    raw: bool = False
-    expression_scale: float = 1.0
-    head_motion: float = 1.0
-    fps: Fraction | None = None
-    sound: bool = True
-    proportions: bool = False
-    smoothing: str = "lips"
-    ani: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.smoothing not in SMOOTHINGS:
-            raise ConfigError(f"unknown smoothing {self.smoothing!r}: expected one of {', '.join(SMOOTHINGS)}")
-        if self.raw and self.proportions:
-            raise ConfigError("raw keeps the driver's proportions and proportions changes them: leave one out")
-        if self.fps is not None and not 0 < self.fps <= HIGHEST_FPS:
-            raise ConfigError(f"fps {self.fps} is out of range: expected above 0 and at most {HIGHEST_FPS}")
-        if not 0 <= self.head_motion <= 1:
-            raise ConfigError(f"head motion {self.head_motion} is out of range: expected 0 (still) to 1 (as driven)")
-        if not 0 <= self.expression_scale <= 4:
-            raise ConfigError(f"expression scale {self.expression_scale} is out of range: expected 0 to 4")
 
 
 @dataclass(frozen=True)
@@ -86,8 +50,6 @@ def reenact(
     out: Path,
     *,
     options: ReenactOptions,
-    output: OutputOptions,
-    face: int | None = None,
     progress: Progress | None = None,
 ) -> ReenactResult:
     """Write a video of `photo` doing what the person in `driving` does, frame for frame.
@@ -102,13 +64,13 @@ def reenact(
     Raises:
         MediaError, NoFaceError, ConfigError: one line that names the next step.
     """
-    check_output(out, force=output.force)
+    check_output(out, force=options.force)
     driver = open_driver(driving)
     info = probe_video(driver.video)
     fps = options.fps or usable_fps(info)
     animation = None if options.ani is None else open_animation(options.ani, driver, fps)
     laps = [time.perf_counter()]
-    subject = animator.enroll(photo, face)
+    subject = animator.prepare(photo, options.face)
     if animation is not None:
         subject = replace(subject, identity=with_animation(subject.identity, animation))
     laps.append(time.perf_counter())
@@ -121,7 +83,7 @@ def reenact(
     notes += [HDR_NOTE.format(driver.video)] if info.hdr else []
     if missing:
         notes.append(f"no face in {missing} of {len(points)} driving frames: held {HOLD_S} s, then faded to rest")
-    size = _write(animator, subject, points, driver.video, sound, out, fps, output, progress)
+    size = _write(animator, subject, points, driver.video, sound, out, fps, options, progress)
     laps.append(time.perf_counter())
     return ReenactResult(
         path=out,
@@ -169,7 +131,7 @@ def move_photo(
     if options.raw or options.proportions:
         return driver.laid_onto(points, photo)
     motion = driver.motion(points)
-    return follow_motion(retargeter, motion, expression_scale=options.expression_scale, head_motion=options.head_motion)
+    return follow_motion(retargeter, motion, expression_scale=options.expression_scale, head_motion=options.head_scale)
 
 
 def rest_of(subject: Subject) -> FloatArray:
@@ -200,17 +162,17 @@ def _write(
     sound: SpeechStream | None,
     out: Path,
     fps: Fraction,
-    output: OutputOptions,
+    options: ReenactOptions,
     progress: Progress | None,
 ) -> tuple[int, int]:
     """Render and encode frame by frame; returns width and height."""
-    pictures = Pictures(subject, output)
-    watched = (image for image, _ in read_frames(driving, fps)) if output.panel else iter(())
+    pictures = Pictures(subject, options)
+    watched = (image for image, _ in read_frames(driving, fps)) if options.panel else iter(())
     blocks = (points[start : start + BLOCK] for start in range(0, len(points), BLOCK))
     identity = subject.identity.streaming()
     rendered = (one for block in blocks for one in animator.renderer.render(identity, block))
-    size = pictures.size(next(iter(read_frames(driving, fps)))[0] if output.panel else None)
-    with VideoWriter(out, size, fps, sound, force=output.force) as writer:
+    size = pictures.size(next(iter(read_frames(driving, fps)))[0] if options.panel else None)
+    with VideoWriter(out, size, fps, sound, force=options.force) as writer:
         last: Image | None = None
         for index, (one, image) in enumerate(zip_longest(rendered, watched), start=1):
             if one is None:
@@ -225,11 +187,11 @@ def _write(
 class Pictures:
     """What a viewer gets to see of a rendered frame: all of it, only the face, or three panels."""
 
-    def __init__(self, subject: Subject, output: OutputOptions) -> None:
+    def __init__(self, subject: Subject, options: ReenactOptions) -> None:
         shot = subject.shots.shots[0]
         self._photo = shot.image
-        self._panel = output.panel
-        self._window = face_window(shot.image.shape[:2], shot.landmarks) if output.crop else None
+        self._panel = options.panel
+        self._window = face_window(shot.image.shape[:2], shot.landmarks) if options.crop else None
 
     def __call__(self, rendered: Rendered, driver: Image | None) -> Image:
         if self._panel:

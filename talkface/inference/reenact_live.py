@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from talkface.errors import ConfigError
-from talkface.inference.animate import OutputOptions
-from talkface.inference.animator import Animator, Subject
+from talkface.inference.animator import Animator
 from talkface.inference.photos import PhotoSource
-from talkface.inference.reenact import Pictures, ReenactOptions, move_photo, rest_of
+from talkface.inference.reenact import Pictures, move_photo, rest_of
+from talkface.inference.request import ReenactOptions
+from talkface.inference.subject import Subject
 from talkface.landmarks.detect import FaceTracker
 from talkface.landmarks.online import DriverLearner, Keeper, Steadier
 from talkface.media.camera import Camera
@@ -46,11 +47,9 @@ def reenact_live(
     camera: str | int,
     *,
     options: ReenactOptions,
-    output: OutputOptions,
     out: Path | None = None,
     window: bool = True,
     seconds: float | None = None,
-    face: int | None = None,
     progress: Callable[[int], bool] = lambda _: True,
 ) -> LiveResult:
     """Follow a camera until its window is closed, `seconds` are over, or Ctrl-C.
@@ -70,17 +69,17 @@ def reenact_live(
     if out is None and not window:
         raise ConfigError("neither window nor recording asked for: leave --no-window out, or give -o OUT.mp4")
     if out is not None:
-        check_output(out, force=output.force)
+        check_output(out, force=options.force)
     with ExitStack() as stack:
         screen = stack.enter_context(Window("talkface")) if window else None
         device = stack.enter_context(Camera(camera))
-        subject = animator.enroll(photo, face)
-        show = Pictures(subject, output)
+        subject = animator.prepare(photo, options.face)
+        show = Pictures(subject, options)
         fps = options.fps or device.fps
         writer = None
         if out is not None:
             size = show.size(device.first)
-            writer = stack.enter_context(VideoWriter(out, size, fps, comment="live", force=output.force))
+            writer = stack.enter_context(VideoWriter(out, size, fps, comment="live", force=options.force))
         follow = Follower(animator, subject, fps, options)
         done, started = 0, time.monotonic()
         try:

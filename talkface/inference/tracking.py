@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from talkface.errors import MediaError, NoFaceError
+from talkface.inference.request import HIGHEST_FPS
 from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.landmarks.head_track import head_track
 from talkface.landmarks.smooth import fill_unseen
 from talkface.media.read import VideoInfo, probe_video, read_frames
 from talkface.types import DEFAULT_FPS, FloatArray
 
-HIGHEST_FPS = 240
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in all)."""
 

@@ -12,6 +12,10 @@ SSIM_RADIUS = 5
 FACE_SIDE = 1.9  # of the face crop, in dlib boxes
 FACE_SIZE = 256  # pixels
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+CROP_FACTOR = 2.4  # side of the working crop over the larger side of the landmarks' bounding box over the clip
+LARGEST_CROP = 512  # pixels; larger crops are reduced, as a demo video would be
+COMPARED_SIZE = 256  # pixels, side of the crop in which two videos are compared
+COMPARED_FACTOR = 1.6  # side of that crop over the larger side of the landmarks' bounding box over the clip
 
 
 def luma(image: Image) -> FloatArray:
@@ -129,3 +133,25 @@ def _blur(values: FloatArray) -> FloatArray:
 
 def _check_shapes(made: Image, real: Image) -> None:
     assert made.shape == real.shape, f"images must have one shape, got {made.shape} and {real.shape}"
+
+
+def crop_matrix(landmarks: FloatArray, width: int, height: int, factor: float = CROP_FACTOR) -> tuple[FloatArray, int]:
+    """Fixed square around a clip's face, kept inside the picture where it fits.
+
+    Args:
+        landmarks: `[T, 68, 2]` pixels, NaN where no face was found.
+        width: of the picture.
+        height: of the picture.
+        factor: side of the square over the larger side of the landmarks' bounding box over the clip.
+
+    Returns:
+        `[2, 3]` affine map from pixels of the video to pixels of the crop, and the crop's side, an even number.
+    """
+    points = landmarks[np.isfinite(landmarks[:, 0, 0])].reshape(-1, 2)
+    low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
+    side = min(factor * float((high - low).max()), width, height)
+    limits = np.array([width, height]) - side
+    corner = np.clip((low + high) / 2 - side / 2, 0, np.maximum(limits, 0))
+    size = 2 * round(min(side, LARGEST_CROP) / 2)
+    scale = size / side
+    return np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]]), size

@@ -78,7 +78,7 @@ class FewshotRenderer:
         """
         if self.networks is None:
             raise CheckpointError(
-                "renderer fewshot ships no network: give --renderer-weights FILE from `talkface train "
+                "renderer fewshot ships no network: give --renderer-model FILE from `talkface train "
                 "configs/renderer/fewshot_small.yaml`, or an identity file of `talkface finetune`"
             )
         return embed_shots(self.networks, self.network_hash, shots, self.device)
@@ -99,12 +99,12 @@ class FewshotRenderer:
         if self.networks is None:
             raise CheckpointError(
                 f"{stored.path} was embedded, not fine-tuned, by network {part.network}: "
-                "give that network with --renderer-weights"
+                "give that network with --renderer-model"
             )
         if part.network != self.network_hash:
             raise CheckpointError(
                 f"{stored.path} was embedded by network {part.network}, the given one is {self.network_hash}: "
-                "embed the person anew, or give that network with --renderer-weights"
+                "embed the person anew, or give that network with --renderer-model"
             )
         return self._identity(stored.shots[0], self.networks.generator, part.adain_params)
 

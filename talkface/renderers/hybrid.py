@@ -238,7 +238,7 @@ def with_animation(identity: Identity, animation: Animation) -> HybridIdentity:
     """
     if not isinstance(identity, HybridIdentity) or identity.mesh is None:
         raise ConfigError(
-            "this renderer takes no animation: leave it out, or give --renderer-weights of a hybrid network that was "
+            "this renderer takes no animation: leave it out, or give --renderer-model of a hybrid network that was "
             "trained with model.warp_ani"
         )
     return replace(identity, animation=animation)

@@ -96,7 +96,7 @@ def load_vgnet_renderer(weights: str | Path | None, device: torch.device) -> Vgn
     if weights is None and KIND not in shipped_names():
         raise CheckpointError(
             "renderer vgnet ships no network: train one with `talkface train configs/renderer/vgnet_small.yaml "
-            "data.shards=SHARDS` and give it with --renderer-weights runs/vgnet_small/best.safetensors"
+            "data.shards=SHARDS` and give it with --renderer-model runs/vgnet_small/best.safetensors"
         )
     return VgnetRenderer(build_vgnet(load_weights(weights or KIND, KIND)), device)
 

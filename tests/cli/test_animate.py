@@ -1,6 +1,7 @@
 """Words of `talkface animate` -> photos, speech and output."""
 
 import shlex
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import talkface
 from talkface.__main__ import run
 from talkface.cli.animate import ALIASES, default_out, inputs
 from talkface.errors import ConfigError
+from talkface.inference.request import AnimateOptions
+from talkface.options import options_of
 
 
 @pytest.mark.parametrize(
@@ -57,14 +60,14 @@ def test_output_is_named_after_photo_and_speech() -> None:
 
 
 def given(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> dict[str, object]:
-    """What the public door is asked for; only the door itself is replaced."""
+    """Arguments that the public door gets; only the door itself is replaced."""
     seen: dict[str, object] = {}
 
     class Stop(Exception):
         pass
 
-    def door(photo: object, speech: object, out: object, **options: object) -> None:
-        seen.update(photo=photo, speech=speech, out=out, **options)
+    def door(photo: object, speech: object, out: object, options: AnimateOptions, **further: object) -> None:
+        seen.update(photo=photo, speech=speech, out=out, options=options, **further)
         raise Stop
 
     monkeypatch.setattr(talkface, "animate", door)
@@ -80,7 +83,7 @@ def test_names_of_other_programs_are_understood(monkeypatch: pytest.MonkeyPatch)
     ):
         seen = given(monkeypatch, [photo, "a.jpg", speech, "s.wav", "--expression_scale", "1.5", "--outfile", "o.mp4"])
         assert (seen["photo"], seen["speech"], seen["out"]) == ("a.jpg", "s.wav", Path("o.mp4"))
-        assert seen["expression_scale"] == 1.5
+        assert seen["options"].expression_scale == 1.5
 
 
 def test_no_alias_hides_an_option() -> None:
@@ -94,58 +97,55 @@ def test_no_alias_hides_an_option() -> None:
 
 
 def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = given(
-        monkeypatch,
-        shlex.split(
-            "a.jpg s.wav -o o.mp4 --photo b.jpg --blink-profile rhythmic "
-            "--renderer warp --fps 30000/1001 --expression-scale 2 "
-            "--head-motion 0.5 --head-motion-from v.mp4 --headmotion rhythm "
-            "--no-blink --still --seed 7 --device cpu --face 1 --crop --panel --save-landmarks l.npz "
-            "--save-maps maps --landmarks m.npz --force --quiet --audio2landmark x "
-            "--renderer-weights y --detector face-alignment"
-        ),
+    words = (
+        "a.jpg s.wav -o o.mp4 --photo b.jpg --blink-profile rhythmic --renderer warp --fps 30000/1001 "
+        "--expression-scale 2 --head-scale 0.5 --head-from v.mp4 --head-model rhythm --no-blink --still --seed 7 "
+        "--device cpu --face 1 --crop --save-landmarks l.npz --save-maps maps --landmarks m.npz --report r.json "
+        "--force --quiet --speech-model x --renderer-model y --detector face-alignment"
     )
-    assert seen.pop("progress") is None
+    seen = given(monkeypatch, shlex.split(words))
+    expected = AnimateOptions(
+        blink_profile="rhythmic",
+        renderer="warp",
+        fps=Fraction(30000, 1001),
+        expression_scale=2.0,
+        head_scale=0.5,
+        head_from="v.mp4",
+        head_model="rhythm",
+        blink=False,
+        still=True,
+        seed=7,
+        device="cpu",
+        face=1,
+        crop=True,
+        save_landmarks=Path("l.npz"),
+        save_maps=Path("maps"),
+        landmarks="m.npz",
+        report=Path("r.json"),
+        force=True,
+        speech_model="x",
+        renderer_model="y",
+        detector="face-alignment",
+    )
     assert seen == {
         "photo": ["a.jpg", "b.jpg"],
         "speech": "s.wav",
         "out": Path("o.mp4"),
-        "head_motion_from": Path("v.mp4"),
-        "headmotion": "rhythm",
-        "renderer": "warp",
-        "fps": "30000/1001",
-        "expression_scale": 2.0,
-        "head_motion": 0.5,
-        "blink": False,
-        "blink_profile": "rhythmic",
-        "still": True,
-        "seed": 7,
-        "device": "cpu",
-        "face": 1,
-        "crop": True,
-        "panel": True,
-        "save_landmarks": Path("l.npz"),
-        "save_maps": Path("maps"),
-        "landmarks": Path("m.npz"),
-        "force": True,
-        "audio2landmark": "x",
-        "renderer_weights": "y",
-        "detector": "face-alignment",
-        "report": None,
+        "options": expected,
+        "progress": None,
     }
+    unset = [name for name in options_of(AnimateOptions) if getattr(expected, name) == getattr(AnimateOptions(), name)]
+    assert unset == ["panel"], "this command should set every option but panel, which excludes a report"
 
 
-def test_defaults_of_the_command_are_those_of_the_public_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    import inspect
+def test_flags_have_the_defaults_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert given(monkeypatch, ["a.jpg", "s.wav", "-q"])["options"] == AnimateOptions()
 
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(talkface.animate).parameters.items()
-        if parameter.default is not inspect.Parameter.empty
-    }
-    seen = given(monkeypatch, ["a.jpg", "s.wav", "-q"])
-    for name in ("photo", "speech", "out"):
-        seen.pop(name)
-    assert str(seen.pop("fps")) == str(defaults.pop("fps"))
-    for name, value in seen.items():
-        assert value == defaults[name], name
+
+def test_flags_of_a_release_ago_work_with_a_warning(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    seen = given(monkeypatch, ["a.jpg", "s.wav", "-q", "--head-motion", "0.5", "--audio2landmark", "x"])
+    assert (seen["options"].head_scale, seen["options"].speech_model) == (0.5, "x")
+    said = capsys.readouterr().err
+    assert (
+        "--head-motion is now called --head-scale" in said and "--audio2landmark is now called --speech-model" in said
+    )

@@ -104,7 +104,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["animate", "a.jpg", "b.wav", "--loud"], USAGE, "No such option: --loud"),
         (["animate", "a.jpg", "b.wav", "c.wav"], USAGE, "unexpected extra argument"),
         (["animate", "a.jpg", "b.wav", "--seed", "x"], USAGE, "--seed"),
-        (["animate", "a.jpg", "b.wav", "--head-motion", "2"], USAGE, "--head-motion"),
+        (["animate", "a.jpg", "b.wav", "--head-scale", "2"], USAGE, "--head-scale"),
         (["animate", "a.jpg", "b.wav", "--expression-scale", "-1"], USAGE, "--expression-scale"),
         (["animate"], 1, "no photo given"),
         (["animate", "a.jpg"], 1, "no speech given"),

@@ -34,7 +34,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def animator(untrained: Path) -> Animator:
     torch.set_num_threads(1)
-    return talkface.load_animator("warp", "cpu", audio2landmark=untrained)
+    return talkface.Animator.from_pretrained("warp", "cpu", speech_model=untrained)
 
 
 @pytest.fixture(scope="session")

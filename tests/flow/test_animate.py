@@ -8,7 +8,8 @@ import pytest
 
 import talkface
 from talkface.errors import ConfigError, MediaError, NoFaceError
-from talkface.inference.animator import AnimateOptions, Animator
+from talkface.inference.animator import Animator
+from talkface.inference.request import AnimateOptions
 from talkface.landmarks.detect import load_detector
 from talkface.landmarks.layout import STABLE, mouth_opening
 from talkface.media.mark.tag import verify_mark
@@ -19,12 +20,12 @@ pytestmark = pytest.mark.flow
 
 @pytest.fixture(scope="module")
 def animator() -> Animator:
-    return talkface.load_animator("hybrid", "cpu")
+    return talkface.Animator.from_pretrained("hybrid", "cpu")
 
 
 @pytest.fixture(scope="module")
 def warper() -> Animator:
-    return talkface.load_animator("warp", "cpu")
+    return talkface.Animator.from_pretrained("warp", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def landmarks_of(animator, photo, speech, **options) -> np.ndarray:
     from talkface.media.speech import open_speech
 
     chosen = AnimateOptions(**options)
-    subject = animator.enroll(photo)
+    subject = animator.prepare(photo)
     return np.concatenate(list(animator.landmarks(subject, animator.listen(open_speech(speech), chosen.fps), chosen)))
 
 
@@ -59,7 +60,7 @@ def test_a_photo_and_speech_become_a_marked_video_of_exact_length(tmp_path, anim
 
 def test_the_same_seed_gives_the_same_frames_and_another_one_does_not(animator, astronaut, syllables):
     def first_frames(seed: int) -> np.ndarray:
-        frames = animator.frames(astronaut, syllables, AnimateOptions(seed=seed))
+        frames = animator.animate(astronaut, syllables, AnimateOptions(seed=seed))
         return np.stack([frame for frame, _ in zip(frames, range(20), strict=False)])
 
     once, again, other = first_frames(0), first_frames(0), first_frames(1)
@@ -69,7 +70,7 @@ def test_the_same_seed_gives_the_same_frames_and_another_one_does_not(animator, 
 
 def test_frames_stream(animator, astronaut, syllables):
     long = Waveform(np.tile(syllables.samples, 10))
-    stream = animator.frames(astronaut, long)
+    stream = animator.animate(astronaut, long)
     assert next(stream).shape == (512, 512, 3)
 
 
@@ -159,7 +160,7 @@ def test_pixels_away_from_the_face_are_the_photos_own(animator, astronaut, sylla
     rows, columns = np.mgrid[:512, :512]
     centre = face.landmarks.mean(0)
     away = np.hypot(columns - centre[0], rows - centre[1]) > 1.8 * width
-    for frame in list(animator.frames(astronaut, syllables, AnimateOptions(still=True)))[::10]:
+    for frame in list(animator.animate(astronaut, syllables, AnimateOptions(still=True)))[::10]:
         np.testing.assert_array_equal(frame[away], astronaut[away])
 
 
@@ -175,7 +176,7 @@ def test_mistakes_are_named_in_one_line_and_leave_nothing(tmp_path, warper, astr
         (dict(photo=astronaut, speech=syllables, face=3), NoFaceError, "--face 3"),
         (dict(photo=astronaut, speech=syllables, fps="fast"), ConfigError, "fps"),
         (dict(photo=astronaut, speech=syllables, fps=0), ConfigError, "fps"),
-        (dict(photo=astronaut, speech=syllables, head_motion=2), ConfigError, "head motion"),
+        (dict(photo=astronaut, speech=syllables, head_scale=2), ConfigError, "head motion"),
         (dict(photo=astronaut, speech=syllables, seed=-1), ConfigError, "seed"),
         (dict(photo=astronaut, speech=None), ConfigError, "neither speech nor landmarks"),
         (dict(photo=[], speech=syllables), MediaError, "no photo"),

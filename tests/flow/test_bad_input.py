@@ -19,7 +19,8 @@ import talkface
 from talkface.__main__ import run
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
 from talkface.errors import TalkfaceError
-from talkface.inference.animator import AnimateOptions, Animator
+from talkface.inference.animator import Animator
+from talkface.inference.request import AnimateOptions
 from talkface.landmarks.layout import mouth_opening
 from talkface.media.mark.tag import verify_mark
 from talkface.media.speech import open_speech
@@ -213,7 +214,7 @@ def test_container_as_speech(
 
 @pytest.fixture(scope="module")
 def default_animator() -> Animator:
-    return talkface.load_animator(device="cpu")
+    return talkface.Animator.from_pretrained(device="cpu")
 
 
 @pytest.mark.data
@@ -234,7 +235,7 @@ def test_the_shipped_networks_open_the_mouth_in_speech_only(
     default_animator: Animator, shared_data: Path, face: np.ndarray, name: str, opens: bool
 ) -> None:
     track = default_animator.listen(open_speech(shared_data / "speech" / name), FPS)
-    points = default_animator.landmarks(default_animator.enroll(face), track, AnimateOptions(still=True, blink=False))
+    points = default_animator.landmarks(default_animator.prepare(face), track, AnimateOptions(still=True, blink=False))
     opening = mouth_opening(np.concatenate(list(points)))
     assert opening.max() > 0.1 if opens else opening.max() < 0.03
 
@@ -285,8 +286,8 @@ MISTAKES = {  # words after `talkface animate` -> exit code and what is said
     "photo.png speech.wav --renderer oil": (1, "oil"),
     "photo.png speech.wav --device abacus": (1, "abacus"),
     "photo.png speech.wav --detector eyes": (1, "eyes"),
-    "photo.png speech.wav --audio2landmark none": (1, "no weights file or shipped network called none"),
-    "photo.png speech.wav --renderer-weights speech.wav": (1, "speech.wav"),
+    "photo.png speech.wav --speech-model none": (1, "no weights file or shipped network called none"),
+    "photo.png speech.wav --renderer-model speech.wav": (1, "speech.wav"),
     "photo.png speech.wav --fps fast": (1, "fps 'fast' is no number"),
     "photo.png speech.wav --fps 0": (1, "fps 0 is out of range"),
     "photo.png speech.wav --fps 1/0": (1, "fps '1/0' is no number"),
@@ -294,7 +295,7 @@ MISTAKES = {  # words after `talkface animate` -> exit code and what is said
     "photo.png speech.wav --fps nan": (1, "no number"),
     "photo.png speech.wav --face 3": (1, "--face 3 asked for"),
     "photo.png speech.wav --face -1": (1, "--face -1 asked for"),
-    "photo.png speech.wav --head-motion 2": (2, "--head-motion"),
+    "photo.png speech.wav --head-scale 2": (2, "--head-scale"),
     "photo.png speech.wav --expression-scale many": (2, "--expression-scale"),
     "photo.png short.wav": (1, "expected at least 0.1 s"),
 }
@@ -314,7 +315,7 @@ def test_mistakes_end_in_one_line_and_a_code(
     wavfile.write(files / "short.wav", 16_000, np.zeros(800, np.float32))
     before = sorted(path.name for path in files.rglob("*"))
     given = ["animate", *words.split()]
-    for option, value in {"--renderer": "warp", "--audio2landmark": str(untrained), "-o": "out.mp4"}.items():
+    for option, value in {"--renderer": "warp", "--speech-model": str(untrained), "-o": "out.mp4"}.items():
         given += [] if option in given else [option, value]
     code, says = MISTAKES[words]
     assert run(given) == code
@@ -337,7 +338,7 @@ def test_weights_of_another_version_are_refused(
     save_checkpoint(files / "other.safetensors", Checkpoint("poetry", held.config, fewer))
     for name, says in {"old": "does not fit this version", "other": "holds a poetry network"}.items():
         words = ["photo.png", "speech.wav", "-o", "o.mp4", "--renderer", "warp"]
-        assert run(["animate", *words, "--audio2landmark", f"{name}.safetensors"]) == 1
+        assert run(["animate", *words, "--speech-model", f"{name}.safetensors"]) == 1
         said = capsys.readouterr().err
         assert says in said and said.count("\n") == 1, said
 
@@ -348,7 +349,7 @@ def test_force_replaces_and_the_report_names_the_networks(
     monkeypatch.chdir(files)
     (files / "o.mp4").write_bytes(b"old")
     words = ["photo.png", "speech.wav", "-o", "o.mp4", "--force", "--renderer", "warp"]
-    assert run(["animate", *words, "--audio2landmark", str(untrained)]) == 0
+    assert run(["animate", *words, "--speech-model", str(untrained)]) == 0
     said = capsys.readouterr().out
     assert (
         "untrained.safetensors" in said
@@ -364,7 +365,7 @@ def test_quiet_says_nothing(
 ) -> None:
     monkeypatch.chdir(files)
     words = ["photo.png", "speech.wav", "-o", "o.mp4", "--quiet", "--renderer", "warp"]
-    assert run(["animate", *words, "--audio2landmark", str(untrained)]) == 0
+    assert run(["animate", *words, "--speech-model", str(untrained)]) == 0
     said = capfd.readouterr()
     assert said.out == "" and said.err == ""
 
@@ -373,7 +374,7 @@ def test_quiet_says_nothing(
 def test_an_interrupted_video_leaves_nothing(files: Path, untrained: Path, sent: signal.Signals, code: int) -> None:
     wavfile.write(files / "speech.wav", 16_000, np.random.default_rng(0).normal(0, 0.1, 800_000).astype(np.float32))
     words = ["animate", "photo.png", "speech.wav", "-o", "o.mp4", "--renderer", "warp", "--fps", "60"]
-    command = [sys.executable, "-m", "talkface", *words, "--audio2landmark", str(untrained)]
+    command = [sys.executable, "-m", "talkface", *words, "--speech-model", str(untrained)]
     # a shell that starts the tests in the background lets its children ignore Ctrl-C
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, cwd=files, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
@@ -395,7 +396,7 @@ def test_a_full_disk_leaves_nothing(files: Path, untrained: Path) -> None:
     )
     words = ["animate", "photo.png", "speech.wav", "-o", "o.mp4", "--renderer", "warp"]
     ran = subprocess.run(
-        [sys.executable, "-c", code, *words, "--audio2landmark", str(untrained)],
+        [sys.executable, "-c", code, *words, "--speech-model", str(untrained)],
         cwd=files,
         capture_output=True,
         text=True,

@@ -9,7 +9,6 @@ import pytest
 import soundfile
 from PIL import Image as Pillow
 
-import talkface
 from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
 from talkface.inference.batch import tasks as batch_tasks
 from talkface.inference.batch.rows import make_rows
@@ -117,7 +116,7 @@ def test_bad_rows_are_named_and_stop_nothing(desk, common, tmp_path):
     given = pairs(
         "empty.jpg+x.wav", "ada.png+x.wav", "wall.png+x.wav", "ada.png+text.wav", "none.png+x.wav", "empty.jpg+y.wav"
     )
-    given += [{"photo": "ada.png", "speech": "y.wav", "renderer_weights": "nowhere", "renderer": "hybrid"}]
+    given += [{"photo": "ada.png", "speech": "y.wav", "renderer_model": "nowhere", "renderer": "hybrid"}]
     given += [{"photo": "ada.png", "speech": "y.wav", "face": 4, "out": "four.mp4"}]
     here = Here()
     outcomes = batch(make_rows(given, desk, common), tmp_path, workers=here)
@@ -186,7 +185,7 @@ def test_landmarks_drive_and_are_saved(desk, common, tmp_path):
 def test_vgnet_makes_rows_and_saves_its_maps(desk, common, tmp_path):
     network = VgNet(VgnetConfig(size=32, width=4, blocks=0, norm="group"))
     save_checkpoint(tmp_path / "v.safetensors", Checkpoint("vgnet", asdict(network.config), network.state_dict()))
-    own = {"renderer": "vgnet", "renderer_weights": str(tmp_path / "v.safetensors"), "save_maps": "true"}
+    own = {"renderer": "vgnet", "renderer_model": str(tmp_path / "v.safetensors"), "save_maps": "true"}
     (outcome,) = batch(make_rows(pairs("ada.png+x.wav"), desk, {**common, **own}), tmp_path / "b", workers=Here())
     assert not outcome.failed, outcome.reason
     maps = tmp_path / "b" / "ada_x.maps"
@@ -196,7 +195,7 @@ def test_vgnet_makes_rows_and_saves_its_maps(desk, common, tmp_path):
 
 def test_a_row_is_measured_where_it_asks_for_a_report(desk, common, tmp_path):
     rows = make_rows(pairs("ada.png+x.wav", "bea.png+x.wav"), desk, {**common, "report": "true"})
-    outcomes = batch(rows, tmp_path / "b", workers=Here(), reporter=talkface.write_report)
+    outcomes = batch(rows, tmp_path / "b", workers=Here())
     assert not any(outcome.failed for outcome in outcomes), [outcome.reason for outcome in outcomes]
     content = json.loads((tmp_path / "b" / "bea_x.json").read_text())
     assert content["video"]["path"] == str(tmp_path / "b" / "bea_x.mp4")

@@ -12,10 +12,12 @@ from PIL import Image as Pillow
 import talkface
 from talkface.__main__ import run
 from talkface.errors import ConfigError, MediaError, NoFaceError
-from talkface.inference.animator import AnimateOptions, Animator, Track
+from talkface.inference.animator import Animator
 from talkface.inference.batch.rows import make_rows
 from talkface.inference.batch.run import batch
 from talkface.inference.driving import follow_head
+from talkface.inference.request import AnimateOptions
+from talkface.inference.subject import Track
 from talkface.inference.tracking import track_head
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.retarget import Retargeter
@@ -68,7 +70,7 @@ class Here:
 def nose(animator: Animator, photo: np.ndarray, speech: Waveform, **options: object) -> np.ndarray:
     """`[T, 2]` where the middle of eyes and nose is, in pixels."""
     chosen = AnimateOptions(blink=False, **options)
-    subject = animator.enroll(photo)
+    subject = animator.prepare(photo)
     track = animator.listen(open_speech(speech), chosen.fps, subject)
     return np.concatenate(list(animator.landmarks(subject, track, chosen)))[:, STABLE].mean(1)
 
@@ -79,12 +81,12 @@ def test_the_head_moves_by_its_seed_and_still_is_still(animator: Animator, face,
     assert np.ptp(one, axis=0).max() > 1 and np.abs(one - other).max() > 0.5
     still = nose(animator, face, words, still=True)
     assert np.ptp(still, axis=0).max() < 1e-3
-    np.testing.assert_array_equal(still, nose(animator, face, words, head_motion=0))
+    np.testing.assert_array_equal(still, nose(animator, face, words, head_scale=0))
     np.testing.assert_allclose(one[0], still[0], atol=1e-3)  # the first frame is the photo's own pose
 
 
 def test_rhythm_and_network_move_it_otherwise(animator: Animator, face, words, untrained):
-    by_rhythm = talkface.load_animator("warp", "cpu", audio2landmark=untrained, headmotion="rhythm")
+    by_rhythm = talkface.Animator.from_pretrained("warp", "cpu", speech_model=untrained, head_model="rhythm")
     assert np.abs(nose(animator, face, words) - nose(by_rhythm, face, words)).max() > 0.5
 
 
@@ -102,7 +104,7 @@ def test_a_still_photo_moves_no_head(tmp_path, animator: Animator, face):
 
 
 def test_a_head_follows_the_one_in_a_video(animator: Animator, face, words, turning, yaw):
-    subject = animator.enroll(face)
+    subject = animator.prepare(face)
     spoken = animator.listen(open_speech(words), FPS, subject)
     followed = follow_head(spoken, turning, AnimateOptions(), animator.detector)
 
@@ -127,12 +129,12 @@ def test_what_contradicts_is_one_line(tmp_path, animator: Animator, face, words,
     word = Waveform(words.samples[:3840])
     talkface.animate(face, word, tmp_path / "first.mp4", animator=animator, save_landmarks=saved)
     cases = [
-        (dict(head_motion_from=turning, still=True), ConfigError, "keep still and to follow"),
-        (dict(head_motion_from=turning, head_motion=0), ConfigError, "keep still and to follow"),
-        (dict(head_motion_from=turning, landmarks=saved), ConfigError, "hold its head's motion"),
-        (dict(head_motion_from=tmp_path / "none.mp4"), MediaError, "none.mp4"),
-        (dict(head_motion_from=wall), NoFaceError, "no face found in any"),
-        (dict(head_motion_from=3), ConfigError, "head_motion_from is of type int"),
+        (dict(head_from=turning, still=True), ConfigError, "keep still and to follow"),
+        (dict(head_from=turning, head_scale=0), ConfigError, "keep still and to follow"),
+        (dict(head_from=turning, landmarks=saved), ConfigError, "hold its head's motion"),
+        (dict(head_from=tmp_path / "none.mp4"), MediaError, "none.mp4"),
+        (dict(head_from=wall), NoFaceError, "no face found in any"),
+        (dict(head_from=3), ConfigError, "invalid head_from 3: expected a name or a path"),
     ]
     for options, kind, says in cases:
         with pytest.raises(kind, match=says) as caught:
@@ -145,7 +147,7 @@ def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrain
     photo, sound = tmp_path / "p.png", tmp_path / "s.wav"
     Pillow.fromarray(face).save(photo)
     soundfile.write(sound, words.samples[:3840], 16_000)
-    common = ["animate", str(photo), str(sound), "--renderer", "warp", "--audio2landmark", str(untrained)]
+    common = ["animate", str(photo), str(sound), "--renderer", "warp", "--speech-model", str(untrained)]
     saved = {name: tmp_path / f"{name}.npz" for name in ("alias", "still")}
     for flag, path in (("--no-head-motion", saved["alias"]), ("--still", saved["still"])):
         out = str(path.with_suffix(".mp4"))
@@ -153,12 +155,12 @@ def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrain
     np.testing.assert_array_equal(*(np.load(path)["points"] for path in saved.values()))
     followed = str(tmp_path / "f.mp4")
     report = tmp_path / "f.json"
-    assert run([*common, "--head-motion-from", str(turning), "-o", followed, "--report", str(report)]) == 0
+    assert run([*common, "--head-from", str(turning), "-o", followed, "--report", str(report)]) == 0
     assert "headmotion.safetensors" not in capsys.readouterr().out
-    assert "head_motion_from" in json.loads(report.read_text())["inputs"]
+    assert "head_from" in json.loads(report.read_text())["inputs"]
     rows = [
-        {"photo": str(photo), "speech": str(sound), "head_motion_from": str(turning), "out": "a.mp4"},
-        {"photo": str(photo), "speech": str(sound), "head_motion_from": str(tmp_path / "no.mp4"), "out": "b.mp4"},
+        {"photo": str(photo), "speech": str(sound), "head_from": str(turning), "out": "a.mp4"},
+        {"photo": str(photo), "speech": str(sound), "head_from": str(tmp_path / "no.mp4"), "out": "b.mp4"},
     ]
     fixed = {"renderer": "warp", "audio2landmark": str(untrained), "headmotion": "rhythm"}
     first, second = batch(make_rows(rows, tmp_path, fixed), tmp_path / "batch", workers=Here(), device="cpu")
@@ -170,7 +172,7 @@ def test_another_driving_video_makes_another_row(tmp_path, face, turning):
     """What decides a row's video includes the contents of the driving video, whatever its name."""
     from talkface.inference.batch.run import _describe, _Hashes
 
-    (row,) = make_rows([{"photo": "p.png", "speech": "s.wav", "head_motion_from": str(turning)}], tmp_path)
+    (row,) = make_rows([{"photo": "p.png", "speech": "s.wav", "head_from": str(turning)}], tmp_path)
     before = _describe(row, "cpu", _Hashes()).key
     assert before == _describe(row, "cpu", _Hashes()).key
     content = turning.read_bytes()

@@ -69,8 +69,8 @@ def say(words: str, capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
 def test_a_person_is_kept_by_name_and_speaks(folder, few, untrained, capsys):
     said = say("embed photos -o ada", capsys)
     assert "2 shots, shots only" in said and (folder / "people" / "ada.safetensors").is_file()
-    say(f"animate ada hum.wav -o one.mp4 --renderer warp --fps 5 --audio2landmark {untrained}", capsys)
-    say(f"animate photos hum.wav -o two.mp4 --renderer warp --fps 5 --audio2landmark {untrained}", capsys)
+    say(f"animate ada hum.wav -o one.mp4 --renderer warp --fps 5 --speech-model {untrained}", capsys)
+    say(f"animate photos hum.wav -o two.mp4 --renderer warp --fps 5 --speech-model {untrained}", capsys)
     frames = [[image for image, _ in read_frames(Path(name))] for name in ("one.mp4", "two.mp4")]
     np.testing.assert_array_equal(*frames)
     assert "exists" in say("embed photos -o ada", capsys, 1)
@@ -80,12 +80,12 @@ def test_a_person_is_kept_by_name_and_speaks(folder, few, untrained, capsys):
 
 def test_an_embedded_person_is_painted_by_the_network_that_embedded_it(folder, few, untrained, capsys):
     assert "2 shots, embedded by network" in say(f"embed photos -o p.safetensors -w {few}", capsys)
-    made = f"hum.wav -o o.mp4 --renderer fewshot --fps 5 --audio2landmark {untrained}"
-    say(f"animate p.safetensors {made} --renderer-weights {few}", capsys)
+    made = f"hum.wav -o o.mp4 --renderer fewshot --fps 5 --speech-model {untrained}"
+    say(f"animate p.safetensors {made} --renderer-model {few}", capsys)
     assert verify_mark("o.mp4")
     assert "not fine-tuned, by network" in say(f"animate p.safetensors {made} --force", capsys, 1)
     assert "renderer fewshot ships no network" in say(f"animate photos {made} --force", capsys, 1)
-    said = say(f"animate photos {made} --force --renderer-weights p.safetensors", capsys, 1)
+    said = say(f"animate photos {made} --force --renderer-model p.safetensors", capsys, 1)
     assert "p.safetensors holds a" in said and "expected fewshot" in said
 
 
@@ -94,8 +94,8 @@ def test_a_fine_tuned_person_needs_nothing_else_and_reenacts(folder, few, untrai
     assert re.search(r"descriptor distance to the shots [\d.]+ before, [\d.]+ after 4 steps", said)
     assert load_identity("p.safetensors").provenance["finetune"]["content"]["pixel"] == 5.0
     assert Pillow.open("p_preview.png").size == (64, 96)
-    say(f"animate p.safetensors hum.wav -o o.mp4 --renderer fewshot --fps 5 --audio2landmark {untrained}", capsys)
-    warped = f"animate p.safetensors hum.wav -o o.mp4 -f --renderer warp --fps 5 --audio2landmark {untrained}"
+    say(f"animate p.safetensors hum.wav -o o.mp4 --renderer fewshot --fps 5 --speech-model {untrained}", capsys)
+    warped = f"animate p.safetensors hum.wav -o o.mp4 -f --renderer warp --fps 5 --speech-model {untrained}"
     assert "note: p.safetensors has a generator of its own: --renderer fewshot uses it" in say(warped, capsys)
     result = talkface.reenact("p.safetensors", "o.mp4", "r.mp4", renderer="fewshot")
     assert result.num_frames == 3 and result.size == (300, 300)

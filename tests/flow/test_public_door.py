@@ -15,7 +15,7 @@ pytestmark = pytest.mark.flow
 
 
 def first_frame(animator: Animator, photo: object, speech: object) -> np.ndarray:
-    return next(iter(animator.frames(photo, speech)))
+    return next(iter(animator.animate(photo, speech)))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK"])
@@ -37,7 +37,7 @@ def test_pillow_images_are_read_as_their_files_are(
 def test_arrays_images_and_paths_mix(animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path) -> None:
     Pillow.fromarray(face).save(tmp_path / "a.png")
     shots = (face, Pillow.fromarray(face), tmp_path / "a.png", str(tmp_path / "a.png"), face[..., 0])
-    assert len(animator.enroll(shots).shots.shots) == 5
+    assert len(animator.prepare(shots).shots.shots) == 5
 
 
 @pytest.mark.parametrize(
@@ -73,19 +73,27 @@ def test_what_is_no_speech(animator: Animator, face: np.ndarray, tmp_path: Path,
     ("name", "value", "says"),
     [
         ("out", None, "out is of type NoneType: pass a path"),
-        ("fps", None, "fps None is no number"),
-        ("expression_scale", "2", "expression scale 2 is out of range"),
-        ("expression_scale", float("nan"), "expression scale nan is out of range"),
-        ("head_motion", None, "head motion None is out of range"),
-        ("seed", 1.5, "seed 1.5 is out of range"),
-        ("seed", None, "seed None is out of range"),
-        ("blink", "yes", "blink 'yes' is neither"),
-        ("still", None, "still None is neither"),
-        ("face", "left", "face 'left' is no whole number"),
-        ("face", 0.5, "face 0.5 is no whole number"),
-        ("save_landmarks", 7, "save_landmarks is of type int"),
-        ("landmarks", np.zeros((5, 68, 2), np.float32), "landmarks is of type ndarray: pass a path, or .*Sequence"),
-        ("animator", "hybrid", "the animator is of type str: pass what talkface.load_animator"),
+        ("fps", None, "invalid fps None: expected a number such as 25"),
+        ("fps", 0, "invalid fps 0: expected a number such as 25"),
+        ("expression_scale", "two", "invalid expression_scale 'two': expected a number, 0 to 4"),
+        ("expression_scale", float("nan"), "invalid expression_scale nan: expected a number, 0 to 4"),
+        ("head_scale", None, "invalid head_scale None: expected a number, 0 to 1"),
+        ("seed", 1.5, "invalid seed 1.5: expected a whole number, 0 or more"),
+        ("seed", None, "invalid seed None"),
+        ("blink", "maybe", "invalid blink 'maybe': expected true or false"),
+        ("blink_profile", "slow", "invalid blink_profile 'slow': expected natural or rhythmic"),
+        ("still", None, "invalid still None"),
+        ("face", "left", "invalid face 'left': expected a whole number"),
+        ("face", 0.5, "invalid face 0.5"),
+        ("save_landmarks", 7, "invalid save_landmarks 7: expected a path"),
+        ("head_motoin", 1, "unknown option 'head_motoin': did you mean head_"),
+        ("options", "fast", "options are of type str: pass talkface.AnimateOptions"),
+        (
+            "landmarks",
+            np.zeros((5, 68, 2), np.float32),
+            "invalid landmarks of .*ndarray.*: expected a name or a path, or talkface.types.LandmarkSequence",
+        ),
+        ("animator", "hybrid", "the animator is of type str: pass what talkface.Animator.from_pretrained"),
         ("progress", True, "progress is of type bool"),
     ],
 )
@@ -99,21 +107,43 @@ def test_wrong_arguments_are_named(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "options", "says"),
     [
-        ("renderer", None, "unknown renderer None"),
-        ("device", None, "device 'None' is not on this machine"),
-        ("detector", None, "None"),
-        ("renderer_weights", 7, "weights 7 are neither a name nor a path"),
+        ("no_such", {}, "no_such"),
+        ("warp", {"device": None}, "invalid device None"),
+        ("warp", {"detector": "mine"}, "invalid detector 'mine': expected dlib or face-alignment"),
+        ("warp", {"renderer_model": 7}, "invalid renderer_model 7"),
     ],
 )
-def test_wrong_networks_are_named(name: str, value: object, says: str) -> None:
+def test_wrong_networks_are_named(name: str, options: dict[str, object], says: str) -> None:
     with pytest.raises(TalkfaceError, match=says):
-        talkface.load_animator(**{name: value})
+        talkface.Animator.from_pretrained(name, **options)
+
+
+def test_names_of_a_release_ago_warn_and_work(animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path):
+    with pytest.warns(FutureWarning, match="head_motion is now called head_scale"):
+        talkface.animate(face, hum, tmp_path / "o.mp4", animator=animator, head_motion=0)
+    with pytest.warns(FutureWarning, match=r"Animator\.from_pretrained"):
+        talkface.load_animator("warp", "cpu")
+
+
+def test_an_identity_is_saved_loaded_and_animated(animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path):
+    identity = animator.enroll(face)
+    identity.save(tmp_path / "ada.safetensors")
+    loaded = talkface.Identity.load(tmp_path / "ada.safetensors")
+    np.testing.assert_array_equal(first_frame(animator, loaded, hum), first_frame(animator, face, hum))
+
+
+def test_a_clip_is_read_many_times_and_saved(animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path):
+    clip = animator.animate(face, hum, talkface.AnimateOptions(fps=10, still=True))
+    frames = list(clip)
+    assert len(frames) == len(clip) == len(clip.landmarks) and clip.duration_s == len(clip) / 10
+    np.testing.assert_array_equal(frames[-1], list(clip)[-1])
+    assert clip.save(tmp_path / "o.mp4").num_frames == len(clip)
 
 
 def test_numbers_of_numpy_are_numbers(animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path) -> None:
-    options = {"seed": np.int64(1), "head_motion": np.float32(0.5), "expression_scale": 1, "blink": np.bool_(True)}
+    options = {"seed": np.int64(1), "head_scale": np.float32(0.5), "expression_scale": 1, "blink": np.bool_(True)}
     result = talkface.animate(
         face, hum, str(tmp_path / "o.mp4"), animator=animator, face=np.int64(0), fps=np.float64(5), **options
     )
@@ -121,6 +151,6 @@ def test_numbers_of_numpy_are_numbers(animator: Animator, face: np.ndarray, hum:
 
 
 def test_a_landmark_sequence_drives(animator: Animator, face: np.ndarray, tmp_path: Path) -> None:
-    points = np.repeat(animator.enroll(face).landmarks[None].astype(np.float32), 5, axis=0)
+    points = np.repeat(animator.prepare(face).landmarks[None].astype(np.float32), 5, axis=0)
     driving = LandmarkSequence(points, "pixel")
     assert talkface.animate(face, None, tmp_path / "o.mp4", animator=animator, landmarks=driving).num_frames == 5

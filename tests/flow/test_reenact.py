@@ -14,10 +14,10 @@ import talkface
 from talkface.__main__ import run
 from talkface.data.interop.quintuple_write import write_quintuple
 from talkface.errors import ConfigError, DatasetError, MediaError, NoFaceError
-from talkface.inference.animate import OutputOptions
 from talkface.inference.animator import Animator
-from talkface.inference.reenact import ReenactOptions, driven_landmarks, rest_of
+from talkface.inference.reenact import driven_landmarks, rest_of
 from talkface.inference.reenact_live import reenact_live
+from talkface.inference.request import ReenactOptions
 from talkface.inference.tracking import track_driver
 from talkface.landmarks.layout import JAW, mouth_opening
 from talkface.landmarks.retarget import Retargeter
@@ -87,7 +87,7 @@ def test_frames_without_a_face_are_counted_and_said(tmp_path, animator, face, dr
 
 
 def test_motion_is_carried_over_and_shape_is_not(animator, wide, driving, driver_landmarks):
-    subject = animator.enroll(wide)
+    subject = animator.prepare(wide)
     seen = track_driver(driving, FPS, probe_video(driving), animator.detector)
     made, _ = driven_landmarks(seen, subject, FPS, ReenactOptions())
     raw, _ = driven_landmarks(seen, subject, FPS, ReenactOptions(raw=True))
@@ -127,8 +127,8 @@ def test_bad_drivers_are_refused_in_one_line(tmp_path, animator, face, hum):
         with pytest.raises(kind, match=words) as caught:
             talkface.reenact(face, tmp_path / name, tmp_path / "o.mp4", animator=animator)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ConfigError, match="head motion"):
-        talkface.reenact(face, tmp_path / "grey.mp4", tmp_path / "o.mp4", animator=animator, head_motion=2)
+    with pytest.raises(ConfigError, match="invalid head_scale"):
+        talkface.reenact(face, tmp_path / "grey.mp4", tmp_path / "o.mp4", animator=animator, head_scale=2)
     assert not (tmp_path / "o.mp4").exists()
 
 
@@ -137,8 +137,7 @@ def test_a_file_plays_the_camera(tmp_path, animator, face, driving):
         animator,
         face,
         str(driving),
-        options=ReenactOptions(),
-        output=OutputOptions(panel=True),
+        options=ReenactOptions(panel=True),
         out=tmp_path / "live.mp4",
         window=False,
     )
@@ -150,7 +149,7 @@ def test_a_file_plays_the_camera(tmp_path, animator, face, driving):
 
 
 def test_a_live_session_ends_on_time_and_on_a_word(tmp_path, animator, face, driving):
-    common = {"options": ReenactOptions(), "output": OutputOptions(force=True), "window": False}
+    common = {"options": ReenactOptions(force=True), "window": False}
     out = tmp_path / "live.mp4"
     assert reenact_live(animator, face, str(driving), out=out, seconds=0.2, **common).num_frames == 6
     stopped = reenact_live(animator, face, str(driving), out=out, progress=lambda done: done < 3, **common)
@@ -173,14 +172,12 @@ def test_a_screen_that_cannot_be_reached_is_said_in_one_line(face, driving, monk
         if display:
             monkeypatch.setenv("DISPLAY", display)
         with pytest.raises(MediaError, match=r"no window can be opened here \(no display\): record with -o OUT.mp4"):
-            reenact_live(animator, face, str(driving), options=ReenactOptions(), output=OutputOptions())
+            reenact_live(animator, face, str(driving), options=ReenactOptions())
 
 
 @pytest.mark.skipif(not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys(), reason="needs a screen")
 def test_a_window_shows_the_session(animator, face, driving):
-    result = reenact_live(
-        animator, face, str(driving), options=ReenactOptions(), output=OutputOptions(), window=True, seconds=0.1
-    )
+    result = reenact_live(animator, face, str(driving), options=ReenactOptions(), window=True, seconds=0.1)
     assert result.num_frames == 3 and result.recording is None
 
 
@@ -201,7 +198,7 @@ def test_wrong_commands_are_refused_in_one_line(words, says, tmp_path, monkeypat
 
 
 def test_proportions_keep_the_photos_face_and_the_drivers_turns(animator: Animator, wide: np.ndarray, driver_landmarks):
-    subject = animator.enroll(wide)
+    subject = animator.prepare(wide)
     longer = driver_landmarks * np.float32([1.0, 1.3])  # somebody with another face
     made, raw = (
         driven_landmarks(longer, subject, FPS, ReenactOptions(**{way: True}))[0] for way in ("proportions", "raw")
@@ -213,13 +210,13 @@ def test_proportions_keep_the_photos_face_and_the_drivers_turns(animator: Animat
 
 
 def test_windows_of_five_frames_or_none(animator: Animator, face: np.ndarray, driver_landmarks: np.ndarray):
-    subject = animator.enroll(face)
+    subject = animator.prepare(face)
     jerky = driver_landmarks.copy()
     jerky[::2, JAW, 1] += 2.0
     ways = [driven_landmarks(jerky, subject, FPS, ReenactOptions(smoothing=way))[0] for way in ("none", "hanning5")]
     jerks = [np.abs(np.diff(points[:, 8, 1], 2)).mean() for points in ways]
     assert jerks[1] < 0.4 * jerks[0]
-    with pytest.raises(ConfigError, match="unknown smoothing 'much': expected one of lips, hanning5, none"):
+    with pytest.raises(ConfigError, match="invalid smoothing 'much': expected lips or hanning5 or none"):
         ReenactOptions(smoothing="much")
 
 
@@ -239,7 +236,7 @@ def test_demo_files_drive_by_their_own_landmarks_and_sound(
     made = talkface.reenact(wide, tmp_path / "ada_aligned", tmp_path / "o.mp4", animator=animator)
     assert (made.num_frames, made.fps, made.frames_without_face) == (8, 25, 0)
     assert probe_video(tmp_path / "o.mp4").has_sound
-    subject = animator.enroll(wide)
+    subject = animator.prepare(wide)
     expected, _ = driven_landmarks(Footage.landmarks, subject, Fraction(25), ReenactOptions())
     shown = mouth_opening(expected)
     assert shown.max() - shown.min() > 0.05

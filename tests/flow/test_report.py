@@ -23,7 +23,9 @@ def sound() -> Waveform:
     return Waveform((0.2 * np.sin(2 * np.pi * 180 * times) * np.sin(2 * np.pi * 2 * times) ** 2).astype(np.float32))
 
 
-def test_python_writes_what_it_made(animator: Animator, astronaut: np.ndarray, sound: Waveform, tmp_path: Path):
+def test_python_writes_what_it_made(
+    animator: Animator, untrained: Path, astronaut: np.ndarray, sound: Waveform, tmp_path: Path
+):
     video, report = tmp_path / "out.mp4", tmp_path / "out.json"
     result = talkface.animate(astronaut[:300, 60:360], sound, video, animator=animator, report=report, seed=3)
     content = json.loads(report.read_text())
@@ -31,7 +33,7 @@ def test_python_writes_what_it_made(animator: Animator, astronaut: np.ndarray, s
     assert content["made"]["duration_s"] == pytest.approx(1.0)
     assert content["video"]["sha256"] == hashlib.sha256(video.read_bytes()).hexdigest()[:12]
     assert content["settings"]["seed"] == 3
-    assert content["settings"]["networks"] == "loaded by the caller"
+    assert set(content["networks"]) == {str(untrained), "headmotion"}
     assert content["inputs"] == {"photo": None, "speech": None}
     assert set(content["timings_s"]) == {*result.timings, "report"}
     measured = content["measured"]
@@ -47,7 +49,7 @@ def test_the_command_names_files_and_networks(untrained: Path, astronaut: np.nda
     photo, report = tmp_path / "photo.png", tmp_path / "report.json"
     Image.fromarray(np.ascontiguousarray(astronaut[:300, 60:360])).save(photo)
     speech = Path(talkface.__file__).with_name("cli") / "demo_speech.flac"
-    arguments = ["--renderer", "warp", "--audio2landmark", str(untrained), "--still", "--fps", "5"]
+    arguments = ["--renderer", "warp", "--speech-model", str(untrained), "--still", "--fps", "5"]
     command = ["animate", str(photo), str(speech), "-o", str(tmp_path / "out.mp4"), *arguments, "--report", str(report)]
     assert run(command) == 0
     captured = capsys.readouterr()

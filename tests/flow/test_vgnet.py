@@ -39,24 +39,24 @@ def test_trained_rendered_reenacted_and_looked_into(desk, untrained, capsys):
     say(f"train {CONFIG} data.shards=shards --quiet", capsys)
     weights = "runs/vgnet_debug/best.safetensors"
     assert load_checkpoint(Path(weights), "vgnet").provenance["steps"] == 4
-    common = f"--renderer vgnet --renderer-weights {weights} --quiet"
-    say(f"animate ada.png hum.wav -o o.mp4 --audio2landmark {untrained} --save-maps maps {common}", capsys)
+    common = f"--renderer vgnet --renderer-model {weights} --quiet"
+    say(f"animate ada.png hum.wav -o o.mp4 --speech-model {untrained} --save-maps maps {common}", capsys)
     assert sorted(path.name for path in Path("maps").iterdir()) == ["attention", "landmarks", "motion", "panel.mp4"]
     numbers = [path.name for path in sorted(Path("maps/motion").iterdir())]
     assert numbers == [f"{i:05d}.png" for i in range(1, 16)]
     assert Pillow.open("maps/attention/00001.png").size == (32, 32)
     said = say(f"animate ada.png hum.wav -o o.mp4 -f --save-maps shards {common}", capsys, 1)
     assert "shards holds other things" in said
-    animator = talkface.load_animator("vgnet", "cpu", renderer_weights=weights, audio2landmark=untrained)
+    animator = talkface.Animator.from_pretrained(weights, "cpu", speech_model=untrained)
     assert talkface.reenact("ada.png", "o.mp4", "r.mp4", animator=animator).num_frames == 15
-    one, other = (np.stack(list(animator.frames("ada.png", "hum.wav"))) for _ in range(2))
+    one, other = (np.stack(list(animator.animate("ada.png", "hum.wav"))) for _ in range(2))
     np.testing.assert_array_equal(one, other)
 
 
 def test_mistakes_are_said_in_one_line(desk, untrained, capsys):
     said = say("animate ada.png hum.wav -o o.mp4 --renderer vgnet", capsys, 1)
     assert "renderer vgnet ships no network: train one with" in said and "vgnet_small.yaml" in said
-    with_speech = f"--renderer vgnet --renderer-weights {untrained}"
+    with_speech = f"--renderer vgnet --renderer-model {untrained}"
     assert "expected vgnet" in say(f"animate ada.png hum.wav -o o.mp4 {with_speech}", capsys, 1)
     for override, line in (
         ("model.norm=layer", "model.norm is 'layer': use one of batch, group"),

@@ -111,7 +111,7 @@ def test_animate_refuses_before_the_first_frame_and_leaves_nothing(tmp_path, ast
     (tmp_path / "maps").write_text("x")
     with pytest.raises(MediaError, match="is a file"):
         talkface.animate(astronaut, None, tmp_path / "v.mp4", landmarks=driving, save_maps=tmp_path / "maps")
-    with pytest.raises(ConfigError, match="save_maps is of type int"):
+    with pytest.raises(ConfigError, match="invalid save_maps 3: expected a path"):
         talkface.animate(astronaut, None, tmp_path / "v.mp4", landmarks=driving, save_maps=3)
     with pytest.raises(ConfigError, match="no maps to save"):
         talkface.animate(

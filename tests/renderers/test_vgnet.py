@@ -11,8 +11,10 @@ from talkface.data.interop.aligned import aligned_map, displacement
 from talkface.errors import CheckpointError
 from talkface.geometry.affine import transform
 from talkface.geometry.resample import resample
-from talkface.inference.animator import AnimateOptions, Animator, Track
+from talkface.inference.animator import Animator
 from talkface.inference.photos import Shots
+from talkface.inference.request import AnimateOptions
+from talkface.inference.subject import Track
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.renderers.load import load_renderer

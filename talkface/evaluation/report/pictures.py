@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from talkface.evaluation.footage import COMPARED_SIZE, FPS, Alignment, Footage, common_length, compared_crops, sound_of
+from talkface.evaluation.footage import FPS, Alignment, Footage, common_length, compared_crops, sound_of
 from talkface.geometry.resample import cut_patch
 from talkface.media.speech import open_speech
 from talkface.media.write import VideoWriter
+from talkface.metrics.image import COMPARED_SIZE
 from talkface.types import FloatArray, Image
 
 MOMENTS = 10  # frames of a film strip

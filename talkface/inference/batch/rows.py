@@ -1,65 +1,24 @@
 """Manifest, or folders of photos and speech -> rows, each a video to make."""
 
 import csv
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from fractions import Fraction
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from talkface.data.sources.folder import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from talkface.errors import ConfigError
-from talkface.inference.animate import REPORT_OF_PANEL, parse_fps
-from talkface.inference.animator import AnimateOptions
+from talkface.inference.request import AnimateOptions
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.media.write import SUFFIXES
+from talkface.options import WORDS, current_name, options_of
 from talkface.scale.storage import is_url
 
 INPUTS = ("photo", "speech", "out", "title")
-PATHS = ("landmarks", "head_motion_from", "audio2landmark", "headmotion", "renderer_weights")  # may be files
+PATHS = ("landmarks", "head_from", "speech_model", "head_model", "renderer_model")  # may be files
+BESIDE = {name: found.meta["beside"] for name, found in options_of(AnimateOptions).items() if found.meta["beside"]}
 SPEECH_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".opus", ".wma")
-BESIDE = {"save_landmarks": ".npz", "save_maps": ".maps", "report": ".json"}  # what else is written
-WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-@dataclass(frozen=True)
-class Networks:
-    """What `load_animator` takes, by name or path."""
-
-    renderer: str = "hybrid"
-    renderer_weights: str | None = None
-    audio2landmark: str = "audio2landmark"
-    headmotion: str = "headmotion"
-    detector: str = "dlib"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What else `animate` takes.
-
-    Attributes:
-        face: which face, 0 the largest.
-        landmarks: file that drives the face instead of the speech.
-        head_motion_from: video whose head the photo's follows.
-        crop: only the face.
-        panel: photo, sketch, mask and result side by side.
-        save_landmarks: where in the batch's folder to write the driving landmarks; `true` for beside the video.
-        save_maps: folder in the batch's folder for attention, motion map and landmarks; `true` for beside the video.
-        report: where in the batch's folder to write what the video measures; `true` for beside the video.
-    """
-
-    face: int | None = None
-    landmarks: str | None = None
-    head_motion_from: str | None = None
-    crop: bool = False
-    panel: bool = False
-    save_landmarks: str | None = None
-    save_maps: str | None = None
-    report: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +31,7 @@ class Row:
         speech: path or URL; empty where landmarks drive.
         out: name of the video inside the batch's folder.
         title: what the gallery calls it.
-        motion: how the face moves.
-        picture: what is shown.
-        networks: what makes it.
+        options: of `animate`; what is written beside the video is named inside the batch's folder.
         fault: why it cannot be made; empty if nothing is wrong so far.
     """
 
@@ -83,15 +40,13 @@ class Row:
     speech: str = ""
     out: str = ""
     title: str = ""
-    motion: AnimateOptions = field(default_factory=AnimateOptions)
-    picture: Picture = field(default_factory=Picture)
-    networks: Networks = field(default_factory=Networks)
+    options: AnimateOptions = field(default_factory=AnimateOptions)
     fault: str = ""
 
 
-def option_names() -> list[str]:
+def option_names(group: type[AnimateOptions] = AnimateOptions) -> list[str]:
     """Options that a row may set, besides photo, speech, out and title."""
-    return [name for group in (AnimateOptions, Picture, Networks) for name in _kinds(group)]
+    return [name for name, found in options_of(group).items() if found.meta["per_row"]]
 
 
 def read_manifest(
@@ -123,6 +78,7 @@ def make_rows(
     base: Path,
     common: Mapping[str, object] | None = None,
     aliases: Mapping[str, str] | None = None,
+    group: type[AnimateOptions] = AnimateOptions,
 ) -> list[Row]:
     """Rows from dictionaries: `photo`, `speech`, where wanted `out` and `title`, and any option of `animate`.
 
@@ -131,13 +87,14 @@ def make_rows(
         base: folder that relative paths start from.
         common: options for all rows that do not set them themselves.
         aliases: other words for the keys.
+        group: options that a row may set.
 
     Raises:
         ConfigError: there is no row, or `common` has an unknown or wrong option.
     """
-    shared = {_option(name, {}): value for name, value in (common or {}).items()}
-    _Reader(base, shared, {}).options(shared)
-    reader = _Reader(base, shared, aliases or {})
+    shared = {_option(name, {}, group): value for name, value in (common or {}).items()}
+    _Reader(base, shared, {}, group).options(shared)
+    reader = _Reader(base, shared, aliases or {}, group)
     rows = [
         reader.row(number, values) if not isinstance(values, str) else Row(number, fault=values)
         for number, values in enumerate(given, 1)
@@ -199,7 +156,7 @@ def _csv_rows(text: str, path: Path, aliases: Mapping[str, str]) -> list[Mapping
     return rows
 
 
-def _option(name: str, aliases: Mapping[str, str]) -> str:
+def _option(name: str, aliases: Mapping[str, str], group: type[AnimateOptions] = AnimateOptions) -> str:
     """The one word for a column or key.
 
     Raises:
@@ -207,11 +164,11 @@ def _option(name: str, aliases: Mapping[str, str]) -> str:
     """
     dashed = name.strip().replace("_", "-")
     word = aliases.get(dashed, dashed).replace("-", "_")
-    known = [*INPUTS, *option_names()]
-    if word not in known:
-        near = difflib.get_close_matches(word, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-        raise ConfigError(f"unknown column or option {name!r}: {hint}")
+    if word in INPUTS:
+        return word
+    word = current_name(group, word, INPUTS)
+    if not options_of(group)[word].meta["per_row"]:
+        raise ConfigError(f"option {word!r} holds for a whole batch: leave it out of the rows")
     return word
 
 
@@ -222,13 +179,14 @@ class _Reader:
     base: Path
     common: Mapping[str, object]
     aliases: Mapping[str, str]
+    group: type[AnimateOptions]
 
     def row(self, number: int, given: Mapping[str, object]) -> Row:
         """One row; whatever is wrong with it becomes its fault."""
         speech, out, title = (str(given.get(name) or "") for name in ("speech", "out", "title"))
         row = Row(number, speech=speech, out=out, title=title)
         try:
-            values = {_option(name, self.aliases): value for name, value in given.items()}
+            values = {_option(name, self.aliases, self.group): value for name, value in given.items()}
             own = {name: value for name, value in values.items() if value not in (None, "")}
             return self._filled(row, {**self.common, **own})
         except ConfigError as error:
@@ -244,7 +202,7 @@ class _Reader:
             raise ConfigError("photo, speech and out must be paths")
         if not values.get("speech") and not values.get("landmarks"):
             raise ConfigError("no speech given: fill the field `speech`, or `landmarks`")
-        motion, picture, networks = self.options(values)
+        options = self.options(values)
         speech = values.get("speech", "")
         return replace(
             row,
@@ -252,25 +210,21 @@ class _Reader:
             speech=self._place(speech) if speech else "",
             out=_checked_name(values["out"], SUFFIXES) if values.get("out") else "",
             title=str(values.get("title", "")),
-            motion=motion,
-            picture=picture,
-            networks=networks,
+            options=options,
         )
 
-    def options(self, values: Mapping[str, object]) -> tuple[AnimateOptions, Picture, Networks]:
-        """Typed options; raises `ConfigError` for a value that is none."""
-        placed = {
-            name: self._place(value, must=False) if name in PATHS and isinstance(value, str) else value
-            for name, value in values.items()
-        }
-        motion, picture, networks = (_typed(group, placed) for group in (AnimateOptions, Picture, Networks))
+    def options(self, values: Mapping[str, object]) -> AnimateOptions:
+        """Typed options; raises `ConfigError` for a value that is not one."""
+        chosen = {name: value for name, value in values.items() if name not in INPUTS}
+        for name in PATHS:
+            if isinstance(chosen.get(name), str):
+                chosen[name] = self._place(str(chosen[name]), must=False)
         for name, suffix in BESIDE.items():
-            value = getattr(picture, name)
-            if value and value.lower() not in WORDS:
-                _checked_name(value, (suffix,), f"{name}: true, or a name; ")
-        if picture.report and picture.panel:
-            raise ConfigError(REPORT_OF_PANEL)
-        return motion, picture, networks
+            word = str(chosen.get(name) or "false")
+            chosen[name] = None if WORDS.get(word.lower()) is False else word
+            if word.lower() not in WORDS:
+                _checked_name(word, (suffix,), f"{name}: true, or a name; ")
+        return self.group.from_mapping(chosen)
 
     def _place(self, name: str, *, must: bool = True) -> str:
         """Path seen from here; with `must` off, only where a file is there, as it may be a network's name."""
@@ -278,37 +232,6 @@ class _Reader:
             return name
         path = self.base / name
         return str(path) if must or path.is_file() else name
-
-
-@cache
-def _kinds(group: type) -> dict[str, Any]:
-    return {one.name: get_type_hints(group)[one.name] for one in fields(group)}
-
-
-def _typed(group: type, values: Mapping[str, object]) -> Any:
-    """Instance of `group` from those of `values` that are its fields."""
-    return group(**{name: _convert(name, values[name], kind) for name, kind in _kinds(group).items() if name in values})
-
-
-def _convert(name: str, value: object, kind: Any) -> object:
-    """Value of a field, from its text or from JSON."""
-    choices = [each for each in get_args(kind) or (kind,) if each is not NoneType]
-    wanted = choices[0]
-    try:
-        if wanted is bool:
-            return WORDS[str(value).lower()]
-        if wanted is Fraction:
-            return parse_fps(value)  # type: ignore[arg-type]
-        if wanted is int:
-            return int(str(value))
-        if wanted is float:
-            return float(str(value))
-        if not isinstance(value, (str, Path, bool) if name in BESIDE else (str, Path)):
-            raise ValueError
-        return str(value)
-    except (ValueError, KeyError):
-        expected = "true or false" if wanted is bool else {int: "a whole number", float: "a number"}.get(wanted, "text")
-        raise ConfigError(f"{name} is {value!r}: expected {expected}") from None
 
 
 def _checked_name(name: str, suffixes: tuple[str, ...], expected: str = "") -> str:
@@ -337,22 +260,22 @@ def _named(rows: list[Row]) -> list[Row]:
 
 def _with_files_beside(row: Row, taken: dict[str, int]) -> Row:
     """`true` becomes the video's name with another suffix; what another row writes, too, is a fault."""
-    for option, suffix in BESIDE.items():
-        value = getattr(row.picture, option)
-        if row.fault or not value:
+    for name, suffix in BESIDE.items():
+        value = getattr(row.options, name)
+        if row.fault or value is None:
             continue
-        if value.lower() in WORDS:
-            value = str(PurePosixPath(row.out).with_suffix(suffix)) if WORDS[value.lower()] else None
-            changed: dict[str, Any] = {option: value}
-            row = replace(row, picture=replace(row.picture, **changed))
-        if value and taken.setdefault(value.lower(), row.number) != row.number:
-            first = taken[value.lower()]
-            row = replace(row, fault=f"row {first} writes {value}, too: give another name, or {option}=true")
+        if value.as_posix().lower() in WORDS:
+            value = Path(row.out).with_suffix(suffix)
+            changed: dict[str, Any] = {name: value}
+            row = replace(row, options=replace(row.options, **changed))
+        first = taken.setdefault(value.as_posix().lower(), row.number)
+        if first != row.number:
+            row = replace(row, fault=f"row {first} writes {value}, too: give another name, or {name}=true")
     return row
 
 
 def _free_name(row: Row, taken: dict[str, int]) -> str:
-    driving = row.speech or row.picture.landmarks or "speaking"
+    driving = row.speech or str(row.options.landmarks or "speaking")
     stem = f"{_stem(row.photos[0])}_{_stem(driving)}".lstrip(".")
     name, count = f"{stem}.mp4", 1
     while taken.setdefault(name.lower(), row.number) != row.number:

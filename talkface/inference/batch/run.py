@@ -11,16 +11,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from talkface.checkpoints.format import file_hash
 from talkface.checkpoints.registry import find_weights
-from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.errors import ConfigError, TalkfaceError
+from talkface.inference.animator import NETWORKS, network_names
 from talkface.inference.batch.gallery import write_gallery
 from talkface.inference.batch.results import Outcome, current, failure, load_outcomes, save_outcome, write_results
-from talkface.inference.batch.rows import Networks, Row
+from talkface.inference.batch.rows import Row
 from talkface.inference.batch.tasks import (
     WORK,
     EnrollTask,
@@ -29,17 +30,16 @@ from talkface.inference.batch.tasks import (
     ListenTask,
     Loaded,
     RenderTask,
-    Reporter,
     Task,
     work,
 )
-from talkface.inference.heads import RHYTHM
 from talkface.inference.photos import Shots
+from talkface.inference.request import AnimateOptions
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
 from talkface.scale.workers import Died, LocalWorkers, Workers
 
-RECIPE = 1  # raised when the same inputs, options and networks make other frames: then all is made anew
+RECIPE = 2  # raised when the same inputs, options and networks make other frames: then all is made again
 LOOK_AHEAD = 64  # rows looked at for one whose photo and speech are ready
 SAVE_EVERY_S = 10.0  # results and gallery, while rows are being made
 DEATH = "the process that worked on it was killed or crashed: use fewer workers if memory is short"
@@ -73,7 +73,6 @@ def batch(
     device: str = "auto",
     retry_failed: bool = False,
     progress: Progress | None = None,
-    reporter: Reporter | None = None,
 ) -> list[Outcome]:
     """Make the video of every row that is not done yet.
 
@@ -84,7 +83,6 @@ def batch(
         device: `auto`, `cpu`, `cuda` or `mps`.
         retry_failed: also try again what failed before with the same inputs; what changed is always tried.
         progress: called in this process after each row and twice a second.
-        reporter: measures the videos of rows that ask for a report; `talkface.write_report`.
 
     Returns:
         One outcome per row, in the rows' order.
@@ -99,7 +97,7 @@ def batch(
         folder.remove(WORK)
         run = _Run(folder, len(rows), progress)
         todo = _plan(rows, device, run, retry_failed)
-        schedule = _Schedule(todo, run, reporter)
+        schedule = _Schedule(todo, run)
         run.tell()
         pool: Workers = workers or LocalWorkers()
         for task, result in pool.run(schedule.next_task, work, run.count):
@@ -219,38 +217,33 @@ def _plan(rows: Sequence[Row], device: str, run: _Run, retry_failed: bool) -> li
 
 def _describe(row: Row, device: str, hashes: "_Hashes") -> _Todo:
     """Hashes of all that decides the row's video; raises `CheckpointError` for networks that are not there."""
-    networks = Loaded(row.networks, device, _network_hashes(row.networks))
-    drivers = {name: getattr(row.picture, name) for name in ("landmarks", "head_motion_from")}
+    chosen = AnimateOptions(
+        **{name: getattr(row.options, name) for name in NETWORKS if name != "device"}, device=device
+    )
+    networks = Loaded(chosen, _network_hashes(chosen))
+    drivers = {name: getattr(row.options, name) for name in ("landmarks", "head_from")}
     found: dict[str, Any] = {name: absolute(file) if file else None for name, file in drivers.items()}
     placed = replace(
         row,
         photos=tuple(absolute(name) for name in row.photos),
         speech=absolute(row.speech) if row.speech else "",
-        picture=replace(row.picture, **found),
+        options=replace(row.options, **found),
     )
     photos = [hashes.of(name) for name in row.photos]
     speech = hashes.of(row.speech) if row.speech else ""
-    motion = {**asdict(row.motion), "fps": str(row.motion.fps)}
-    picture = {**asdict(row.picture), **{name: hashes.of(file) if file else "" for name, file in drivers.items()}}
-    made_by = [row.networks.renderer, row.networks.detector, networks.hashes]
-    key = _digest([RECIPE, photos, speech, motion, picture, made_by, row.out])
+    asked = {name: value for name, value in row.options.plain().items() if name not in NETWORKS}
+    asked |= {name: hashes.of(file) if file else "" for name, file in drivers.items()}
+    made_by = [chosen.renderer, chosen.detector, networks.hashes]
+    key = _digest([RECIPE, photos, speech, asked, made_by, row.out])
     # names belong to these two, so that a refusal names the row's own file
-    shots_key = _digest([row.photos, photos, row.picture.face, row.networks.detector])
-    heard_key = _digest([row.speech, speech, str(row.motion.fps), networks.hashes]) if speech else ""
+    shots_key = _digest([row.photos, photos, row.options.face, row.options.detector])
+    heard_key = _digest([row.speech, speech, str(row.options.fps), networks.hashes]) if speech else ""
     return _Todo(row, placed, key, shots_key, heard_key, networks)
 
 
-def _network_hashes(networks: Networks) -> tuple[tuple[str, str], ...]:
-    """Name and hash of each network's file; a renderer without a network has none."""
-    hashes = []
-    heads = [] if networks.headmotion == RHYTHM else [networks.headmotion]
-    for name in (networks.audio2landmark, *heads, networks.renderer_weights or networks.renderer):
-        try:
-            hashes.append((name, file_hash(find_weights(name))))
-        except CheckpointError:
-            if name != networks.renderer:
-                raise
-    return tuple(hashes)
+def _network_hashes(options: AnimateOptions) -> tuple[tuple[str, str], ...]:
+    """Name and hash of each network's file."""
+    return tuple((name, file_hash(find_weights(name))) for name in network_names(options))
 
 
 class _Hashes:
@@ -292,7 +285,7 @@ class _Schedule:
     forgotten.
     """
 
-    def __init__(self, todo: Sequence[_Todo], run: _Run, reporter: Reporter | None = None) -> None:
+    def __init__(self, todo: Sequence[_Todo], run: _Run) -> None:
         order: dict[str, list[_Todo]] = {}
         for one in todo:
             order.setdefault(one.shots_key, []).append(one)
@@ -300,7 +293,7 @@ class _Schedule:
         self._uses = Counter(key for one in todo for key in (one.shots_key, one.heard_key) if key)
         self._ready: dict[str, Shots | Heard | Failure | None] = {"": None}  # None: being worked on
         self._rows = {one.key: one.row for one in todo}
-        self._run, self._reporter = run, reporter
+        self._run = run
 
     def next_task(self) -> Task | None:
         """The next task whose inputs are there; None where rows wait for tasks in hand, or none is left."""
@@ -308,17 +301,16 @@ class _Schedule:
             row = one.placed
             if one.shots_key not in self._ready:
                 self._ready[one.shots_key] = None
-                return EnrollTask(one.shots_key, row.photos, row.picture.face, row.networks.detector)
+                return EnrollTask(one.shots_key, row.photos, row.options.face, row.options.detector)
             if one.heard_key not in self._ready:
                 self._ready[one.heard_key] = None
-                return ListenTask(one.heard_key, row.speech, row.motion.fps, one.networks)
+                return ListenTask(one.heard_key, row.speech, row.options.fps, one.networks)
             shots, heard = self._ready[one.shots_key], self._ready[one.heard_key]
             if isinstance(shots, Shots) and (isinstance(heard, Heard) or not one.heard_key):
                 del self._waiting[place]
                 self._release(one)
                 heard = heard if isinstance(heard, Heard) else None
-                folder, reporter = self._run.folder, self._reporter
-                return RenderTask(one.key, row, shots, one.shots_key, heard, one.networks, folder, reporter)
+                return RenderTask(one.key, row, shots, one.shots_key, heard, one.networks, self._run.folder)
         return None
 
     def take(self, task: Task, result: object) -> None:

@@ -3,13 +3,13 @@
 import base64
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,13 +17,16 @@ import torch
 
 from talkface.checkpoints.format import file_hash
 from talkface.checkpoints.registry import find_weights
-from talkface.errors import CheckpointError, ConfigError, TalkfaceError
-from talkface.inference.animate import AnimateResult, OutputOptions, driven_track, write_track
-from talkface.inference.animator import AnimateOptions, Animator, Subject, Track, load_animator
+from talkface.errors import CheckpointError, TalkfaceError
+from talkface.inference.animator import Animator
 from talkface.inference.batch.results import Outcome, save_outcome
-from talkface.inference.batch.rows import Networks, Row
-from talkface.inference.driving import follow_head
+from talkface.inference.batch.rows import BESIDE, Row
+from talkface.inference.clip import AnimateResult
+from talkface.inference.driving import driven_track, follow_head
 from talkface.inference.photos import Shots, load_shots
+from talkface.inference.report import write_report
+from talkface.inference.request import AnimateOptions
+from talkface.inference.subject import Subject, Track
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.media.read import read_frames
 from talkface.media.speech import SpeechStream, open_speech
@@ -97,7 +100,6 @@ class RenderTask(Task):
         heard: the speech; None where landmarks drive a silent video.
         networks: what makes it.
         folder: where the video goes.
-        reporter: what measures it, where the row asks for a report.
     """
 
     row: Row
@@ -106,33 +108,13 @@ class RenderTask(Task):
     heard: Heard | None
     networks: "Loaded"
     folder: Folder
-    reporter: "Reporter | None" = None
-
-
-class Reporter(Protocol):
-    """Measures a row's video and writes the report; a function of a module, so that it travels to other processes."""
-
-    def __call__(
-        self,
-        report: Path,
-        result: AnimateResult,
-        options: AnimateOptions,
-        animator: Animator,
-        inputs: Mapping[str, object],
-        settings: Mapping[str, object],
-        weights: Sequence[str | Path],
-        shown_as: str = "",
-    ) -> list[str]:
-        """Return the report's warnings."""
-        ...
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Networks, the device they run on, and the hashes that their files must have on every machine."""
+    """Options that name networks and their device, and the hashes that their files must have on every machine."""
 
-    networks: Networks
-    device: str
+    options: AnimateOptions
     hashes: tuple[tuple[str, str], ...]
 
 
@@ -184,26 +166,19 @@ def _render(task: RenderTask) -> Outcome:
     row, heard = task.row, task.heard
     animator = _animator(task.networks)
     subject = _subject(task.shots_key, task.networks, lambda: animator.subject(task.shots))
-    landmarks = [row.picture.landmarks] if row.picture.landmarks else []
+    driving = [file for file in (row.options.head_from, row.options.landmarks) if isinstance(file, str)]
     speech = [row.speech] if heard else []
-    heads = [row.picture.head_motion_from] if row.picture.head_motion_from else []
-    with local_copies([*heads, *landmarks, *speech]) as inputs, task.folder.scratch(WORK) as scratch:
-        track = _track(task, animator, subject, inputs[len(heads) :])
-        if heads:
-            track = follow_head(track, inputs[0], row.motion, animator.detector)
-        sound = replace(heard.sound, path=inputs[-1]) if heard else None
-        video, points = scratch / f"video{Path(row.out).suffix.lower()}", scratch / "landmarks.npz"
-        maps = scratch / "maps"
-        output = OutputOptions(
-            crop=row.picture.crop,
-            panel=row.picture.panel,
-            save_landmarks=points if row.picture.save_landmarks else None,
-            save_maps=maps if row.picture.save_maps else None,
-            encoder_threads=1,
-        )
-        made = write_track(
-            animator, subject, track, sound, video, options=row.motion, output=output, progress=lambda *_: tick()
-        )
+    with local_copies([*driving, *speech]) as copies, task.folder.scratch(WORK) as scratch:
+        at = dict(zip([*driving, *speech], copies, strict=True))
+        track = _track(task, animator, subject, at)
+        if row.options.head_from is not None:
+            track = follow_head(track, at[row.options.head_from], row.options, animator.detector)
+        sound = replace(heard.sound, path=at[row.speech]) if heard else None
+        video = scratch / f"video{Path(row.out).suffix.lower()}"
+        beside = {name: scratch / f"beside{suffix}" for name, suffix in BESIDE.items() if getattr(row.options, name)}
+        written: dict[str, Any] = {**dict.fromkeys(BESIDE), **beside}
+        options = replace(row.options, **written)
+        made = animator.clip(subject, track, sound, options).save(video, encoder_threads=1, progress=lambda *_: tick())
         outcome = Outcome(
             row=row.number,
             key=task.key,
@@ -220,43 +195,44 @@ def _render(task: RenderTask) -> Outcome:
             seconds=round(time.perf_counter() - start, 3),
             thumbnail=_thumbnail(video),
         )
-        if row.picture.report:
-            report = scratch / "report.json"
-            warnings = _report(task, animator, report, replace(made, timings={"render": outcome.seconds}))
+        if "report" in beside:
+            made = replace(made, timings={"render": outcome.seconds})
+            warnings = _report(task, animator, beside["report"], made)
             outcome = replace(outcome, notes=[*outcome.notes, *(f"warning: {line}" for line in warnings)])
-            task.folder.put(report, row.picture.report)
-        if row.picture.save_landmarks:
-            task.folder.put(points, row.picture.save_landmarks)
-        if row.picture.save_maps:
-            for path in sorted(maps.rglob("*.*")):
-                task.folder.put(path, f"{row.picture.save_maps}/{path.relative_to(maps).as_posix()}")
+        for name, path in beside.items():
+            _put(task.folder, path, getattr(row.options, name).as_posix())
         save_outcome(task.folder, outcome)  # before the video: a kill in between leaves a row that is not done
         task.folder.put(video, row.out)
     return outcome
 
 
+def _put(folder: Folder, path: Path, name: str) -> None:
+    """Move a file, or every file of a folder, into the batch's folder."""
+    if path.is_file():
+        folder.put(path, name)
+        return
+    for file in sorted(path.rglob("*.*")):
+        folder.put(file, f"{name}/{file.relative_to(path).as_posix()}")
+
+
 def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateResult) -> list[str]:
     """Write what the row's video measures; returns warnings."""
-    row, networks = task.row, task.networks.networks
-    if task.reporter is None:
-        raise ConfigError(f"nothing here can write {row.picture.report}: call talkface.batch, or leave out the report")
-    inputs = {"photo": row.photos[0], "speech": row.speech or None, "landmarks": row.picture.landmarks}
-    inputs["head_motion_from"] = row.picture.head_motion_from
-    settings = {"renderer": networks.renderer, "device": task.networks.device, "face": row.picture.face}
-    settings |= {"crop": row.picture.crop, "detector": networks.detector, "networks": "named below"}
-    settings["headmotion"] = networks.headmotion
-    weights = [name for name, _ in task.networks.hashes]
+    row = task.row
+    inputs = {"photo": row.photos[0], "speech": row.speech or None, "landmarks": row.options.landmarks}
+    inputs["head_from"] = row.options.head_from
+    options = replace(row.options, device=task.networks.options.device)
     shown_as = f"{task.folder.place.rstrip('/')}/{row.out}"
-    return task.reporter(report, made, row.motion, animator, inputs, settings, weights, shown_as)
+    warnings: list[str] = write_report(report, made, options, animator, inputs, shown_as)["warnings"]
+    return warnings
 
 
-def _track(task: RenderTask, animator: Animator, subject: Subject, inputs: list[Path]) -> Track:
-    """What drives the row; `inputs` are its landmarks, its speech, or both."""
+def _track(task: RenderTask, animator: Animator, subject: Subject, at: Mapping[str, Path]) -> Track:
+    """Motion of the row's face; `at` says where copies of its inputs lie."""
     row, heard = task.row, task.heard
-    if row.picture.landmarks:
-        return driven_track(subject, inputs[0], row.motion.fps)
+    if isinstance(row.options.landmarks, str):
+        return driven_track(subject, at[row.options.landmarks], row.options.fps)
     assert heard is not None, "neither speech nor landmarks: refused when the manifest was read"
-    return heard.track or animator.listen(open_speech(inputs[0]), row.motion.fps, subject)
+    return heard.track or animator.listen(open_speech(at[row.speech]), row.options.fps, subject)
 
 
 def _thumbnail(video: Path) -> str:
@@ -281,15 +257,7 @@ def _animator(loaded: Loaded) -> Animator:
         path = find_weights(name)
         if file_hash(path) != digest:
             raise CheckpointError(f"{path} is not the network that this batch was started with: install it here too")
-    networks = loaded.networks
-    return load_animator(
-        networks.renderer,
-        loaded.device,
-        audio2landmark=networks.audio2landmark,
-        headmotion=networks.headmotion,
-        renderer_weights=networks.renderer_weights,
-        detector=networks.detector,
-    )
+    return Animator.from_options(loaded.options)
 
 
 _subjects: dict[tuple[str, Loaded], Subject] = {}

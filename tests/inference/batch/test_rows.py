@@ -1,16 +1,16 @@
 """Manifests and folders become rows; what is wrong with one row stays with it."""
 
 import json
+from dataclasses import fields
 from fractions import Fraction
-from inspect import signature
 from pathlib import Path
 
 import pytest
 
-import talkface
 from talkface.cli.animate import ALIASES
 from talkface.errors import ConfigError
 from talkface.inference.batch.rows import grid_rows, make_rows, option_names, read_manifest
+from talkface.inference.request import AnimateOptions
 
 
 def manifest(tmp_path: Path, text: str, name: str = "m.csv") -> Path:
@@ -25,33 +25,33 @@ def test_csv_row_with_options(tmp_path):
     (row,) = read_manifest(manifest(tmp_path, text))
     assert row.photos == (str(tmp_path / "a.jpg"),) and row.speech == str(tmp_path / "s.wav")
     assert (row.out, row.title, row.fault, row.number) == ("x/v.mp4", "Ada", "", 1)
-    assert row.motion.fps == Fraction(30000, 1001) and row.motion.still and row.motion.seed == 7
-    assert row.motion.expression_scale == 1.5 and row.picture.face == 1 and row.networks.renderer == "warp"
+    assert row.options.fps == Fraction(30000, 1001) and row.options.still and row.options.seed == 7
+    assert row.options.expression_scale == 1.5 and row.options.face == 1 and row.options.renderer == "warp"
 
 
 def test_json_lines_hold_typed_values_and_several_photos(tmp_path):
     lines = [
-        {"photo": ["a.jpg", "/b.jpg"], "speech": "s.wav", "blink": False, "head_motion": 0.5},
+        {"photo": ["a.jpg", "/b.jpg"], "speech": "s.wav", "blink": False, "head_scale": 0.5},
         {"photo": "s3://bucket/a.jpg", "landmarks": "walk.npz"},
     ]
     (tmp_path / "walk.npz").touch()
     first, second = read_manifest(manifest(tmp_path, "\n".join(map(json.dumps, lines)), "m.jsonl"))
-    assert first.photos == (str(tmp_path / "a.jpg"), "/b.jpg") and not first.motion.blink
-    assert first.motion.head_motion == 0.5 and first.out == "a_s.mp4"
+    assert first.photos == (str(tmp_path / "a.jpg"), "/b.jpg") and not first.options.blink
+    assert first.options.head_scale == 0.5 and first.out == "a_s.mp4"
     assert second.photos == ("s3://bucket/a.jpg",) and second.speech == "" and second.out == "a_walk.mp4"
-    assert second.picture.landmarks == str(tmp_path / "walk.npz")
+    assert second.options.landmarks == str(tmp_path / "walk.npz")
 
 
 def test_columns_of_other_programs_and_dialects(tmp_path):
-    text = "\ufeffsource_image;driven_audio;head-motion\na.jpg;s.wav;0.5\n"
+    text = "\ufeffsource_image;driven_audio;head-scale\na.jpg;s.wav;0.5\n"
     (row,) = read_manifest(manifest(tmp_path, text), aliases=ALIASES)
-    assert row.fault == "" and row.motion.head_motion == 0.5
+    assert row.fault == "" and row.options.head_scale == 0.5
 
 
 def test_rows_win_over_common_options(tmp_path):
     text = "photo,speech,fps\na.jpg,s.wav,\na.jpg,t.wav,30\n"
     rows = read_manifest(manifest(tmp_path, text), {"fps": "12", "still": "true"})
-    assert [row.motion.fps for row in rows] == [12, 30] and all(row.motion.still for row in rows)
+    assert [row.options.fps for row in rows] == [12, 30] and all(row.options.still for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_rows_win_over_common_options(tmp_path):
     [
         ({"speech": "s.wav"}, "no photo"),
         ({"photo": "a.jpg"}, "no speech"),
-        ({"photo": "a.jpg", "speech": "s.wav", "fps": "fast"}, "fps 'fast' is no number"),
+        ({"photo": "a.jpg", "speech": "s.wav", "fps": "fast"}, "invalid fps 'fast'"),
         ({"photo": "a.jpg", "speech": "s.wav", "still": "perhaps"}, "true or false"),
         ({"photo": "a.jpg", "speech": "s.wav", "seed": "1.5"}, "a whole number"),
-        ({"photo": "a.jpg", "speech": "s.wav", "head_motion": 3}, "head motion"),
+        ({"photo": "a.jpg", "speech": "s.wav", "head_scale": 3}, "invalid head_scale 3"),
         ({"photo": "a.jpg", "speech": "s.wav", "out": "../v.mp4"}, "inside the batch's folder"),
         ({"photo": "a.jpg", "speech": "s.wav", "out": "/v.mp4"}, "inside the batch's folder"),
         ({"photo": "a.jpg", "speech": "s.wav", "out": "v.avi"}, "must end in .mp4"),
@@ -93,7 +93,7 @@ def test_a_name_given_twice_is_the_later_rows_fault_and_free_names_differ():
         ("", "no column `photo`"),
         ("photo,speech\n", "no row"),
         ("foto,speech\na,b\n", "did you mean photo"),
-        ("photo,speech,remark\na,b,c\n", "unknown column"),
+        ("photo,speech,remark\na,b,c\n", "unknown option"),
     ],
 )
 def test_a_manifest_that_is_none(tmp_path, text, says):
@@ -127,7 +127,7 @@ def test_grid_pairs_every_person_with_every_speech(tmp_path):
         (tmp_path / name).touch()
     rows = grid_rows(tmp_path / "p", tmp_path / "s", {"still": "1"})
     assert [row.out for row in rows] == [f"{p}_{s}.mp4" for p in ("a", "b", "team") for s in ("x", "y")]
-    assert all(row.motion.still for row in rows)
+    assert all(row.options.still for row in rows)
     assert len(grid_rows(tmp_path / "p" / "b.jpg", tmp_path / "s")) == 2
     with pytest.raises(ConfigError, match="no speech in folder"):
         grid_rows(tmp_path / "p", tmp_path / "p" / "team")
@@ -136,25 +136,19 @@ def test_grid_pairs_every_person_with_every_speech(tmp_path):
 def test_files_beside_a_video_are_named_after_it_and_never_shared():
     given = [{"photo": "a.png", "speech": name} for name in ("x.wav", "y.wav")]
     rows = make_rows(given, Path(), {"report": "true", "save_landmarks": "yes", "save_maps": True})
-    assert [row.picture.report for row in rows] == ["a_x.json", "a_y.json"]
-    assert [row.picture.save_landmarks for row in rows] == ["a_x.npz", "a_y.npz"]
-    assert [row.picture.save_maps for row in rows] == ["a_x.maps", "a_y.maps"]
+    assert [row.options.report for row in rows] == [Path("a_x.json"), Path("a_y.json")]
+    assert [row.options.save_landmarks for row in rows] == [Path("a_x.npz"), Path("a_y.npz")]
+    assert [row.options.save_maps for row in rows] == [Path("a_x.maps"), Path("a_y.maps")]
     first, second = make_rows(given, Path(), {"report": "all.json"})
     assert not first.fault and "row 1 writes all.json, too: give another name, or report=true" in second.fault
     (panel,) = make_rows([{**given[0], "report": True, "panel": True}], Path())
     assert "leave out the panel, or the report" in panel.fault
     (off,) = make_rows(given[:1], Path(), {"report": "no"})
-    assert off.picture.report is None and not off.fault
+    assert off.options.report is None and not off.fault
 
 
 def test_a_row_has_every_option_of_animate():
-    ours = {
-        "photo",
-        "speech",
-        "out",
-        "force",
-        "device",
-        "animator",
-        "progress",
-    }  # the batch's own, or no value of a row
-    assert set(option_names()) == set(signature(talkface.animate).parameters) - ours
+    of_the_batch = {"force", "device"}
+    assert set(option_names()) == {found.name for found in fields(AnimateOptions)} - of_the_batch
+    (row,) = make_rows([{"photo": "a.jpg", "speech": "s.wav", "force": True}], Path())
+    assert "holds for a whole batch" in row.fault

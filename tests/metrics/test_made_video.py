@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from talkface.evaluation.report.sidecar import USUAL, measure_made, out_of_range
 from talkface.landmarks.detect import load_detector
 from talkface.media.speech import open_speech
 from talkface.media.write import VideoWriter
+from talkface.metrics.made_video import USUAL, measure_made, out_of_range
 from talkface.types import Image, Shot, Waveform
 
 FRAMES = 50

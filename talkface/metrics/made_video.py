@@ -12,9 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from talkface.errors import MediaError
-from talkface.evaluation.clips import crop_matrix
-from talkface.evaluation.compare import MAX_LAG
-from talkface.evaluation.footage import COMPARED_FACTOR, COMPARED_SIZE, CONFIRM_EVERY, FPS
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.describe import describe
 from talkface.landmarks.detect import Detector, FaceTracker
@@ -25,14 +22,18 @@ from talkface.metrics.blinks import find_blinks
 from talkface.metrics.face_id import descriptor_distance
 from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import head_diversity
+from talkface.metrics.image import COMPARED_FACTOR, COMPARED_SIZE, crop_matrix
 from talkface.metrics.landmark import LagScore, best_lag, opening_series
 from talkface.metrics.sharpness import drift, sharpness
 from talkface.metrics.sync import frame_levels
+from talkface.types import DEFAULT_FPS as FPS
 from talkface.types import SAMPLE_RATE, FloatArray, Shot, Waveform
 
 WHOLE_S = 8.0  # videos up to this long are looked at whole
 WINDOW_S = 2.6  # longer ones in windows of this length,
 WINDOWS = 3  # so many, the first at the start and the last at the end
+CONFIRM_EVERY = 5  # frames between two looks of the detector: a face that leaves is missed after at most so many
+MAX_LAG = 5  # frames to either side
 DETAILED_EVERY = 4  # frames between two looks at sharpness and seam
 DESCRIBED = 6  # frames, spread over the video, at which it is asked who it is: 80 ms each
 NO_FRAME = np.full((68, 2), np.nan, np.float32)

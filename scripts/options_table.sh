@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Writes docs/options.md, the tables of all options, from the classes that define them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+"${PYTHON:-.venv/bin/python}" - > docs/options.md <<'EOF'
+from talkface.inference.request import AnimateOptions, ReenactOptions
+from talkface.options import markdown_table
+
+print("# Options\n\nEvery option is a flag of the command line, a keyword in Python (with `_` for `-`) and, except "
+      "`--force` and `--device`, a column of a batch.\nWritten by `scripts/options_table.sh`.")
+for verb, group in (("animate", AnimateOptions), ("reenact", ReenactOptions)):
+    print(f"\n## `talkface {verb}`\n\n{markdown_table(group)}", end="")
+EOF

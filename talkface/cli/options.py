@@ -1,0 +1,66 @@
+"""Options class of a verb -> flags of its command, with help, ranges and names of one release ago."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from talkface.options import Option, Options, old_names, options_of
+
+
+def with_options(group: type[Options], *names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: the command takes every option of `group`, or those of `names`, and gets them as one `options`.
+
+    The decorated function has a parameter `options`; it receives an instance of `group`.
+    """
+    taken = {name: found for name, found in options_of(group).items() if not names or name in names}
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        def command(**values: Any) -> None:
+            given = {name: values.pop(name) for name in taken}
+            function(**values, options=group.from_mapping(given))
+
+        own = inspect.signature(function).parameters
+        flags = {name: _flag(found) for name, found in taken.items()}
+        parameters = [parameter for name, parameter in own.items() if name != "options"]
+        parameters += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for name, (kind, default) in flags.items()
+        ]
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return command
+
+    return decorate
+
+
+def normaliser(group: type[Options], aliases: Mapping[str, str]) -> Callable[[str], str]:
+    """What makes `--source_image` into `--photo` and a name of one release ago into today's, with a warning."""
+    old = {was.replace("_", "-"): now.replace("_", "-") for was, now in old_names(group).items()}
+
+    def normalise(name: str) -> str:
+        dashed = name.replace("_", "-")
+        if dashed in old:
+            typer.echo(f"warning: --{dashed} is now called --{old[dashed]}", err=True)
+        return old.get(dashed) or aliases.get(dashed, dashed)
+
+    return normalise
+
+
+def _flag(option: Option) -> tuple[Any, Any]:
+    """Annotation and default of the flag's parameter."""
+    dashed = option.name.replace("_", "-")
+    words = [f"--{dashed}/--no-{dashed}"] if option.kind is bool and option.default else [f"--{dashed}"]
+    words += ["-f"] if option.name == "force" else []
+    kind: Any = option.kind if option.kind in (bool, int, float) else str
+    default = option.default if option.kind in (bool, int, float) or option.default is None else str(option.default)
+    settings: dict[str, Any] = {"help": option.meta["help"]}
+    if option.meta["group"]:
+        settings["rich_help_panel"] = option.meta["group"]
+    if option.choices:
+        settings["metavar"] = "|".join(option.choices)
+    if kind in (int, float):
+        settings |= {"min": option.meta["low"], "max": option.meta["high"]}
+    return Annotated[kind | None if option.optional else kind, typer.Option(*words, **settings)], default

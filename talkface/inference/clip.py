@@ -1,0 +1,182 @@
+"""Rendered frames, not made yet -> frames one by one, a video file, or a report on it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from talkface.errors import ConfigError, MediaError
+from talkface.inference.driving import save_landmarks
+from talkface.inference.maps import MapWriter, check_map_folder
+from talkface.inference.panel import face_window, panel
+from talkface.inference.photos import Shots
+from talkface.inference.request import AnimateOptions, RenderOptions
+from talkface.media.speech import SpeechStream
+from talkface.media.write import VideoWriter, check_output
+from talkface.renderers.base import Rendered
+from talkface.types import FloatArray, Image, Shot
+
+Progress = Callable[[int, int], None]
+"""Called with (frames written, frames in all)."""
+
+
+@dataclass(frozen=True)
+class AnimateResult:
+    """What was written.
+
+    Attributes:
+        path: the video.
+        num_frames: its length in frames.
+        fps: its frame rate, exact.
+        duration_s: its length in seconds.
+        size: width and height in pixels.
+        faces_found: faces in the first photo.
+        notes: remarks on the input.
+        timings: seconds by stage: `enroll`, `listen`, `render`.
+        shot: the photo that was animated, with its landmarks.
+    """
+
+    path: Path
+    num_frames: int
+    fps: Fraction
+    duration_s: float
+    size: tuple[int, int]
+    faces_found: int
+    notes: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    shot: Shot = field(kw_only=True, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video that is made when it is read: iterate for `[H, W, 3]` RGB uint8 frames, or `save` it.
+
+    Attributes:
+        fps: frames per second, exact.
+        shots: the person's photos, the animated one first.
+        sound: the sound track; None leaves the video silent.
+        options: what was asked for.
+        render: makes the frames, from the first one, on every call.
+        points: makes the pixel landmarks, `[<= 32, 68, 2]` at a time, on every call.
+        picture: what of a rendered frame is shown, where that is not the frame itself.
+    """
+
+    num_frames: int
+    fps: Fraction
+    shots: Shots = field(repr=False)
+    sound: SpeechStream | None = field(repr=False)
+    options: RenderOptions = field(repr=False)
+    render: Callable[[], Iterator[Rendered]] = field(repr=False)
+    points: Callable[[], Iterator[FloatArray]] = field(repr=False)
+    picture: Callable[[Rendered], Image] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return self.num_frames
+
+    def __iter__(self) -> Iterator[Image]:
+        return self._pictures(self.render())
+
+    @property
+    def duration_s(self) -> float:
+        return float(self.num_frames / self.fps)
+
+    @property
+    def landmarks(self) -> FloatArray:
+        """`[T, 68, 2]` pixel landmarks of the photo's face in every frame."""
+        return np.concatenate(list(self.points()))
+
+    def save(self, out: str | Path, *, encoder_threads: int = 0, progress: Progress | None = None) -> AnimateResult:
+        """Write the video, and the landmarks and maps that the options ask for; complete or not at all.
+
+        Args:
+            out: the .mp4 to write: H.264, and AAC where there is sound.
+            encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
+            progress: called with (frames written, frames in all).
+
+        Raises:
+            MediaError: the output cannot be written, or there is no frame.
+        """
+        out = Path(out)
+        check_outputs(out, self.options)
+        with self._mapping() as through:
+            size = self._write(self._pictures(through(self.render())), out, encoder_threads, progress)
+        if isinstance(self.options, AnimateOptions) and self.options.save_landmarks is not None:
+            save_landmarks(self.options.save_landmarks, self.landmarks, self.fps, self.shots.shots[0].landmarks)
+        return AnimateResult(
+            path=out,
+            num_frames=self.num_frames,
+            fps=self.fps,
+            duration_s=self.duration_s,
+            size=size,
+            faces_found=self.shots.faces_found,
+            notes=[*self.shots.notes, *(self.sound.notes if self.sound is not None else ())],
+            shot=self.shots.shots[0],
+        )
+
+    def _pictures(self, rendered: Iterator[Rendered]) -> Iterator[Image]:
+        shot = self.shots.shots[0]
+        window = face_window(shot.image.shape[:2], shot.landmarks) if self.options.crop else None
+        for frame in rendered:
+            if self.picture is not None:
+                yield self.picture(frame)
+            elif self.options.panel:
+                yield panel(shot.image, frame, window)
+            else:
+                yield frame.image if window is None else np.ascontiguousarray(frame.image[window])
+
+    @contextlib.contextmanager
+    def _mapping(self) -> Iterator[Callable[[Iterator[Rendered]], Iterator[Rendered]]]:
+        """Frames pass through unchanged, or through the writer of maps."""
+        options = self.options
+        if not isinstance(options, AnimateOptions) or options.save_maps is None:
+            yield lambda rendered: rendered
+            return
+        photo = self.shots.shots[0].image
+        with MapWriter(options.save_maps, photo, self.fps, self.sound, force=options.force) as writer:
+            yield writer.taking
+
+    def _write(self, frames: Iterator[Image], out: Path, threads: int, progress: Progress | None) -> tuple[int, int]:
+        """Encode frame by frame; returns width and height."""
+        try:
+            first = next(frames)
+        except StopIteration:
+            raise MediaError("there is no frame to write: the speech or landmarks are empty") from None
+        height, width = first.shape[:2]
+        force = self.options.force
+        with VideoWriter(out, (width, height), self.fps, self.sound, force=force, threads=threads) as writer:
+            writer.write(first)
+            if progress:
+                progress(1, self.num_frames)
+            for done, frame in enumerate(frames, start=2):
+                writer.write(frame)
+                if progress:
+                    progress(done, self.num_frames)
+        return width, height
+
+
+def check_outputs(out: Path, options: RenderOptions) -> None:
+    """Refuse outputs that could not be written, before the first frame is made.
+
+    Raises:
+        MediaError: a file that exists (without `force`), a missing folder, or a wrong suffix.
+    """
+    force = options.force
+    check_output(out, force=force)
+    if not isinstance(options, AnimateOptions):
+        return
+    if options.save_landmarks is not None:
+        check_output(options.save_landmarks, force=force, suffixes=(".npz",))
+    if options.save_maps is not None:
+        check_map_folder(options.save_maps, force=force)
+    if options.report is not None:
+        check_output(options.report, force=force, suffixes=(".json",))
+
+
+def as_path(value: object, name: str) -> Path:
+    """The argument called `name` as a path; raises `ConfigError` for anything else."""
+    if not isinstance(value, (str, Path)):
+        raise ConfigError(f"{name} is of type {type(value).__name__}: pass a path")
+    return Path(value)

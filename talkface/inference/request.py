@@ -1,0 +1,116 @@
+"""What a user may ask of a video -> options, checked once, that flags, keywords and batch columns share."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from talkface.errors import ConfigError
+from talkface.options import Options, option
+from talkface.types import DEFAULT_FPS, LandmarkSequence
+
+HIGHEST_FPS = 240  # of a video that is written
+REPORT_OF_PANEL = "a report measures the plain video: leave out the panel, or the report"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderOptions(Options):
+    """Options that every verb has which writes a rendered video."""
+
+    expression_scale: float = option(1.0, "Factor on the motion of mouth and brows.", group="Motion", low=0, high=4)
+    head_scale: float = option(
+        1.0, "Head motion: 0 none, 1 natural or as driven.", group="Motion", low=0, high=1, old="head_motion"
+    )
+    crop: bool = option(False, "Write only a square around the face.")
+    panel: bool = option(False, "Write the source, the landmark sketch and the result side by side.")
+    force: bool = option(False, "Overwrite the output.", per_row=False)
+    renderer: Literal["hybrid", "warp", "fewshot", "vgnet"] = option(
+        "hybrid", "Network paints the mouth, geometry only, or a whole-face network.", group="Networks"
+    )
+    renderer_model: str | None = option(
+        None,
+        "Name or file of the renderer's network; its own default if not given.",
+        group="Networks",
+        old="renderer_weights",
+    )
+    detector: Literal["dlib", "face-alignment"] = option("dlib", "Face and landmark detector.", group="Networks")
+    device: str = option("auto", "auto, cpu, cuda or mps.", group="Networks", per_row=False)
+    face: int | None = option(None, "Which face, 0 the largest; the largest if not given.", group="Networks", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimateOptions(RenderOptions):
+    """Options of `animate`; the defaults look natural."""
+
+    fps: Fraction = option(DEFAULT_FPS, "Frames per second.", high=HIGHEST_FPS)
+    blink: bool = option(True, "Blink.", group="Motion")
+    blink_profile: Literal["natural", "rhythmic"] = option(
+        "natural", "When and how the lids shut; rhythmic follows Chen et al. 2020.", group="Motion"
+    )
+    still: bool = option(False, "Keep the head still; the eyes still blink.", group="Motion")
+    seed: int = option(0, "Of blinks, brows and head motion: the same seed, the same frames.", group="Motion", low=0)
+    landmarks: str | LandmarkSequence | None = option(
+        None,
+        "Drive by the landmarks of this .npz or .npy, or of FOLDER/X of demo files, not by speech.",
+        group="Motion",
+    )
+    head_from: str | None = option(
+        None,
+        "Video whose head motion the head follows, back and forth, instead of the speech.",
+        group="Motion",
+        old="head_motion_from",
+    )
+    save_landmarks: Path | None = option(
+        None, "Also write the driving landmarks to this .npz.", group="Further outputs", beside=".npz"
+    )
+    save_maps: Path | None = option(
+        None,
+        "Also write attention, motion map, landmarks (PNG) and a panel video to this folder.",
+        group="Further outputs",
+        beside=".maps",
+    )
+    report: Path | None = option(
+        None,
+        "Also measure the video and write measures and warnings to this .json; not with --panel.",
+        group="Further outputs",
+        beside=".json",
+    )
+    speech_model: str = option(
+        "audio2landmark", "Name or file of the speech network.", group="Networks", old="audio2landmark"
+    )
+    head_model: str = option(
+        "headmotion",
+        "Name or file of the head-motion network; rhythm: nods on the beats, without a network.",
+        group="Networks",
+        old="headmotion",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.report is not None and self.panel:
+            raise ConfigError(REPORT_OF_PANEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReenactOptions(RenderOptions):
+    """Options of `reenact`: how the driver is followed."""
+
+    fps: Fraction | None = option(None, "Frames per second; the driving video's if not given.", high=HIGHEST_FPS)
+    raw: bool = option(False, "Use the driver's landmarks as they are, face shape included.", group="Motion")
+    proportions: bool = option(
+        False, "Use the driver's landmarks, each part rescaled to the photo's proportions.", group="Motion"
+    )
+    smoothing: Literal["lips", "hanning5", "none"] = option(
+        "lips", "Smoothing of the driver's landmarks over time.", group="Motion"
+    )
+    sound: bool = option(True, "Keep the driving video's sound.")
+    ani: Path | None = option(
+        None,
+        "X_ani.mp4 of the photo's face, for a driver FOLDER/X and a network with model.warp_ani.",
+        group="Networks",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.raw and self.proportions:
+            raise ConfigError("raw keeps the driver's proportions and proportions changes them: leave one out")
