@@ -20,6 +20,7 @@ VERBS = {
     "reenact": "Make the person in PHOTO do what the face in DRIVING does, or what a camera sees.",
     "embed": "Remember a person: `animate` and `reenact` take the file, or its name, in place of the photos.",
     "finetune": "Make a new person from a few photos: train the generator on, on these alone.",
+    "identities": "People that `embed` and `finetune` keep by name: list and delete them.",
     "demo": "Make a portrait speak, with nothing but this package.",
     "verify": "Tell whether VIDEO carries the tag that marks it as synthetic; exit code 1 where it does not.",
     "doctor": "Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run.",

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
 from talkface.errors import CheckpointError
 from talkface.models.discriminator import ProjectionDiscriminator
@@ -50,14 +51,11 @@ def load_fewshot(checkpoint: Checkpoint) -> FewshotNetworks:
     """
     if checkpoint.kind != KIND:
         raise CheckpointError(f"this file holds a {checkpoint.kind} network, expected {KIND}: meta-train one first")
-    networks = build_fewshot(FewshotConfig(**checkpoint.config))
-    for name, network in networks.by_name().items():
-        prefix = f"{name}."
-        own = {k.removeprefix(prefix): t.float() for k, t in checkpoint.tensors.items() if k.startswith(prefix)}
-        try:
+    with must_fit("this few-shot network", checkpoint.config, checkpoint.tensors):
+        networks = build_fewshot(FewshotConfig(**checkpoint.config))
+        for name, network in networks.by_name().items():
+            prefix = f"{name}."
+            own = {k.removeprefix(prefix): t.float() for k, t in checkpoint.tensors.items() if k.startswith(prefix)}
             network.load_state_dict(own)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[1].strip()
-            raise CheckpointError(f"the {name} of this file does not fit its own settings: {reason}") from error
-        network.eval()
+            network.eval()
     return networks

@@ -2,18 +2,42 @@
 
 import hashlib
 import json
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from talkface.errors import CheckpointError
+from talkface.files.check import build_record
+from talkface.files.limits import limit, variable
+from talkface.files.read import parse_json, refusing
+from talkface.files.write import atomic_file
 
 FORMAT = 1  # raised when the header's meaning changes; a reader for the one before stays
+
+
+LARGEST_WEIGHT = 1e10  # no number of a network or of an identity comes near
+
+
+@dataclass(frozen=True)
+class Header:
+    """The JSON text in a file's safetensors metadata.
+
+    Attributes:
+        digest: SHA-256 of all tensors, hexadecimal; empty in files of versions that wrote none.
+    """
+
+    format: int
+    kind: str
+    config: dict[str, Any]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,47 +59,81 @@ class Checkpoint:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` to `path`, under a temporary name first."""
+def save_checkpoint(path: Path, checkpoint: Checkpoint, *, private: bool = False) -> None:
+    """Write `checkpoint` to `path` in one step.
+
+    Args:
+        path: the file; its folder is made.
+        checkpoint: what to write.
+        private: readable by the owner only.
+
+    Raises:
+        MediaError: the disk is full, or the folder cannot be written to.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
     header = {
         "format": FORMAT,
         "kind": checkpoint.kind,
         "config": checkpoint.config,
         "provenance": checkpoint.provenance,
         "metrics": checkpoint.metrics,
+        "digest": _digest(tensors),
     }
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.touch()  # safetensors lets nobody else read what it makes itself
-    mode = partial.stat().st_mode
-    save_file(tensors, partial, metadata={"talkface": json.dumps(header)})
-    partial.chmod(mode)
-    os.replace(partial, path)
+    with atomic_file(path, private=private) as part:
+        save_file(tensors, part, metadata={"talkface": json.dumps(header)})
 
 
 def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
-    """Read a checkpoint onto the CPU.
+    """Read a checkpoint onto the CPU and see that it is whole: its header, its digest, and every number finite.
 
     Raises:
-        CheckpointError: no such file, not a talkface checkpoint, a newer format, or another `kind` than asked for.
+        CheckpointError: no such file, not a talkface checkpoint, damaged, too large, a newer format, or another `kind`
+            than asked for.
     """
     if not path.is_file():
         raise CheckpointError(f"no weights file {path}: give a path, or a name from `talkface weights list`")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+    if path.stat().st_size > limit("weights_mb") * 1e6:
+        raise CheckpointError(f"{path} is larger than {variable('weights_mb')} allows ({limit('weights_mb'):g} MB)")
+    damaged = f"{path} is not a safetensors file, or is damaged"
+    with refusing(damaged, CheckpointError), safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        header = _header(path, metadata, kind)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        _check_tensors(path, tensors, header.digest)
+    return Checkpoint(header.kind, header.config, tensors, header.provenance, header.metrics)
+
+
+def _header(path: Path, metadata: Mapping[str, str], kind: str | None) -> Header:
     if "talkface" not in metadata:
         raise CheckpointError(f"{path} was not written by talkface: convert it with `talkface weights convert`")
-    header = json.loads(metadata["talkface"])
-    if header["format"] > FORMAT:
-        raise CheckpointError(f"{path} has format {header['format']}, this talkface reads up to {FORMAT}: upgrade it")
-    if kind is not None and header["kind"] != kind:
-        raise CheckpointError(f"{path} holds a {header['kind']} network, expected {kind}")
-    return Checkpoint(header["kind"], header["config"], tensors, header["provenance"], header["metrics"])
+    values = parse_json(metadata["talkface"], f"the header of {path}", CheckpointError)
+    version = values.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise CheckpointError(f"{path} has format {version}, this talkface reads up to {FORMAT}: upgrade it")
+    header = build_record(Header, values, f"the header of {path}", CheckpointError)
+    if kind is not None and header.kind != kind:
+        raise CheckpointError(f"{path} holds a {header.kind} network, expected {kind}")
+    return header
+
+
+def _check_tensors(path: Path, tensors: Mapping[str, Tensor], digest: str) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point():
+            largest = tensor.abs().max().float().item() if tensor.numel() else 0.0
+            if not largest < LARGEST_WEIGHT:  # NaN is not below it either
+                raise CheckpointError(f"{path}: {name} holds {largest:g}, expected finite numbers: get the file again")
+    if digest and _digest(tensors) != digest:
+        raise CheckpointError(f"{path} is damaged: its tensors are not those that were written; get the file again")
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()
 
 
 def file_hash(path: Path) -> str:

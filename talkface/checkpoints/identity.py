@@ -16,15 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
+from talkface.checkpoints.format import LARGEST_WEIGHT, Checkpoint, load_checkpoint, save_checkpoint
 from talkface.checkpoints.registry import SUFFIX
 from talkface.errors import CheckpointError
+from talkface.files.arrays import check_array
+from talkface.files.check import build_record
+from talkface.files.read import check_record, refusing
+from talkface.media.photo import decode_picture
 from talkface.types import Image, Shot
 
 KIND = "identity"
 FOLDER = "TALKFACE_IDENTITIES"  # environment variable: where identities are kept by name
 FURTHER_SIDE = 3.0  # side of what is kept of further shots, in the larger side of their landmarks' bounding box
 FURTHER_PIXELS = 640  # of that side, at most
+MOST_SHOTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,10 @@ class StoredIdentity:
 
 
 def save_identity(path: Path, identity: StoredIdentity) -> None:
-    """Write an identity file, under a temporary name first; pixels are kept as they are."""
+    """Write an identity file in one step; pixels are kept as they are.
+
+    A face is biometric data, so the owner alone may read the file (0600).
+    """
     first, *further = identity.shots
     shots = [first, *(_around_face(shot) for shot in further)]
     tensors = {f"shot_{index}": _packed(shot.image) for index, shot in enumerate(shots)}
@@ -86,7 +94,8 @@ def save_identity(path: Path, identity: StoredIdentity) -> None:
         config["fewshot"] = {"network": part.network, "config": dict(part.config)}
         tensors |= {"embedding": part.embedding.float(), "adain_params": part.adain_params.float()}
         tensors |= {f"generator.{name}": tensor.half() for name, tensor in part.generator.items()}
-    save_checkpoint(path, Checkpoint(KIND, config, tensors, dict(identity.provenance), dict(identity.metrics)))
+    kept = Checkpoint(KIND, config, tensors, dict(identity.provenance), dict(identity.metrics))
+    save_checkpoint(path, kept, private=True)
 
 
 def load_identity(name_or_path: str | Path) -> StoredIdentity:
@@ -101,24 +110,42 @@ def load_identity(name_or_path: str | Path) -> StoredIdentity:
         raise CheckpointError(
             f"{path} holds a {checkpoint.kind} network, expected an identity: make one with `talkface embed`"
         )
-    tensors = checkpoint.tensors
-    try:
-        points = tensors["landmarks"].numpy()
-        shots = tuple(
-            Shot(_unpacked(tensors[f"shot_{index}"]), points[index]) for index in range(checkpoint.config["num_shots"])
-        )
-        known = checkpoint.config.get("fewshot")
-        part = None
-        if known is not None:
-            generator = {
-                k.removeprefix("generator."): t.float() for k, t in tensors.items() if k.startswith("generator.")
-            }
-            part = FewshotPart(
-                known["network"], known["config"], tensors["embedding"], tensors["adain_params"], generator
-            )
-    except (KeyError, AssertionError, cv2.error) as error:
-        raise CheckpointError(f"{path} is damaged or of another version ({error}): make it anew") from error
+    with refusing(f"{path} is damaged or of another version: make it again", CheckpointError):
+        layout = build_record(_Layout, checkpoint.config, f"the header of {path}", CheckpointError)
+        shots = _read_shots(path, checkpoint.tensors, layout.num_shots)
+        part = None if layout.fewshot is None else _read_fewshot(path, checkpoint.tensors, layout.fewshot)
     return StoredIdentity(shots, part, checkpoint.provenance, checkpoint.metrics, path)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """An identity file's own settings."""
+
+    num_shots: int
+    fewshot: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_shots <= MOST_SHOTS:
+            raise ValueError(f"num_shots {self.num_shots}, expected 1 to {MOST_SHOTS}")
+
+
+def _read_shots(path: Path, tensors: Mapping[str, Tensor], count: int) -> tuple[Shot, ...]:
+    points = tensors["landmarks"].float().numpy()
+    check_array(points, [(count, 68, 2)], f"landmarks in {path}", CheckpointError)
+    return tuple(
+        Shot(_unpacked(tensors[f"shot_{index}"], f"shot {index + 1} in {path}"), points[index])
+        for index in range(count)
+    )
+
+
+def _read_fewshot(path: Path, tensors: Mapping[str, Tensor], known: Mapping[str, Any]) -> FewshotPart:
+    check_record(known, f"the few-shot part of {path}", CheckpointError, network=str, config=dict[str, Any])
+    for name in ("embedding", "adain_params"):
+        check_array(tensors[name].float().numpy(), [(None,)], f"{name} in {path}", CheckpointError, most=LARGEST_WEIGHT)
+    generator = {k.removeprefix("generator."): t.float() for k, t in tensors.items() if k.startswith("generator.")}
+    return FewshotPart(
+        known["network"], known["config"], tensors["embedding"].float(), tensors["adain_params"].float(), generator
+    )
 
 
 def identity_folder() -> Path:
@@ -126,8 +153,21 @@ def identity_folder() -> Path:
     return Path(os.environ.get(FOLDER) or Path.home() / ".talkface" / "identities")
 
 
+def make_identity_folder() -> Path:
+    """The folder of identities that are kept by name, made and closed to other users (0700)."""
+    folder = identity_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def list_identities() -> list[Path]:
+    """Files of the identities that are kept by name, in the order of their names."""
+    return sorted(identity_folder().glob(f"*{SUFFIX}"))
+
+
 def identity_path(name_or_path: str | Path) -> Path:
-    """Where an identity of that name is, or is to be written: a path is itself, a word without an ending is a name."""
+    """Where an identity of that name is, or is to be written: a path stays as it is, a bare word is a name."""
     path = Path(name_or_path)
     if path.suffix or len(path.parts) > 1:
         return path
@@ -150,7 +190,7 @@ def find_identity(name_or_path: str | Path) -> Path:
     path = identity_path(name_or_path)
     if path.is_file():
         return path
-    known = sorted(one.stem for one in identity_folder().glob(f"*{SUFFIX}"))
+    known = [kept.stem for kept in list_identities()]
     hint = f"kept are {', '.join(known)}" if known else "make one with `talkface embed PHOTO -o PERSON.safetensors`"
     raise CheckpointError(f"no identity file {path}: {hint}")
 
@@ -181,7 +221,5 @@ def _packed(image: Image) -> Tensor:
     return torch.from_numpy(data.ravel())
 
 
-def _unpacked(data: Tensor) -> Image:
-    picture = cv2.imdecode(data.numpy(), cv2.IMREAD_COLOR)
-    assert picture is not None, "its picture cannot be decoded"
-    return np.ascontiguousarray(picture[..., ::-1])
+def _unpacked(data: Tensor, where: str) -> Image:
+    return decode_picture(data.numpy().tobytes(), ("PNG",), where, CheckpointError)

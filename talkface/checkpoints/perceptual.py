@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.errors import CheckpointError
 from talkface.models.perceptual import KINDS, PerceptualNet, layer_shapes
@@ -25,7 +26,9 @@ def load_perceptual(kind: str, path: Path) -> PerceptualNet:
             f" give its place as loss.content.{kind}=FILE, or train without: 'loss.content.perceptual=[none]'"
             " loss.content.pixel=1"
         )
-    network.convs.load_state_dict(load_checkpoint(path, kind).tensors)
+    checkpoint = load_checkpoint(path, kind)
+    with must_fit(str(path), checkpoint.config, checkpoint.tensors):
+        network.convs.load_state_dict(checkpoint.tensors)
     return network
 
 

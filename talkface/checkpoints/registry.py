@@ -1,8 +1,6 @@
 """Name or path -> weights file; the names are those of the networks inside the package."""
 
 import difflib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -59,19 +57,6 @@ def find_weights(name_or_path: str | Path) -> Path:
 def load_weights(name_or_path: str | Path, kind: str | None = None) -> Checkpoint:
     """Read a checkpoint by name or path; raises `CheckpointError` as `find_weights` and `load_checkpoint` do."""
     return load_checkpoint(find_weights(name_or_path), kind)
-
-
-@contextmanager
-def must_fit(what: str) -> Iterator[None]:
-    """Building a network inside from a checkpoint: raises `CheckpointError` where that is of another version.
-
-    Args:
-        what: what the error calls it, by name or path.
-    """
-    try:
-        yield
-    except (TypeError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{what} does not fit this version of talkface: train it anew") from error
 
 
 def list_models() -> list[ModelInfo]:

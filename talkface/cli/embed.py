@@ -59,13 +59,13 @@ def output_path(out: str, force: bool) -> Path:
     Raises:
         MediaError: it exists, or its folder does not.
     """
-    from talkface.checkpoints.identity import identity_folder, identity_path
+    from talkface.checkpoints.identity import identity_folder, identity_path, make_identity_folder
     from talkface.checkpoints.registry import SUFFIX
     from talkface.media.write import check_output
 
     target = identity_path(out)
     if target.parent == identity_folder():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_identity_folder()
     check_output(target, force=force, suffixes=(SUFFIX,))
     return target
 

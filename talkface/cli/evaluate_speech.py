@@ -106,12 +106,13 @@ def checked_split(split: str) -> str | None:
 
 
 def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
-    from talkface.checkpoints.registry import load_weights, must_fit
+    from talkface.checkpoints.fit import must_fit
+    from talkface.checkpoints.registry import load_weights
     from talkface.models.audio2landmark import load_audio2landmark
 
     limit_threads(threads)
     weights = load_weights(checkpoint, "audio2landmark")
-    with must_fit(str(checkpoint)):
+    with must_fit(str(checkpoint), weights.config, weights.tensors):
         return load_audio2landmark(weights)
 
 

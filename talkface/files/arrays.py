@@ -89,7 +89,7 @@ def check_array(
     """
     expected = " or ".join(f"[{', '.join('T' if side is None else str(side) for side in shape)}]" for shape in shapes)
     if array.dtype.kind not in NUMBERS or not any(_fits(array.shape, shape) for shape in shapes):
-        raise error(f"{where} has shape {list(array.shape)} of {array.dtype}: expected numbers {expected}")
+        raise error(f"{where} has shape {list(array.shape)} of {array.dtype}: expected {expected}")
     if not np.isfinite(array).all():
         raise error(f"{where} holds numbers that are not finite: expected {expected} finite ones")
     if array.size and float(np.abs(array.astype(np.float64)).max()) > most:

@@ -21,16 +21,16 @@ def refusing(message: str, error: type[TalkfaceError]) -> Iterator[None]:
     """Inside, whatever a parser raises on a damaged or hostile file becomes `error(message)`, with its reason.
 
     Keep the block to the parsing and to the checks of what was parsed: a fault of our own in it would be called the
-    file's. Errors that are talkface's already pass unchanged.
+    file's. Errors that are talkface's already pass unchanged, and so does a package that is not installed.
     """
     try:
         yield
-    except TalkfaceError:
+    except (TalkfaceError, ImportError):
         raise
     except MemoryError as cause:
         raise error(f"{message} (it asks for more memory than there is)") from cause
     except Exception as cause:  # parsers of foreign bytes raise anything
-        text = printable(cause)[:LONGEST_REASON]
+        text = printable(" ".join(str(cause).split()))[:LONGEST_REASON]
         raise error(f"{message} ({type(cause).__name__}{': ' if text else ''}{text})") from cause
 
 

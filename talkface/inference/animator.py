@@ -10,9 +10,10 @@ from zlib import crc32
 import numpy as np
 
 from talkface.audio.rhythm import speech_rhythm
+from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import load_checkpoint
 from talkface.checkpoints.identity import StoredIdentity
-from talkface.checkpoints.registry import SUFFIX, find_weights, load_weights, must_fit
+from talkface.checkpoints.registry import SUFFIX, find_weights, load_weights
 from talkface.errors import CheckpointError, MediaError
 from talkface.inference.clip import Clip
 from talkface.inference.enroll import enroll_found, make_identity
@@ -102,7 +103,7 @@ class Animator:
 
         def load_speech_network() -> SpeechNetwork:
             checkpoint = load_weights(chosen.speech_model, "audio2landmark")
-            with must_fit(f"the speech network {chosen.speech_model}"):
+            with must_fit(f"the speech network {chosen.speech_model}", checkpoint.config, checkpoint.tensors):
                 return load_audio2landmark(checkpoint)
 
         renderer = load_renderer(options.renderer, options.device, weights=options.renderer_model)

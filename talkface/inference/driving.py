@@ -3,12 +3,17 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from talkface.audio.rhythm import no_rhythm
 from talkface.data.interop.quintuple import is_quintuple, read_quintuple
 from talkface.errors import ConfigError, MediaError
+from talkface.files.arrays import check_array, read_arrays
+from talkface.files.read import refusing
+from talkface.files.write import atomic_file
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import Subject, Track
 from talkface.inference.tracking import track_head
@@ -18,14 +23,15 @@ from talkface.landmarks.layout import interocular
 from talkface.landmarks.smooth import smooth_landmarks
 from talkface.types import DEFAULT_FPS, FloatArray, LandmarkSequence
 
+SLOWEST, FASTEST, FINEST = 1, 1000, 1_000_000  # frames per second of a landmarks file, and their denominator
+LONGEST_FPS = 32  # characters
 SAME_FACE = 0.02  # mean landmark distance, in outer-eye distances, below which a file was made from this very photo
 
 
 def save_landmarks(path: Path, points: FloatArray, fps: Fraction, photo_landmarks: FloatArray) -> None:
     """Write `[T, 68, 2]` pixel landmarks, their frame rate and the photo's own `[68, 2]` as one .npz file."""
-    partial = path.with_name(path.name + ".part.npz")
-    np.savez_compressed(partial, points=points, fps=np.array(str(fps)), photo_landmarks=photo_landmarks)
-    partial.replace(path)
+    with atomic_file(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, points=points, fps=np.array(str(fps)), photo_landmarks=photo_landmarks)
 
 
 def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
@@ -44,20 +50,28 @@ def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
         return LandmarkSequence(read_quintuple(path).landmarks[..., :2].astype(np.float32), "pixel"), None
     if not path.is_file():
         raise MediaError(f"no landmarks file {path}: make one with --save-landmarks")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"points": loaded}
-    except (ValueError, OSError, EOFError) as error:
-        raise MediaError(f"{path} is not a .npz or .npy file of landmarks: make one with --save-landmarks") from error
-    points = arrays.get("points")
-    if points is None or points.ndim != 3 or points.shape[1:] not in ((68, 2), (68, 3)) or not len(points):
-        shape = "nothing called points" if points is None else f"points of shape {points.shape}"
-        raise MediaError(f"{path} holds {shape}: expected [T, 68, 2] pixel landmarks")
-    if not np.isfinite(points).all():
-        raise MediaError(f"{path} holds landmarks that are not finite: fill the frames without a face first")
-    fps = Fraction(str(arrays["fps"])) if "fps" in arrays else DEFAULT_FPS
-    photo = arrays.get("photo_landmarks")
+    arrays = read_arrays(path, ("points", "fps", "photo_landmarks"), "landmarks [T, 68, 2]", MediaError)
+    points, photo = arrays.get("points"), arrays.get("photo_landmarks")
+    if points is None:
+        raise MediaError(f"{path} holds nothing called points: expected [T, 68, 2] pixel landmarks")
+    check_array(points, [(None, 68, 2), (None, 68, 3)], str(path), MediaError)
+    if photo is not None:
+        check_array(photo, [(68, 2)], f"photo_landmarks in {path}", MediaError)
+    fps = _parse_fps(path, arrays["fps"]) if "fps" in arrays else DEFAULT_FPS
     return LandmarkSequence(points[..., :2].astype(np.float32), "pixel", fps), photo
+
+
+def _parse_fps(path: Path, stored: npt.NDArray[Any]) -> Fraction:
+    """The frame rate that a landmarks file claims.
+
+    Raises:
+        MediaError: not a number, or not between 1 and 1000.
+    """
+    with refusing(f"{path} holds an invalid fps: expected frames per second such as 25 or 30000/1001", MediaError):
+        fps = Fraction(str(stored.item())[:LONGEST_FPS])
+        if not SLOWEST <= fps <= FASTEST:
+            raise MediaError(f"{path} holds fps {float(fps):g}: expected {SLOWEST} to {FASTEST}")
+        return fps.limit_denominator(FINEST)
 
 
 def landmark_track(

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from talkface.audio.rhythm import Rhythm
-from talkface.checkpoints.registry import load_weights, must_fit
+from talkface.checkpoints.fit import must_fit
+from talkface.checkpoints.registry import load_weights
 from talkface.landmarks.head_track import back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.models.headmotion import Headmotion, learned_pose, load_headmotion
@@ -24,7 +25,7 @@ def load_heads(name_or_path: str | Path) -> Headmotion | None:
     if str(name_or_path) == RHYTHM:
         return None
     checkpoint = load_weights(name_or_path, "headmotion")
-    with must_fit(f"the head-motion network {name_or_path}"):
+    with must_fit(f"the head-motion network {name_or_path}", checkpoint.config, checkpoint.tensors):
         return load_headmotion(checkpoint)
 
 

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from talkface.errors import MediaError, check_readable
+from talkface.errors import MediaError, TalkfaceError, check_readable
 from talkface.files.limits import limit
 from talkface.files.read import read_bytes, refusing
 from talkface.media.colour import ColourSpace, coded_space, to_srgb
@@ -61,6 +61,30 @@ def read_photo(path: Path | str) -> Image:
             raise MediaError(f"{path} is {_what_else(path)}: {EXPECTED}") from error
         except Pillow.DecompressionBombError as error:
             raise MediaError(f"{path} has far too many pixels: scale it down or save it as JPEG") from error
+
+
+def decode_picture(
+    content: bytes, formats: tuple[str, ...], where: str, error: type[TalkfaceError] = MediaError
+) -> Image:
+    """A picture inside another file, as `[H, W, 3]` RGB uint8; its size is checked before it is decoded.
+
+    Args:
+        content: the picture's bytes.
+        formats: Pillow's names of those it may have.
+        where: what errors call it.
+        error: what is raised.
+
+    Raises:
+        error: damaged, of another format, or above the limit of pixels.
+    """
+    with warnings.catch_warnings(), refusing(f"{where} is damaged", error):
+        warnings.simplefilter("ignore")
+        with Pillow.open(io.BytesIO(content), formats=formats) as header:
+            check_pixels(header.width, header.height, where)
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise error(f"{where} is damaged: it cannot be decoded")
+        return np.ascontiguousarray(picture[..., ::-1])
 
 
 def is_photo(path: Path | str) -> bool:

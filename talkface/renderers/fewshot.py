@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.fewshot import KIND, FewshotNetworks, build_fewshot, load_fewshot
+from talkface.checkpoints.fewshot import KIND, FewshotNetworks, load_fewshot
+from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import file_hash, load_checkpoint
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity
 from talkface.checkpoints.registry import find_weights, shipped_names
 from talkface.data.samplers.shot_pictures import picture_map, shot_pictures, signed, sketch_picture, unsigned
 from talkface.errors import CheckpointError
+from talkface.files.arrays import check_array
 from talkface.models.fewshot import FewshotConfig
 from talkface.models.generator import Generator
 from talkface.models.residual import freeze
@@ -92,9 +94,8 @@ class FewshotRenderer:
         part = stored.fewshot
         if part is None:
             return self.enroll(stored.shots)
-        config = FewshotConfig(**part.config)
         if part.generator:
-            generator = own_generator(config, part, stored).to(self.device)
+            generator = own_generator(part, stored).to(self.device)
             return self._identity(stored.shots[0], generator, part.adain_params)
         if self.networks is None:
             raise CheckpointError(
@@ -160,19 +161,17 @@ def embed_shots(
     return FewshotPart(network_hash, asdict(config), embedding.cpu(), adain_params.cpu())
 
 
-def own_generator(config: FewshotConfig, part: FewshotPart, stored: StoredIdentity) -> Generator:
+def own_generator(part: FewshotPart, stored: StoredIdentity) -> Generator:
     """Generator that was fine-tuned to a person; its projection, which that replaced, stays unused.
 
     Raises:
         CheckpointError: tensors that do not fit the file's own settings.
     """
-    generator = build_fewshot(config).generator
-    own: dict[str, Any] = dict(part.generator)
-    unused = {name: tensor for name, tensor in generator.state_dict().items() if name.startswith("projection.")}
-    try:
+    with must_fit(f"the generator in {stored.path}", part.config, part.generator):
+        generator = Generator(FewshotConfig(**part.config))
+        own: dict[str, Any] = dict(part.generator)
+        unused = {name: tensor for name, tensor in generator.state_dict().items() if name.startswith("projection.")}
         generator.load_state_dict(own | unused)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{stored.path} does not fit this version ({reason}): fine-tune anew") from error
+        check_array(part.adain_params.numpy(), [(generator.slots.length,)], "adain_params", CheckpointError)
     freeze(generator)
     return generator

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
-from talkface.errors import CheckpointError, ConfigError
+from talkface.errors import ConfigError
 from talkface.geometry.affine import transform
 from talkface.geometry.draw_mesh import draw_mesh
 from talkface.geometry.ease import smooth_step
@@ -250,15 +251,10 @@ def build_hybrid(checkpoint: Checkpoint) -> Hybrid:
     Raises:
         CheckpointError: settings or weights that do not fit this version's network.
     """
-    try:
+    with must_fit("this hybrid network", checkpoint.config, checkpoint.tensors):
         settings = {**checkpoint.config, "channels": tuple(checkpoint.config["channels"])}
         network = Hybrid(HybridConfig(**settings))
         network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
-    except (TypeError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"these hybrid weights do not fit this version ({reason}): train or fetch new ones"
-        ) from error
     return network
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.registry import load_weights, shipped_names
 from talkface.data.interop.aligned import aligned_map, displacement
@@ -107,12 +108,9 @@ def build_vgnet(checkpoint: Checkpoint) -> VgNet:
     Raises:
         CheckpointError: settings or weights that do not fit this version's network.
     """
-    try:
+    with must_fit("this vgnet network", checkpoint.config, checkpoint.tensors):
         network = VgNet(VgnetConfig(**checkpoint.config))
         network.load_state_dict(checkpoint.tensors)
-    except (TypeError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"these vgnet weights do not fit this version ({reason}): train new ones") from error
     return network
 
 

@@ -39,5 +39,5 @@ def test_another_kind_is_refused():
 def test_tensors_that_do_not_fit_are_named():
     checkpoint = fewshot_checkpoint(build_fewshot(TINY), {})
     tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name != "generator.projection.bias"}
-    with pytest.raises(CheckpointError, match=r"generator of this file does not fit .*projection.bias"):
+    with pytest.raises(CheckpointError, match=r"few-shot network does not fit .*projection.bias"):
         load_fewshot(dataclasses.replace(checkpoint, tensors=tensors))

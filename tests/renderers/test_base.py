@@ -156,7 +156,7 @@ def test_errors_say_what_to_do():
         load_renderer("nerf")
     with pytest.raises(ConfigError, match="not on this machine"):
         pick_device("tpu")
-    with pytest.raises(CheckpointError, match="do not fit this version"):
+    with pytest.raises(CheckpointError, match="does not fit this version"):
         build_hybrid(Checkpoint("hybrid", {"channels": [1, 2], "depths": 3}, {}))
 
 

@@ -1,6 +1,5 @@
 """Other people's VGG weights (Caffe, PyTorch) -> perceptual networks in our format, or names set right."""
 
-import os
 import pickle
 from pathlib import Path
 
@@ -12,6 +11,9 @@ from talkface.checkpoints.format import file_hash, save_checkpoint
 from talkface.checkpoints.perceptual import perceptual_checkpoint
 from talkface.checkpoints.registry import SUFFIX
 from talkface.errors import CheckpointError
+from talkface.files.limits import limit, variable
+from talkface.files.read import refusing
+from talkface.files.write import atomic_file
 from talkface.models.perceptual import KINDS
 
 WRONG_NAMES = {"classifier.1": "classifier.0", "classifier.4": "classifier.3"}
@@ -74,9 +76,8 @@ def convert_rename(weights: Path, out: Path, kind: str = "caffe_vgg19") -> list[
         _save(_by_caffe_names(renamed, kind), kind, weights, out)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(out.name + ".part")
-        torch.save(renamed, partial)
-        os.replace(partial, out)
+        with atomic_file(out) as partial:
+            torch.save(renamed, partial)
     return told
 
 
@@ -106,15 +107,15 @@ def _save(tensors: dict[str, Tensor], kind: str, source: Path, out: Path) -> Non
 def _read_state_dict(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"no weights file {path}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is no PyTorch state dict of tensors alone; anything else is not loaded"
-        ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} is no PyTorch state dict, or is damaged: {reason}") from error
+    if path.stat().st_size > limit("weights_mb") * 1e6:
+        raise CheckpointError(f"{path} is larger than {variable('weights_mb')} allows ({limit('weights_mb'):g} MB)")
+    with refusing(f"{path} is not a PyTorch state dict, or is damaged", CheckpointError):
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise CheckpointError(
+                f"{path} is not a PyTorch state dict of tensors alone; anything else is not loaded"
+            ) from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise CheckpointError(f"{path} is no state dict: names and tensors were expected")
+        raise CheckpointError(f"{path} is not a state dict: names and tensors were expected")
     return {str(name): tensor for name, tensor in state.items()}
