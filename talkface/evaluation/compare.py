@@ -25,7 +25,8 @@ from talkface.metrics.face_id import cosine, descriptor_distance
 from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import beat_alignment, head_diversity, motion_beats, speech_onsets
 from talkface.metrics.image import COMPARED_SIZE, mean_squared_error, psnr_of, ssim
-from talkface.metrics.landmark import best_lag, f_lmd, lmd, lmd_normalised, opening_series, pearson, std_ratio
+from talkface.metrics.lag import best_lag, pearson
+from talkface.metrics.landmark import f_lmd, lmd, lmd_normalised, opening_series, std_ratio
 from talkface.metrics.sharpness import drift, sharpness
 from talkface.metrics.stats import Score
 from talkface.metrics.sync import opening_energy_lag

@@ -24,7 +24,7 @@ from talkface.media.read import probe_video, read_frames, read_photo
 from talkface.media.speech import read_waveform
 from talkface.media.write import VideoWriter
 from talkface.metrics.image import COMPARED_FACTOR, COMPARED_SIZE, crop_matrix
-from talkface.metrics.landmark import MIN_FRAMES
+from talkface.metrics.lag import MIN_FRAMES
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform
 
 FPS: Fraction = DEFAULT_FPS  # every measure is taken at this rate

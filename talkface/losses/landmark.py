@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from talkface.landmarks.layout import LOWER_INNER_LIP, MOUTH, UPPER_INNER_LIP
-from talkface.types import FloatArray
 
 MOUTH_WEIGHTINGS = ("published", "coded")
 MOUTH_HEIGHT_WEIGHT = 100.0  # ATVGnet's weight of the height of a mouth point, beside 1
@@ -111,19 +109,3 @@ def landmark_terms(
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight).sum() / weight.sum().clamp(min=1e-6)
-
-
-def pearson(first: FloatArray, second: FloatArray) -> float:
-    """Correlation of two series; 0 where one of them is constant."""
-    a, b = first - first.mean(), second - second.mean()
-    spread = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
-    return float((a * b).sum() / spread) if spread > 1e-12 else 0.0
-
-
-def pearson_at_lag(predicted: FloatArray, real: FloatArray, lag: int) -> float:
-    """Correlation of `real[t]` with `predicted[t - lag]`: a positive lag means that the picture follows the sound."""
-    if lag > 0:
-        return pearson(predicted[:-lag], real[lag:])
-    if lag < 0:
-        return pearson(predicted[-lag:], real[:lag])
-    return pearson(predicted, real)

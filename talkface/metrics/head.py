@@ -11,7 +11,7 @@ from talkface.audio.rhythm import speech_rhythm
 from talkface.landmarks.pose import head_rotation
 from talkface.landmarks.smooth import fill_unseen
 from talkface.media.speech import open_speech, speech_level
-from talkface.metrics.landmark import MIN_FRAMES
+from talkface.metrics.lag import MIN_FRAMES
 from talkface.types import FloatArray, Waveform
 
 SMOOTH_S = 0.08  # seconds, standard deviation of the smoothing of pose before it is differentiated

@@ -5,34 +5,18 @@ Every function takes sequences sampled at the same times (25 frames/s by convent
 without a face are NaN and are left out.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from talkface.landmarks.layout import MOUTH, interocular, mouth_opening
+from talkface.metrics.lag import MIN_FRAMES, STILL_STD
 from talkface.types import FloatArray
-
-MIN_FRAMES = 8  # fewer common frames than this make no correlation
-STILL_STD = 1e-6  # openings that vary less than this (in outer-eye distances) do not move at all
 
 RIGID = np.arange(17, 48)  # brows, nose and eyes: all but what speech moves most
 
 LmdConvention = Literal["mean", "sum"]
-
-
-@dataclass(frozen=True)
-class LagScore:
-    """Best agreement within a window of shifts.
-
-    Attributes:
-        lag: frames by which the made video is late; negative when it is early.
-        r: Pearson correlation after undoing that lag.
-    """
-
-    lag: int
-    r: float
 
 
 def opening_series(landmarks: FloatArray) -> FloatArray:
@@ -65,45 +49,6 @@ def rounding_series(landmarks: FloatArray) -> FloatArray:
     gap = np.linalg.norm(points[:, 66] - points[:, 62], axis=-1)
     width = np.linalg.norm(points[:, 54] - points[:, 48], axis=-1)
     return np.asarray((height - gap) / np.maximum(width, 1e-9))
-
-
-def pearson(made: FloatArray, real: FloatArray) -> float:
-    """Pearson correlation of two series over the frames where both are finite; no unit.
-
-    A series that does not move follows nothing, so its correlation is 0, not undefined.
-
-    Returns:
-        Value in [-1, 1]; NaN when fewer than `MIN_FRAMES` frames are common.
-    """
-    length = min(len(made), len(real))
-    made, real = np.asarray(made[:length], np.float64), np.asarray(real[:length], np.float64)
-    common = np.isfinite(made) & np.isfinite(real)
-    if common.sum() < MIN_FRAMES:
-        return float("nan")
-    a, b = made[common] - made[common].mean(), real[common] - real[common].mean()
-    if a.std() < STILL_STD or b.std() < STILL_STD:
-        return 0.0
-    return float(np.clip((a * b).mean() / (a.std() * b.std()), -1.0, 1.0))
-
-
-def pearson_at_lag(made: FloatArray, real: FloatArray, lag: int) -> float:
-    """Correlation of `made[t + lag]` with `real[t]`: positive lags undo a made video that is late."""
-    if lag >= 0:
-        return pearson(made[lag:], real)
-    return pearson(made, real[-lag:])
-
-
-def best_lag(made: FloatArray, real: FloatArray, max_lag: int = 2) -> LagScore:
-    """Shift within +-`max_lag` frames at which the made series correlates best with the real one.
-
-    Of equally good shifts the smallest wins, so that a still series has lag 0.
-    """
-    scores = [(pearson_at_lag(made, real, lag), lag) for lag in range(-max_lag, max_lag + 1)]
-    finite = [(r, lag) for r, lag in scores if np.isfinite(r)]
-    if not finite:
-        return LagScore(0, float("nan"))
-    r, lag = max(finite, key=lambda item: (item[0], -abs(item[1])))
-    return LagScore(lag, r)
 
 
 def std_ratio(made: FloatArray, real: FloatArray) -> float:

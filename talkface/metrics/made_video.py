@@ -23,7 +23,8 @@ from talkface.metrics.face_id import descriptor_distance
 from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import head_diversity
 from talkface.metrics.image import COMPARED_FACTOR, COMPARED_SIZE, crop_matrix
-from talkface.metrics.landmark import LagScore, best_lag, opening_series
+from talkface.metrics.lag import LagScore, best_lag
+from talkface.metrics.landmark import opening_series
 from talkface.metrics.sharpness import drift, sharpness
 from talkface.metrics.sync import frame_levels
 from talkface.types import DEFAULT_FPS as FPS

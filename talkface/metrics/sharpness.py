@@ -8,7 +8,7 @@ from talkface.geometry.resample import cut_patch
 from talkface.landmarks.layout import MOUTH, OUTER_EYE_CORNERS, STABLE
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.metrics.image import luma
-from talkface.metrics.landmark import MIN_FRAMES
+from talkface.metrics.lag import MIN_FRAMES
 from talkface.types import FloatArray, Image
 
 PATCH = 160  # pixels, side of the upright face patch

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from talkface.metrics.landmark import LagScore, best_lag
+from talkface.metrics.lag import LagScore, best_lag
 from talkface.types import FloatArray, Waveform
 
 SILENCE_DB = -40.0  # below the loudest frame: what counts as a pause

@@ -5,21 +5,21 @@ import pytest
 
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.metrics.lag import best_lag, pearson, pearson_at_lag
 from talkface.metrics.landmark import (
-    best_lag,
     closed_frame,
     f_lmd,
     lmd,
     lmd_normalised,
     most_open_frames,
     opening_series,
-    pearson,
-    pearson_at_lag,
     percentile_ratio,
     rounding_series,
     std_ratio,
     width_series,
 )
+from talkface.training.jobs.offsets import OffsetConfig, estimate_lags
+from talkface.training.jobs.opening_scores import score_openings
 
 
 def face_with_opening(openings: np.ndarray, scale: float = 100.0) -> np.ndarray:
@@ -136,3 +136,14 @@ def test_width_and_rounding_are_free_of_size_and_place():
     assert rounding[2] - rounding[0] == pytest.approx(0.06 / width[0], rel=0.02)
     np.testing.assert_allclose(width_series(7 * points + 90), width)
     np.testing.assert_allclose(rounding_series(7 * points + 90), rounding)
+
+
+@pytest.mark.parametrize("late", [-3, 0, 2])
+def test_training_and_tables_count_a_late_prediction_alike(series: np.ndarray, late: int):
+    real = series[10:-10]
+    prediction = series[10 - late : len(series) - 10 - late]
+    assert best_lag(prediction, real, max_lag=3).lag == late
+    if abs(late) <= 2:
+        assert score_openings([("ada", prediction, real)])["lag"] == late
+    clip = [("ada_1", "ada", prediction, real)]
+    assert estimate_lags(clip, OffsetConfig())["ada_1"] == pytest.approx(-late, abs=0.5)

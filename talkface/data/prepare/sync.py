@@ -81,29 +81,6 @@ def measure_offset(samples: FloatArray, points: FloatArray) -> SpeechOffset | No
     )
 
 
-def estimate_lag(predicted: FloatArray, real: FloatArray, max_lag: float = MAX_LAG) -> tuple[float, float]:
-    """Lag of a clip from any prediction of its mouth opening, such as a trained network's.
-
-    Args:
-        predicted: `[T]` opening that the sound suggests, 25 fps.
-        real: `[T]` opening measured in the picture.
-        max_lag: frames searched to either side.
-
-    Returns:
-        The lag in frames, which fits `real[t]` to `predicted[t - lag]` (negative: sound late), and its confidence.
-    """
-    lags = _lags(max_lag)
-    prediction, real = _levelled(predicted), _levelled(real)
-    times = np.arange(len(real), dtype=np.float64)
-    scores = []
-    for lag in lags:
-        inside = (times - lag >= 0) & (times - lag <= len(real) - 1)
-        moved = np.interp(times[inside] - lag, times, prediction)
-        scores.append(_correlation(moved, real[inside]) if inside.sum() >= SHORTEST_FRAMES else 0.0)
-    offset = _offset(np.array(scores), lags, len(real))
-    return offset.lag, offset.confidence
-
-
 def shift_samples(samples: FloatArray, start: int, count: int) -> FloatArray:
     """`samples[start : start + count]`, silent where that is before the beginning or after the end."""
     result = np.zeros(count, np.float32)

@@ -18,7 +18,8 @@ from talkface.landmarks.detect import Detector
 from talkface.landmarks.layout import INNER_LIP
 from talkface.media.read import read_frames
 from talkface.metrics.image import FACE_SIZE, face_map, polygon_l1, ssim
-from talkface.metrics.landmark import best_lag, most_open_frames, opening_series, pearson, percentile_ratio, std_ratio
+from talkface.metrics.lag import best_lag, pearson
+from talkface.metrics.landmark import most_open_frames, opening_series, percentile_ratio, std_ratio
 from talkface.metrics.mouth import SHOWN_TEETH, InnerMouth, typical_inner_mouth
 from talkface.metrics.stats import Bar, Measure, Score, Statistic, average_by_person, mean, median, ratio_score, score
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from talkface.metrics.landmark import pearson, rounding_series, std_ratio, width_series
+from talkface.metrics.lag import pearson
+from talkface.metrics.landmark import rounding_series, std_ratio, width_series
 from talkface.metrics.stats import Bar
 from talkface.metrics.theval import theval, theval_scores
 from talkface.types import DEFAULT_FPS, FloatArray, Waveform

@@ -21,7 +21,8 @@ from talkface.evaluation.speech_clips import SpokenClip, SpokenClips
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.retarget import uncross_lips
 from talkface.media.speech import SpeechStream, open_speech, speech_level
-from talkface.metrics.landmark import best_lag, lmd, lmd_normalised, opening_series, pearson, std_ratio
+from talkface.metrics.lag import best_lag, pearson
+from talkface.metrics.landmark import lmd, lmd_normalised, opening_series, std_ratio
 from talkface.metrics.sync import pause_frames
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import PartialState
 
-from talkface.losses.landmark import pearson_at_lag
+from talkface.metrics.lag import pearson_at_lag
 from talkface.types import FloatArray
 
 FRAMES_PER_VOTE = 8.0  # neighbouring frames say the same; so many count as one
@@ -26,11 +26,14 @@ class OffsetConfig:
 
 
 def lag_evidence(predicted: FloatArray, real: FloatArray, reach: int) -> FloatArray:
-    """`[2 reach + 1]` log likelihood of each lag, from the correlation there (0 where too little overlaps)."""
+    """Log likelihood `[2 reach + 1]` that the picture follows its sound by -reach..reach frames.
+
+    It comes from the correlation at that shift; 0 where too little overlaps.
+    """
     evidence = np.zeros(2 * reach + 1)
     for index, lag in enumerate(range(-reach, reach + 1)):
         if len(real) > abs(lag) + 12:
-            r = min(max(pearson_at_lag(predicted, real, lag), 0.0), 0.99)
+            r = min(max(pearson_at_lag(predicted, real, -lag), 0.0), 0.99)
             evidence[index] = -0.5 * len(real) / FRAMES_PER_VOTE * np.log(1 - r * r)
     return evidence
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkface.losses.landmark import pearson_at_lag
+from talkface.metrics.lag import pearson_at_lag
 from talkface.types import FloatArray
 
 LAGS = range(-2, 3)  # frames
@@ -18,8 +18,8 @@ def score_openings(clips: Sequence[tuple[str, FloatArray, FloatArray]]) -> dict[
         clips: (speaker, predicted `[T]`, real `[T]`).
 
     Returns:
-        `median_r`, `mean_r` at lag 0, `median_best_r`, `mean_best_r` at the best of -2..2 frames, `lag` (its median),
-        `std_ratio` (median of predicted over real standard deviation).
+        `median_r`, `mean_r` at lag 0; `median_best_r`, `mean_best_r` at the best of -2..2 frames; `lag`, the median of
+        those, positive where the prediction is late; `std_ratio`, median of predicted over real standard deviation.
     """
     rows: dict[str, list[list[float]]] = {}
     for speaker, predicted, real in clips:

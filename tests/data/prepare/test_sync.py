@@ -4,31 +4,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from talkface.data.prepare.sync import estimate_lag, measure_offset, shift_samples
+from talkface.data.prepare.sync import measure_offset, shift_samples
 
 
 def opening(seed: int, count: int) -> np.ndarray:
     return gaussian_filter1d(np.random.default_rng(seed).standard_normal(count + 40), 1.5)[20 : 20 + count]
-
-
-@pytest.mark.parametrize("late", [-5, -2, 0, 1, 4])
-def test_lag_between_a_prediction_and_the_truth(late):
-    true = opening(0, 200)
-    heard = np.roll(true, late) + 0.4 * np.std(true) * np.random.default_rng(1).standard_normal(200)
-    lag, confidence = estimate_lag(heard, true, 8)
-    assert lag == pytest.approx(-late, abs=0.5) and confidence > 0.95
-
-
-def test_half_frames_are_seen():
-    times = np.arange(150.0)
-    fine = gaussian_filter1d(np.random.default_rng(3).standard_normal(3000), 30)
-    at = lambda shift: np.interp((times - shift) * 10 + 500, np.arange(3000), fine)  # noqa: E731
-    assert estimate_lag(at(1.5), at(0.0), 6)[0] == pytest.approx(-1.5, abs=0.25)
-
-
-def test_unrelated_signals_are_not_trusted():
-    sure = [estimate_lag(opening(2 * s, 75), opening(2 * s + 1, 75), 8)[1] > 0.9 for s in range(20)]
-    assert np.mean(sure) < 0.25
 
 
 def test_nothing_to_measure_gives_nothing():
