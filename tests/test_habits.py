@@ -1,0 +1,30 @@
+"""Files that other tools read are well formed and name what exists."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_workflow_and_hooks_call_what_exists():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    runs = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
+    assert runs == [".ci/run"] and (ROOT / ".ci/run").is_file()
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    files = [word for hook in hooks for word in hook["entry"].split() if word.startswith("tests/")]
+    assert files and all((ROOT / word).is_file() for word in files)
+
+
+def test_citation_has_the_version_of_the_package():
+    import talkface
+
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["version"] == talkface.__version__ and len(cited["references"]) == 3
+
+
+def test_contributing_names_files_and_rooms_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in re.findall(r"`((?:tests|scripts|inference|data|docs)/[\w/.]+)`", text):
+        assert (ROOT / path).exists() or (ROOT / "talkface" / path).exists(), path
