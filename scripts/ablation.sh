@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Which part of the hybrid renderer pays: trains every row of the paper's ablation (Chen et al. 2020) with the same clips
-# and steps, then compares them on people never seen. scripts/ablation.sh [SHARDS [SHARDS_TEST]], about a minute on one
-# idle CPU core per row; stop it at any moment, the same command goes on.
+# and steps, and the paper's own whole-frame generator (small), then compares them on people never seen.
+# scripts/ablation.sh [SHARDS [SHARDS_TEST]], about a minute on one idle CPU core per row, some more for the last one; stop
+# it at any moment, the same command goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shards=${1:-runs/shards}
@@ -22,5 +23,7 @@ for embed in mean attention hybrid; do
     train "both_${compose}_$embed" "${options[@]}" model.warp_ref=residual model.warp_ani=true
   done
 done
+.venv/bin/talkface train --quiet configs/renderer/spade_small.yaml data.shards="$shards" run.out=runs/ablation/spade \
+  run.steps=450
 .venv/bin/talkface evaluate renderer runs/ablation/*/best.safetensors --shards "$test_shards" --shots 1,4,8 \
   --against today --out runs/ablation/table

@@ -9,7 +9,7 @@ import typer
 from talkface.config import load_config, read_kind
 from talkface.errors import ConfigError
 
-KINDS = ("audio2landmark", "headmotion", "renderer", "fewshot", "vgnet")
+KINDS = ("audio2landmark", "headmotion", "renderer", "fewshot", "vgnet", "spade")
 
 
 def register(app: typer.Typer) -> None:
@@ -54,6 +54,12 @@ def train(
 
         settings = _settings(VgnetTraining, config, overrides, quiet)
         scores = train_vgnet(settings)
+    elif kind == "spade":
+        from talkface.training.jobs.spade import train_spade
+        from talkface.training.jobs.spade_config import SpadeTraining
+
+        settings = _settings(SpadeTraining, config, overrides, quiet)
+        scores = train_spade(settings)
     else:
         raise ConfigError(f"{config} is of kind {kind!r}: train knows {', '.join(KINDS)}")
     from accelerate import PartialState

@@ -84,7 +84,8 @@ class MapWriter:
         to_patch = rendered.to_patch
         if to_patch is None:
             raise ConfigError(
-                "this renderer has no maps to save: use --renderer vgnet (attention, motion), hybrid or fewshot (mask)"
+                "this renderer has no maps to save: use --renderer vgnet (attention, motion), hybrid, fewshot or spade "
+                "(mask)"
             )
         maps = rendered.maps or {"mask": _grey(rendered.patch_mask)}
         size = len(next(iter(maps.values())))

@@ -26,8 +26,8 @@ from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
 from talkface.media.read import VideoInfo, probe_video, read_frames
 from talkface.media.speech import SpeechStream, open_speech
 from talkface.media.write import VideoWriter, check_output
+from talkface.renderers.animation import with_animation
 from talkface.renderers.base import Rendered
-from talkface.renderers.hybrid import with_animation
 from talkface.types import FloatArray, Image
 
 

@@ -24,7 +24,7 @@ class RenderOptions(Options):
     crop: bool = option(False, "Write only a square around the face.")
     panel: bool = option(False, "Write the source, the landmark sketch and the result side by side.")
     force: bool = option(False, "Overwrite the output.", per_row=False)
-    renderer: Literal["hybrid", "warp", "fewshot", "vgnet"] = option(
+    renderer: Literal["hybrid", "warp", "fewshot", "vgnet", "spade"] = option(
         "hybrid", "Network paints the mouth, geometry only, or a whole-face network.", group="Networks"
     )
     renderer_model: str | None = option(

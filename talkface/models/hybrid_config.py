@@ -15,7 +15,11 @@ PICKS = ("spread", "nearest")
 class HybridConfig:
     """Size and parts of the network; the defaults are the shipped one's.
 
-    The parts and their names are those of Chen et al. 2020 ("Talking-head Generation with Rhythmic Head Motion").
+    Parts are named after those of Chen et al. 2020 ("Talking-head Generation with Rhythmic Head Motion"), whose own
+    generator is `models.spade`. Here they work inside a patch, and only the linear composition computes the same:
+    the hybrid embedding has no branch for the landmarks and weighs references by feature similarity; the non-linear
+    composition averages the sources' modulation before the activation, on instance norm, with the decoded features as
+    one source; adaptive SPADE makes its kernels from the identity vector; learned flows have no mask of their own.
     """
 
     patch: int = 80  # side in pixels of the patch, a multiple of 8

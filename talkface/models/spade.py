@@ -134,7 +134,12 @@ class SpadeNet(nn.Module):
         self.source_embeddings = nn.ModuleDict({name: PictureEmbedding(config, 4) for name in embedded})
 
     def forward(
-        self, sketch: Tensor, shots: Tensor, shot_sketches: Tensor, sources: Mapping[str, Source]
+        self,
+        sketch: Tensor,
+        shots: Tensor,
+        shot_sketches: Tensor,
+        sources: Mapping[str, Source],
+        with_raw: bool = True,
     ) -> SpadeFrame:
         """Paint a frame.
 
@@ -144,6 +149,7 @@ class SpadeNet(nn.Module):
             shot_sketches: `[B, K, c, S, S]`.
             sources: what is warped, by name; one that this network takes and that is missing takes no part, such as
                 the frame before the first.
+            with_raw: False leaves the second picture out where it costs extra, as for use after training.
         """
         attention = None if self.attention is None else self.attention(sketch, shot_sketches)
         image, of_sketch = self.embedding(shots, shot_sketches, attention)
@@ -153,7 +159,8 @@ class SpadeNet(nn.Module):
         warped = self._warp(sketch, sources)
         weights = [block for block, _ in made]
         if self.combined:
-            return self._compose(image, label, warped, weights, attention)
+            painted, raw = self._compose(image, label, warped, weights, with_raw and self.config.raw)
+            return SpadeFrame(painted, raw, warped, attention)
         every = range(len(self.blocks))
         raw = self._picture(self._decode(image, [[values] for values in label], weights, every))
         return SpadeFrame(blend(raw, warped), raw, warped, attention)
@@ -171,9 +178,9 @@ class SpadeNet(nn.Module):
         label: Sequence[Tensor],
         warped: Mapping[str, Warped],
         weights: Sequence[BlockWeights],
-        attention: Tensor | None,
-    ) -> SpadeFrame:
-        """Non-linear composition: every source has its own SPADE in the finest levels."""
+        with_raw: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Non-linear composition: every source has its own SPADE in the finest levels; and the picture without them."""
         there = {
             name: self.source_embeddings[name](torch.cat([source.image, source.mask], 1), self.combined)
             for name, source in warped.items()
@@ -182,11 +189,10 @@ class SpadeNet(nn.Module):
         for level in range(self.combined):
             maps[level] += [there[name][level] if name in there else None for name in self.config.source_order]
         x = self._decode(image, maps, weights, range(self.combined, len(self.blocks)))
-        fine = range(self.combined)
-        raw = None
-        if self.config.raw:
+        fine, raw = range(self.combined), None
+        if with_raw:
             raw = self._picture(self._decode(x, [[values] for values in label], weights, fine))
-        return SpadeFrame(self._picture(self._decode(x, maps, weights, fine)), raw, warped, attention)
+        return self._picture(self._decode(x, maps, weights, fine)), raw
 
     def _decode(
         self, x: Tensor, maps: Sequence[Sequence[Tensor | None]], weights: Sequence[BlockWeights], levels: range
@@ -211,6 +217,11 @@ class SpadeNet(nn.Module):
             moved = warp_by_flow(image, flow, self.config.align_corners) if self.config.warp else image
             warped[name] = Warped(moved.to(image.dtype), flow, mask)
         return warped
+
+
+def network_sketch(sketch: Tensor, config: SpadeConfig) -> Tensor:
+    """`[..., 3, S, S]` drawing -> what the network takes of it: all channels, or the brightest of every pixel."""
+    return sketch if config.sketch_channels == 3 else sketch.amax(-3, keepdim=True)
 
 
 def blend(image: Tensor, warped: Mapping[str, Warped]) -> Tensor:

@@ -20,8 +20,8 @@ class SpadeConfig:
     size: int = 256  # side of the pictures in pixels
     crop: str = "face"  # preset of `data/crops`
     crop_side: float = 1.9  # of the preset `face`: side of the picture over that of the detector's box
-    sketch: str = "lines"  # style of `landmarks.rasterize.face_sketch`
-    sketch_channels: int = 1  # 1: the drawn lines without their colours, 3: with them (input_nc)
+    sketch: str = "edges_forehead"  # style of `landmarks.rasterize.face_sketch`
+    sketch_channels: int = 1  # 3: with the lines' colours, 1: without (input_nc)
     shots: int = 8  # references that the network takes; fewer are repeated (n_shot)
     width: int = 32  # channels at full size, doubled by every halving up to 1024 (ngf)
     depth: int = 5  # halvings of the references and the label (n_downsample_G)

@@ -1,14 +1,20 @@
 """Drawn face video and its landmarks -> the drawn face laid onto the photo, frame by frame."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 
 from talkface.data.interop.quintuple import check_video, read_ani
+from talkface.errors import ConfigError
 from talkface.geometry.affine import compose_affine, fit_similarity
 from talkface.landmarks.layout import STABLE
+from talkface.renderers.base import Identity
 from talkface.types import FloatArray, Image
+
+Person = TypeVar("Person", bound=Identity)
 
 
 class Animation:
@@ -46,3 +52,18 @@ class Animation:
         drawn[..., 3] = np.where(drawn[..., 3] > 127, 255, 0)
         drawn[drawn[..., 3] == 0] = 0
         return drawn
+
+
+def with_animation(identity: Person, animation: Animation) -> Person:
+    """The same person, whose 3-D face is not drawn but taken from the user's own animation, for one video.
+
+    Raises:
+        ConfigError: the renderer takes no 3-D face.
+    """
+    if not identity.takes_animation:
+        raise ConfigError(
+            "this renderer takes no animation: leave it out, or give --renderer-model of a hybrid or spade network "
+            "that was trained with model.warp_ani"
+        )
+    changed: Any = replace(identity, animation=animation)  # type: ignore[call-arg]
+    return changed

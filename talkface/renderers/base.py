@@ -11,7 +11,7 @@ from talkface.models.hybrid import Enrolled
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Image, Shot
 
-RENDERERS = ("hybrid", "warp", "fewshot", "vgnet")
+RENDERERS = ("hybrid", "warp", "fewshot", "vgnet", "spade")
 BATCH = 8  # frames painted at once
 
 
@@ -60,6 +60,11 @@ class Identity:
     canvases: tuple[Canvas, ...]
     enrolled: Enrolled | None = field(default=None, repr=False)
     carried: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def takes_animation(self) -> bool:
+        """Whether the network sees a drawn 3-D face, which the user may draw instead."""
+        return False
 
     def streaming(self) -> Self:
         """The same person for one video whose blocks of frames follow each other; nothing is remembered yet."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -50,6 +50,10 @@ class HybridIdentity(Identity):
     poses: FloatArray | None = field(default=None, repr=False)
     mesh: FaceMesh | None = field(default=None, repr=False)
     animation: Animation | None = field(default=None, repr=False)
+
+    @property
+    def takes_animation(self) -> bool:
+        return self.mesh is not None
 
 
 @dataclass(frozen=True)
@@ -229,20 +233,6 @@ class HybridRenderer:
         """`[..., H, W, C]` uint8 -> `[..., C, H, W]` in [-1, 1] on the device."""
         tensor = torch.from_numpy(images).to(self.device).float().movedim(-1, -3)
         return tensor / 127.5 - 1
-
-
-def with_animation(identity: Identity, animation: Animation) -> HybridIdentity:
-    """The same person, whose 3-D face is not drawn but taken from the user's own animation, for one video.
-
-    Raises:
-        ConfigError: the renderer takes no 3-D face.
-    """
-    if not isinstance(identity, HybridIdentity) or identity.mesh is None:
-        raise ConfigError(
-            "this renderer takes no animation: leave it out, or give --renderer-model of a hybrid network that was "
-            "trained with model.warp_ani"
-        )
-    return replace(identity, animation=animation)
 
 
 def build_hybrid(checkpoint: Checkpoint) -> Hybrid:

@@ -14,7 +14,7 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
     """Build a renderer family by name.
 
     Args:
-        name: `hybrid`, `warp`, `fewshot` or `vgnet`.
+        name: `hybrid`, `warp`, `fewshot`, `vgnet` or `spade`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         weights: shipped name or path; the family's own default if not given.
 
@@ -39,6 +39,10 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
         from talkface.renderers.vgnet import load_vgnet_renderer
 
         return load_vgnet_renderer(weights, pick_device(device))
+    if name == "spade":
+        from talkface.renderers.spade import load_spade_renderer
+
+        return load_spade_renderer(weights, pick_device(device))
     raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
 
 

@@ -15,7 +15,8 @@ from talkface.inference.driving_face import open_animation, open_driver
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.hybrid import Hybrid
 from talkface.models.hybrid_config import HybridConfig
-from talkface.renderers.hybrid import HybridRenderer, with_animation
+from talkface.renderers.animation import with_animation
+from talkface.renderers.hybrid import HybridRenderer
 from talkface.types import DEFAULT_FPS, Shot
 
 

@@ -112,6 +112,10 @@ class ShotSampler:
         target, *rest = rng.permutation(self.frames[video])
         return np.resize(rest, shots), int(target)
 
+    def pictures(self, video: int, frames: Sequence[int]) -> list[tuple[Image, Image]]:
+        """What an example holds, shots first and the target last: picture and sketch of each frame."""
+        return [self.picture(video, frame) for frame in frames]
+
     def picture(self, video: int, frame: int) -> tuple[Image, Image]:
         """Picture and sketch of one frame, `[S, S, 3]` each."""
         if (video, frame) in self._kept:
@@ -137,7 +141,7 @@ class ShotSampler:
         self, video: int, frames: Sequence[int], rng: np.random.Generator | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Pictures and sketches `[K + 1, 3, S, S]` of one video, all varied alike."""
-        images, sketches = (np.stack(part) for part in zip(*(self.picture(video, f) for f in frames), strict=True))
+        images, sketches = (np.stack(part) for part in zip(*self.pictures(video, frames), strict=True))
         if rng is not None and rng.random() < self.config.mirror:
             images, sketches = images[:, :, ::-1], sketches[:, :, ::-1]  # left and right are drawn in the same colours
         if rng is not None and self.config.tint > 0:

@@ -1,0 +1,270 @@
+"""Shards + config -> trained whole-frame SPADE renderer (Rhythmic Head Motion, Chen et al. 2020)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from talkface.checkpoints.format import Checkpoint
+from talkface.config import to_dict
+from talkface.data.datasets import ClipDataset
+from talkface.data.samplers.pairs import FaceClip
+from talkface.data.samplers.shots import Ahead, FewshotBatch, ShotsConfig, stored_zoom
+from talkface.data.samplers.warp_shots import WarpShotSampler
+from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from talkface.models.discriminator import PatchDiscriminator
+from talkface.models.spade import Source, SpadeFrame, SpadeNet, network_sketch
+from talkface.training.engine.loop import (
+    Ema,
+    StateOfParts,
+    descend,
+    finite_terms,
+    fit,
+    make_accelerator,
+    step_generator,
+)
+from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.run_folder import check_resumable
+from talkface.training.jobs.content import ContentLoss
+from talkface.training.jobs.fewshot import split_people
+from talkface.training.jobs.spade_config import SpadeTraining
+from talkface.types import Image
+
+HELD_OUT = 48  # examples that are scored at most
+PER_VIDEO = 4  # of them from one video
+SHOWN = 8  # rows of the preview
+BACKGROUND = 10 / 127.5 - 1  # of a drawn face's picture: darker in all channels
+
+
+def train_spade(config: SpadeTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+    """Train by `config`, on `clips` where given, else on the shards it names.
+
+    Raises:
+        DatasetError: no clips to train on.
+        ConfigError: shards cut in another way than the model expects.
+        CheckpointError: missing weights of a perceptual network.
+    """
+    check_resumable(Path(config.run.out), to_dict(config))
+    if clips is not None:
+        return fit(SpadeJob(config, clips), config.run, to_dict(config))
+    shards = Path(config.data.shards)
+    zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
+    return fit(SpadeJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
+
+
+class SpadeJob(StateOfParts):
+    """Generator, discriminator, their optimisers and the clips."""
+
+    def __init__(self, config: SpadeTraining, clips: Sequence[FaceClip] | ClipDataset, zoom: float = 1.0) -> None:
+        self.config = config
+        self.accelerator: Accelerator = make_accelerator(config.run)
+        training, held_out = split_people(clips, config.data.held_out_every)
+        data, model = config.data, config.model
+        plain = ShotsConfig(model.size, zoom, sketch=model.sketch)
+        varied = replace(plain, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
+        self.sampler = WarpShotSampler(training, varied, model.warp_ani)
+        judged = WarpShotSampler(held_out or training, plain, model.warp_ani)
+        count = min(HELD_OUT, PER_VIDEO * judged.usable)
+        self.held_out = judged.spread(count, model.shots, step_generator(config.run.seed, 0))
+        self.batches = Ahead(self._draw, data.workers)
+        torch.manual_seed(config.run.seed)
+        device = self.accelerator.device
+        self.generator = SpadeNet(model).to(device)
+        self.discriminator = PatchDiscriminator(3 + model.sketch_channels).to(device)
+        self.content = ContentLoss(config.loss.content).to(device)
+        self.ema = Ema(self.generator, config.run.ema)
+        optim = config.optim
+        betas = (optim.beta1, optim.beta2)
+        self.optimizer = torch.optim.Adam(self.generator.parameters(), optim.rate, betas=betas)
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), optim.discriminator_rate, betas=betas
+        )
+        self.start_l1 = 0.0  # of the untrained generator on people held out
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """One batch: generator, then discriminator on what the generator painted."""
+        if step == 0:
+            self.start_l1 = self.evaluate()["l1"]
+        batch = self._to_device(self.batches.get(step))
+        adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
+        with told_how_to_save_memory("run.batch_size", self.config.run.batch_size, 1):
+            logged, fakes = self.generator_step(batch, adversarial, step)
+            if adversarial:
+                logged |= self.discriminator_step(batch, fakes, step)
+        return logged
+
+    def generator_step(
+        self, batch: FewshotBatch, adversarial: bool, step: int
+    ) -> tuple[dict[str, float], list[Tensor]]:
+        """One update of the generator; returns the terms and the fakes. The discriminator stays as it is."""
+        self.discriminator.requires_grad_(False)
+        self.generator.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.accelerator.autocast():
+            frame = self._paint(self.generator, batch)
+            terms = self.generator_terms(frame, batch, adversarial)
+        logged = finite_terms(terms, step)
+        self.accelerator.backward(sum(terms.values(), torch.zeros((), device=batch.real.device)))
+        logged["norm/generator_gradient"] = self._descend(self.optimizer, self.generator, step)
+        self.ema.update(self.generator)
+        self.discriminator.requires_grad_(True)
+        return logged, [fake.detach() for fake in _fakes(frame)]
+
+    def generator_terms(self, frame: SpadeFrame, batch: FewshotBatch, adversarial: bool) -> dict[str, Tensor]:
+        """Weighted terms of the generator's loss by name.
+
+        The picture without the sources (add_raw_loss) is held to the same content, score and features as the final one.
+        """
+        loss, sketch = self.config.loss, network_sketch(batch.sketch, self.config.model)
+        terms: dict[str, Tensor] = {}
+        for name, fake in zip(("", "raw_"), _fakes(frame), strict=False):
+            terms[f"g/{name}content"] = self.content(fake, batch.real)
+            if not adversarial:
+                continue
+            score, features = self.discriminator(fake, sketch)
+            with torch.no_grad():
+                _, wanted = self.discriminator(batch.real, sketch)
+            terms[f"g/{name}adversarial"] = loss.adversarial * hinge_generator(score.float())
+            matching = feature_matching(features, wanted, "mean")
+            terms[f"g/{name}feature_matching"] = loss.feature_matching * matching
+        return terms | self._warp_terms(frame, batch)
+
+    def _warp_terms(self, frame: SpadeFrame, batch: FewshotBatch) -> dict[str, Tensor]:
+        """What the flows warp is like the target; masks, where asked for, know where it is."""
+        loss, terms = self.config.loss, {}
+        for name, source in frame.warped.items():
+            error = (source.image - batch.real).abs()
+            if name == "ani":
+                drawn = (batch.shots[:, -1].amax(1, keepdim=True) > BACKGROUND).float()
+                terms["g/warp_ani"] = loss.warp * (error * drawn).mean()
+                continue  # where no face is drawn, nothing says what its mask should be
+            terms[f"g/warp_{name}"] = loss.warp * error.mean()
+            if loss.mask > 0:
+                fits = (1 - error.detach().sum(1, keepdim=True)).clamp(0, 1)
+                wrong = fits * source.mask + (1 - fits) * (1 - source.mask)
+                terms[f"g/mask_{name}"] = loss.mask * wrong.mean()
+        return terms
+
+    def discriminator_step(self, batch: FewshotBatch, fakes: Sequence[Tensor], step: int) -> dict[str, float]:
+        """One update of the discriminator."""
+        sketch = network_sketch(batch.sketch, self.config.model)
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        with self.accelerator.autocast():
+            real_score, _ = self.discriminator(batch.real, sketch)
+            scores = [self.discriminator(fake, sketch)[0] for fake in fakes]
+        hinges = [hinge_discriminator(score.float(), real_score.float()) for score in scores]
+        hinge = torch.stack(hinges).mean()
+        logged = finite_terms({"d/hinge": hinge}, step)
+        self.accelerator.backward(hinge)
+        norm = self._descend(self.discriminator_optimizer, self.discriminator, step)
+        return logged | {"norm/discriminator_gradient": norm}
+
+    def _descend(self, optimizer: torch.optim.Optimizer, network: torch.nn.Module, step: int) -> float:
+        return descend(self.accelerator, optimizer, network, self.config.run.grad_clip, step)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """L1 of people held out in levels of 255: of the frame, the frame without sources, the nearest shot itself."""
+        real = _signed(self.held_out.real)
+        frames = [self._shown(part) for part in _chunks(self.held_out, max(2, self.config.run.batch_size))]
+        made = {
+            "l1": torch.cat([frame.image.float().cpu() for frame in frames]),
+            "l1_of_nearest_shot": _signed(self.held_out.shots[:, 0]),
+        }
+        if frames[0].raw is not None:
+            made["l1_raw"] = torch.cat([frame.raw.float().cpu() for frame in frames if frame.raw is not None])
+        if "ref" in frames[0].warped:
+            made["l1_of_warp"] = torch.cat([frame.warped["ref"].image.float().cpu() for frame in frames])
+        scores = {name: 127.5 * float((picture - real).abs().mean()) for name, picture in made.items()}
+        start = {"l1_over_start": scores["l1"] / self.start_l1} if self.start_l1 else {}
+        return {"score": scores["l1"], **scores, **start}
+
+    @torch.no_grad()
+    def preview(self) -> Image:
+        """Rows of people held out: nearest shot, sketch, every warped source and its mask, frame, real."""
+        part = next(_chunks(self.held_out, SHOWN))
+        frame, batch = self._shown(part), self._to_device(part)
+        columns = [batch.shots[:, 0], batch.sketch]
+        for source in frame.warped.values():
+            columns += [source.image, source.mask.expand(-1, 3, -1, -1) * 2 - 1]
+        columns += [frame.image, batch.real]
+        grid = torch.cat([torch.cat(list(column.float()), 1) for column in columns], 2)
+        return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+
+    def snapshot(self) -> Checkpoint:
+        """The averaged generator."""
+        config = to_dict(self.config)
+        for section, name in (("run", "out"), ("data", "shards")):
+            config[section].pop(name)  # a place on one machine says nothing on another
+        return Checkpoint("spade", to_dict(self.config.model), self.ema.network.state_dict(), {"config": config})
+
+    def parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "ema": self.ema,
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"start_l1": self.start_l1}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.start_l1 = state["start_l1"]
+
+    def _shown(self, part: FewshotBatch) -> SpadeFrame:
+        """Frames by the averaged generator."""
+        with self.accelerator.autocast():
+            return self._paint(self.ema.network, self._to_device(part))
+
+    def _paint(self, generator: torch.nn.Module, batch: FewshotBatch) -> SpadeFrame:
+        model = self.config.model
+        sketch, every = network_sketch(batch.sketch, model), network_sketch(batch.shot_sketches, model)
+        sources = batch_sources(batch, every, model.sources)
+        count = model.shots
+        frame: SpadeFrame = generator(sketch, batch.shots[:, :count], every[:, :count], sources)
+        return frame
+
+    def _draw(self, index: int) -> FewshotBatch:
+        """Batch number `index` of this process."""
+        processes, mine = self.accelerator.num_processes, self.accelerator.process_index
+        rng = step_generator(self.config.run.seed, index * processes + mine)
+        return self.sampler.batch(self.config.run.batch_size, self.config.model.shots, rng)
+
+    def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
+        """Pixels to [-1, 1]."""
+        device = self.accelerator.device
+        return FewshotBatch(
+            shots=_signed(batch.shots.to(device)),
+            shot_sketches=_signed(batch.shot_sketches.to(device)),
+            sketch=_signed(batch.sketch.to(device)),
+            real=_signed(batch.real.to(device)),
+            videos=batch.videos.to(device),
+        )
+
+
+def batch_sources(batch: FewshotBatch, sketches: Tensor, names: Sequence[str]) -> Mapping[str, Source]:
+    """Sources of a batch in [-1, 1]: the first shot is warped, and the drawn face lies behind the last one."""
+    places = {"ref": 0, "ani": -1}
+    return {name: Source(batch.shots[:, places[name]], sketches[:, places[name]]) for name in names if name in places}
+
+
+def _fakes(frame: SpadeFrame) -> list[Tensor]:
+    """Pictures that are held to the target."""
+    return [frame.image] if frame.raw is None else [frame.image, frame.raw]
+
+
+def _chunks(batch: FewshotBatch, size: int) -> Iterator[FewshotBatch]:
+    for start in range(0, len(batch.real), size):
+        yield FewshotBatch(*(getattr(batch, name)[start : start + size] for name in FewshotBatch.__annotations__))
+
+
+def _signed(pixels: Tensor) -> Tensor:
+    return pixels.float() / 127.5 - 1
