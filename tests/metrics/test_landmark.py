@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from talkface.metrics.lag import best_lag, pearson, pearson_at_lag
 
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.metrics.lag import best_lag, pearson, pearson_at_lag
 from talkface.metrics.landmark import (
     closed_frame,
     f_lmd,
