@@ -1,12 +1,13 @@
 """Manifest of made and real videos (CSV or JSON lines) -> pairs to measure."""
 
-import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from talkface.errors import DatasetError
 from talkface.evaluation.pair import MADE, REAL, STILL, Pair
+from talkface.files.encoding import decode_text
+from talkface.files.read import parse_table, read_bytes
 
 NEEDED = ("fake", "real")
 KNOWN = (*NEEDED, "photo", "speaker", "system", "clip")
@@ -28,18 +29,15 @@ def read_pairs(manifest: Path) -> list[Pair]:
 
 
 def _rows(manifest: Path) -> list[Mapping[str, str]]:
-    try:
-        text = manifest.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DatasetError(f"no manifest {manifest}: give a CSV or JSON lines file with fake and real") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{manifest} cannot be read as text: give a CSV or JSON lines file") from error
+    text = decode_text(read_bytes(manifest, "manifest", DatasetError), str(manifest), DatasetError)
     rows: list[Mapping[str, str]] = []
-    if manifest.suffix.lower() == ".csv":
-        reader = csv.DictReader(text.splitlines())
-        _check_columns(manifest, set(reader.fieldnames or ()))
-        rows += [{key: value or "" for key, value in row.items() if key} for row in reader]
-        return rows
+    if not text.lstrip().startswith("{"):
+        columns, cells = parse_table(text, str(manifest), DatasetError)
+        _check_columns(manifest, set(columns))
+        for number, row in enumerate(cells, start=1):
+            if row.get(""):
+                raise DatasetError(f"{manifest} row {number} has more cells than columns: quote those with a delimiter")
+        return [*cells]
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from talkface.errors import TalkfaceError, printable
+from talkface.files.encoding import decode_text
 from talkface.files.limits import limit, variable
 
 LONGEST_REASON = 160  # characters of a parser's own words
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t|"
 
 
 @contextmanager
@@ -98,15 +99,16 @@ def read_json(path: Path, what: str, error: type[TalkfaceError]) -> dict[str, An
 
 
 def read_table(path: Path, what: str, error: type[TalkfaceError]) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows of a CSV file with a header line, separated by commas, semicolons or tabs.
+    """Columns and rows of a table with a header line, as any spreadsheet saves it.
 
-    Names and values lose the blanks around them. A row that is too short is filled with empty values; one that is too
-    long has its surplus under the name "".
+    Cells are separated by commas, semicolons, tabs or bars, whichever the header has most of; the encoding is found by
+    `files.encoding`. Cells lose the blanks around them, columns are lower case, blank rows are left out. A row that is
+    too short is filled with empty values; one that is too long has its surplus under the name "".
 
     Raises:
-        error: as `read_text`, or damaged.
+        error: as `read_bytes`, not text, or damaged.
     """
-    return parse_table(read_text(path, what, error), str(path), error)
+    return parse_table(decode_text(read_bytes(path, what, error), str(path), error), str(path), error)
 
 
 def parse_table(text: str, where: str, error: type[TalkfaceError]) -> tuple[list[str], list[dict[str, str]]]:
@@ -116,10 +118,10 @@ def parse_table(text: str, where: str, error: type[TalkfaceError]) -> tuple[list
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a long field is a matter of its row, not ours
     with refusing(f"{where} is damaged", error):
         lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)]
-    filled = [[cell.strip() for cell in line] for line in lines if line]
+    filled = [[cell.strip() for cell in line] for line in lines if any(map(str.strip, line))]
     if not filled:
         return [], []
-    columns, rows = filled[0], filled[1:]
+    columns, rows = [name.lower() for name in filled[0]], filled[1:]
     return columns, [_row(columns, cells, delimiter) for cells in rows]
 
 

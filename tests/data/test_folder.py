@@ -1,6 +1,7 @@
 """Folders and tables -> clips."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +99,76 @@ def test_wrong_folders_are_one_line(tmp_path):
         find_folder_clips(tmp_path, None, {})
     with pytest.raises(DatasetError, match="--table"):
         find_folder_clips(tmp_path, None, {"split": ["train"]})
+
+
+TABLES = {  # name -> what a spreadsheet may save; all mean the same
+    "plain": "file,split,speaker\na.mp4,train,ann\nsub/b.mp4,val,bob\n",
+    "blanks": "file, split, speaker\n a.mp4 , train, ann\nsub/b.mp4, val, bob\n\n,,\n",
+    "capitals": "File,SPLIT,Speaker\r\na.mp4,Train,ann\r\nsub/b.mp4,VALIDATION,bob\r\n",
+    "semicolons": "file;split;speaker\na.mp4;training;ann\nsub/b.mp4;valid;bob\n",
+    "tabs": "file\tsplit\tspeaker\na.mp4\ttrain\tann\nsub/b.mp4\tdev\tbob\n",
+    "bars": "file|split|speaker\na.mp4||ann\nsub/b.mp4|development|bob\n",
+    "backslashes": "file,split,speaker\na.mp4,train,ann\nsub\\b.mp4,val,bob\n",
+}
+
+
+@pytest.fixture
+def two_clips(tmp_path: Path) -> Path:
+    root = tmp_path / "corpus"
+    (root / "sub").mkdir(parents=True)
+    for name in ("a.mp4", "sub/b.mp4"):
+        (root / name).write_bytes(b"video")
+    return root
+
+
+@pytest.mark.parametrize("text", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_tables_mean_the_same_however_they_are_saved(two_clips: Path, text: str, encoding: str) -> None:
+    table = two_clips.parent / "clips.csv"
+    table.write_bytes(text.encode(encoding))
+    clips = find_folder_clips(two_clips, table, {"Split": ["train", "validation"]})
+    assert [(clip.video, clip.split, clip.speaker) for clip in clips] == [
+        (two_clips / "a.mp4", "train", "ann"),
+        (two_clips / "sub/b.mp4", "val", "bob"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "speaker"), [("gbk", "张三"), ("cp1252", "José Müller"), ("cp1252", "Zoë"), ("utf-8", "Łukasz")]
+)
+def test_names_of_people_survive_every_encoding(two_clips: Path, encoding: str, speaker: str) -> None:
+    table = two_clips.parent / "clips.csv"
+    table.write_bytes(f"file,speaker\na.mp4,{speaker}\n".encode(encoding))
+    assert find_folder_clips(two_clips, table, {})[0].speaker == speaker
+
+
+def test_an_unknown_split_and_a_row_that_is_too_long_are_refused(two_clips: Path) -> None:
+    table = two_clips.parent / "clips.csv"
+    for text, says in (
+        ("file,split\na.mp4,train\nsub/b.mp4,holdout\n", "row 2: unknown split 'holdout'"),
+        ("file,split\na.mp4,train,ann\n", "row 1 has more cells"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DatasetError, match=says):
+            find_folder_clips(two_clips, table, {})
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"), [("valid", "val"), ("Test", "test"), ("dev", "val"), ("TRAINING", "train"), ("ann", "train")]
+)
+def test_folders_of_any_usual_word_are_splits(tmp_path: Path, folder: str, split: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a.mp4").write_bytes(b"video")
+    (clip,) = find_folder_clips(tmp_path, None, {})
+    assert (clip.split, clip.speaker) == (split, "ann" if folder == "ann" else "a")
+
+
+@pytest.mark.data
+def test_collected_tables_are_read(shared_bugs: Path) -> None:
+    for table in sorted((shared_bugs / "tables").iterdir()):
+        clips = find_folder_clips(shared_bugs / "corpus", table, {})
+        people = {clip.video.name: (clip.speaker, clip.split) for clip in clips}
+        assert people["one.mp4"] == ("张三" if "gbk" in table.name else "ann", "train")
+        if "two.mp4" in people:
+            held = "train" if "backslashes" in table.name else "val"
+            assert people["two.mp4"] == ("李四" if "gbk" in table.name else "bob", held)

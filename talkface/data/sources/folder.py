@@ -1,14 +1,15 @@
 """Folder of videos and photos, with or without a CSV table -> Clips."""
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from talkface.data.interop.importers import refuse_pickles
+from talkface.data.sources.tree import find_split
 from talkface.errors import DatasetError
+from talkface.files.read import read_table
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.types import Clip
 
@@ -25,8 +26,8 @@ def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequen
 
     With a table (columns `file`, and where present `split`, `speaker` or `identity`, `licence`, `tier`) exactly its
     rows are taken. Without one the first folder under `root` names the speaker, a file right in `root` is its own,
-    and `train`, `val` or `test` anywhere in the path names the split. A sound file beside a video, of the same
-    name, replaces the video's own sound.
+    and `train`, `val` or `test`, or another usual word for one of them, in the path names the split. A sound file
+    beside a video, of the same name, replaces the video's own sound.
 
     Args:
         root: folder that the table's paths are relative to.
@@ -49,23 +50,45 @@ def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequen
 
 
 def _table_rows(root: Path, table: Path, where: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    if not table.is_file():
-        raise DatasetError(f"no table {table}: give a CSV file with a `file` column")
-    with table.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        columns = list(reader.fieldnames or [])
-        rows = [{name: value or "" for name, value in row.items() if name} for row in reader]
+    columns, rows = read_table(table, "table", DatasetError)
     file_column = _first(FILE_COLUMNS, columns)
     if file_column is None:
         raise DatasetError(f"{table} has no column `file`: found {', '.join(columns) or 'nothing'}")
-    for name in where:
+    wanted = {name.strip().lower(): {value.strip() for value in values} for name, values in where.items()}
+    for name in wanted:
         if name not in columns:
             raise DatasetError(f"--where {name}=...: {table} has no such column, only {', '.join(columns)}")
-    rows = [row for row in rows if all(row[name] in values for name, values in where.items())]
-    return [{**row, "file": _inside(root, row[file_column])} for row in rows]
+    kept = []
+    for number, row in enumerate(rows, start=1):
+        if row.get(""):
+            raise DatasetError(f"{table} row {number} has more cells than columns: quote cells that hold the delimiter")
+        row["split"] = _split(row.get("split", ""), f"{table} row {number}")
+        if all(_accepts(values, name, row[name]) for name, values in wanted.items()):
+            kept.append({**row, "file": _inside(root, row[file_column])})
+    return kept
+
+
+def _split(word: str, where: str) -> str:
+    """`train`, `val` or `test`; an empty cell is for training.
+
+    Raises:
+        DatasetError: another word.
+    """
+    split = find_split(word or "train")
+    if split is None:
+        raise DatasetError(f"{where}: unknown split {word!r}: expected train, val or test")
+    return split
+
+
+def _accepts(values: Collection[str], column: str, value: str) -> bool:
+    """Whether a row's value is among the wanted ones; of splits any word for the same one."""
+    return value in values or (column == "split" and value in {find_split(each) for each in values})
 
 
 def _inside(root: Path, name: str) -> str:
+    """A table's path, with `/` between its parts as this system has it."""
+    if "\\" in name and not (root / name).is_file():
+        name = name.replace("\\", "/")
     if not (root / name).resolve().is_relative_to(root.resolve()):
         raise DatasetError(f"the table names {name!r}, which is outside {root}: paths must be relative to the folder")
     return name
@@ -78,8 +101,8 @@ def _bare_rows(root: Path) -> list[dict[str, str]]:
         if path.name == SHEET_NAME and (path.parent / SETTINGS_NAME).is_file():
             continue  # shards were written into the corpus: their contact sheet is nobody's photo
         name = path.relative_to(root)
-        folders = [part for part in name.parts[:-1] if part not in ("train", "val", "test")]
-        split = next((part for part in name.parts[:-1] if part in ("train", "val", "test")), "train")
+        folders = [part for part in name.parts[:-1] if find_split(part) is None]
+        split = next((split for split in map(find_split, name.parts[:-1]) if split is not None), "train")
         rows.append({"file": str(name), "speaker": folders[0] if folders else name.stem, "split": split})
     return rows
 

@@ -12,6 +12,12 @@ from talkface.types import Clip
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".avi", ".flv", ".mov", ".mkv", ".webm", ".m4v")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VAL_SHARE = TEST_SHARE = 0.1  # of the speakers of a corpus without splits of its own
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Words for the splits, in lower case."""
 LFS_MAGIC = b"version https://git-lfs"
 LFS_LARGEST = 1024  # bytes; a pointer has about 130
 
@@ -75,6 +81,11 @@ def split_by_speaker(speaker: str, val: float = VAL_SHARE, test: float = TEST_SH
     """Split of a speaker where the corpus has none: shares of the speakers, nobody in two splits."""
     share = speaker_share(speaker)
     return "test" if share < test else "val" if share < test + val else "train"
+
+
+def find_split(word: str) -> str | None:
+    """`train`, `val` or `test` for any usual word, of any case; None for another word."""
+    return SPLITS.get(word.strip().lower())
 
 
 def is_lfs_pointer(path: Path) -> bool:

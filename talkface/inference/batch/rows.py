@@ -1,6 +1,5 @@
 """Manifest, or folders of photos and speech -> rows, each a video to make."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +8,8 @@ from typing import Any
 
 from talkface.data.sources.folder import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from talkface.errors import ConfigError
+from talkface.files.encoding import decode_text
+from talkface.files.read import parse_table, read_bytes
 from talkface.inference.request import AnimateOptions
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.media.write import SUFFIXES
@@ -65,10 +66,7 @@ def read_manifest(
     """
     if not path.is_file():
         raise ConfigError(f"no manifest {path}: give a .csv or .jsonl file, or a folder of photos and one of speech")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text: save it as CSV (UTF-8) or JSON lines") from error
+    text = decode_text(read_bytes(path, "manifest", ConfigError), str(path), ConfigError)
     given = _json_lines(text) if text.lstrip().startswith("{") else _csv_rows(text, path, aliases or {})
     return make_rows(given, path.parent, common, aliases)
 
@@ -140,20 +138,12 @@ def _json_lines(text: str) -> Iterator[Mapping[str, object] | str]:
 
 
 def _csv_rows(text: str, path: Path, aliases: Mapping[str, str]) -> list[Mapping[str, object] | str]:
-    lines = text.splitlines()
-    first = lines[0] if lines else ""
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-    columns = [_option(name.strip(), aliases) for name in reader.fieldnames or [] if name]
+    names, cells = parse_table(text, str(path), ConfigError)
+    columns = [_option(name, aliases) for name in names if name]
     if "photo" not in columns:
         raise ConfigError(f"{path} has no column `photo`: found {', '.join(columns) or 'nothing'}")
-    rows: list[Mapping[str, object] | str] = []
-    for values in reader:
-        if values.pop(None, None):  # type: ignore[call-overload]
-            rows.append(f"this line has more fields than the {len(columns)} columns: quote fields that hold commas")
-        else:
-            rows.append({name.strip(): (value or "").strip() for name, value in values.items()})
-    return rows
+    too_long = f"this line has more fields than the {len(columns)} columns: quote fields that hold commas"
+    return [too_long if row.get("") else row for row in cells]
 
 
 def _option(name: str, aliases: Mapping[str, str], group: type[AnimateOptions] = AnimateOptions) -> str:
