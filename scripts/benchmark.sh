@@ -4,4 +4,4 @@
 #   scripts/benchmark.sh --quick    without the 10 min
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec .venv/bin/talkface benchmark "$@"
+exec .venv/bin/talkface benchmark animate "$@"

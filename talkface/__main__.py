@@ -18,24 +18,30 @@ VERBS = {
     "animate": "Make the person in PHOTO speak SPEECH.",
     "batch": "Make many videos: a manifest of rows, or every photo with every speech.",
     "reenact": "Make the person in PHOTO do what the face in DRIVING does, or what a camera sees.",
-    "embed": "Remember a person: `animate` and `reenact` take the file, or its name, in place of the photos.",
-    "finetune": "Make a new person from a few photos: train the generator on, on these alone.",
-    "identities": "People that `embed` and `finetune` keep by name: list and delete them.",
+    "enroll": "Keep a person: `animate` and `reenact` take the file, or its name, in place of the photos.",
+    "identities": "People that `enroll` keeps by name: list and delete them.",
     "demo": "Make a portrait speak, with nothing but this package.",
     "verify": "Tell whether VIDEO carries the tag that marks it as synthetic; exit code 1 where it does not.",
     "doctor": "Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run.",
-    "weights": "The networks inside the package, and networks to train with.",
+    "models": "The networks inside the package, and networks to train with.",
     "prepare": "Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.",
     "train": "Train a network; the same command again goes on where the last one stopped.",
     "evaluate": "Measure made videos.",
-    "benchmark": "Time a 512x512 photo on this machine: start-up, every stage alone, then the whole process.",
-    "benchmark-fewshot": "Time the few-shot generator, one training step, and the table of W at VoxCeleb2's size.",
-    "benchmark-prepare": "Time preparing on one core: frames per second of `prepare`, beside dlib on every frame.",
-    "benchmark-scale": "Measure `prepare` here and on Ray clusters of several nodes, then reckon with a large corpus.",
+    "benchmark": "Time this machine.",
 }
 """What the command line can do, in the order of its help: verb -> first line of the verb's own help.
 
-Verb `a-b` is the module `cli/a_b`, which has `register(app)` and is imported when the verb is called, not before."""
+Each is the module `cli/VERB`, which has `register(app)` and is imported when the verb is called, not before."""
+
+OLD_VERBS = {
+    "embed": ("enroll",),
+    "finetune": ("enroll", "--finetune"),
+    "weights": ("models",),
+    "benchmark-fewshot": ("benchmark", "train"),
+    "benchmark-prepare": ("benchmark", "prepare"),
+    "benchmark-scale": ("benchmark", "scale"),
+}
+"""Verbs of one release ago -> the words that replace them."""
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 USAGE = 2  # exit code of a command line that cannot be understood
@@ -55,7 +61,7 @@ def build_app(called: Container[str] = VERBS) -> typer.Typer:
     app.callback()(_common)
     for verb, summary in VERBS.items():
         if verb in called:
-            importlib.import_module(f"talkface.cli.{verb.replace('-', '_')}").register(app)
+            importlib.import_module(f"talkface.cli.{verb}").register(app)
         else:
             app.command(verb, help=summary)(_only_named)
     return app
@@ -75,6 +81,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, with any error said in one line on standard error."""
     warnings.simplefilter("ignore")
     try:
+        arguments = _with_current_verb(arguments)
         called = next((word for word in arguments if not word.startswith("-")), "")
         code = build_app({called})(args=list(arguments), prog_name="talkface", standalone_mode=False)
     except typer.Exit as error:
@@ -105,6 +112,18 @@ def _explain(error: BaseException) -> tuple[str, int]:
         message = error.format_message()
         return message and f"{message} ({_help_of(error)} lists what there is)", USAGE
     return f"fault in talkface: {type(error).__name__}: {error} ({TRACEBACK}=1 shows where)", 1
+
+
+def _with_current_verb(arguments: Sequence[str]) -> Sequence[str]:
+    """The same words, a verb of one release ago replaced, with a warning."""
+    for place, word in enumerate(arguments):
+        if word.startswith("-"):
+            continue
+        if word in OLD_VERBS:
+            typer.echo(f"warning: talkface {word} is now called talkface {' '.join(OLD_VERBS[word])}", err=True)
+            return [*arguments[:place], *OLD_VERBS[word], *arguments[place + 1 :]]
+        break
+    return arguments
 
 
 def _help_of(error: BaseException) -> str:

@@ -111,7 +111,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Pat
 @pytest.mark.parametrize(
     "command",
     [one for one in COMMANDS if one.startswith("talkface animate") and "runs/" not in one and "-o" in one]
-    + ["talkface doctor", "talkface weights list"],
+    + ["talkface doctor", "talkface models list"],
 )
 def test_command_runs(command: str, desk: Path):
     words = [sys.executable, "-m", *shlex.split(command)]

@@ -92,7 +92,7 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
             than asked for.
     """
     if not path.is_file():
-        raise CheckpointError(f"no weights file {path}: give a path, or a name from `talkface weights list`")
+        raise CheckpointError(f"no weights file {path}: give a path, or a name from `talkface models list`")
     if path.stat().st_size > limit("weights_mb") * 1e6:
         raise CheckpointError(f"{path} is larger than {variable('weights_mb')} allows ({limit('weights_mb'):g} MB)")
     damaged = f"{path} is not a safetensors file, or is damaged"
@@ -106,7 +106,7 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
 
 def _header(path: Path, metadata: Mapping[str, str], kind: str | None) -> Header:
     if "talkface" not in metadata:
-        raise CheckpointError(f"{path} was not written by talkface: convert it with `talkface weights convert`")
+        raise CheckpointError(f"{path} was not written by talkface: convert it with `talkface models convert`")
     values = parse_json(metadata["talkface"], f"the header of {path}", CheckpointError)
     version = values.get("format")
     if isinstance(version, int) and version > FORMAT:

@@ -108,7 +108,7 @@ def load_identity(name_or_path: str | Path) -> StoredIdentity:
     checkpoint = load_checkpoint(path)
     if checkpoint.kind != KIND:
         raise CheckpointError(
-            f"{path} holds a {checkpoint.kind} network, expected an identity: make one with `talkface embed`"
+            f"{path} holds a {checkpoint.kind} network, expected an identity: make one with `talkface enroll`"
         )
     with refusing(f"{path} is damaged or of another version: make it again", CheckpointError):
         layout = build_record(_Layout, checkpoint.config, f"the header of {path}", CheckpointError)
@@ -191,7 +191,7 @@ def find_identity(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     known = [kept.stem for kept in list_identities()]
-    hint = f"kept are {', '.join(known)}" if known else "make one with `talkface embed PHOTO -o PERSON.safetensors`"
+    hint = f"kept are {', '.join(known)}" if known else "make one with `talkface enroll PHOTO -o PERSON.safetensors`"
     raise CheckpointError(f"no identity file {path}: {hint}")
 
 

@@ -22,7 +22,7 @@ def load_perceptual(kind: str, path: Path) -> PerceptualNet:
         return network
     if not path.is_file():
         raise CheckpointError(
-            f"no perceptual weights {path}: convert {KINDS[kind].source} with `talkface weights convert`,"
+            f"no perceptual weights {path}: convert {KINDS[kind].source} with `talkface models convert`,"
             f" give its place as loss.content.{kind}=FILE, or train without: 'loss.content.perceptual=[none]'"
             " loss.content.pixel=1"
         )

@@ -1,4 +1,4 @@
-"""`talkface benchmark` -> frames per second of every stage, time of the whole process, peak memory."""
+"""`talkface benchmark animate` -> frames per second of every stage, time of the whole process, peak memory."""
 
 import os
 import subprocess
@@ -45,8 +45,17 @@ class WholeRun:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("benchmark")(benchmark)
+    """Add the verb and what it times."""
+    from talkface.cli.benchmark_fewshot import benchmark_fewshot
+    from talkface.cli.benchmark_prepare import benchmark_prepare
+    from talkface.cli.benchmark_scale import benchmark_scale
+
+    group = typer.Typer(help="Time this machine.", no_args_is_help=True)
+    group.command("animate")(benchmark)
+    group.command("prepare")(benchmark_prepare)
+    group.command("train")(benchmark_fewshot)
+    group.command("scale")(benchmark_scale)
+    app.add_typer(group, name="benchmark")
 
 
 def benchmark(

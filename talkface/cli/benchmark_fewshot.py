@@ -1,4 +1,4 @@
-"""`talkface benchmark-fewshot` -> speed of the few-shot renderer: frames, training images, the table of W."""
+"""`talkface benchmark train` -> speed of the few-shot renderer: frames, training images, the table of W."""
 
 import time
 from collections.abc import Callable
@@ -25,11 +25,6 @@ class Timing:
 
     wall_s: float
     cpu_s: float
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("benchmark-fewshot")(benchmark_fewshot)
 
 
 def benchmark_fewshot(

@@ -1,4 +1,4 @@
-"""`talkface benchmark-prepare CLIP...` -> frames per second of preparing, beside full-size detection in every frame."""
+"""`talkface benchmark prepare CLIP...` -> frames per second of preparing, beside full-size detection in every frame."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -44,11 +44,6 @@ class ClipSpeed:
     @property
     def ratio(self) -> float:
         return self.detected_s / self.tracked_s
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("benchmark-prepare")(benchmark_prepare)
 
 
 def benchmark_prepare(

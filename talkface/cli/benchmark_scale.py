@@ -1,4 +1,4 @@
-"""`talkface benchmark-scale` -> frames per second on 1, 2, 4 machines, cost of a task, needs of a large corpus."""
+"""`talkface benchmark scale` -> frames per second on 1, 2, 4 machines, cost of a task, needs of a large corpus."""
 
 import logging
 import tempfile
@@ -43,11 +43,6 @@ class Cost:
     frames_per_s: float
     core_s: float
     num_bytes: float
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("benchmark-scale")(benchmark_scale)
 
 
 def benchmark_scale(

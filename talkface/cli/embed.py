@@ -1,8 +1,8 @@
-"""`talkface embed PHOTOS -o PERSON.safetensors` -> an identity file, fed forward without training."""
+"""Photos -> an identity file, fed forward without training."""
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -11,29 +11,19 @@ if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("embed")(embed)
-
-
 def embed(
-    photos: Annotated[list[str], typer.Argument(help="Photos, a folder of photos, or a video of one person.")],
-    out: Annotated[str, typer.Option("--out", "-o", help="PERSON.safetensors, or a name to keep the person under.")],
-    weights: Annotated[
-        str | None, typer.Option("--weights", "-w", help="Few-shot network; none: shots for hybrid and warp.")
-    ] = None,
-    shots: Annotated[int | None, typer.Option(min=1, help="How many shots to use. (default: all, 32 at most)")] = None,
-    face: Annotated[int | None, typer.Option(help="Which face, 0 the largest.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    detector: Annotated[str, typer.Option(help="dlib or face-alignment.")] = "dlib",
-    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    photos: list[str],
+    out: str,
+    weights: str | None,
+    *,
+    shots: int | None,
+    face: int | None,
+    device: str,
+    detector: str,
+    force: bool,
+    quiet: bool,
 ) -> None:
-    """Remember a person: `animate` and `reenact` take the file, or its name, in place of the photos.
-
-    With a few-shot network its embedding of all shots is kept too, fed forward; `finetune` trains one of the person's
-    own. Keep only people who agreed.
-    """
+    """Write an identity file of photos, with a few-shot network's embedding where one is given."""
     target = output_path(out, force)
     console = Console(stderr=True)
     with nullcontext() if quiet or not console.is_terminal else console.status("looking for faces"):

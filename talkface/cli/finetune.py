@@ -1,9 +1,9 @@
-"""`talkface finetune PHOTOS -o PERSON.safetensors --weights FEWSHOT` -> an identity with a generator of its own."""
+"""Photos and a few-shot network -> an identity file with a generator of its own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -17,34 +17,21 @@ if TYPE_CHECKING:
     from talkface.training.jobs.finetune import FinetuneConfig, Progress
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb."""
-    app.command("finetune")(finetune)
-
-
 def finetune(
-    photos: Annotated[list[str], typer.Argument(help="Photos, a folder of photos, or a video of one person.")],
-    out: Annotated[str, typer.Option("--out", "-o", help="PERSON.safetensors, or a name to keep the person under.")],
-    weights: Annotated[str, typer.Option("--weights", "-w", help="The meta-trained few-shot network.")],
-    shots: Annotated[int | None, typer.Option(min=1, help="How many shots to use. (default: all, 32 at most)")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change a setting, as steps=200, batch_size=2, rate=1e-4, content.pixel=10."),
-    ] = None,
-    previews: Annotated[
-        Path | None, typer.Option(help="Where preview pictures go. (default: beside the output)")
-    ] = None,
-    face: Annotated[int | None, typer.Option(help="Which face, 0 the largest.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    detector: Annotated[str, typer.Option(help="dlib or face-alignment.")] = "dlib",
-    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    photos: list[str],
+    out: str,
+    weights: str,
+    *,
+    shots: int | None,
+    settings: list[str] | None,
+    previews: Path | None,
+    face: int | None,
+    device: str,
+    detector: str,
+    force: bool,
+    quiet: bool,
 ) -> None:
-    """Make a new person from a few photos: train the generator on, on these alone.
-
-    Losses and rates are those of the network's meta-training unless set otherwise; 125 steps for one photo to 230 for
-    thirty. Use only photos of people who agreed.
-    """
+    """Write an identity file with a generator that is trained on these photos alone."""
     target = output_path(out, force)
     from talkface.checkpoints.fewshot import load_fewshot
     from talkface.checkpoints.format import file_hash

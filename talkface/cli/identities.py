@@ -10,7 +10,7 @@ from talkface.errors import printable
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     group = typer.Typer(
-        help="People that `embed` and `finetune` keep by name: list and delete them.\n\nFaces are biometric data: the "
+        help="People that `enroll` keeps by name: list and delete them.\n\nFaces are biometric data: the "
         "files are readable by you alone; delete those that you need no more.",
         no_args_is_help=True,
     )
@@ -31,7 +31,7 @@ def list_kept() -> None:
         day = datetime.datetime.fromtimestamp(state.st_mtime, datetime.UTC).date()
         typer.echo(f"{printable(path.stem)}  {day}  {state.st_size / 1e6:.1f} MB  {printable(path)}")
     if not kept:
-        typer.echo(f"no identities in {identity_folder()}: keep one with `talkface embed PHOTO -o NAME`")
+        typer.echo(f"no identities in {identity_folder()}: keep one with `talkface enroll PHOTO -o NAME`")
 
 
 def delete(

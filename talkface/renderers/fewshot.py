@@ -81,7 +81,7 @@ class FewshotRenderer:
         if self.networks is None:
             raise CheckpointError(
                 "renderer fewshot ships no network: give --renderer-model FILE from `talkface train "
-                "configs/renderer/fewshot_small.yaml`, or an identity file of `talkface finetune`"
+                "configs/renderer/fewshot_small.yaml`, or an identity file of `talkface enroll --finetune`"
             )
         return embed_shots(self.networks, self.network_hash, shots, self.device)
 

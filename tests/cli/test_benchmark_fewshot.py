@@ -1,4 +1,4 @@
-"""`talkface benchmark-fewshot` prints every table for a small network."""
+"""`talkface benchmark train` prints every table for a small network."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ DEBUG = Path(__file__).resolve().parents[2] / "configs" / "renderer" / "fewshot_
 
 
 def test_prints_frames_training_and_table(capsys):
-    assert run(["benchmark-fewshot", str(DEBUG), "--frames", "1", "--videos", "500"]) == 0
+    assert run(["benchmark", "train", str(DEBUG), "--frames", "1", "--videos", "500"]) == 0
     printed = capsys.readouterr().out
     for words in ("fp32, as trained", "bf16, folded", "targets/s", "discriminator x 2", "500 videos"):
         assert words in printed

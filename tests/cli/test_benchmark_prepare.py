@@ -1,4 +1,4 @@
-"""`talkface benchmark-prepare` prints both speeds, and one line for a wrong path."""
+"""`talkface benchmark prepare` prints both speeds, and one line for a wrong path."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from talkface.testing.clips import write_talking_clip
 
 def test_prints_both_speeds(tmp_path: Path, capsys):
     write_talking_clip(tmp_path / "talk.mkv", 1, 0.4)
-    assert run(["benchmark-prepare", str(tmp_path), "--frames", "6", "--starts", "1"]) in (0, 1)
+    assert run(["benchmark", "prepare", str(tmp_path), "--frames", "6", "--starts", "1"]) in (0, 1)
     printed = capsys.readouterr().out
     assert "talk.mkv" in printed and "160x160" in printed and "bar: at least 4 times" in printed
 
 
 def test_wrong_path(tmp_path: Path, capsys):
-    assert run(["benchmark-prepare", str(tmp_path / "absent.mp4")]) == 1
+    assert run(["benchmark", "prepare", str(tmp_path / "absent.mp4")]) == 1
     assert "no file or folder" in capsys.readouterr().err
 
 

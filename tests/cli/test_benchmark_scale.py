@@ -1,4 +1,4 @@
-"""`talkface benchmark-scale` measures what it prints, and reckons with it."""
+"""`talkface benchmark scale` measures what it prints, and reckons with it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from talkface.cli.benchmark_scale import Cost, _estimate_table
 
 
 def test_prints_both_tables(capsys):
-    assert run(["benchmark-scale", "--clips", "2", "--seconds", "1", "--processes", "1", "--nodes", ""]) == 0
+    assert run(["benchmark", "scale", "--clips", "2", "--seconds", "1", "--processes", "1", "--nodes", ""]) == 0
     printed = capsys.readouterr().out
     assert "1 at once, here" in printed and "ms per empty task" in printed and "1,100,000 clips, 2,400 h" in printed
 
@@ -25,5 +25,5 @@ def test_estimate_multiplies_what_was_measured(capsys):
 
 @pytest.mark.parametrize("words", [["--nodes", "one"], ["--processes", "1;2"]])
 def test_wrong_counts_are_one_line(words, capsys):
-    assert run(["benchmark-scale", "--clips", "2", *words]) == 1
+    assert run(["benchmark", "scale", "--clips", "2", *words]) == 1
     assert "must look like 1,2,4" in capsys.readouterr().err

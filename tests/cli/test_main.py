@@ -13,13 +13,13 @@ import typer
 
 import talkface
 from talkface import cli
-from talkface.__main__ import INTERRUPTED, USAGE, build_app, run
+from talkface.__main__ import INTERRUPTED, OLD_VERBS, USAGE, build_app, run
 from talkface.__main__ import VERBS as TABLE
 from talkface.errors import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-VERBS = ("animate", "demo", "doctor", "weights")
+VERBS = ("animate", "demo", "doctor", "models")
 
 
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +44,9 @@ def test_the_table_names_every_verb_and_says_what_its_help_says() -> None:
     assert {verb: text.split("\n\n")[0].replace("\n", " ") for verb, text in help_texts.items()} == TABLE
 
 
-@pytest.mark.parametrize(("words", "imported"), [(["--help"], []), (["animate", "--help"], ["animate", "progress"])])
+@pytest.mark.parametrize(
+    ("words", "imported"), [(["--help"], []), (["animate", "--help"], ["animate", "options", "progress"])]
+)
 def test_only_the_verb_that_is_called_is_imported(words: list[str], imported: list[str]) -> None:
     code = f"import sys; from talkface.__main__ import run; run({words!r}); print('|', *sorted(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -125,8 +127,8 @@ def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], words: list[s
         (["sing"], "talkface --help"),
         (["animate", "a.jpg", "b.wav", "--loud"], "talkface animate --help"),
         (["animate", "a.jpg", "b.wav", "--seed", "x"], "talkface animate --help"),
-        (["weights", "sing"], "talkface weights --help"),
-        (["weights", "show"], "talkface weights show --help"),
+        (["models", "sing"], "talkface models --help"),
+        (["models", "show"], "talkface models show --help"),
     ],
 )
 def test_mistaken_words_point_to_the_help_that_lists_the_right_ones(
@@ -169,3 +171,14 @@ def test_the_installed_command_is_this_one(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-m", "talkface", "animate", "none.jpg"], cwd=tmp_path, capture_output=True)
     assert ran.returncode == 1
     assert ran.stderr.decode().startswith("error: no speech given")
+
+
+def test_verbs_of_a_release_ago_work_with_a_warning(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["weights", "list"]) == 0
+    captured = capsys.readouterr()
+    assert "hybrid" in captured.out and "talkface weights is now called talkface models" in captured.err
+    assert run(["finetune", str(tmp_path), "-o", str(tmp_path / "p.safetensors")]) == 1
+    said = capsys.readouterr().err
+    assert "now called talkface enroll --finetune" in said and "--finetune needs a few-shot network" in said
+    for words in OLD_VERBS.values():
+        assert run([*words, "--help"]) == 0

@@ -48,7 +48,7 @@ def block_with(words: str) -> list[list[str]]:
 def run_all(commands: list[list[str]], shrink: Callable[[list[str]], list[str]]) -> None:
     """Run commands one after the other in this process, each with its settings behind it."""
     for words in commands:
-        quiet = [] if words[0] == "weights" else ["--quiet"]
+        quiet = [] if words[0] == "models" else ["--quiet"]
         assert run([*words, *shrink(words), *quiet]) == 0, " ".join(words)
 
 
@@ -101,7 +101,7 @@ def test_a_video_drives_a_person_is_kept_and_batches_are_measured(desk: Path):
     shutil.copy(desk / "driving.mp4", desk / "real.mp4")
     gallery_of_two(desk)
     (desk / "pairs.csv").write_text("fake,real,photo,speaker,system\nout.mp4,real.mp4,photo.jpg,ada,hybrid\n")
-    assert [words[0] for words in commands] == ["reenact", "embed", "batch", "batch", "evaluate", "evaluate"]
+    assert [words[0] for words in commands] == ["reenact", "enroll", "batch", "batch", "evaluate", "evaluate"]
     run_all(commands, lambda words: ONE_PROCESS if words[0] == "batch" else [])
 
     assert verify_mark(desk / "out.mp4")
@@ -148,15 +148,15 @@ def test_a_network_is_meta_trained_and_becomes_one_person(desk: Path, net_parame
     for person in ("id00012", "id00015", "id00018"):
         drawn(desk / "vox" / "dev" / "mp4" / person / "21Uxsk56VDQ" / "00001.mp4", int(person[2:]))
     write_vgg(net_parameter, "caffe_vgg19", desk / "VGG_ILSVRC_19_layers.caffemodel", old=True)
-    commands = block_with("talkface finetune")
-    assert [words[0] for words in commands] == ["prepare", "weights", "train", "finetune", "animate"]
+    commands = block_with("talkface enroll --finetune")
+    assert [words[0] for words in commands] == ["prepare", "models", "train", "enroll", "animate"]
     small = yaml.safe_load((ROOT / "configs" / "renderer" / "fewshot_debug.yaml").read_text())["model"]
     shrunk = [f"model.{name}={small[name]}" for name in small if not name.startswith("crop")]
     shrunk += ["data.held_out_every=2", "data.shots=2", "data.workers=0", "optim.accumulate=1"]
     settings = {
         "prepare": ONE_PROCESS,
         "train": [*shrunk, *TWO_STEPS, "loss.content.perceptual=[caffe_vgg19]"],
-        "finetune": ["--set", "steps=2"],
+        "enroll": ["--set", "steps=2"],
     }
     run_all(commands, lambda words: settings.get(words[0], []))
 

@@ -71,7 +71,7 @@ def shrink(words: list[str]) -> list[str]:
     verb, *rest = words
     if verb == "prepare":
         return [*ONE_PROCESS, *SYNCED]
-    if verb == "finetune":
+    if verb == "enroll" and "--finetune" in rest:
         return ["--set", "steps=1"]
     if verb == "evaluate":
         one = {"audio2landmark": ["--plots", "1", "--videos", "0"], "renderer": ["--people", "1", "--targets", "1"]}

@@ -21,7 +21,7 @@ class ContentConfig:
     perceptual: tuple[str, ...] = ("caffe_vgg19", "caffe_vggface")  # none | tiny | caffe_vgg19 | caffe_vggface | ...
     version: str = "v1"  # of the paper, whose weights are taken: v1 | v2
     pixel: float = 0.0  # weight of the pixels' L1
-    caffe_vgg19: str = "runs/caffe_vgg19.safetensors"  # made by `talkface weights convert`
+    caffe_vgg19: str = "runs/caffe_vgg19.safetensors"  # made by `talkface models convert`
     caffe_vggface: str = "runs/caffe_vggface.safetensors"
     torchvision_vgg19: str = "runs/torchvision_vgg19.safetensors"
 

@@ -1,4 +1,4 @@
-"""`talkface weights list|show|convert` -> what networks say of themselves; other people's VGGs in our format."""
+"""`talkface models list|show|convert` -> what networks say of themselves; other people's VGGs in our format."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     convert.command("caffe")(convert_from_caffe)
     convert.command("rename")(convert_by_renaming)
     group.add_typer(convert, name="convert")
-    app.add_typer(group, name="weights")
+    app.add_typer(group, name="models")
 
 
 def list_weights() -> None:
