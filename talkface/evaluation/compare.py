@@ -26,7 +26,15 @@ from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import beat_alignment, head_diversity, motion_beats, speech_onsets
 from talkface.metrics.image import COMPARED_SIZE, mean_squared_error, psnr_of, ssim
 from talkface.metrics.lag import best_lag, pearson
-from talkface.metrics.landmark import f_lmd, lmd, lmd_normalised, opening_series, std_ratio
+from talkface.metrics.landmark import (
+    f_lmd,
+    lip_distance_series,
+    lmd,
+    lmd_normalised,
+    lvd,
+    opening_series,
+    std_ratio,
+)
 from talkface.metrics.sharpness import drift, sharpness
 from talkface.metrics.stats import Score
 from talkface.metrics.sync import opening_energy_lag
@@ -156,10 +164,12 @@ def _lip_scores(ours: FloatArray, theirs: FloatArray) -> dict[str, float]:
         "opening_r_best": shift.r,
         "opening_lag": float(shift.lag),
         "opening_std": std_ratio(openings, real_openings),
+        "lip_distance_r": pearson(lip_distance_series(ours), lip_distance_series(theirs)),
         "lmd_norm": lmd_normalised(ours, theirs),
         "lmd_mean": lmd(ours, theirs),
         "lmd_sum": lmd(ours, theirs, "sum"),
         "f_lmd": f_lmd(ours, theirs),
+        "lvd": lvd(ours, theirs),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.landmarks.layout import MOUTH, interocular, mouth_opening
+from talkface.landmarks.pose import mean_face_3d, square_camera
 from talkface.metrics.lag import MIN_FRAMES, STILL_STD
 from talkface.types import FloatArray
 
@@ -75,7 +76,8 @@ def lmd(made: FloatArray, real: FloatArray, convention: LmdConvention = "mean") 
     The 20 mouth points of each frame are centred on their mean, then compared point by point. The two conventions that
     published numbers follow differ by a factor of 20:
 
-    - `mean`: mean over points and frames, as the papers' formula reads (RAD-NeRF, SyncTalk);
+    - `mean`: mean over points and frames, as the papers' formula reads (RAD-NeRF, SyncTalk); in a 256x256 crop of both
+      videos it is the M-LMD of EAMM, EAT and DreamTalk;
     - `sum`: sum over the 20 points, mean over frames, as ATVGnet's released script computes it.
 
     Both depend on the crop and its size: compare only numbers made with the same one.
@@ -92,8 +94,44 @@ def lmd_normalised(made: FloatArray, real: FloatArray) -> float:
 
 
 def f_lmd(made: FloatArray, real: FloatArray) -> float:
-    """Landmark distance of the whole face: all 68 points, centred per frame, mean over points and frames, in pixels."""
+    """Landmark distance of the whole face: all 68 points, centred per frame, mean over points and frames, in pixels.
+
+    In a 256x256 crop of both videos it is the F-LMD of EAMM, EAT and DreamTalk.
+    """
     return _mean(_centred_distances(made, real, np.arange(68)).mean(-1))
+
+
+def lvd(made: FloatArray, real: FloatArray) -> float:
+    """Landmark velocity difference of the mouth (EAT's evaluation): pixels per frame.
+
+    The 20 mouth points' steps from frame to frame, not centred, compared point by point; mean over points and frames.
+    """
+    length = min(len(made), len(real))
+    ours, theirs = (np.diff(np.asarray(points[:length], np.float64)[:, MOUTH], axis=0) for points in (made, real))
+    return _mean(np.linalg.norm(ours - theirs, axis=-1).mean(-1))
+
+
+def lip_distance_series(landmarks: FloatArray) -> FloatArray:
+    """Distance of the inner lips 62-66 on the mean face, freed of the head's size and nod by a 3-D fit.
+
+    What lip-distance correlation (FreeTalkDiff, 2026) compares, there on a fitted 3-D head. Each frame's camera, fitted
+    to the mean face, says how long a line along the face's own vertical looks, and how the lips' different depth shows;
+    the gap less the latter is divided by the former.
+
+    Args:
+        landmarks: `[T, 68, 2]` pixels, NaN where no face was found.
+
+    Returns:
+        `[T]` float64, outer-eye distances of the mean face; NaN kept.
+    """
+    points = np.asarray(landmarks, np.float64)
+    model = mean_face_3d()
+    distances = np.full(len(points), np.nan)
+    for index in np.flatnonzero(np.isfinite(points).all((1, 2))):
+        camera = square_camera(points[index])[:2]
+        gap = points[index, 66] - points[index, 62] - camera[:, 2] * (model[66, 2] - model[62, 2])
+        distances[index] = np.linalg.norm(gap) / np.linalg.norm(camera[:, 1])
+    return distances
 
 
 def most_open_frames(openings: FloatArray, share: float = 0.1, at_least: int = 3) -> FloatArray:

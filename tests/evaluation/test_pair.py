@@ -82,6 +82,7 @@ def test_the_same_video_is_perfect_and_its_photo_is_not(real: Path, bench: Bench
     found = scores_of(real, real, bench)
     same, still, again = found["made"], found[STILL], found[REAL]
     assert same["lmd_mean"] == same["lmd_sum"] == same["lmd_norm"] == same["f_lmd"] == 0.0
+    assert same["lvd"] == 0.0 and same["lip_distance_r"] == pytest.approx(1.0)
     assert same["ssim"] == pytest.approx(1.0)
     assert same["psnr"] == float("inf")
     assert (same["opening_r"], same["opening_lag"]) == (pytest.approx(1.0), 0)

@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.pose import mean_face_3d
 from talkface.metrics.lag import best_lag, pearson, pearson_at_lag
 from talkface.metrics.landmark import (
     closed_frame,
     f_lmd,
+    lip_distance_series,
     lmd,
     lmd_normalised,
+    lvd,
     most_open_frames,
     opening_series,
     percentile_ratio,
@@ -100,6 +104,31 @@ def test_lmd_of_identical_and_of_moved_faces_is_zero(series: np.ndarray):
         f_lmd(moved, face),
     ):
         assert score == pytest.approx(0.0, abs=1e-9)
+
+
+def test_velocity_difference_by_hand(series: np.ndarray):
+    face = face_with_opening(series)
+    drifting = face + 3.0 * np.arange(len(face))[:, None, None] * np.array([1.0, 0.0])
+    assert lvd(face + 7.0, face) == pytest.approx(0.0, abs=1e-9)  # a shift has no speed
+    assert lvd(drifting, face) == pytest.approx(3.0)  # and is not centred away where it grows
+    missing = drifting.copy()
+    missing[5] = np.nan
+    assert lvd(missing, face) == pytest.approx(3.0)
+
+
+def test_lip_distance_is_the_gap_whatever_the_heads_size_and_nod():
+    gaps = np.linspace(0.0, 0.12, 9)
+    head = np.repeat(mean_face_3d()[None], 9, 0)
+    between = head[:, 66, 1] - head[:, 62, 1]
+    head[:, 66, 1] += gaps - between
+    for nod, scale in ((0.0, 50.0), (0.35, 50.0), (0.0, 210.0), (-0.3, 120.0)):
+        turn = Rotation.from_euler("x", nod).as_matrix()
+        seen = scale * (head @ turn.T)[..., :2] + [300.0, 200.0]
+        np.testing.assert_allclose(lip_distance_series(seen), gaps, atol=0.004)
+    flat = np.linalg.norm(seen[:, 66] - seen[:, 62], axis=-1) / scale
+    assert flat[-1] < 0.97 * gaps[-1]  # what the picture shows is shorter
+    seen[2] = np.nan
+    assert np.isnan(lip_distance_series(seen)).tolist() == [index == 2 for index in range(9)]
 
 
 def test_lmd_conventions_by_hand(series: np.ndarray):

@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from talkface.geometry.affine import transform
+from talkface.metrics.image import face_map
 from talkface.metrics.lag import pearson
-from talkface.metrics.landmark import rounding_series, std_ratio, width_series
+from talkface.metrics.landmark import f_lmd, lip_distance_series, lmd, rounding_series, std_ratio, width_series
 from talkface.metrics.stats import Bar
 from talkface.metrics.theval import theval, theval_scores
 from talkface.types import DEFAULT_FPS, FloatArray, Waveform
 
 MOTION_ROWS: dict[str, tuple[str, Bar | None]] = {
+    "lip_distance_r": ("lip distance r (pose removed), lag 0", None),
+    "m_lmd": ("M-LMD, pixels of a 256 crop", None),
+    "f_lmd": ("F-LMD, pixels of a 256 crop", None),
     "width_r": ("mouth width r, lag 0", None),
     "width_std": ("mouth width std over the real one's", Bar(0.8, 1.2)),
     "rounding_r": ("lip rounding r, lag 0", None),
@@ -25,6 +32,9 @@ MOTION_ROWS: dict[str, tuple[str, Bar | None]] = {
 class LipMotion:
     """See `metrics.landmark` and `metrics.theval` for the definitions; NaN where nothing could be measured."""
 
+    lip_distance_r: float = float("nan")
+    m_lmd: float = float("nan")
+    f_lmd: float = float("nan")
     width_r: float = float("nan")
     width_std: float = float("nan")
     rounding_r: float = float("nan")
@@ -40,10 +50,20 @@ def lip_motion(made: FloatArray, real: FloatArray, speech: Waveform) -> LipMotio
     length = min(len(made), len(real))
     made, real = made[:length], real[:length]
     scores = theval_scores(theval(made, speech, DEFAULT_FPS), theval(real, speech, DEFAULT_FPS))
+    ours, theirs = (transform(_crop(real), points) for points in (made, real))
     return LipMotion(
+        lip_distance_r=pearson(lip_distance_series(made), lip_distance_series(real)),
+        m_lmd=lmd(ours, theirs),
+        f_lmd=f_lmd(ours, theirs),
         width_r=pearson(width_series(made), width_series(real)),
         width_std=std_ratio(width_series(made), width_series(real)),
         rounding_r=pearson(rounding_series(made), rounding_series(real)),
         rounding_std=std_ratio(rounding_series(made), rounding_series(real)),
         **scores,
     )
+
+
+def _crop(landmarks: FloatArray) -> FloatArray:
+    """`[2, 3]` map to the 256x256 face crop in which lengths of `[T, 68, 2]` landmarks are told."""
+    found = landmarks[np.isfinite(landmarks).all((1, 2))]
+    return face_map(np.median(found, axis=0)) if len(found) else np.eye(2, 3)

@@ -29,12 +29,19 @@ def speech() -> Waveform:
 
 
 def test_the_real_motion_scores_full_marks(speech: Waveform) -> None:
-    assert asdict(lip_motion(speaking(1), speaking(1), speech)) == pytest.approx(dict.fromkeys(MOTION_ROWS, 1.0))
+    best = dict.fromkeys(MOTION_ROWS, 1.0) | {"m_lmd": 0.0, "f_lmd": 0.0}
+    assert asdict(lip_motion(speaking(1), speaking(1), speech)) == pytest.approx(best)
+
+
+def test_lengths_are_pixels_of_a_256_crop_whatever_the_videos_size(speech: Waveform) -> None:
+    small, large = (lip_motion(scale * speaking(0.5), scale * speaking(1), speech) for scale in (0.5, 2.0))
+    assert small.m_lmd == pytest.approx(large.m_lmd, rel=0.02) and small.f_lmd == pytest.approx(large.f_lmd, rel=0.02)
+    assert 0 < small.f_lmd < small.m_lmd < 3
 
 
 def test_half_the_motion_scores_half(speech: Waveform) -> None:
     scores = lip_motion(speaking(0.5), speaking(1), speech)
-    assert scores.width_r > 0.999 and scores.width_std == pytest.approx(0.5, rel=0.02)
+    assert scores.lip_distance_r > 0.999 and scores.width_r > 0.999 and scores.width_std == pytest.approx(0.5, rel=0.02)
     for share in (scores.rounding_std, scores.silent_lips, scores.lip_dynamics, scores.brows):
         assert share == pytest.approx(0.5, rel=0.1)
 
