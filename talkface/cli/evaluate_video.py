@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from talkface import __version__
+from talkface.cli.evaluate_benchmark import pairs_of_set, paper_columns, refuse_options_of_sets
 from talkface.cli.score_output import write_whole
 from talkface.errors import ConfigError, MediaError
 
@@ -72,8 +73,20 @@ def video(
 
 def pair_set(
     manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST", help="CSV or JSON lines: fake, real; photo, speaker, system, clip.")
+        Path,
+        typer.Argument(
+            metavar="MANIFEST",
+            help="CSV or JSON lines: fake, real; photo, speaker, system, clip. Or a public set in its own layout: "
+            "hdtf:FOLDER, cremad:FOLDER, grid:FOLDER, lrw:FOLDER, voxceleb2:FOLDER.",
+        ),
     ],
+    made: Annotated[
+        list[Path] | None,
+        typer.Option(help="Of a public set: folder of one system's videos, KEY.mp4; repeat. (default: made now)"),
+    ] = None,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="Of a public set: text file that names the clips to test on.")
+    ] = None,
     out: Out = Path("runs/evaluate_set"),
     align: Align = "auto",
     silent: Silent = False,
@@ -86,16 +99,24 @@ def pair_set(
 ) -> None:
     """Measure many made videos, with intervals over people, and compare the systems that made them.
 
-    A row that cannot be measured is reported and the rest goes on; then the exit code is 1.
+    Of a public set the table has the columns of that set's papers. Without --made, the default networks make every
+    clip's video from its first frame and its sound. What cannot be measured is reported and the rest goes on; then the
+    exit code is 1.
     """
     brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
+    from talkface.evaluation.benchmark import split_name
     from talkface.evaluation.pair import REAL, STILL
     from talkface.evaluation.pair_manifest import read_pairs
     from talkface.evaluation.pair_set import score_set
     from talkface.evaluation.report.pages import method_lines, set_page
     from talkface.evaluation.report.scores import summarise
 
-    pairs = read_pairs(manifest)
+    benchmark = split_name(manifest)
+    if benchmark is None:
+        refuse_options_of_sets(made, listed)
+        pairs = read_pairs(manifest)
+    else:
+        pairs = pairs_of_set(*benchmark, out, made or [], listed)
     bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
     result = score_set(pairs, bench, lambda line: typer.echo(f"left out: {line}", err=True))
     if not result.rows:
@@ -108,8 +129,10 @@ def pair_set(
     title = f"{manifest.stem}: {len(pairs) - len(result.failures)} of {len(pairs)} videos measured"
     page = set_page(title, result.rows, summaries, result.pictures, result.failures, result.notes, method)
     write_whole(out / "report.html", page)
-    if not quiet:
+    if not quiet and benchmark is None:
         _show(title, summaries, [], out)
+    elif not quiet and benchmark is not None:
+        _show(title, paper_columns(benchmark[0], summaries), [benchmark[0].note], out)
     if result.failures:
         raise typer.Exit(1)
 

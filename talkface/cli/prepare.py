@@ -36,8 +36,8 @@ def prepare(
     corpus: Annotated[
         str,
         typer.Argument(
-            help="folder (any clips), lrw, grid, lrs3, cremad, voxceleb1, voxceleb2, rhythmic; of others: atvgnet, "
-            "lstm_hdf5."
+            help="folder (any clips), lrw, grid, lrs3, cremad, hdtf, voxceleb1, voxceleb2, rhythmic; of others: "
+            "atvgnet, lstm_hdf5."
         ),
     ],
     root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the clips.")],

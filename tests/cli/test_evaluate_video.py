@@ -139,3 +139,21 @@ def test_json_lines_are_read_like_csv(folder: Path, tmp_path: Path):
         "made",
         "real",
     )
+
+
+def test_a_public_set_has_the_columns_of_its_papers(folder: Path, tmp_path: Path, capsys):
+    word = tmp_path / "LRW" / "lipread_mp4" / "ABOUT" / "test"
+    word.mkdir(parents=True)
+    (word / "ABOUT_00001.mp4").symlink_to(folder / "real.mp4")
+    (tmp_path / "blurred").mkdir()
+    (tmp_path / "blurred" / "ABOUT_00001.mp4").symlink_to(folder / "soft.mp4")
+    name, out = f"lrw:{tmp_path / 'LRW'}", tmp_path / "out"
+    assert run(["evaluate", "set", name, "--made", str(tmp_path / "blurred"), "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert said.index("LMD, mean of 20") < said.index("SSIM") < said.index("PSNR")
+    assert "identity distance" not in said and "own test split of 25,000 clips" in " ".join(said.split())
+    rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
+    assert [row["system"] for row in rows] == ["blurred", "photo only", "real"]
+    manifest = tmp_path / "pairs.csv"
+    manifest.write_text(f"fake,real\n{folder / 'soft.mp4'},{folder / 'real.mp4'}\n")
+    refused(["set", str(manifest), "--made", str(tmp_path)], "belong to public sets", capsys)

@@ -9,6 +9,7 @@ from talkface.data.interop.importers import PICKLE_SUFFIXES, WHY_NO_PICKLES, ref
 from talkface.data.sources.arrays import ATVGNET, LSTM_HDF5
 from talkface.data.sources.cremad import CREMAD
 from talkface.data.sources.grid import GRID
+from talkface.data.sources.hdtf import HDTF
 from talkface.data.sources.lrs3 import LRS3
 from talkface.data.sources.lrw import LRW
 from talkface.data.sources.rhythmic import RHYTHMIC
@@ -18,7 +19,7 @@ from talkface.data.sources.voxceleb2 import VOXCELEB2
 from talkface.errors import DatasetError
 from talkface.types import Clip
 
-CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, VOXCELEB1, VOXCELEB2, RHYTHMIC)}
+CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, HDTF, VOXCELEB1, VOXCELEB2, RHYTHMIC)}
 IMPORTS: dict[str, Corpus] = {c.name: c for c in (ATVGNET, LSTM_HDF5)}
 """Landmarks that earlier systems left; they can look like anything, so no root is taken for one of them."""
 
