@@ -93,6 +93,10 @@ def shrink(words: list[str]) -> list[str]:
                 "data.held_out_every=0",
                 "data.shards=shards_vox2",
             ],  # plain pictures have no score
+            "spade": [
+                *(*debug_model("renderer/spade_debug"), "data.workers=0", "data.held_out_every=2"),
+                *("loss.content.perceptual=[none]", "loss.content.pixel=1.0"),
+            ],
             "fewshot": [
                 *(*debug_model("renderer/fewshot_debug"), "data.shots=2", "data.workers=0", "data.held_out_every=2"),
                 *("optim.accumulate=1", "loss.content.perceptual=[none]", "loss.content.pixel=1.0"),
