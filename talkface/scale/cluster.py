@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from talkface.errors import ConfigError, MissingExtraError
-from talkface.scale.workers import AHEAD, POLL_S, Died, LocalWorkers, Workers, usable_cores
+from talkface.scale.workers import POLL_S, Died, LocalWorkers, Workers, usable_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -15,6 +15,7 @@ R = TypeVar("R")
 EMBEDDED = "local"
 """The address that means a cluster of this machine's cores, started and ended with the command."""
 
+AHEAD = 2  # tasks queued per core of a cluster, so that none waits for the next one
 KNOCK_S = 10.0
 RETRIES = 3  # times that a task is begun anew after its machine or process has died
 
@@ -28,14 +29,14 @@ def open_workers(ray_address: str | None, count: int = 0, *, ahead: int = AHEAD)
             as Ray takes it, such as `auto` or `ray://head:10001`. Every machine needs talkface, and sees inputs and
             outputs under the same paths or URLs.
         count: processes of this machine, or cores of the embedded cluster; 0 takes all.
-        ahead: tasks queued per core.
+        ahead: tasks queued per core of a cluster.
 
     Raises:
         MissingExtraError: Ray is not installed.
         ConfigError: no cluster answers at the address, or a count was given for an existing one.
     """
     if ray_address is None:
-        yield LocalWorkers(count, ahead=ahead)
+        yield LocalWorkers(count)
         return
     try:
         import ray
@@ -96,8 +97,12 @@ class RayWorkers:
         next_task: Callable[[], T | None],
         function: Callable[[T], R],
         on_wait: Callable[[int], None] | None = None,
+        limit_s: Callable[[T], float] | None = None,
     ) -> Iterator[tuple[T, R | Died]]:
-        """See `Workers.run`. What a lost machine had in hand is begun anew on the others; steps are not counted."""
+        """See `Workers.run`. What a lost machine had in hand is begun again on the others.
+
+        Steps are not counted and `limit_s` is not kept: a task in Ray's queue and one that is worked on look the same.
+        """
         remote = self.ray.remote(num_cpus=1, max_retries=RETRIES)(function)
         running: dict[Any, T] = {}
         try:

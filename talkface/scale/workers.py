@@ -1,31 +1,38 @@
-"""Tasks -> results, by processes of this machine; one that dies costs its own task only."""
+"""Tasks -> results, by processes of this machine; one that dies or hangs costs its own task only."""
 
+import contextlib
+import math
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from multiprocessing.sharedctypes import Synchronized
-from typing import Protocol, TypeVar
+from multiprocessing.connection import Connection, wait
+from queue import SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar
 
 from talkface.errors import ConfigError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 2  # tasks queued per worker, so that none waits for the next one
 POLL_S = 0.5  # how often a waiting `run` says that it is alive
+START_FAILURES = 2  # workers in a row that end before they work: then none ever will
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Died:
-    """Instead of a result: the process that worked on the task died, also when it had a process of its own."""
+    """Instead of a result: the process that worked on the task died, and so did a fresh one that tried it again.
+
+    Attributes:
+        after_s: the task's time limit, where the process was ended for it; such a task is not tried again.
+    """
+
+    after_s: float = 0.0
 
 
 class Workers(Protocol):
@@ -41,6 +48,7 @@ class Workers(Protocol):
         next_task: Callable[[], T | None],
         function: Callable[[T], R],
         on_wait: Callable[[int], None] | None = None,
+        limit_s: Callable[[T], float] | None = None,
     ) -> Iterator[tuple[T, R | Died]]:
         """Work on tasks until there is none, and yield each with its result, the first one ready first.
 
@@ -49,15 +57,16 @@ class Workers(Protocol):
                 None and no task is being worked on, all is done.
             function: importable by name; task and result must be picklable. Its exceptions are raised here.
             on_wait: called now and then with the count of `tick`s so far.
+            limit_s: seconds that a task may take before its process is ended; 0 or nothing: as long as it likes.
         """
         ...
 
 
 @dataclass
 class _Ticks:
-    """This worker's share in a count that the parent reads."""
+    """This worker's share in a count that the parent reads; no lock, since only this worker writes it."""
 
-    counter: "Synchronized[int] | None" = None
+    counter: Any = None
 
 
 _ticks = _Ticks()
@@ -66,8 +75,7 @@ _ticks = _Ticks()
 def tick(amount: int = 1) -> None:
     """Count `amount` steps of the task in hand, for progress; does nothing outside a local worker."""
     if _ticks.counter is not None:
-        with _ticks.counter.get_lock():
-            _ticks.counter.value += amount
+        _ticks.counter.value += amount
 
 
 def usable_cores() -> int:
@@ -84,14 +92,10 @@ class LocalWorkers:
     Attributes:
         count: of processes; 0 takes one per core.
         threads: each may use, in libraries that read the usual variables.
-        ahead: tasks queued per worker.
     """
 
     count: int = 0
     threads: int = 1
-    ahead: int = AHEAD
-    _counter: "Synchronized[int]" = field(default_factory=lambda: _shared_count(), repr=False)
-    _started: "Synchronized[int]" = field(default_factory=lambda: _shared_count(), repr=False)
 
     @property
     def same_disk(self) -> bool:
@@ -105,91 +109,189 @@ class LocalWorkers:
         next_task: Callable[[], T | None],
         function: Callable[[T], R],
         on_wait: Callable[[int], None] | None = None,
+        limit_s: Callable[[T], float] | None = None,
     ) -> Iterator[tuple[T, R | Died]]:
-        """See `Workers.run`. When a process dies, what was in hand is done again, each task in a process of its own."""
-        over = False
-        while not over:
-            running: dict[Future[R], T] = {}
-            try:
-                with self._pool(self.count) as pool:
-                    while self._submit(pool, next_task, function, running):
-                        done, _ = wait(running, POLL_S, FIRST_COMPLETED)
-                        if on_wait is not None:
-                            on_wait(self._counter.value)
-                        for future in [each for each in running if each in done]:
-                            result = future.result()
-                            yield running.pop(future), result
-                over = True
-            except BrokenProcessPool:
-                for task in running.values():
-                    yield task, self._alone(task, function)
-
-    def _submit(
-        self,
-        pool: ProcessPoolExecutor,
-        next_task: Callable[[], T | None],
-        function: Callable[[T], R],
-        running: dict[Future[R], T],
-    ) -> bool:
-        """Keep the workers busy; whether any task is in hand."""
-        while len(running) < self.count * self.ahead and (task := next_task()) is not None:
-            try:
-                running[pool.submit(function, task)] = task
-            except BrokenProcessPool:  # a broken pool refuses it: it joins those in hand
-                running[Future()] = task
-                raise
-        return bool(running)
-
-    def _alone(self, task: T, function: Callable[[T], R]) -> R | Died:
-        """Result from a process of its own, whose death is the task's end."""
+        """See `Workers.run`. A task whose process dies is tried once more, in a fresh process."""
+        crew: _Crew[T] = _Crew(self.count, lambda: _Worker(function, self.threads), limit_s or (lambda _: 0.0))
         try:
-            with self._pool(1) as pool:
-                return pool.submit(function, task).result()
-        except BrokenProcessPool as error:
-            if not self._started.value:  # no worker ever came to life, and none of the next ones will
-                hint = "call from a file, below `if __name__ == '__main__':`"
-                raise ConfigError(f"no worker process can start: {hint}") from error
-            return Died()
-
-    @contextmanager
-    def _pool(self, count: int) -> Iterator[ProcessPoolExecutor]:
-        """Workers started afresh: forking a process that runs threads can lock up.
-
-        They hold one end of a pipe and leave when the other end closes: because all is done, because something went
-        wrong here and nobody wants their results, or because this process was killed.
-        """
-        context = multiprocessing.get_context("spawn")
-        workers_end, our_end = context.Pipe(duplex=False)
-        pool = ProcessPoolExecutor(
-            count,
-            mp_context=context,
-            initializer=_start_worker,
-            initargs=(self.threads, self._counter, self._started, workers_end),
-        )
-        try:
-            yield pool
-            pool.shutdown()
+            while busy := crew.hand_out(next_task):
+                wait([end for worker in busy for end in worker.ends], crew.patience(busy))
+                if on_wait is not None:
+                    on_wait(crew.steps())
+                for worker in busy:
+                    yield from crew.collect(worker)
         finally:
-            our_end.close()
-            pool.shutdown(cancel_futures=True)
-            workers_end.close()
+            crew.dismiss()
 
 
-def _shared_count() -> "Synchronized[int]":
-    return multiprocessing.get_context("spawn").Value("q", 0)
+class _Worker(Generic[T]):
+    """One process with its pipe, its count of steps and the task in its hands."""
+
+    def __init__(self, function: Callable[[T], Any], threads: int) -> None:
+        context = multiprocessing.get_context("spawn")  # forking a process that runs threads can lock up
+        self._counter = context.RawValue("q", 0)
+        self._pipe, theirs = context.Pipe()
+        arguments = (theirs, function, threads, self._counter)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+        self.ready = False
+        self.task: T | None = None
+        self.retried = False
+        self.deadline = math.inf
+
+    @property
+    def steps(self) -> int:
+        return int(self._counter.value)
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """What to wait for: an answer, or the end of the process."""
+        return self._pipe, self._process.sentinel
+
+    def give(self, task: T, *, retried: bool) -> None:
+        self.task, self.retried = task, retried
+        with contextlib.suppress(OSError):  # it has just died, which `read` will find
+            self._pipe.send((task,))
+
+    def read(self) -> tuple[Any, ...] | None:
+        """An answer, `()` while there is none, None where the process is dead."""
+        try:
+            if self._pipe.poll():
+                answer: tuple[Any, ...] = self._pipe.recv()
+                return answer
+        except (EOFError, OSError):
+            return None
+        return () if self._process.is_alive() else None
+
+    def close(self) -> None:
+        """End the process; it leaves when its pipe closes, whatever it is doing."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
 
 
-def _start_worker(threads: int, counter: "Synchronized[int]", started: "Synchronized[int]", parent: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+@dataclass
+class _Crew(Generic[T]):
+    """All workers of one `run`."""
+
+    count: int
+    start: Callable[[], _Worker[T]]
+    limit_s: Callable[[T], float]
+    workers: list[_Worker[T]] = field(default_factory=list)
+    steps_of_dead: int = 0
+    false_starts: int = 0  # in a row
+
+    def hand_out(self, next_task: Callable[[], T | None]) -> list[_Worker[T]]:
+        """Give idle workers tasks, and start workers while there are tasks; returns those that are busy."""
+        idle = [worker for worker in self.workers if worker.task is None]
+        while (idle or len(self.workers) < self.count) and (task := next_task()) is not None:
+            self._give(idle.pop() if idle else self._hire(), task, retried=False)
+        return [worker for worker in self.workers if worker.task is not None]
+
+    def patience(self, busy: Sequence[_Worker[T]]) -> float:
+        """Seconds to wait at most."""
+        soonest = min(worker.deadline for worker in busy)
+        return min(POLL_S, max(0.0, soonest - time.monotonic()))
+
+    def steps(self) -> int:
+        return self.steps_of_dead + sum(worker.steps for worker in self.workers)
+
+    def collect(self, worker: _Worker[T]) -> Iterator[tuple[T, Any]]:
+        """The task of a worker and its result, where there is one now.
+
+        Raises:
+            ConfigError: no worker can start.
+            Exception: what the task's function raised.
+        """
+        answer, task = worker.read(), worker.task
+        assert task is not None, "only busy workers are asked"
+        if answer is None:
+            yield from self._replace(worker, task)
+        elif not answer:
+            if time.monotonic() >= worker.deadline:
+                self._dismiss(worker)
+                yield task, Died(self.limit_s(task))
+        elif len(answer) == 1:  # ready
+            worker.ready, self.false_starts = True, 0
+            worker.deadline = self._deadline(task)
+        else:
+            worker.task, worker.deadline = None, math.inf
+            result, error = answer
+            if error is not None:
+                raise error
+            yield task, result
+
+    def dismiss(self) -> None:
+        """End all."""
+        for worker in list(self.workers):
+            self._dismiss(worker)
+
+    def _replace(self, worker: _Worker[T], task: T) -> Iterator[tuple[T, Died]]:
+        """Try the task of a dead worker once more, in a fresh process."""
+        self.false_starts += not worker.ready
+        self._dismiss(worker)
+        if self.false_starts >= START_FAILURES:
+            hint = "call from a file, below `if __name__ == '__main__':`"
+            raise ConfigError(f"no worker process can start: {hint}")
+        if worker.retried:
+            yield task, Died()
+        else:
+            self._give(self._hire(), task, retried=True)
+
+    def _give(self, worker: _Worker[T], task: T, *, retried: bool) -> None:
+        worker.give(task, retried=retried)
+        if worker.ready:  # the time that starting takes is not the task's
+            worker.deadline = self._deadline(task)
+
+    def _deadline(self, task: T) -> float:
+        return time.monotonic() + (self.limit_s(task) or math.inf)
+
+    def _hire(self) -> _Worker[T]:
+        self.workers.append(self.start())
+        return self.workers[-1]
+
+    def _dismiss(self, worker: _Worker[T]) -> None:
+        self.workers.remove(worker)
+        self.steps_of_dead += worker.steps
+        worker.close()
+
+
+def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int, counter: Any) -> None:
+    """Work on tasks from `pipe` until it closes."""
+    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):  # the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     for name in THREAD_VARIABLES:  # read when the libraries are loaded, which is later
         os.environ[name] = str(threads)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file of ours
+        score.write("1000")  # where memory ends, the system takes a worker and not the parent
     _ticks.counter = counter
-    with started.get_lock():
-        started.value += 1
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    tasks: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()
+    pipe.send(("ready",))
+    while True:
+        try:
+            answer = function(tasks.get()), None
+        except Exception as error:  # noqa: BLE001 - raised again in the parent
+            error.add_note(traceback.format_exc())
+            answer = None, error
+        _send(pipe, answer)
 
 
-def _leave_with(parent: Connection) -> None:
-    with suppress(EOFError, OSError):
-        parent.recv()
+def _send(pipe: Connection, answer: tuple[Any, Any]) -> None:
+    try:
+        pipe.send(answer)
+    except OSError:  # the parent has left
+        os._exit(1)
+    except Exception as error:  # noqa: BLE001 - what cannot be pickled says so in all sorts of ways
+        pipe.send((None, RuntimeError(f"a result cannot be sent to the parent: {error}; it was {answer!r}")))
+
+
+def _receive(pipe: Connection, tasks: "SimpleQueue[Any]") -> None:
+    """Take tasks as they come, and leave with the parent: all is done, something went wrong there, or it was killed."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            (task,) = pipe.recv()
+            tasks.put(task)
     os._exit(1)

@@ -14,6 +14,7 @@ from talkface.scale.workers import Died, LocalWorkers
 MODULE = """
 import os
 import signal
+import threading
 from talkface.scale.workers import tick
 
 def square(number: int) -> int:
@@ -24,6 +25,28 @@ def die_on_three(number: int) -> int:
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return square(number)
+
+def die_once(folder: str) -> str:
+    try:
+        os.mkdir(os.path.join(folder, "been"))
+    except FileExistsError:
+        return "done"
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def hang(number: int) -> int:
+    if number == 3:
+        signal.pause()
+    return square(number)
+
+def die_while_counting(number: int) -> int:
+    if number != 3:
+        return square(number)
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    while True:
+        tick()
+
+def lambdas(number: int) -> object:
+    return lambda: number
 
 def threads_of(_: int) -> str:
     return os.environ["OMP_NUM_THREADS"]
@@ -73,6 +96,32 @@ def test_tasks_may_come_from_results(tasks):
 def test_a_death_costs_one_task(tasks):
     results = dict(LocalWorkers(2).run(feed(range(8)), tasks.die_on_three))
     assert results == {n: Died() if n == 3 else n * n for n in range(8)}
+
+
+def test_a_task_whose_worker_was_killed_is_tried_again_in_a_fresh_one(tasks, tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    results = dict(LocalWorkers(2).run(feed(map(str, folders)), tasks.die_once))
+    assert results == {str(folder): "done" for folder in folders}
+
+
+def test_a_worker_killed_while_it_counts_holds_up_nobody(tasks):
+    counts = []
+    results = dict(LocalWorkers(2).run(feed(range(6)), tasks.die_while_counting, counts.append))
+    assert results == {n: Died() if n == 3 else n * n for n in range(6)}
+    assert counts == sorted(counts)
+
+
+def test_a_task_that_hangs_is_ended_at_its_limit_and_the_others_are_not(tasks):
+    limits = {3: 0.3}
+    results = dict(LocalWorkers(2).run(feed(range(6)), tasks.hang, limit_s=lambda n: limits.get(n, 0.0)))
+    assert results == {n: Died(after_s=0.3) if n == 3 else n * n for n in range(6)}
+
+
+def test_a_result_that_cannot_be_sent_is_a_fault(tasks):
+    with pytest.raises(RuntimeError, match="a result cannot be sent"):
+        list(LocalWorkers(1).run(feed([5]), tasks.lambdas))
 
 
 def test_a_fault_is_raised_here(tasks):

@@ -19,7 +19,7 @@ from talkface.landmarks.dlib_backend import DlibDetector
 from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
 from talkface.types import Clip
 
-AHEAD = 4  # clips queued per worker: they differ much in length
+AHEAD = 4  # clips queued per core of a cluster: they differ much in length
 
 Progress = Callable[[Record], None]
 
@@ -66,7 +66,7 @@ def prepare(
             else:
                 todo.append(clip)
         folder.forget(clip.key for clip in todo)
-        pool = workers or LocalWorkers(min(config.workers or usable_cores(), max(len(todo), 1)), ahead=AHEAD)
+        pool = workers or LocalWorkers(min(config.workers or usable_cores(), max(len(todo), 1)))
         for record in _run(todo, out, config, pool):
             _tell(progress, folder.add(record))
         return folder.finish([clip.key for clip in clips])
