@@ -22,6 +22,13 @@ class MediaError(TalkfaceError):
     """A photo, video or sound that cannot be read or written."""
 
 
+class PassingError(MediaError):
+    """Nothing is wrong with the input: the disk was full, memory short, or a process was killed.
+
+    The same again may do; a batch tries such rows in its next run.
+    """
+
+
 class NoFaceError(TalkfaceError):
     """An image or video without a usable face."""
 

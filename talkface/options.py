@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 
 from talkface.errors import ConfigError
 
+LONGEST_FRACTION = 40  # characters
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -113,7 +114,10 @@ class Option:
         if self.kind is float:
             return self._in_range(float(value) if isinstance(value, (str, Real)) else _refuse())
         if self.kind is Fraction:
-            ratio = Fraction(str(value))
+            text = str(value)
+            if len(text) > LONGEST_FRACTION or "e" in text.lower():  # 1e99999999 would be computed for hours
+                _refuse()
+            ratio = Fraction(text)
             return ratio if 0 < ratio <= self.meta["high"] else _refuse()
         if not isinstance(value, (str, Path)):
             _refuse()

@@ -48,6 +48,13 @@ def batch(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed; changed rows are always tried.")
     ] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds that one row may take at each stage, 0: no limit. (default: 15 minutes and 2 per second)",
+        ),
+    ] = None,
     common: Annotated[
         list[str] | None,
         typer.Option("--set", help="OPTION=VALUE for rows that do not set it themselves, such as still=true."),
@@ -72,6 +79,7 @@ def batch(
             workers=places,
             device=device,
             retry_failed=retry_failed,
+            time_limit=time_limit,
             progress=report,
         )
     if not quiet:

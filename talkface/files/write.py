@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from talkface.errors import MediaError, TalkfaceError
+from talkface.errors import MediaError, PassingError, TalkfaceError
 
 PART = ".part"
 LONGEST_NAME = 255  # bytes, of most file systems
@@ -32,7 +32,8 @@ def atomic_file(path: Path, *, private: bool = False, exclusive: bool = False) -
         exclusive: refuse a `path` that appeared in the meantime instead of replacing it.
 
     Raises:
-        MediaError: the disk is full, the folder is missing or not writable, or `path` exists and `exclusive` is set.
+        PassingError: the disk is full.
+        MediaError: the folder is missing or not writable, or `path` exists and `exclusive` is set.
     """
     part = hidden_name(path)
     with _explained(path):
@@ -105,7 +106,7 @@ def _explained(path: Path) -> Iterator[None]:
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
         if number in FULL or (number is None and _is_full(path.parent)):
-            raise MediaError(f"no space left on the disk of {path}: free some, or write elsewhere") from error
+            raise PassingError(f"no space left on the disk of {path}: free some, or write elsewhere") from error
         if isinstance(error, FileExistsError):
             raise MediaError(f"{path} exists: give another name, or --force to replace it") from error
         if isinstance(error, OSError) and number is not None:

@@ -94,6 +94,7 @@ def batch(
     ray: str | None = None,
     device: str = "auto",
     retry_failed: bool = False,
+    time_limit: float | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     **common: object,
 ) -> list[Outcome]:
@@ -108,6 +109,7 @@ def batch(
         ray: None for processes of this machine; `local` for a Ray cluster started here; else a cluster's address.
         device: `auto`, `cpu`, `cuda` or `mps`.
         retry_failed: also try again what failed before; rows whose inputs changed are always tried.
+        time_limit: seconds that one row may take at each stage, 0 for none; if not given it grows with the speech.
         progress: called now and then with how far the batch is.
         common: options of `animate` for rows that do not set them themselves.
 
@@ -119,7 +121,15 @@ def batch(
     """
     given = read_manifest(Path(rows), common) if isinstance(rows, (str, Path)) else make_rows(rows, Path(), common)
     with open_workers(ray, workers) as places:
-        return make_videos(given, out, workers=places, device=device, retry_failed=retry_failed, progress=progress)
+        return make_videos(
+            given,
+            out,
+            workers=places,
+            device=device,
+            retry_failed=retry_failed,
+            time_limit=time_limit,
+            progress=progress,
+        )
 
 
 def load_animator(renderer: str = "hybrid", device: str = "auto", **options: Any) -> Animator:

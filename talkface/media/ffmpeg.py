@@ -9,7 +9,10 @@ from pathlib import Path
 import ffmpeg
 import imageio_ffmpeg
 
-from talkface.errors import MediaError
+from talkface.errors import MediaError, PassingError
+
+FULL = "the disk is full; free some space or write elsewhere"
+KILLED = "free some memory and try again"
 
 
 class FfmpegProcess:
@@ -46,7 +49,8 @@ class FfmpegProcess:
         """Hand over bytes.
 
         Raises:
-            MediaError: ffmpeg stopped, for example because the disk is full.
+            PassingError: ffmpeg stopped because the disk is full, or was killed.
+            MediaError: it stopped for another reason.
         """
         assert self._process.stdin is not None
         try:
@@ -59,7 +63,8 @@ class FfmpegProcess:
         """End the input and wait for the file.
 
         Raises:
-            MediaError: ffmpeg failed.
+            PassingError: the disk is full, or ffmpeg was killed.
+            MediaError: ffmpeg failed for another reason.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # the exit code tells
@@ -69,7 +74,9 @@ class FfmpegProcess:
         said = self._errors.read().decode(errors="replace").strip()
         self._errors.close()
         if code != 0:
-            raise MediaError(f"{self._path} cannot be written: {reason(code, said)}")
+            why = reason(code, said)
+            kind = PassingError if why == FULL or why.endswith(KILLED) else MediaError
+            raise kind(f"{self._path} cannot be written: {why}")
 
     def kill(self) -> None:
         """End it now, whatever it was doing; harmless after its end."""
@@ -84,10 +91,10 @@ class FfmpegProcess:
 def reason(code: int, said: str) -> str:
     """ffmpeg's exit code and words -> what the user can do something about."""
     if "No space left on device" in said:
-        return "the disk is full; free some space or write elsewhere"
+        return FULL
     if code == -getattr(signal, "SIGXFSZ", 0) or "File too large" in said:
         return "the file would be larger than allowed here (ulimit -f); write elsewhere"
     if code < 0:
-        return f"ffmpeg was ended by signal {-code}; free some memory and try again"
+        return f"ffmpeg was ended by signal {-code}; {KILLED}"
     lines = [line for line in said.splitlines() if line.strip()]
     return lines[0].strip() if lines else f"ffmpeg ended with code {code}"

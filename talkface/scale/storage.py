@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from talkface.errors import MediaError, MissingExtraError
+from talkface.files.write import atomic_file, atomic_write, sync_file
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -73,9 +74,8 @@ class Folder:
         if self.path is not None:
             target = self.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            hidden = Path(_hidden(str(target)))
-            shutil.copyfile(source, hidden)
-            _settle(hidden, target)
+            with atomic_file(target) as part:
+                shutil.copyfile(source, part)
             return
         files, root = self._remote()
         target_name = f"{root}/{name}"
@@ -86,23 +86,20 @@ class Folder:
 
     def fetch(self, name: str, target: Path) -> None:
         """Copy a file from here to the local file `target`, which appears when it is whole."""
-        hidden = Path(_hidden(str(target)))
         target.parent.mkdir(parents=True, exist_ok=True)
-        if self.path is not None:
-            shutil.copyfile(self.path / name, hidden)
-        else:
-            files, root = self._remote()
-            files.get_file(f"{root}/{name}", str(hidden))
-        _settle(hidden, target)
+        with atomic_file(target) as part:
+            if self.path is not None:
+                shutil.copyfile(self.path / name, part)
+            else:
+                files, root = self._remote()
+                files.get_file(f"{root}/{name}", str(part))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file; readers see all of it or nothing."""
         if self.path is not None:
             target = self.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            hidden = Path(_hidden(str(target)))
-            hidden.write_bytes(content)
-            _settle(hidden, target)
+            atomic_write(target, content)
             return
         files, root = self._remote()
         target_name = f"{root}/{name}"
@@ -111,16 +108,39 @@ class Folder:
         files.pipe_file(hidden_name, content)
         files.mv(hidden_name, target_name)
 
-    def read_all(self, folder: str, suffix: str) -> dict[str, bytes]:
-        """Contents of all files right in the sub-folder `folder` whose names end in `suffix`, by file name."""
+    def append(self, name: str, content: bytes) -> None:
+        """Add to the end of a small file of a local folder; elsewhere files are only written whole, so do nothing."""
         if self.path is not None:
-            found = sorted((self.path / folder).glob(f"[!.]*{suffix}"))
-            return {path.name: path.read_bytes() for path in found}
+            with (self.path / name).open("ab") as file:
+                file.write(content)
+
+    def read(self, name: str, length: int = -1) -> bytes:
+        """Content of a file, or its first `length` bytes; empty where there is none."""
+        try:
+            if self.path is not None:
+                with (self.path / name).open("rb") as file:
+                    return file.read(length)
+            files, root = self._remote()
+            content: bytes = files.cat_file(f"{root}/{name}", end=None if length < 0 else length)
+        except FileNotFoundError:
+            return b""
+        return content
+
+    def read_all(self, folder: str, suffix: str) -> Iterator[bytes]:
+        """Contents of all files right in the sub-folder `folder` whose names end in `suffix`, one after the other."""
+        if self.path is not None:
+            yield from (path.read_bytes() for path in sorted((self.path / folder).glob(f"[!.]*{suffix}")))
+            return
         files, root = self._remote()
         if not files.exists(f"{root}/{folder}"):
-            return {}
+            return
         names = [name for name in files.ls(f"{root}/{folder}", detail=False) if name.endswith(suffix)]
-        return {name.rpartition("/")[2]: content for name, content in files.cat(names).items()} if names else {}
+        yield from (files.cat(names) if names else {}).values()
+
+    def delete(self, name: str) -> None:
+        """Remove a file of a local folder; what is elsewhere stays."""
+        if self.path is not None:
+            (self.path / name).unlink(missing_ok=True)
 
     def sizes(self) -> dict[str, int]:
         """Size in bytes of every file here and below, by name, hidden ones left out."""
@@ -207,8 +227,7 @@ def _hidden(name: str) -> str:
 
 def _settle(source: Path, target: Path) -> None:
     """See the content to the disk, then give it its name."""
-    with source.open("rb") as handle:
-        os.fsync(handle.fileno())
+    sync_file(source)
     try:
         os.replace(source, target)
     except OSError:

@@ -1,5 +1,6 @@
 """Rows become videos: each input is looked at once, what is done stays done, what is wrong is named."""
 
+import errno
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
 from talkface.inference.batch import tasks as batch_tasks
 from talkface.inference.batch.rows import make_rows
 from talkface.inference.batch.run import batch
-from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, work
+from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, failure_of, work
 from talkface.media.mark.tag import verify_mark
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.scale.workers import Died
@@ -30,7 +31,7 @@ class Here:
 
     same_disk = True
 
-    def run(self, next_task, function, on_wait=None):
+    def run(self, next_task, function, on_wait=None, limit_s=None):
         while (task := next_task()) is not None:
             self.tasks.append(task)
             lost = isinstance(task, RenderTask) and task.row.out == self.lose
@@ -147,8 +148,59 @@ def test_a_lost_worker_fails_its_row_only(desk, common, tmp_path):
     rows = make_rows(pairs("ada.png+x.wav", "ada.png+y.wav"), desk, common)
     first, second = batch(rows, tmp_path, workers=Here(lose="ada_x.mp4"))
     assert "killed or crashed" in first.reason and not second.failed
-    (again, _) = batch(rows, tmp_path, workers=Here(), retry_failed=True)
+    (again, _) = batch(rows, tmp_path, workers=Here())
+    assert not again.failed and (tmp_path / "ada_x.mp4").is_file(), "nothing was wrong with it: it is tried again"
+
+
+def test_a_row_that_hangs_is_ended_and_stays_failed(desk, common, tmp_path):
+    rows = make_rows(pairs("ada.png+x.wav"), desk, common)
+
+    class Late(Here):
+        def run(self, next_task, function, on_wait=None, limit_s=None):
+            for task, result in super().run(next_task, function):
+                yield task, Died(limit_s(task)) if isinstance(task, RenderTask) else result
+
+    (given,) = batch(rows, tmp_path, workers=Late(), time_limit=7)
+    assert given.reason.startswith("not done after 7 s: give --time-limit")
+    (default,) = batch(rows, tmp_path / "b", workers=Late())
+    assert 900 < float(default.reason.split()[3]) < 1000, "15 minutes, and 2 for each second of speech"
+    again = Here()
+    batch(rows, tmp_path, workers=again)
+    assert not again.tasks
+
+
+def test_a_full_disk_leaves_rows_to_do(desk, common, tmp_path):
+    """Its failure is that of a write on a full disk; then there is room."""
+    rows = make_rows(pairs("ada.png+x.wav"), desk, common)
+
+    class Full(Here):
+        def run(self, next_task, function, on_wait=None, limit_s=None):
+            for task, result in super().run(next_task, function):
+                full = isinstance(task, RenderTask)
+                yield task, failure_of(OSError(errno.ENOSPC, "No space left on device")) if full else result
+
+    (outcome,) = batch(rows, tmp_path, workers=Full())
+    assert outcome.failed and outcome.again
+    (tmp_path / "ada_x.mp4").unlink()
+    (again,) = batch(rows, tmp_path, workers=Here())
     assert not again.failed and (tmp_path / "ada_x.mp4").is_file()
+
+
+def test_the_gallery_has_pages_and_a_page_that_says_so_already_stays(desk, common, tmp_path, monkeypatch):
+    monkeypatch.setattr("talkface.inference.batch.gallery.PAGE_ROWS", 2)
+    given = [*pairs("ada.png+x.wav", "wall.png+x.wav", "empty.jpg+x.wav"), *pairs("none.png+x.wav", "no.png+y.wav")]
+    batch(make_rows(given, desk, common), tmp_path, workers=Here())
+    pages = [tmp_path / name for name in ("gallery.html", "gallery_2.html", "gallery_3.html")]
+    shown = [json.loads(page.read_text().split("const data = ")[1].split(";\n")[0]) for page in pages]
+    assert [[row["row"] for row in page["rows"]] for page in shown] == [[1, 2], [3, 4], [5]]
+    assert [page["total"] for page in shown] == [2, 2, 1] and shown[0]["rows"][0]["thumbnail"]
+    stamps = [page.stat().st_mtime_ns for page in pages]
+    given[2]["title"] = "another"
+    batch(make_rows(given, desk, common), tmp_path, workers=Here())
+    after = [page.stat().st_mtime_ns for page in pages]
+    assert [was == now for was, now in zip(stamps, after, strict=True)] == [True, False, True]
+    batch(make_rows(given[:2], desk, common), tmp_path, workers=Here())
+    assert [page.exists() for page in pages] == [True, False, False]
 
 
 def test_a_file_of_somebody_else_is_not_replaced(desk, common, tmp_path):
@@ -220,10 +272,10 @@ def test_two_batches_do_not_share_a_folder(desk, common, tmp_path):
     rows = make_rows(pairs("ada.png+x.wav"), desk, common)
 
     class Second(Here):
-        def run(self, next_task, function, on_wait=None):
+        def run(self, next_task, function, on_wait=None, limit_s=None):
             with pytest.raises(Exception, match="another batch is writing"):
                 batch(rows, tmp_path, workers=Here())
-            return super().run(next_task, function, on_wait)
+            return super().run(next_task, function, on_wait, limit_s)
 
     assert not batch(rows, tmp_path, workers=Second())[0].failed
 

@@ -24,6 +24,7 @@ class Outcome:
         title: as the manifest has it.
         status: `done` or `failed`.
         reason: why it failed.
+        again: whether a later run tries it by itself: nothing was wrong with the row.
         num_frames: length in frames.
         fps: frames per second, exact.
         duration_s: length in seconds.
@@ -42,6 +43,7 @@ class Outcome:
     title: str = ""
     status: str = "done"
     reason: str = ""
+    again: bool = False
     num_frames: int = 0
     fps: str = ""
     duration_s: float = 0.0
@@ -56,10 +58,10 @@ class Outcome:
         return self.status == "failed"
 
 
-def failure(row: Row, key: str, reason: str) -> Outcome:
+def failure(row: Row, key: str, reason: str, *, again: bool = False) -> Outcome:
     """Outcome of a row that cannot be made."""
     reason = " ".join(reason.split())
-    return Outcome(row.number, key, row.out, list(row.photos), row.speech, row.title, "failed", reason)
+    return Outcome(row.number, key, row.out, list(row.photos), row.speech, row.title, "failed", reason, again)
 
 
 def save_outcome(folder: Folder, outcome: Outcome) -> None:
@@ -68,22 +70,38 @@ def save_outcome(folder: Folder, outcome: Outcome) -> None:
 
 
 def load_outcomes(folder: Folder) -> dict[str, Outcome]:
-    """Outcomes of earlier runs by key; files that are none are left out."""
-    known = {one.name for one in fields(Outcome)}
+    """Outcomes of earlier runs by key, without their thumbnails; files that are none are left out."""
     outcomes = {}
-    for content in folder.read_all(RECORDS, ".json").values():
-        try:
-            values = {name: value for name, value in json.loads(content).items() if name in known}
-            outcome = Outcome(**{**values, "size": tuple(values["size"])})
-        except (ValueError, TypeError, KeyError, AttributeError):
-            continue
-        outcomes[outcome.key] = outcome
+    for content in folder.read_all(RECORDS, ".json"):
+        outcome = _parse(content)
+        if outcome is not None:
+            outcomes[outcome.key] = replace(outcome, thumbnail="")
     return outcomes
 
 
+def load_thumbnail(folder: Folder, key: str) -> str:
+    """The thumbnail of a row that is done: small JPEG, base64; empty where there is none."""
+    outcome = _parse(folder.read(f"{RECORDS}/{key}.json"))
+    return outcome.thumbnail if outcome else ""
+
+
+def _parse(content: bytes) -> Outcome | None:
+    known = {one.name for one in fields(Outcome)}
+    try:
+        values = {name: value for name, value in json.loads(content).items() if name in known}
+        return Outcome(**{**values, "size": tuple(values["size"])})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
 def current(outcome: Outcome, row: Row) -> Outcome:
-    """An earlier outcome, under the names that the manifest now uses."""
-    return replace(outcome, row=row.number, photo=list(row.photos), speech=row.speech, title=row.title)
+    """An earlier outcome, under the names that the manifest now uses, without its thumbnail."""
+    return replace(outcome, row=row.number, photo=list(row.photos), speech=row.speech, title=row.title, thumbnail="")
+
+
+def append_result(folder: Folder, outcome: Outcome) -> None:
+    """Add a line to `results.jsonl`, in the order in which rows end; `write_results` puts them in the rows' order."""
+    folder.append(RESULTS_NAME, _line(outcome))
 
 
 def write_results(folder: Folder, outcomes: Sequence[Outcome]) -> None:
@@ -98,4 +116,5 @@ def _in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
 def _line(outcome: Outcome) -> bytes:
     values = asdict(outcome)
     del values["thumbnail"]
-    return json.dumps(values, ensure_ascii=False).encode() + b"\n"
+    # half a character, as a file's name may hold, becomes JSON's own escape
+    return json.dumps(values, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

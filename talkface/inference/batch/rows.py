@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from talkface.data.sources.folder import SOUND_SUFFIXES, VIDEO_SUFFIXES
-from talkface.errors import ConfigError
+from talkface.errors import ConfigError, printable
 from talkface.files.encoding import decode_text
 from talkface.files.read import parse_table, read_bytes
+from talkface.files.write import LONGEST_NAME
 from talkface.inference.request import AnimateOptions
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.media.write import SUFFIXES
@@ -19,6 +20,7 @@ from talkface.scale.storage import is_url
 INPUTS = ("photo", "speech", "out", "title")
 PATHS = ("landmarks", "head_from", "speech_model", "head_model", "renderer_model")  # may be files
 BESIDE = {name: found.meta["beside"] for name, found in options_of(AnimateOptions).items() if found.meta["beside"]}
+LONGEST_STEM = 200  # bytes of a name made from photo and speech
 SPEECH_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".opus", ".wma")
 
 
@@ -132,7 +134,7 @@ def _json_lines(text: str) -> Iterator[Mapping[str, object] | str]:
     for line in filter(str.strip, text.splitlines()):
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             values = f"this line is not JSON ({error})"
         yield values if isinstance(values, (dict, str)) else "this line is no JSON object"
 
@@ -180,8 +182,9 @@ class _Reader:
             own = {name: value for name, value in values.items() if value not in (None, "")}
             return self._filled(row, {**self.common, **own})
         except ConfigError as error:
-            photo = given.get("photo")
-            return replace(row, photos=(photo,) if isinstance(photo, str) else (), fault=str(error))
+            return _at_fault(row, given, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a value may be, it is the fault of its row alone
+            return _at_fault(row, given, f"this row cannot be read ({type(error).__name__}: {error})")
 
     def _filled(self, row: Row, values: Mapping[str, Any]) -> Row:
         photo = values.get("photo")
@@ -224,11 +227,18 @@ class _Reader:
         return str(path) if must or path.is_file() else name
 
 
+def _at_fault(row: Row, given: Mapping[str, object], fault: str) -> Row:
+    photo = given.get("photo")
+    return replace(row, photos=(photo,) if isinstance(photo, str) else (), fault=printable(fault))
+
+
 def _checked_name(name: str, suffixes: tuple[str, ...], expected: str = "") -> str:
     """A file name inside the batch's folder, with `/` between its parts."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or any(part.startswith(".") for part in path.parts) or ":" in path.parts[0]:
+    if not path.parts or path.is_absolute() or any(part.startswith(".") for part in path.parts) or ":" in path.parts[0]:
         raise ConfigError(f"{name} is no place inside the batch's folder: give a relative name without dots before it")
+    if "\0" in name or any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_NAME for part in path.parts):
+        raise ConfigError(f"{name[:60]}: no file can have this name: at most {LONGEST_NAME} bytes, without NUL")
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f"{expected}{name} must end in {' or '.join(suffixes)}: rename it")
     return str(path)
@@ -244,7 +254,8 @@ def _named(rows: list[Row]) -> list[Row]:
             if first != row.number:
                 row = replace(row, fault=f"{row.out} is also the video of row {first}: give another name")
         named.append(row)
-    named = [row if row.out or row.fault else replace(row, out=_free_name(row, taken)) for row in named]
+    numbers: dict[str, int] = {}
+    named = [row if row.out or row.fault else replace(row, out=_free_name(row, taken, numbers)) for row in named]
     return [_with_files_beside(row, taken) for row in named]
 
 
@@ -264,13 +275,17 @@ def _with_files_beside(row: Row, taken: dict[str, int]) -> Row:
     return row
 
 
-def _free_name(row: Row, taken: dict[str, int]) -> str:
+def _free_name(row: Row, taken: dict[str, int], numbers: dict[str, int]) -> str:
+    """PHOTO_SPEECH.mp4, or PHOTO_SPEECH_2.mp4 and so on; `numbers` has the last number of each name."""
     driving = row.speech or str(row.options.landmarks or "speaking")
     stem = f"{_stem(row.photos[0])}_{_stem(driving)}".lstrip(".")
-    name, count = f"{stem}.mp4", 1
+    stem = stem.encode(errors="ignore")[:LONGEST_STEM].decode(errors="ignore")
+    count = numbers.get(stem.lower(), 1)
+    name = f"{stem}_{count}.mp4" if count > 1 else f"{stem}.mp4"
     while taken.setdefault(name.lower(), row.number) != row.number:
         count += 1
         name = f"{stem}_{count}.mp4"
+    numbers[stem.lower()] = count
     return name
 
 

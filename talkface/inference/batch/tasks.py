@@ -17,7 +17,8 @@ import torch
 
 from talkface.checkpoints.format import file_hash
 from talkface.checkpoints.registry import find_weights
-from talkface.errors import CheckpointError, TalkfaceError
+from talkface.errors import CheckpointError, PassingError, TalkfaceError, printable
+from talkface.files.write import FULL
 from talkface.inference.animator import Animator
 from talkface.inference.batch.results import Outcome, save_outcome
 from talkface.inference.batch.rows import BESIDE, Row
@@ -42,9 +43,14 @@ SUBJECTS_KEPT = 2  # people that a worker keeps ready: rows of one photo come on
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no result, in one line."""
+    """Why there is no result, in one line.
+
+    Attributes:
+        again: whether the same may succeed later: nothing was wrong with the input.
+    """
 
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,14 +137,20 @@ def work(task: Task) -> Result:
             return _listen(task)
         assert isinstance(task, RenderTask), type(task)
         return _render(task)
-    except TalkfaceError as error:
-        return Failure(str(error))
-    except MemoryError:
-        return Failure("not enough memory: use a smaller photo, or fewer workers")
-    except OSError as error:
-        return Failure(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001 - the door of a worker: a fault in one row is that row's failure
-        return Failure(f"fault in talkface: {type(error).__name__}: {error}")
+        return failure_of(error)
+
+
+def failure_of(error: Exception) -> Failure:
+    """One line on any error that a row met."""
+    if isinstance(error, TalkfaceError):
+        return Failure(str(error), again=isinstance(error, PassingError))
+    if isinstance(error, MemoryError):
+        return Failure("not enough memory: use a smaller photo, or fewer workers", again=True)
+    if isinstance(error, OSError):
+        reason = f"{error.filename or 'a file'} cannot be used: {error.strerror or error}"
+        return Failure(printable(reason), again=error.errno in FULL)
+    return Failure(printable(f"fault in talkface: {type(error).__name__}: {error}"))
 
 
 @cache

@@ -1,0 +1,39 @@
+"""Task of a batch -> the seconds that it may take before its process is ended."""
+
+from pathlib import Path
+
+from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, Task
+from talkface.scale.storage import is_url
+from talkface.types import LandmarkSequence
+
+LEAST_S = 900.0  # for opening files, loading networks and looking for faces on a busy machine
+PER_SECOND = 120.0  # seconds of rendering per second of video: 25 frames of 8K on one slow core
+LEAST_BYTES_PER_SECOND = 1000  # of speech: 8 kbit/s
+LANDMARK_BYTES_PER_FRAME = 544  # 68 points of two float32
+
+
+def seconds_for(task: Task, given: float | None = None) -> float:
+    """Time limit of a task: what the user gave (0: none), or a generous one that grows with the length of the video."""
+    if given is not None:
+        return given
+    if isinstance(task, RenderTask):
+        return LEAST_S + PER_SECOND * _video_seconds(task)
+    if isinstance(task, ListenTask):
+        return LEAST_S + _size(task.speech) / LEAST_BYTES_PER_SECOND
+    assert isinstance(task, EnrollTask), type(task)
+    return LEAST_S
+
+
+def _video_seconds(task: RenderTask) -> float:
+    if task.heard is not None:
+        return task.heard.sound.duration_s
+    driving = task.row.options.landmarks
+    if isinstance(driving, LandmarkSequence):
+        return float(len(driving) / driving.fps)
+    return _size(str(driving)) / LANDMARK_BYTES_PER_FRAME / float(task.row.options.fps)
+
+
+def _size(source: str) -> float:
+    """Bytes of a local file; one elsewhere counts nothing, and is brought here within the least time."""
+    path = Path(source)
+    return 0.0 if is_url(source) or not path.is_file() else float(path.stat().st_size)

@@ -1,0 +1,77 @@
+"""Rows that are to be made -> which task comes next."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from talkface.inference.batch.plan import Todo
+from talkface.inference.batch.rows import Row
+from talkface.inference.batch.tasks import EnrollTask, Failure, Heard, ListenTask, RenderTask, Task
+from talkface.inference.photos import Shots
+from talkface.scale.storage import Folder
+
+LOOK_AHEAD = 64  # rows looked at for one whose photo and speech are ready
+
+
+class Schedule:
+    """Each photo's faces and each speech's motion once, then the rows that wait for both.
+
+    Rows of one photo come one after the other, so that a worker keeps that person ready; what no further row needs is
+    forgotten. What a step costs does not grow with the number of rows.
+    """
+
+    def __init__(self, todo: Sequence[Todo], folder: Folder, fail: Callable[[Row, str, Failure], None]) -> None:
+        """Sort the rows.
+
+        Args:
+            todo: rows to make.
+            folder: of the videos.
+            fail: called with each row that fails because its photo or its speech did, its key and why.
+        """
+        order: dict[str, list[Todo]] = {}
+        for one in todo:
+            order.setdefault(one.shots_key, []).append(one)
+        self._waiting = OrderedDict((one.key, one) for group in order.values() for one in group)
+        self._needed_by: dict[str, list[str]] = {}
+        for one in self._waiting.values():
+            for key in filter(None, (one.shots_key, one.heard_key)):
+                self._needed_by.setdefault(key, []).append(one.key)
+        self._uses = Counter({key: len(rows) for key, rows in self._needed_by.items()})
+        self._ready: dict[str, Shots | Heard | Failure | None] = {"": None}  # None: being worked on
+        self._folder = folder
+        self._fail = fail
+
+    def next_task(self) -> Task | None:
+        """The next task whose inputs are there; None where rows wait for tasks in hand, or none is left."""
+        for one in islice(self._waiting.values(), LOOK_AHEAD):
+            row = one.placed
+            if one.shots_key not in self._ready:
+                self._ready[one.shots_key] = None
+                return EnrollTask(one.shots_key, row.photos, row.options.face, row.options.detector)
+            if one.heard_key not in self._ready:
+                self._ready[one.heard_key] = None
+                return ListenTask(one.heard_key, row.speech, row.options.fps, one.networks)
+            shots, heard = self._ready[one.shots_key], self._ready[one.heard_key]
+            if isinstance(shots, Shots) and (isinstance(heard, Heard) or not one.heard_key):
+                self._release(self._waiting.pop(one.key))
+                heard = heard if isinstance(heard, Heard) else None
+                return RenderTask(one.key, row, shots, one.shots_key, heard, one.networks, self._folder)
+        return None
+
+    def take(self, task: Task, result: Shots | Heard | Failure) -> None:
+        """Take what became of a photo or a speech; rows that wait for what failed fail with it."""
+        self._ready[task.key] = result
+        if not isinstance(result, Failure):
+            return
+        for key in self._needed_by[task.key]:
+            one = self._waiting.pop(key, None)
+            if one is not None:
+                self._fail(one.row, one.key, result)
+                self._release(one)
+
+    def _release(self, one: Todo) -> None:
+        """Forget what no row needs any more."""
+        for key in filter(None, (one.shots_key, one.heard_key)):
+            self._uses[key] -= 1
+            if self._uses[key] <= 0:
+                self._ready.pop(key, None)
