@@ -59,16 +59,18 @@ class Checkpoint:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint, *, private: bool = False) -> None:
+def save_checkpoint(path: Path, checkpoint: Checkpoint, *, private: bool = False, exclusive: bool = False) -> None:
     """Write `checkpoint` to `path` in one step.
 
     Args:
         path: the file; its folder is made.
         checkpoint: what to write.
         private: readable by the owner only.
+        exclusive: refuse a `path` that appeared in the meantime.
 
     Raises:
-        MediaError: the disk is full, or the folder cannot be written to.
+        PassingError: the disk is full.
+        MediaError: the folder cannot be written to, or `path` exists and `exclusive` is set.
     """
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
     header = {
@@ -80,7 +82,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, private: bool = False
         "digest": _digest(tensors),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path, private=private) as part:
+    with atomic_file(path, private=private, exclusive=exclusive) as part:
         save_file(tensors, part, metadata={"talkface": json.dumps(header)})
 
 

@@ -79,10 +79,11 @@ class StoredIdentity:
         return load_identity(name_or_path)
 
 
-def save_identity(path: Path, identity: StoredIdentity) -> None:
+def save_identity(path: Path, identity: StoredIdentity, *, exclusive: bool = False) -> None:
     """Write an identity file in one step; pixels are kept as they are.
 
-    A face is biometric data, so the owner alone may read the file (0600).
+    A face is biometric data, so the owner alone may read the file (0600). With `exclusive` a file that appeared in the
+    meantime is refused.
     """
     first, *further = identity.shots
     shots = [first, *(_around_face(shot) for shot in further)]
@@ -95,7 +96,7 @@ def save_identity(path: Path, identity: StoredIdentity) -> None:
         tensors |= {"embedding": part.embedding.float(), "adain_params": part.adain_params.float()}
         tensors |= {f"generator.{name}": tensor.half() for name, tensor in part.generator.items()}
     kept = Checkpoint(KIND, config, tensors, dict(identity.provenance), dict(identity.metrics))
-    save_checkpoint(path, kept, private=True)
+    save_checkpoint(path, kept, private=True, exclusive=exclusive)
 
 
 def load_identity(name_or_path: str | Path) -> StoredIdentity:

@@ -36,7 +36,7 @@ def embed(
         network = None if weights is None else load_fewshot_renderer(weights, pick_device(device))
         found = load_people(photos, load_detector(detector), shots, face)
         identity = make_identity(found, network, {"command": "embed", "num_shots": len(found.shots)})
-        save_identity(target, identity)
+        save_identity(target, identity, exclusive=not force)
     if not quiet:
         for note in found.notes:
             typer.echo(f"note: {note}")

@@ -15,6 +15,7 @@ from rich.progress import track
 from talkface.cli.evaluate_speech import column_name
 from talkface.cli.score_output import limit_threads, make_folder, show_scores
 from talkface.errors import CheckpointError, ConfigError, DatasetError
+from talkface.files.write import atomic_file
 
 if TYPE_CHECKING:
     from talkface.data.datasets import PreparedClip
@@ -148,14 +149,12 @@ def _scored(
         console=bar,
         disable=quiet or not bar.is_terminal,
     )
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
         for one, crops in scored:
             scores.append(one)
             tiles.setdefault((one.system, one.shots), {})[one.person] = tile(crops[-1])  # the most open
             file.write(json.dumps({k: None if v != v else v for k, v in asdict(one).items()}) + "\n")
             file.flush()
-    partial.replace(path)
     return scores, tiles
 
 
@@ -178,9 +177,8 @@ def _draw(people: Sequence[str], tiles: "Tiles", counts: Sequence[int], out: Pat
     for count in counts:
         columns = {name: pictures for (name, shots), pictures in tiles.items() if shots <= count}  # the last wins
         path = out / f"pictures_{count}.png"
-        partial = path.with_name(path.name + ".part")
-        Pillow.fromarray(renderer_grid(people, columns)).save(partial, "PNG")
-        partial.replace(path)
+        with atomic_file(path) as part:
+            Pillow.fromarray(renderer_grid(people, columns)).save(part, "PNG")
 
 
 def _base(against: str | None, names: Sequence[str]) -> str:

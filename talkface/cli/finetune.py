@@ -54,7 +54,7 @@ def finetune(
     with _shown(target.stem, previews or target.parent, quiet) as report:
         job.run(report)
     identity = job.identity({"command": "finetune", "num_shots": len(found.shots)})
-    save_identity(target, identity)
+    save_identity(target, identity, exclusive=not force)
     if not quiet:
         for note in notes:
             typer.echo(f"note: {note}")

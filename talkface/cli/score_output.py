@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from talkface.errors import MediaError
+from talkface.files.write import atomic_write
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,9 +42,7 @@ def make_folder(out: Path) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file that is complete or not there."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    atomic_write(path, text)
 
 
 def wide_console() -> Console:

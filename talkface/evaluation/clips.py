@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from talkface.errors import DatasetError
+from talkface.files.write import atomic_file
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.media.read import probe_video, read_frames
@@ -158,15 +159,14 @@ def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, det
                 images[index] = frame
     cropped = (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
     speech = read_waveform(clip.path).samples
-    partial = kept.with_suffix(".part.npz")
-    np.savez(
-        partial,
-        landmarks=cropped,
-        photo=images[closed],
-        photo_landmarks=cropped[closed],
-        speech=speech[: round(len(landmarks) / float(DEFAULT_FPS) * SAMPLE_RATE)],
-        open_frames=chosen,
-        remeasured=track_video(video, detector),
-        open_images=np.stack([images[int(index)] for index in chosen]),
-    )
-    partial.replace(kept)
+    with atomic_file(kept) as part:
+        np.savez(
+            part,
+            landmarks=cropped,
+            photo=images[closed],
+            photo_landmarks=cropped[closed],
+            speech=speech[: round(len(landmarks) / float(DEFAULT_FPS) * SAMPLE_RATE)],
+            open_frames=chosen,
+            remeasured=track_video(video, detector),
+            open_images=np.stack([images[int(index)] for index in chosen]),
+        )

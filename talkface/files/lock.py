@@ -38,21 +38,28 @@ def open_locked(path: Path, busy: TalkfaceError) -> int:
     try:
         if not is_folder and not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(f"{path} is not a regular file")
-        _lock(handle, busy)
+        if try_lock(handle) is False:
+            raise busy
     except BaseException:
         os.close(handle)
         raise
     return handle
 
 
-def _lock(handle: int, busy: TalkfaceError) -> None:
+def try_lock(handle: int) -> bool | None:
+    """Lock an open file or folder until it is closed.
+
+    Returns:
+        True where it is locked now, False where another process holds it, None where there are no such locks.
+    """
     try:
         import fcntl
     except ImportError:
-        return
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise busy from None
+        return False
     except OSError:  # a network disk without locks
-        return
+        return None
+    return True

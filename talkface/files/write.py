@@ -3,16 +3,21 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from talkface.errors import MediaError, PassingError, TalkfaceError
+from talkface.errors import MediaError, PassingError, TalkfaceError, printable
+from talkface.files.lock import try_lock
 
 PART = ".part"
+RANDOM_BYTES = 8  # of a temporary name: process numbers repeat among containers that share a disk
+LEFT_AFTER_S = 60.0  # age from which a hidden file may be a killed process'
 LONGEST_NAME = 255  # bytes, of most file systems
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_BELOW = 1 << 20  # free bytes; libraries hide the error number of a full disk, so the disk is asked
@@ -24,7 +29,7 @@ def atomic_file(path: Path, *, private: bool = False, exclusive: bool = False) -
 
     The temporary file is hidden, lies beside `path`, keeps its suffix, fits the longest name and is called at random;
     it is created exclusively, so that no link laid there is followed. On any exception it is removed and `path` stays
-    as it was.
+    as it was; what a kill leaves is removed by `sweep`.
 
     Args:
         path: the final name; a symbolic link there is replaced, never followed.
@@ -35,18 +40,85 @@ def atomic_file(path: Path, *, private: bool = False, exclusive: bool = False) -
         PassingError: the disk is full.
         MediaError: the folder is missing or not writable, or `path` exists and `exclusive` is set.
     """
-    part = hidden_name(path)
-    with _explained(path):
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _flag("O_NOFOLLOW"), 0o600 if private else 0o666))
-        mode = stat.S_IMODE(part.lstat().st_mode)
-        try:
-            yield part
+    with atomic_files([path], private=private, exclusive=exclusive) as (part,):
+        yield part
+
+
+@contextmanager
+def atomic_files(paths: Sequence[Path], *, private: bool = False, exclusive: bool = False) -> Iterator[list[Path]]:
+    """As `atomic_file` for files that belong together: they take their names when all are whole.
+
+    Where one cannot take its name, those before it lose theirs again (with `exclusive`; else what they replaced is
+    gone). Errors name the final files, also those that were raised about the temporary ones.
+    """
+    parts = [hidden_name(path) for path in paths]
+    with contextlib.ExitStack() as opened, _explained(dict(zip(parts, paths, strict=True))):
+        modes = [stat.S_IMODE(opened.enter_context(_held(part, private)).lstat().st_mode) for part in parts]
+        yield parts
+        for part, mode in zip(parts, modes, strict=True):
             if stat.S_IMODE(part.lstat().st_mode) != mode:  # some libraries write a file of their own over it
                 part.chmod(mode)
             sync_file(part)
-            _take_name(part, path, exclusive)
-        finally:
-            part.unlink(missing_ok=True)
+        taken: list[Path] = []
+        try:
+            for part, path in zip(parts, paths, strict=True):
+                _take_name(part, path, exclusive)
+                taken.append(path)
+        except BaseException:
+            for path in taken if exclusive else ():
+                path.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def hidden_file(path: Path) -> Iterator[Path]:
+    """Inside, an empty hidden file beside `path` for work on the way to it; it is removed at the end.
+
+    Raises:
+        PassingError, MediaError: as `atomic_file`.
+    """
+    part = hidden_name(path)
+    with _explained({part: path}), _held(part, private=False):
+        yield part
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left of `path`: hidden files or folders beside it, not new, that nobody holds.
+
+    Where the system knows no locks, all stay.
+    """
+    start, _, end = hidden_name(path).name.rpartition(PART)
+    ours = re.compile(re.escape(start[: -2 * RANDOM_BYTES]) + f"[0-9a-f]{{{2 * RANDOM_BYTES}}}" + re.escape(PART + end))
+    with contextlib.suppress(OSError):
+        for left in path.parent.iterdir():
+            if ours.fullmatch(left.name) and time.time() - left.lstat().st_mtime > LEFT_AFTER_S:
+                _remove_unless_held(left)
+
+
+def _remove_unless_held(left: Path) -> None:
+    if left.is_symlink() or not (left.is_file() or left.is_dir()):
+        return
+    handle = os.open(left, os.O_RDONLY)
+    try:
+        if try_lock(handle) and left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        elif try_lock(handle):
+            left.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _held(part: Path, private: bool) -> Iterator[Path]:
+    """Make `part` and keep it locked, which tells `sweep` that somebody works on it; remove it at the end."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | _flag("O_NOFOLLOW")
+    handle = os.open(part, flags, 0o600 if private else 0o666)
+    try:
+        try_lock(handle)
+        yield part
+    finally:
+        os.close(handle)
+        part.unlink(missing_ok=True)
 
 
 def atomic_write(path: Path, content: bytes | str, *, private: bool = False, exclusive: bool = False) -> None:
@@ -57,7 +129,7 @@ def atomic_write(path: Path, content: bytes | str, *, private: bool = False, exc
 
 def hidden_name(path: Path) -> Path:
     """A free hidden name beside `path`: its stem as far as it fits, random digits, `.part` and its suffix."""
-    ending = f".{secrets.token_hex(8)}{PART}{path.suffix}"
+    ending = f".{secrets.token_hex(RANDOM_BYTES)}{PART}{path.suffix}"
     room = LONGEST_NAME - len(os.fsencode(ending)) - 1
     stem = os.fsencode(path.stem)[: max(room, 0)].decode("utf-8", errors="ignore")
     return path.with_name(f".{stem}{ending}")
@@ -97,13 +169,22 @@ def _take_name(part: Path, path: Path, exclusive: bool) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Inside, what the disk refuses becomes one line; what else goes wrong on a full disk is the disk's fault."""
+def _explained(finals: Mapping[Path, Path]) -> Iterator[None]:
+    """Inside, what the disk refuses becomes one line; what else goes wrong on a full disk is the disk's fault.
+
+    Args:
+        finals: final name of each temporary file.
+    """
     try:
         yield
-    except TalkfaceError:
+    except TalkfaceError as error:
+        message = str(error)
+        for part, path in finals.items():
+            message = message.replace(printable(part), printable(path))
+        error.args = (message,)
         raise
     except Exception as error:
+        path = _meant(error, finals)
         number = error.errno if isinstance(error, OSError) else None
         if number in FULL or (number is None and _is_full(path.parent)):
             raise PassingError(f"no space left on the disk of {path}: free some, or write elsewhere") from error
@@ -112,6 +193,15 @@ def _explained(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and number is not None:
             raise MediaError(f"{path} cannot be written: {error.strerror}") from error
         raise
+
+
+def _meant(error: Exception, finals: Mapping[Path, Path]) -> Path:
+    """The final file that an error is about; the first one where it does not say."""
+    named = {str(getattr(error, name, None)) for name in ("filename", "filename2")}
+    for part, path in finals.items():
+        if named & {str(part), str(path)}:
+            return path
+    return next(iter(finals.values()))
 
 
 def _is_full(folder: Path) -> bool:

@@ -51,11 +51,17 @@ def animate(
     if options.head_from is not None:
         track = follow_head(track, Path(options.head_from), options, animator.detector)
     laps.append(time.perf_counter())
-    result = animator.clip(subject, track, sound, options).save(out, progress=progress)
-    laps.append(time.perf_counter())
+    inputs = {"photo": photo, "speech": speech, "landmarks": options.landmarks, "head_from": options.head_from}
+    rendered: list[float] = []  # when, where a report is made after it
+
+    def report(made: AnimateResult, path: Path) -> None:
+        rendered.append(time.perf_counter())
+        write_report(path, _timed(made, [*laps, *rendered]), options, animator, inputs, str(out))
+
+    result = animator.clip(subject, track, sound, options).save(out, progress=progress, report=report)
+    return _timed(result, [*laps, *(rendered or [time.perf_counter()])])
+
+
+def _timed(result: AnimateResult, laps: Sequence[float]) -> AnimateResult:
     seconds = [end - start for start, end in pairwise(laps)]
-    result = replace(result, timings=dict(zip(("enroll", "listen", "render"), seconds, strict=True)))
-    if options.report is not None:
-        inputs = {"photo": photo, "speech": speech, "landmarks": options.landmarks, "head_from": options.head_from}
-        write_report(options.report, result, options, animator, inputs)
-    return result
+    return replace(result, timings=dict(zip(("enroll", "listen", "render"), seconds, strict=True)))

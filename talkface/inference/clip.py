@@ -2,20 +2,21 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from talkface.errors import ConfigError, MediaError
+from talkface.files.write import atomic_files
 from talkface.inference.driving import save_landmarks
 from talkface.inference.maps import MapWriter, check_map_folder
 from talkface.inference.panel import face_window, panel
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.media.speech import SpeechStream
-from talkface.media.write import VideoWriter, check_output
+from talkface.media.write import VideoWriter, check_not_speech, check_output
 from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image, Shot
 
@@ -88,25 +89,47 @@ class Clip:
         """`[T, 68, 2]` pixel landmarks of the photo's face in every frame."""
         return np.concatenate(list(self.points()))
 
-    def save(self, out: str | Path, *, encoder_threads: int = 0, progress: Progress | None = None) -> AnimateResult:
-        """Write the video, and the landmarks and maps that the options ask for; complete or not at all.
+    def save(
+        self,
+        out: str | Path,
+        *,
+        encoder_threads: int = 0,
+        progress: Progress | None = None,
+        report: Callable[[AnimateResult, Path], object] | None = None,
+    ) -> AnimateResult:
+        """Write the video, and the landmarks, maps and report that the options ask for: all of them, or none.
 
         Args:
             out: the .mp4 to write: H.264, and AAC where there is sound.
             encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
             progress: called with (frames written, frames in all).
+            report: writes the report on a result, whose video does not have its name yet, to a file; without it there
+                is none.
 
         Raises:
             MediaError: the output cannot be written, or there is no frame.
         """
-        out = Path(out)
-        check_outputs(out, self.options)
-        with self._mapping() as through:
-            size = self._write(self._pictures(through(self.render())), out, encoder_threads, progress)
-        if isinstance(self.options, AnimateOptions) and self.options.save_landmarks is not None:
-            save_landmarks(self.options.save_landmarks, self.landmarks, self.fps, self.shots.shots[0].landmarks)
+        out, options = Path(out), self.options
+        check_outputs(out, options)
+        check_not_speech(out, self.sound)
+        wanted = {"video": out}
+        if isinstance(options, AnimateOptions):
+            wanted |= {"points": options.save_landmarks} if options.save_landmarks is not None else {}
+            wanted |= {"report": options.report} if options.report is not None and report is not None else {}
+        with atomic_files(list(wanted.values()), exclusive=not options.force) as hidden:
+            parts = dict(zip(wanted, hidden, strict=True))
+            with self._mapping() as through:
+                size = self._write(self._pictures(through(self.render())), parts["video"], encoder_threads, progress)
+            if "points" in parts:
+                save_landmarks(parts["points"], self.landmarks, self.fps, self.shots.shots[0].landmarks)
+            result = self._result(parts["video"], size)
+            if report is not None and "report" in parts:
+                report(result, parts["report"])
+        return replace(result, path=out)
+
+    def _result(self, video: Path, size: tuple[int, int]) -> AnimateResult:
         return AnimateResult(
-            path=out,
+            path=video,
             num_frames=self.num_frames,
             fps=self.fps,
             duration_s=self.duration_s,
@@ -139,14 +162,13 @@ class Clip:
             yield writer.taking
 
     def _write(self, frames: Iterator[Image], out: Path, threads: int, progress: Progress | None) -> tuple[int, int]:
-        """Encode frame by frame; returns width and height."""
+        """Encode frame by frame into a file of ours; returns width and height."""
         try:
             first = next(frames)
         except StopIteration:
             raise MediaError("there is no frame to write: the speech or landmarks are empty") from None
         height, width = first.shape[:2]
-        force = self.options.force
-        with VideoWriter(out, (width, height), self.fps, self.sound, force=force, threads=threads) as writer:
+        with VideoWriter(out, (width, height), self.fps, self.sound, force=True, threads=threads) as writer:
             writer.write(first)
             if progress:
                 progress(1, self.num_frames)

@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image as PilImage
 
 from talkface.errors import ConfigError, MediaError
+from talkface.files.lock import file_lock
+from talkface.files.write import hidden_name
 from talkface.geometry.affine import transform
 from talkface.geometry.resample import resample
 from talkface.landmarks.rasterize import face_sketch
@@ -46,14 +48,16 @@ class MapWriter:
         self.folder = folder
         self.frames_written = 0
         self._photo, self._fps, self._speech = photo, fps, speech
-        self._work = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        self._work = hidden_name(folder)
+        self._force = force
+        self._lock = contextlib.ExitStack()  # tells `sweep` that somebody works there
         self._panel: VideoWriter | None = None
         self._shown: Image | None = None
 
     def __enter__(self) -> "MapWriter":
         with _told(self.folder):
-            shutil.rmtree(self._work, ignore_errors=True)
             self._work.mkdir()
+            self._lock.enter_context(file_lock(self._work, MediaError(f"{self._work} is locked")))
         return self
 
     def __exit__(
@@ -67,6 +71,7 @@ class MapWriter:
                     self._put_in_place()
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
+            self._lock.close()
 
     def taking(self, rendered: Iterator[Rendered]) -> Iterator[Rendered]:
         """The same frames, each written on its way.
@@ -110,9 +115,9 @@ class MapWriter:
         self._panel.write(row)
 
     def _put_in_place(self) -> None:
-        """Rename; an older folder of maps gives way at once, and is removed afterwards."""
-        old = self._work.with_suffix(".old")
-        if self.folder.exists():
+        """Rename; an older folder of maps gives way at once where it may, and is removed afterwards."""
+        old = hidden_name(self.folder)
+        if self._force and self.folder.exists():
             os.replace(self.folder, old)
         os.replace(self._work, self.folder)
         shutil.rmtree(old, ignore_errors=True)

@@ -1,5 +1,6 @@
 """RGB frames (+ speech) -> H.264 and AAC in one MP4, complete or not there at all."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.errors import MediaError
+from talkface.files.write import atomic_file, hidden_file, sweep
 from talkface.media.ffmpeg import FfmpegProcess
 from talkface.media.mark.tag import mark_comment
 from talkface.types import Image
@@ -42,7 +44,8 @@ class VideoWriter:
     """Context manager that takes frames one by one and leaves a finished video, or nothing.
 
     Frames go to ffmpeg as they come; at the end the sound is cut or padded with silence to the exact length of the
-    pictures and added. Both steps write beside `path` under temporary names; the last act is the rename.
+    pictures and added. Both steps write beside `path` under temporary names; the last act is the rename, which refuses
+    a file that appeared in the meantime unless `force` is on.
 
     yuv420p stores colour for 2x2 pixels, so an odd width or height is padded by repeating the last column or row (as
     ffmpeg's `pad=ceil(iw/2)*2` does, but without its black line): nothing of the photo is lost.
@@ -85,28 +88,32 @@ class VideoWriter:
         self._comment = mark_comment(comment) if synthetic else comment
         self._threads = threads
         check_output(self.path, force=force)
-        if speech is not None and speech.path is not None and self.path.exists() and speech.path.samefile(self.path):
-            raise MediaError(f"{self.path} is the speech itself: write the video to another file")
+        check_not_speech(self.path, speech)
         if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in size):
             raise MediaError(
                 f"a video of {size[0]}x{size[1]} cannot be written: each side must be {SMALLEST_SIDE} to {LARGEST_SIDE}"
             )
-        self._pictures = self._temporary("pictures")
-        self._whole = self._temporary("whole")
+        self._force = force
+        self._files = contextlib.ExitStack()
+        self._pictures = self._whole = self.path  # hidden files beside it, once entered
         self._encoder: FfmpegProcess | None = None
 
     def __enter__(self) -> "VideoWriter":
-        self._encoder = FfmpegProcess(self._picture_output(), self.path)
+        with contextlib.ExitStack() as files:
+            self._whole = files.enter_context(atomic_file(self.path, exclusive=not self._force))
+            self._pictures = self._whole if self._speech is None else files.enter_context(hidden_file(self.path))
+            self._encoder = FfmpegProcess(self._picture_output(), self.path)
+            self._files = files.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        finally:
-            self._clean_up()
+        with self._files as files:
+            files.callback(self._end_encoder)
+            if error is not None:
+                raise error
+            self._finish()
 
     def write(self, frame: Image) -> None:
         """Append one frame `[H, W, 3]` RGB uint8 of the writer's size.
@@ -128,11 +135,8 @@ class VideoWriter:
         assert self._encoder is not None
         self._encoder.finish()
         self._encoder = None
-        done = self._pictures
         if self._speech is not None:
             self._add_sound(self._speech)
-            done = self._whole
-        os.replace(done, self.path)
 
     def _add_sound(self, speech: SoundTrack) -> None:
         rate, channels = speech.mux_format()
@@ -193,19 +197,20 @@ class VideoWriter:
             "video_track_timescale": str(self.fps.numerator * max(1, 12_800 // self.fps.numerator)),
         }
 
-    def _temporary(self, what: str) -> Path:
-        return self.path.with_name(f".{self.path.stem}.{os.getpid()}.{what}.part{self.path.suffix}")
-
-    def _clean_up(self) -> None:
+    def _end_encoder(self) -> None:
         if self._encoder is not None:
             self._encoder.kill()
             self._encoder = None
-        self._pictures.unlink(missing_ok=True)
-        self._whole.unlink(missing_ok=True)
+
+
+def check_not_speech(path: Path, speech: SoundTrack | None) -> None:
+    """Raises `MediaError` where a video would replace the speech that it is made of."""
+    if speech is not None and speech.path is not None and path.exists() and speech.path.samefile(path):
+        raise MediaError(f"{path} is the speech itself: write the video to another file")
 
 
 def check_output(path: Path, *, force: bool = False, suffixes: Sequence[str] = SUFFIXES) -> None:
-    """Refuse an output file before any work is done for it.
+    """Refuse an output file before any work is done for it, and remove what killed processes left of it.
 
     Raises:
         MediaError: wrong suffix, folder missing or not writable, or the file exists and `force` is off.
@@ -220,6 +225,7 @@ def check_output(path: Path, *, force: bool = False, suffixes: Sequence[str] = S
         raise MediaError(f"{path} exists: give another name, or --force to replace it")
     if not os.access(path.parent, os.W_OK):
         raise MediaError(f"nothing may be written to {path.parent}: change its permissions or give another output")
+    sweep(path)
 
 
 def exact_length(

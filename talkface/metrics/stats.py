@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
+from talkface.files.write import atomic_file
 from talkface.types import FloatArray
 
 DRAWS = 2000  # resamplings behind an interval
@@ -224,12 +225,10 @@ def plain(value: float) -> float | None:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows with the columns of the first one; the file is complete or not there."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    partial.replace(path)
 
 
 def blank(value: object) -> object:

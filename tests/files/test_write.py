@@ -2,16 +2,20 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from talkface.errors import ConfigError, MediaError, TalkfaceError, printable
+from talkface.errors import ConfigError, MediaError, PassingError, TalkfaceError, printable
 from talkface.files.lock import file_lock
 from talkface.files.table import safe_cell, write_table
-from talkface.files.write import atomic_file, atomic_write, hidden_name, inside
+from talkface.files.write import LEFT_AFTER_S, atomic_file, atomic_files, atomic_write, hidden_name, inside, sweep
 
 
 def test_content_replaces_what_was_there_and_leaves_nothing_else(tmp_path: Path):
@@ -64,6 +68,75 @@ def test_exclusive_writing_never_replaces_what_came_in_between(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [target]
     atomic_write(tmp_path / "b.mp4", "x", exclusive=True)
     assert (tmp_path / "b.mp4").read_text() == "x"
+
+
+def test_of_many_writers_of_one_new_file_one_succeeds(tmp_path: Path):
+    target, begun = tmp_path / "a.mp4", threading.Barrier(8)
+    said: list[str] = []
+
+    def write(number: int) -> None:
+        try:
+            with atomic_file(target, exclusive=True) as part:
+                part.write_text(str(number))
+                begun.wait(10)
+        except MediaError as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(said) == 7 and all("exists: give another name" in line for line in said)
+    assert target.read_text() in "01234567" and list(tmp_path.iterdir()) == [target]
+
+
+def test_files_that_belong_together_are_all_there_or_none(tmp_path: Path):
+    first, second = tmp_path / "a.mp4", tmp_path / "b.json"
+    with atomic_files([first, second]) as parts:
+        for part in parts:
+            part.write_text("x")
+    assert sorted(tmp_path.iterdir()) == [first, second]
+    first.unlink()
+    with pytest.raises(MediaError, match=r"b\.json exists"), atomic_files([first, second], exclusive=True) as parts:
+        parts[0].write_text("y")
+    assert list(tmp_path.iterdir()) == [second] and second.read_text() == "x"
+
+
+def test_errors_about_temporary_files_name_the_final_ones(tmp_path: Path):
+    target = tmp_path / "b.json"
+    with pytest.raises(MediaError) as told, atomic_files([tmp_path / "a.mp4", target]) as (_, part):
+        raise MediaError(f"{part} cannot be written: no such luck")
+    assert str(told.value) == f"{target} cannot be written: no such luck"
+    with pytest.raises(PassingError, match=r"disk of .*b\.json"), atomic_files([tmp_path / "a", target]) as (_, part):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(part))
+    assert not list(tmp_path.iterdir())
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from talkface.files.write import atomic_file
+with atomic_file(Path(sys.argv[1])) as part:
+    part.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_swept_and_what_somebody_works_on_is_not(tmp_path: Path):
+    target = tmp_path / "a.mp4"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(target)], timeout=60).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    (tmp_path / "notes.part.mp4").touch()
+    sweep(target)
+    assert left.exists(), "too new to be sure"
+    with atomic_file(target) as part:
+        long_ago = time.time() - 2 * LEFT_AFTER_S
+        for path in tmp_path.iterdir():
+            os.utime(path, (long_ago, long_ago))
+        sweep(target)
+        assert part.exists() and not left.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "notes.part.mp4"]
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".mp4", "月" * 83 + ".mp4", ".mp4", "a"])

@@ -141,6 +141,17 @@ def test_an_interrupted_overwrite_keeps_the_old_video(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_of_two_that_write_one_new_video_the_second_is_refused(tmp_path: Path) -> None:
+    first = VideoWriter(tmp_path / "o.mp4", SIZE, Fraction(25))
+    second = VideoWriter(tmp_path / "o.mp4", SIZE, Fraction(25), open_speech(speech(0.2)))
+    with pytest.raises(MediaError, match="exists: give another name"), second:
+        with first:
+            first.write(grey(10))
+            second.write(grey(200))
+        made = (tmp_path / "o.mp4").read_bytes()
+    assert (tmp_path / "o.mp4").read_bytes() == made and len(list(tmp_path.iterdir())) == 1
+
+
 def test_no_frame_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="shorter than one frame"):
         write(tmp_path / "o.mp4", 0)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from talkface.errors import DatasetError
+from talkface.files.write import atomic_write
 
 MANIFEST_NAME = "manifest.jsonl"
 
@@ -87,10 +88,8 @@ def append_record(folder: Path, record: Record) -> None:
 def write_manifest(folder: Path, records: Iterable[Record]) -> None:
     """Replace the manifest in one step."""
     target = folder / MANIFEST_NAME
-    temporary = target.with_suffix(".tmp")
     lines = [json.dumps(asdict(record), ensure_ascii=False) for record in records]
-    temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    os.replace(temporary, target)
+    atomic_write(target, "".join(line + "\n" for line in lines))
 
 
 def read_manifest(folder: Path) -> dict[str, Record]:

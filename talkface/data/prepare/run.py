@@ -14,6 +14,7 @@ from talkface.data.prepare.manifest import Record, source_hash, source_stat
 from talkface.data.prepare.preprocess import PreprocessConfig, Refusal, check_config, members, preprocess
 from talkface.data.prepare.shard_folder import ShardFolder, pending_path
 from talkface.data.prepare.shards import PENDING, write_sample
+from talkface.files.write import atomic_write
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
 from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
@@ -120,10 +121,7 @@ def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig, workers: Worke
             continue
         record, sample = result
         if sample:
-            path = pending_path(out, record.key)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(sample)
-            temporary.replace(path)
+            atomic_write(pending_path(out, record.key), sample)
         yield record
 
 

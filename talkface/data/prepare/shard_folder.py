@@ -17,6 +17,8 @@ from typing import Any
 from talkface.data.prepare.manifest import Record, append_record, read_manifest, source_stat, write_manifest
 from talkface.data.prepare.shards import PENDING, drop_samples, find_shards, join_samples, read_index
 from talkface.errors import DatasetError
+from talkface.files.lock import open_locked
+from talkface.files.write import PART, atomic_write
 
 SETTINGS_NAME = "prepare.json"
 SHARD_BYTES = 256 << 20  # a shard is closed when its clips reach this
@@ -38,7 +40,8 @@ class ShardFolder:
         """
         self.path = path
         (path / PENDING).mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        busy = f"another `prepare` is writing to {path}: wait for it, or give another folder"
+        self._lock = open_locked(path, DatasetError(busy))
         _check_settings(path, settings, defaults)
         self.records = _recover(path)
         self._waiting = [file for file in sorted((path / PENDING).glob("*.tar")) if file.stem in self.records]
@@ -139,32 +142,13 @@ def pending_path(folder: Path, key: str) -> Path:
     return folder / PENDING / f"{key}.tar"
 
 
-def _lock(path: Path) -> int:
-    """Hold the folder until this process closes it or dies; where the system knows no such locks, hope."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        import fcntl
-    except ImportError:
-        return handle
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise DatasetError(f"another `prepare` is writing to {path}: wait for it, or give another folder") from None
-    except OSError:  # a network disk without locks
-        pass
-    return handle
-
-
 def _check_settings(path: Path, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Write the settings down, or compare them with those of an earlier run."""
     file = path / SETTINGS_NAME
     if not file.is_file():
         if find_shards(path):
             raise DatasetError(f"{path} holds shards but no {SETTINGS_NAME}: give another folder")
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
-        os.replace(temporary, file)
+        atomic_write(file, json.dumps(settings, indent=1))
         return
     try:
         before = json.loads(file.read_text(encoding="utf-8"))
@@ -179,7 +163,9 @@ def _check_settings(path: Path, settings: Mapping[str, Any], defaults: Mapping[s
 
 def _recover(path: Path) -> dict[str, Record]:
     """Records whose clips are really there, after removing what a kill left half done."""
-    for leftover in [*path.glob("*.tmp"), *(path / PENDING).glob("*.tmp")]:
+    for leftover in [
+        each for place in (path, path / PENDING) for each in (*place.glob("*.tmp"), *place.glob(f".*{PART}.*"))
+    ]:
         leftover.unlink()
     stored = {sample["key"] for shard in find_shards(path) for sample in read_index(shard)}
     pending = {file.stem for file in (path / PENDING).glob("*.tar")}

@@ -7,37 +7,33 @@ is one `pread` away. Everything is written under another name and renamed when c
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from talkface.errors import DatasetError
+from talkface.files.write import atomic_file, atomic_write
 
 PENDING = "pending"  # sub-folder of finished clips that wait for their shard
 
 
 def write_sample(path: Path, key: str, members: Mapping[str, bytes]) -> None:
     """Write one sample as a tar of its own, complete or not at all."""
-    temporary = path.with_suffix(".tmp")
-    with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with atomic_file(path) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in members.items():
             info = tarfile.TarInfo(f"{key}.{name}")
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    _settle(temporary, path)
 
 
 def join_samples(sample_paths: Iterable[Path], shard: Path) -> None:
     """Join sample tars into a shard and write its index; the shard appears complete or not at all."""
-    temporary = shard.with_suffix(".tmp")
-    with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with atomic_file(shard) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
         for sample in sample_paths:
             with tarfile.open(sample) as source:
                 for member in source:
                     tar.addfile(member, source.extractfile(member))
-    _settle(temporary, shard)
     write_index(shard)
 
 
@@ -48,12 +44,14 @@ def drop_samples(shard: Path, keys: Collection[str]) -> None:
     if not left:
         shard.unlink()
         return
-    temporary = shard.with_suffix(".tmp")
-    with tarfile.open(shard) as source, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with (
+        tarfile.open(shard) as source,
+        atomic_file(shard) as part,
+        tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
         for member in source:
             if member.name.partition(".")[0] not in keys:
                 tar.addfile(member, source.extractfile(member))
-    _settle(temporary, shard)
     write_index(shard)
 
 
@@ -79,9 +77,7 @@ def write_index(shard: Path) -> None:
     strange = next((key for key, sample in samples.items() if "meta" not in sample), None)
     if strange is not None:
         raise DatasetError(f"{shard} was not written by `talkface prepare`: its sample {strange} has no .json")
-    temporary = index_path(shard).with_suffix(".tmp")
-    temporary.write_text(json.dumps({"samples": list(samples.values())}), encoding="utf-8")
-    os.replace(temporary, index_path(shard))
+    atomic_write(index_path(shard), json.dumps({"samples": list(samples.values())}))
 
 
 def find_shards(folder: Path) -> list[Path]:
@@ -97,9 +93,3 @@ def read_index(shard: Path) -> list[dict[str, Any]]:
     except (ValueError, KeyError) as error:
         raise DatasetError(f"{index_path(shard)} is damaged: delete it, it is made anew from the shard") from error
     return list(samples)
-
-
-def _settle(temporary: Path, path: Path) -> None:
-    with temporary.open("rb") as handle:
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)

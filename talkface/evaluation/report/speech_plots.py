@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from talkface.evaluation.tables.speech_scores import OTHER, MotionScore, ScoredClip
+from talkface.files.write import atomic_file
 from talkface.metrics.landmark import opening_series
 from talkface.metrics.stats import Score
 from talkface.metrics.sync import frame_levels
@@ -117,6 +118,5 @@ def plain_text(text: str) -> str:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG, whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    figure.savefig(partial, format="png")
-    partial.replace(path)
+    with atomic_file(path) as part:
+        figure.savefig(part, format="png")

@@ -21,6 +21,7 @@ from talkface.evaluation.tables.headmotion_scores import (
     spectra,
     spectrum_distance,
 )
+from talkface.files.write import atomic_file, atomic_write
 from talkface.metrics.stats import Measure, Score, average_by_person, mean, plain, score
 from talkface.types import FloatArray
 
@@ -102,15 +103,11 @@ def write_clips(folder: Path, rows: Sequence[MotionOfClip]) -> None:
         | {name: plain(getattr(row, name)) for name in FIELDS}
         for row in rows
     ]
-    partial = folder / "clips.jsonl.part"
-    partial.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    partial.replace(folder / "clips.jsonl")
-    partial = folder / "clips.csv.part"
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    atomic_write(folder / "clips.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    with atomic_file(folder / "clips.csv") as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
-    partial.replace(folder / "clips.csv")
 
 
 def _people(rows: Sequence[MotionOfClip]) -> list[str]:

@@ -23,6 +23,7 @@ from talkface.config import RunConfig
 from talkface.data.phones import CLASSES, PhoneRecogniser
 from talkface.data.samplers.speech import MELS_PER_FRAME, QUIET, SpeechClip
 from talkface.data.voices import synthesise
+from talkface.files.write import atomic_file
 from talkface.models.audio2landmark import Audio2Landmark, Listener
 from talkface.training.engine.kept import fingerprint
 from talkface.training.engine.loop import seeded, step_generator, training_bar
@@ -222,8 +223,8 @@ def _save(path: Path, key: str, parts: dict[str, Any]) -> None:
     """Write (first process only) under another name first."""
     if PartialState().is_main_process:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"measured_on": key, **parts}, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
+        with atomic_file(path) as part:
+            torch.save({"measured_on": key, **parts}, part)
 
 
 def _load(path: Path, key: str) -> dict[str, Any] | None:
