@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Container, Sequence
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from talkface import __version__
-from talkface.errors import TalkfaceError, missing_package
+from talkface.errors import StoppedError, TalkfaceError, missing_package
 
 VERBS = {
     "animate": "Make the person in PHOTO speak SPEECH.",
@@ -44,6 +45,7 @@ OLD_VERBS = {
 """Verbs of one release ago -> the words that replace them."""
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
+LEAVE_WITHIN_S = 8.0  # seconds from SIGTERM to the end
 USAGE = 2  # exit code of a command line that cannot be understood
 TRACEBACK = "TALKFACE_TRACEBACK"  # environment variable that shows where in the code an error arose
 
@@ -72,8 +74,10 @@ def _only_named() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a mistake in the input, 2 in the command, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """Run the command line and exit: 0 done, 1 a mistake in the input, 2 in the command, 130 interrupted, 143 ended."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets for a closed terminal
+            signal.signal(number, _terminate)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -98,6 +102,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _explain(error: BaseException) -> tuple[str, int]:
     """What one line says of an error, and the exit code."""
+    if isinstance(error, StoppedError):
+        return str(error), error.exit_code
     if isinstance(error, TalkfaceError):
         return str(error), 1
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
@@ -133,7 +139,13 @@ def _help_of(error: BaseException) -> str:
 
 
 def _terminate(number: int, _: object) -> None:
-    """End like Ctrl-C does, so that half-written files are removed; the parser must not take it for its own."""
+    """End like Ctrl-C does, so that half-written files are removed; the parser must not take it for its own.
+
+    Where something does not let go, the process ends all the same.
+    """
+    end = threading.Timer(LEAVE_WITHIN_S, os._exit, (128 + number,))
+    end.daemon = True
+    end.start()
     raise SystemExit(128 + number)
 
 

@@ -29,6 +29,18 @@ class PassingError(MediaError):
     """
 
 
+class StoppedError(TalkfaceError):
+    """A training that a signal ended after it had saved its state.
+
+    Attributes:
+        exit_code: 130 for SIGINT, 143 for SIGTERM.
+    """
+
+    def __init__(self, message: object = "", number: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
+
+
 class NoFaceError(TalkfaceError):
     """An image or video without a usable face."""
 

@@ -256,9 +256,6 @@ def test_a_row_is_measured_where_it_asks_for_a_report(desk, common, tmp_path):
     assert [f"warning: {line}" for line in content["warnings"]] == [
         note for note in outcomes[1].notes if note.startswith("warning")
     ]
-    (alone,) = make_rows(pairs("ada.png+y.wav"), desk, {**common, "report": "r.json"})
-    (refused,) = batch([alone], tmp_path / "c", workers=Here())
-    assert "call talkface.batch" in refused.reason
 
 
 def test_a_video_that_cannot_be_written_is_one_failed_row(desk, common, tmp_path):

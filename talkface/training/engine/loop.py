@@ -11,8 +11,8 @@ import contextlib
 import copy
 import math
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,9 +28,13 @@ from torch import Tensor, nn
 
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.config import RunConfig
-from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.errors import ConfigError, TalkfaceError
+from talkface.files.lock import file_lock
+from talkface.files.write import atomic_file
 from talkface.training.engine.processes import agreed, average_gradients
-from talkface.training.engine.run_folder import RunLog, check_resumable, save_config
+from talkface.training.engine.run_folder import STATE, RunLog, save_config
+from talkface.training.engine.state import TrainingProgress, resume, save_state
+from talkface.training.engine.stop import StopWish, asked_of_any, stoppable
 from talkface.types import Image
 
 
@@ -77,15 +81,6 @@ class StateOfParts:
             part.load_state_dict(state[name])
 
 
-@dataclass
-class _Progress:
-    step: int = 0  # steps done
-    best: float = math.inf
-    evaluations_since_best: int = 0
-    scores: dict[str, float] = field(default_factory=dict)  # of the last evaluation
-    terms: dict[str, list[float]] = field(default_factory=dict)  # of the steps since the last row of the log
-
-
 def make_accelerator(run: RunConfig) -> Accelerator:
     """Accelerate's handle on device, precision and processes, as `run` asks; also sets the CPU threads.
 
@@ -94,13 +89,28 @@ def make_accelerator(run: RunConfig) -> Accelerator:
     """
     if run.threads > 0:
         torch.set_num_threads(run.threads)
+    on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available()) or run.device == "cpu"
     available = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(run.device, False):
         usable = ", ".join(name for name, there in available.items() if there)
         raise ConfigError(f"run.device is {run.device!r}, which this machine lacks: use one of {usable}")
     precision = "bf16" if run.bf16 else "no"
-    _forget_other_runs(precision, on_cpu=run.device == "cpu" or not (available["cuda"] or available["mps"]))
-    return Accelerator(cpu=run.device == "cpu", mixed_precision=precision)
+    _forget_other_runs(precision, on_cpu=on_cpu)
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
+    check_launched(accelerator.num_processes, os.environ)
+    return accelerator
+
+
+def check_launched(found: int, environment: Mapping[str, str]) -> None:
+    """See that all processes that a launcher started train together.
+
+    Raises:
+        ConfigError: they do not know of each other, so that each would train a network of its own in one folder.
+    """
+    launched = environment.get("WORLD_SIZE", "1")
+    if launched.isdecimal() and int(launched) != found:
+        advice = "start with torchrun or accelerate launch on devices of one kind, or unset WORLD_SIZE"
+        raise ConfigError(f"{launched} processes were launched but {found} train together: {advice}")
 
 
 def _forget_other_runs(precision: str, *, on_cpu: bool) -> None:
@@ -235,18 +245,30 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
         Scores of the last evaluation, also where the folder holds a finished run.
 
     Raises:
-        ConfigError: the folder belongs to a run with other settings.
+        ConfigError: the folder belongs to a run with other settings, or another training is writing to it.
+        StoppedError: SIGINT, SIGTERM or SIGHUP came; the state was saved.
         TalkfaceError: a loss term became infinite or not a number.
     """
     folder = Path(run.out)
-    is_main = PartialState().is_main_process
-    progress = _resume(job, folder, config)
-    PartialState().wait_for_everyone()  # nobody writes while somebody reads
-    if is_main:
-        save_config(folder, config)
-    log = RunLog(folder, progress.step) if is_main else None
     with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(training_bar(is_main and not run.quiet))
+        if PartialState().is_main_process:
+            folder.mkdir(parents=True, exist_ok=True)
+            busy = ConfigError(f"another training is writing to {folder}: wait for it, or give another run.out")
+            stack.enter_context(file_lock(folder, busy))
+        return _fit(job, run, config, stack.enter_context(stoppable()))
+
+
+def _fit(job: Job, run: RunConfig, config: dict[str, Any], wish: StopWish) -> dict[str, float]:
+    folder, processes = Path(run.out), PartialState()
+    progress, kept_log = resume(job, folder, config)
+    processes.wait_for_everyone()  # nobody writes while somebody reads
+    log = None
+    if processes.is_main_process:
+        save_config(folder, config, resumed=progress.step > 0)
+        log = RunLog(folder, progress.step, kept_log)
+    wish.left = f", whose state of step {progress.step} stays" if progress.step else ", with no state saved yet"
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(training_bar(log is not None and not run.quiet))
         if log is not None:
             stack.callback(log.close)
         task = bar.add_task("train", total=run.steps, completed=progress.step)
@@ -256,19 +278,27 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
             progress.step += 1
             bar.update(task, completed=progress.step, description=_describe(progress))
             if progress.step % run.log_every == 0:
-                means = {f"train/{name}": float(np.mean(values)) for name, values in progress.terms.items()}
-                progress.terms.clear()
-                if log is not None:
-                    log.write(progress.step, means)
+                _log_means(progress, log)
             last = progress.step == run.steps
             if progress.step % run.eval_every == 0 or last:
                 _evaluate(job, run, folder, progress, log)
+            asked = asked_of_any(processes, wish)
             stop = 0 < run.patience <= progress.evaluations_since_best
-            if is_main and (progress.step % run.save_every == 0 or last or stop):
-                _save_state(job, folder, progress)
+            if log is not None and (last or stop or asked or progress.step % run.save_every == 0):
+                save_state(job, folder, progress, config, log.text)
+                wish.left = f", whose state of step {progress.step} stays"
+            if asked and not last:
+                wish.raise_at(progress.step, run.steps)
             if stop:
                 break
     return progress.scores
+
+
+def _log_means(progress: TrainingProgress, log: RunLog | None) -> None:
+    """Write the means of the terms since the last row, and forget them."""
+    if log is not None:
+        log.write(progress.step, {f"train/{name}": float(np.mean(each)) for name, each in progress.terms.items()})
+    progress.terms.clear()
 
 
 def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, float]:
@@ -276,7 +306,7 @@ def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, flo
         terms = job.train_step(step)
     for name, value in terms.items():
         if not math.isfinite(value):
-            kept = folder / "state.pt"
+            kept = folder / STATE
             good = f"; {kept} still holds the last good state" if kept.is_file() else ""
             raise TalkfaceError(
                 f"loss term {name} is {value} at step {step + 1}: lower the rate or grad_clip in a new run.out{good}"
@@ -284,7 +314,7 @@ def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, flo
     return terms
 
 
-def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: RunLog | None) -> None:
+def _evaluate(job: Job, run: RunConfig, folder: Path, progress: TrainingProgress, log: RunLog | None) -> None:
     """Score, note whether it is the best so far, and (main process) write snapshots and the preview."""
     with seeded(run.seed, 0):
         scores = agreed(job.evaluate())
@@ -297,7 +327,8 @@ def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: 
     log.write(progress.step, {f"eval/{name}": value for name, value in scores.items()})
     drawn = job.preview()
     if drawn is not None:
-        PilImage.fromarray(drawn).save(folder / f"preview_{progress.step:07d}.png")
+        with atomic_file(folder / f"preview_{progress.step:07d}.png") as part:
+            PilImage.fromarray(drawn).save(part)
         log.picture(progress.step, drawn)
     snapshot = job.snapshot()
     dated = {"steps": progress.step, "date": datetime.now(UTC).date().isoformat()}
@@ -307,28 +338,7 @@ def _evaluate(job: Job, run: RunConfig, folder: Path, progress: _Progress, log: 
         save_checkpoint(folder / "best.safetensors", snapshot)
 
 
-def _resume(job: Job, folder: Path, config: dict[str, Any]) -> _Progress:
-    check_resumable(folder, config)
-    state_file = folder / "state.pt"
-    if not state_file.is_file():
-        return _Progress()
-    try:
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
-        job.load_state_dict(state["job"])
-    except (RuntimeError, KeyError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{state_file} cannot be resumed ({reason}): remove it to start anew") from error
-    return _Progress(**state["progress"])
-
-
-def _save_state(job: Job, folder: Path, progress: _Progress) -> None:
-    """Write `state.pt` under another name first, so that a kill at any moment leaves a whole one."""
-    partial = folder / "state.pt.part"
-    torch.save({"job": job.state_dict(), "progress": vars(progress)}, partial)
-    os.replace(partial, folder / "state.pt")
-
-
-def _describe(progress: _Progress) -> str:
+def _describe(progress: TrainingProgress) -> str:
     shown = "  ".join(f"{name} {np.mean(values):.4f}" for name, values in list(progress.terms.items())[:4])
     best = "" if math.isinf(progress.best) else f"  best {progress.best:.4f}"
     return shown + best

@@ -1,6 +1,8 @@
 """Run folder -> the settings that it belongs to and the rows of its log, kept as far as a run is resumed."""
 
 import csv
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,27 +12,32 @@ from torch.utils.tensorboard import SummaryWriter
 from yaml import YAMLError
 
 from talkface.errors import ConfigError
+from talkface.files.write import atomic_write, sweep
 from talkface.types import Image
 
 FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience", "quiet")
 """Settings of `run:` that may differ from those the run folder was started with; all others must not."""
 
+CONFIG, LOG, STATE = "config.yaml", "log.csv", "state.pt"
+COLUMNS = ["step", "name", "value"]
+
 
 def check_resumable(folder: Path, config: dict[str, Any]) -> None:
     """See that a run with `config` may go on in `folder`; cheap, so ask before anything that takes time.
 
+    A `config.yaml` that is missing or damaged is passed over: `fit` compares with the settings in the state itself.
+
     Raises:
         ConfigError: the folder belongs to a run of another kind, or with other settings.
     """
-    if not (folder / "state.pt").is_file():
-        return
-    try:
-        saved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    except (OSError, YAMLError) as error:
-        raise ConfigError(
-            f"{folder} has a state.pt but no config.yaml that can be read: remove it or give a new run.out"
-        ) from error
-    old, new = _fixed_part(saved), _fixed_part(config)
+    saved = _read_config(folder) if (folder / STATE).is_file() else None
+    if saved is not None:
+        compare_settings(folder, saved, config)
+
+
+def compare_settings(folder: Path, saved: dict[str, Any], config: dict[str, Any]) -> None:
+    """Raises `ConfigError` where `saved` settings of a run and those of `config` differ in what must not."""
+    old, new = _fixed_part(saved), _fixed_part(json.loads(json.dumps(config)))  # tuples become lists, as in files
     for name in ("kind", "family"):
         if name in old and name in new and old[name] != new[name]:
             raise ConfigError(
@@ -43,10 +50,26 @@ def check_resumable(folder: Path, config: dict[str, Any]) -> None:
         )
 
 
-def save_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write the settings, against which `check_resumable` compares."""
+def save_config(folder: Path, config: dict[str, Any], *, resumed: bool) -> None:
+    """Write the settings: those of a new run, or those of a resumed run's state where the file is missing or damaged.
+
+    Leftovers of killed runs are removed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create(config), folder / "config.yaml")
+    for name in (CONFIG, LOG, STATE, "best.safetensors", "last.safetensors"):
+        sweep(folder / name)
+    saved = _read_config(folder)
+    if not resumed or saved is None or not _fixed_part(saved).keys() >= _fixed_part(config).keys():
+        atomic_write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+
+
+def _read_config(folder: Path) -> dict[str, Any] | None:
+    """Settings as `config.yaml` has them; None where it is missing, damaged or no mapping."""
+    try:
+        saved = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    except (OSError, YAMLError, ValueError):
+        return None
+    return {str(name): value for name, value in saved.items()} if isinstance(saved, dict) else None
 
 
 def _fixed_part(config: Any) -> dict[str, Any]:
@@ -72,25 +95,28 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
 
 
 class RunLog:
-    """The CSV and the TensorBoard events of a run; rows after the step that is resumed from are dropped."""
+    """The CSV and the TensorBoard events of a run.
 
-    def __init__(self, folder: Path, resumed_step: int) -> None:
-        path = folder / "log.csv"
-        kept = []
-        if resumed_step and path.is_file():
-            with path.open(newline="") as file:
-                kept = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) <= resumed_step]
-        self._file = path.open("w", newline="")
-        self._csv = csv.writer(self._file)
-        self._csv.writerow(["step", "name", "value"])
-        self._csv.writerows(kept)
-        self._file.flush()
+    Attributes:
+        text: the CSV so far, which the state of the run keeps, too.
+    """
+
+    def __init__(self, folder: Path, resumed_step: int, kept: str | None = None) -> None:
+        """Begin, or go on with what is `kept` in the state (of an older version: in the file) up to a step."""
+        path = folder / LOG
+        if kept is None and resumed_step and path.is_file():
+            kept = path.read_text(encoding="utf-8", errors="replace")
+        self.text = _csv_text([COLUMNS, *_rows_until(resumed_step, kept or "")])
+        atomic_write(path, self.text)
+        self._file = path.open("a", newline="", encoding="utf-8")
         self._board = SummaryWriter(str(folder), purge_step=resumed_step + 1 if resumed_step else None)
 
     def write(self, step: int, values: dict[str, float]) -> None:
+        added = _csv_text([[step, name, f"{value:.6g}"] for name, value in values.items()])
         for name, value in values.items():
-            self._csv.writerow([step, name, f"{value:.6g}"])
             self._board.add_scalar(name, value, step)
+        self.text += added
+        self._file.write(added)
         self._file.flush()
 
     def picture(self, step: int, drawn: Image) -> None:
@@ -99,3 +125,16 @@ class RunLog:
     def close(self) -> None:
         self._file.close()
         self._board.close()
+
+
+def _rows_until(step: int, text: str) -> Iterator[list[str]]:
+    """Whole rows of a log up to a step."""
+    for row in csv.reader(io.StringIO(text)):
+        if len(row) == len(COLUMNS) and row[0].isdecimal() and int(row[0]) <= step:
+            yield row
+
+
+def _csv_text(rows: list[list[Any]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()

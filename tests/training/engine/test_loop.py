@@ -1,6 +1,10 @@
 """fit: resume is exact, folders are guarded, bad numbers are named."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +15,8 @@ from torch import nn
 
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import RunConfig
-from talkface.errors import ConfigError, TalkfaceError
-from talkface.training.engine.loop import Ema, backward_and_step, fit, make_accelerator, step_generator
+from talkface.errors import ConfigError, StoppedError, TalkfaceError
+from talkface.training.engine.loop import Ema, backward_and_step, check_launched, fit, make_accelerator, step_generator
 
 
 class LineJob:
@@ -134,3 +138,89 @@ def test_runs_of_one_process_have_their_own_precision(run: RunConfig):
             product = torch.ones(2, 2) @ torch.ones(2, 2)
         assert product.dtype == (torch.bfloat16 if bf16 else torch.float32)
         assert accelerator.num_processes == 1 and accelerator.device.type == "cpu"
+
+
+def test_damaged_files_of_a_run_are_made_again_from_its_state(run: RunConfig) -> None:
+    folder = Path(run.out)
+    half = replace(run, steps=5)
+    fit(LineJob(half), half, config_of(half, lr=0.1))
+    settings, log = (folder / "config.yaml").read_text(), (folder / "log.csv").read_text()
+    for damage in ("", settings[: len(settings) // 3], "a: [", None):
+        (folder / "config.yaml").unlink(missing_ok=True)
+        if damage is not None:
+            (folder / "config.yaml").write_text(damage)
+        (folder / "log.csv").write_text(log[: len(log) // 2])
+        with pytest.raises(ConfigError, match=r"lr \(0\.1 there, 0\.2 here\)"):
+            fit(LineJob(half), half, config_of(half, lr=0.2))
+        fit(LineJob(half), half, config_of(half, lr=0.1))
+        assert (folder / "log.csv").read_text() == log
+        assert (folder / "config.yaml").read_text() == settings
+    longer = replace(run, steps=8)
+    fit(LineJob(longer), longer, config_of(longer, lr=0.1))
+    assert (folder / "config.yaml").read_text() == settings, "written where none is"
+
+
+def test_a_run_folder_is_one_trainings_at_a_time(run: RunConfig) -> None:
+    job = LineJob(run)
+    step = job.train_step
+
+    def second(number: int) -> dict[str, float]:
+        if number == 3:
+            with pytest.raises(ConfigError, match="another training is writing to"):
+                fit(LineJob(run), run, config_of(run))
+        return step(number)
+
+    job.train_step = second
+    fit(job, run, config_of(run))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_saves_the_state_and_the_same_call_goes_on(run: RunConfig, tmp_path: Path, number: int) -> None:
+    whole = replace(run, out=str(tmp_path / "whole"))
+    fit(LineJob(whole), whole, config_of(whole))
+    job = LineJob(run)
+    step = job.train_step
+
+    def interrupted(at: int) -> dict[str, float]:
+        if at == 2:
+            os.kill(os.getpid(), number)
+        return step(at)
+
+    job.train_step = interrupted
+    before = signal.getsignal(number)
+    with pytest.raises(StoppedError, match=r"at step 3 of 10, state saved: resume with the same command") as stopped:
+        fit(job, run, config_of(run))
+    assert stopped.value.exit_code == 128 + number and signal.getsignal(number) == before
+    assert torch.load(Path(run.out) / "state.pt", weights_only=True)["progress"]["step"] == 3
+    fit(LineJob(run), run, config_of(run))
+    assert (tmp_path / "whole/log.csv").read_text() == (tmp_path / "a/log.csv").read_text()
+
+
+STUCK = """
+import ctypes, sys
+from talkface.training.engine import stop
+stop.GRACE_S = 0.2
+with stop.stoppable() as wish:
+    wish.left = ", whose state of step 4 stays"
+    print("ready", flush=True)
+    ctypes.CDLL(None).sleep(60)
+    ctypes.CDLL(None).sleep(60)
+"""
+
+
+def test_a_training_that_is_stuck_in_a_library_ends_all_the_same() -> None:
+    process = subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert said == (
+        "error: stopped by SIGTERM in the middle of a step, whose state of step 4 stays: resume with the same command\n"
+    )
+
+
+def test_processes_that_do_not_train_together_are_refused() -> None:
+    check_launched(2, {"WORLD_SIZE": "2"})
+    check_launched(1, {})
+    with pytest.raises(ConfigError, match="2 processes were launched but 1 train together"):
+        check_launched(1, {"WORLD_SIZE": "2"})

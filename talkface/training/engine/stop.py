@@ -1,0 +1,101 @@
+"""SIGINT, SIGTERM or SIGHUP -> a wish to stop that a training meets after its step, or a forced end soon after."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from accelerate import PartialState
+
+from talkface.errors import StoppedError
+
+GRACE_S = 8.0  # from the signal to the forced end
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class StopWish:
+    """What was asked for so far.
+
+    Attributes:
+        number: of the signal; 0 while nobody asked.
+        left: what a forced end says of the state on the disk.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.left = ""
+
+    def take(self, number: int, _: FrameType | None) -> None:
+        """Handler of a signal."""
+        self.number = number
+
+    def raise_at(self, step: int, steps: int) -> None:
+        """Raises `StoppedError`: the state of `step` is saved."""
+        raise StoppedError(_sentence(self.number, f"at step {step} of {steps}, state saved"), self.number)
+
+
+@contextmanager
+def stoppable() -> Iterator[StopWish]:
+    """Inside, the signals that end a program set `StopWish.number`; the step in hand is done first.
+
+    Where that does not come to an end within `GRACE_S` (a long step, an evaluation, a library that does not return) the
+    process ends all the same, with one line and the usual exit code. Signals that were ignored stay so, and in a thread
+    nothing is caught, since only the main thread can.
+    """
+    wish = StopWish()
+    if threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    caught = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    ours, theirs = socket.socketpair()  # written to at once, where a handler waits for the library in hand
+    theirs.setblocking(False)
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(ours, tuple(caught), over, wish), daemon=True).start()
+    try:
+        for number in caught:
+            signal.signal(number, wish.take)
+        yield wish
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+        over.set()
+        signal.set_wakeup_fd(before)
+        theirs.close()
+
+
+def asked_of_any(processes: PartialState, wish: StopWish) -> bool:
+    """Whether any process of the run was asked to stop; then `wish` knows the signal in all of them."""
+    if processes.num_processes > 1:
+        number = torch.tensor([wish.number], device=processes.device)
+        torch.distributed.all_reduce(number, torch.distributed.ReduceOp.MAX)
+        wish.number = int(number)
+    return wish.number > 0
+
+
+def _watch(signals: socket.socket, numbers: tuple[int, ...], over: threading.Event, wish: StopWish) -> None:
+    """Wait for a signal, then for the end of the training, then end the process."""
+    with contextlib.closing(signals):
+        while came := signals.recv(1):  # empty where the other end is closed: the training is over
+            if came[0] in numbers:
+                break
+        else:
+            return
+    if over.wait(GRACE_S):
+        return
+    line = _sentence(came[0], f"in the middle of a step{wish.left}")
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"error: {line}\n")
+        sys.stderr.flush()
+    os._exit(128 + came[0])
+
+
+def _sentence(number: int, where: str) -> str:
+    return f"stopped by {signal.Signals(number).name} {where}: resume with the same command"
