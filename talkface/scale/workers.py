@@ -270,6 +270,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int, count
     tasks: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()
     pipe.send(("ready",))
+    answer: tuple[Any, Exception | None]
     while True:
         try:
             answer = function(tasks.get()), None
@@ -279,7 +280,7 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int, count
         _send(pipe, answer)
 
 
-def _send(pipe: Connection, answer: tuple[Any, Any]) -> None:
+def _send(pipe: Connection, answer: tuple[Any, Exception | None]) -> None:
     try:
         pipe.send(answer)
     except OSError:  # the parent has left
