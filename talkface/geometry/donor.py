@@ -1,0 +1,207 @@
+"""Open mouth of a donor + where a target's lips are -> what shows between them: upper and lower part moved rigidly.
+
+The upper teeth belong to the skull and the lower ones to the jaw: neither is stretched when lips move. A mouth that
+closes loses rows of the donor from below its upper teeth, one that opens wider gains dark rows there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from talkface.types import FloatArray, Image
+
+UPPER = np.array([0, 1, 2, 3, 4])  # of eight inner-lip points (68-point order), from corner to corner
+LOWER = np.array([0, 7, 6, 5, 4])
+COLUMNS, ROWS = 24, 33  # samples between the lips
+GAP_LIGHT = 0.62  # a row this dark, over the brightest row above, is the gap below the upper teeth
+NO_GAP = 0.95  # where teeth fill the mouth: cut just above the lower lip
+DARKEST = np.array([60.0, 30.0, 28.0], np.float32)  # the dark of a mouth is at most this light
+SHADE = np.array(
+    [[0.5, 0.5, 0.5], [2.1, 1.8, 1.8]], np.float32
+)  # of the dark at the upper lip and, over the tongue, at
+# the lower one
+SOFTER = (0.5, 0.7, 0.9, 1.1, 1.4, 1.8)  # blurs in pixels that a donor is tried with in a soft photo
+FINER = 1.3  # how much finer than the photo's its edges may be: a little crispness does teeth good
+FEATHER = 1.2  # pixels, softness of the donor's edge
+ZOOM = (0.88, 1.05)  # change of a donor's size, at least and at most, to fit the mouth's width
+GAIN = (0.2, 1.6)  # of a donor's colours, at least and at most
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A picture of an open mouth, upright.
+
+    Attributes:
+        image: `[H, W, 3]`.
+        lips: `[8, 2]` inner-lip points, pixels.
+        split: where the upper teeth end, as a share of the way from upper to lower lip.
+        cavity: `[3]` colour of the dark.
+        skin: `[3]` mean colour around the lips.
+        unit: outer-eye distance, pixels.
+    """
+
+    image: Image
+    lips: FloatArray
+    split: float
+    cavity: FloatArray
+    skin: FloatArray
+    unit: float
+
+    @property
+    def width(self) -> float:
+        """Distance of the inner corners in outer-eye distances."""
+        return float(np.linalg.norm(self.lips[4] - self.lips[0])) / self.unit
+
+    @property
+    def opening(self) -> float:
+        """Mean gap in outer-eye distances."""
+        return lip_gap(self.lips) / self.unit
+
+    def resized(self, unit: float) -> "Donor":
+        """The same mouth with `unit` pixels between the outer eye corners; larger ones are reduced by area."""
+        scale = unit / self.unit
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(self.image, None, fx=scale, fy=scale, interpolation=how), np.uint8)
+        exact = np.array([image.shape[1] / self.image.shape[1], image.shape[0] / self.image.shape[0]])
+        lips = np.asarray((self.lips + 0.5) * exact - 0.5, np.float32)
+        return replace(self, image=image, lips=lips, unit=unit)
+
+
+def upper_middle(lips: FloatArray) -> FloatArray:
+    """`[2]` middle of the upper inner lip."""
+    return np.asarray(lips[1:4].mean(0))
+
+
+def lip_gap(lips: FloatArray) -> float:
+    """Mean vertical distance of the inner lips' middle parts, pixels of an upright picture."""
+    return float(lips[5:8, 1].mean() - lips[1:4, 1].mean())
+
+
+def measure_donor(image: Image, lips: FloatArray, skin: FloatArray, unit: float) -> Donor:
+    """Find in an upright picture where the upper teeth end and how dark the mouth is.
+
+    Args:
+        image: `[H, W, 3]`.
+        lips: `[8, 2]` inner-lip points.
+        skin: `[3]` mean colour around the lips.
+        unit: outer-eye distance, pixels.
+    """
+    lips = np.asarray(lips, np.float32)
+    left, right = 0.3 * lips[0, 0] + 0.7 * lips[1, 0], 0.3 * lips[4, 0] + 0.7 * lips[3, 0]
+    x = np.linspace(left, right, COLUMNS)
+    top, bottom = _curves(lips, x)
+    share = np.linspace(0.02, 0.98, ROWS)
+    rows = np.asarray(top + share[:, None] * (bottom - top), np.float32)
+    columns = np.ascontiguousarray(np.broadcast_to(x, rows.shape), np.float32)
+    seen = np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR), np.float32)
+    light = seen.mean(-1)
+    profile = light.mean(1)
+    low, high = ROWS // 3, ROWS - 2
+    darkest = low + int(profile[low:high].argmin())
+    split = float(share[darkest]) if profile[darkest] < GAP_LIGHT * profile[: 2 * ROWS // 3].max() else NO_GAP
+    order = light.ravel().argsort()[: light.size // 12]
+    cavity = np.minimum(0.8 * seen.reshape(-1, 3)[order].mean(0), DARKEST)
+    return Donor(image, lips, split, np.asarray(cavity, np.float32), np.asarray(skin, np.float32), unit)
+
+
+def lay_donor(
+    donor: Donor, upper: FloatArray, gap: float, zoom: float, size: tuple[int, int], turned: float = 1.0
+) -> tuple[FloatArray, FloatArray]:
+    """What of the donor shows between the lips of an upright patch.
+
+    Args:
+        donor: the mouth.
+        upper: `[2]` where in the patch the middle of the donor's upper inner lip goes.
+        gap: from there down to the patch's lower inner lip, pixels.
+        zoom: pixels of the donor per pixel of the patch.
+        size: (width, height) of the patch.
+        turned: width over that of a face seen from ahead.
+
+    Returns:
+        `[h, w, 3]` float32 colours in grey levels, dark where the donor has nothing, and `[h, w]` float32 in [0, 1]
+        where they are the donor's own.
+    """
+    width, height = size
+    start = upper_middle(donor.lips)
+    x = ((np.arange(width) - upper[0]) * zoom / turned + start[0]).astype(np.float32)
+    y = ((np.arange(height) - upper[1]) * zoom + start[1]).astype(np.float32)
+    top, bottom = (curve.astype(np.float32) for curve in _curves(donor.lips, x))
+    cut = top + donor.split * (bottom - top)
+    above = np.broadcast_to(y[:, None], (height, width))
+    below = above + np.float32(lip_gap(donor.lips) - gap * zoom)  # rows left out below the cut or, negative, put in
+    is_upper = above <= cut
+    rows = np.where(is_upper, above, below).astype(np.float32)
+    columns = np.ascontiguousarray(np.broadcast_to(x, rows.shape), np.float32)
+    colours = np.asarray(
+        cv2.remap(donor.image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
+    inside = (rows > top) & (rows < bottom) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
+    own = (inside & (is_upper | (below > cut))).astype(np.float32)
+    cover = np.asarray(cv2.GaussianBlur(own, (0, 0), FEATHER), np.float32)
+    depth = np.clip((np.arange(height, dtype=np.float32)[:, None, None] - upper[1]) / max(gap, 1.0), 0, 1)
+    dark = donor.cavity * (SHADE[0] + (SHADE[1] - SHADE[0]) * depth**2).astype(np.float32)
+    return dark + cover[..., None] * (colours - dark), cover
+
+
+def softened(donor: Donor, fineness: float) -> Donor:
+    """The donor blurred until its edges are hardly finer than a face's are by `edge_fineness`."""
+    image = donor.image
+    for sigma in SOFTER:
+        if edge_fineness(image) <= FINER * fineness:
+            break
+        image = np.asarray(cv2.GaussianBlur(donor.image, (0, 0), sigma), np.uint8)
+    return replace(donor, image=image)
+
+
+def edge_fineness(image: Image) -> float:
+    """How fine a picture's edges are: the change between blurs of 0.6 and 1.2 pixels over that of 1.2 to 2.4.
+
+    Taken where the latter is strongest, so that contrast and the share of smooth skin do not matter.
+    """
+    light = image.astype(np.float32).mean(-1)
+    first, second, third = (cv2.GaussianBlur(light, (0, 0), sigma) for sigma in (0.6, 1.2, 2.4))
+    coarse = np.abs(second - third)
+    edges = coarse >= np.quantile(coarse, 0.9)
+    return float(np.abs(first - second)[edges].mean() / max(float(coarse[edges].mean()), 1e-3))
+
+
+def colour_gain(skin: FloatArray, donor: FloatArray) -> FloatArray:
+    """`[3]` factors on a donor's colours that bring its light to a face's.
+
+    Light counts more than hue: a face in warm light has warm teeth, a face with rouge has not.
+
+    Args:
+        skin: `[3]` mean colour around the face's lips.
+        donor: `[3]` the same of the donor.
+    """
+    ratio = np.maximum(skin, 8.0) / np.maximum(donor, 8.0)
+    light = float(np.exp(np.log(ratio).mean()))
+    return np.asarray(np.clip(light**0.8 * (ratio / light) ** 0.6, *GAIN), np.float32)
+
+
+def misfit(donors: Sequence[Donor], target: Donor, opening: float) -> FloatArray:
+    """`[N]` how badly each donor fits a face, lower is better.
+
+    Args:
+        donors: the choice.
+        target: the face's own mouth.
+        opening: mean gap in outer-eye distances that the donor should have.
+    """
+    gaps = np.array([one.opening for one in donors]) - opening
+    widths = np.abs(np.array([one.width for one in donors]) - target.width)
+    skins = np.stack([one.skin for one in donors])
+    hue = np.abs(np.log(np.maximum(skins, 8) / np.maximum(target.skin, 8))).mean(1)
+    return np.asarray(np.abs(gaps) / 0.06 + np.maximum(-gaps, 0) / 0.05 + widths / 0.12 + hue / 0.35)
+
+
+def fitting_zoom(donor_width: float, width: float) -> float:
+    """How much smaller a donor is shown so that its teeth fill a mouth of that width."""
+    return float(np.clip(donor_width / max(width, 1e-3), *ZOOM))
+
+
+def _curves(lips: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Heights of the upper and the lower inner lip at every `x`."""
+    upper, lower = (np.interp(x, lips[row, 0], lips[row, 1]) for row in (UPPER, LOWER))
+    return np.asarray(upper), np.asarray(lower)

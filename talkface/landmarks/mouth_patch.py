@@ -1,0 +1,105 @@
+"""68 landmarks -> the mouth inpainter's upright patch: where it lies, its lips filled in, and what is erased."""
+
+import cv2
+import numpy as np
+
+from talkface.geometry.affine import compose_affine, invert, transform
+from talkface.geometry.resample import pixel_box, shrink_part
+from talkface.landmarks.frames import eye_angle, eye_distance
+from talkface.landmarks.layout import OUTER_LIP
+from talkface.types import FloatArray, Image
+
+UNIT = 128.0  # pixels between the outer eye corners in the patch that the network sees
+WIDTH, HEIGHT = 128, 96  # of that patch
+GROW = 3.0 / UNIT  # how far beyond the inner lips the picture is erased, in outer-eye distances
+REDUCE_BELOW = 0.6  # zoom below which a picture is reduced by area first
+BRIGHT, PALE = 0.72, 0.37  # teeth: over this share of the picture's median light, under this saturation
+SKIN_ROOM = 0.073  # around the outer lips, in outer-eye distances, where skin is looked at
+
+
+def mouth_patch_frame(landmarks: FloatArray, unit: float = UNIT) -> FloatArray:
+    """`[2, 3]` similarity from an image to its patch: upright, the outer lips in the middle.
+
+    Args:
+        landmarks: `[68, 2]` pixels.
+        unit: outer-eye distance in the patch; the patch grows with it, see `patch_size`.
+    """
+    points = np.asarray(landmarks, np.float64)
+    angle, scale = eye_angle(points), unit / eye_distance(points)
+    lips = points[OUTER_LIP]
+    linear = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    middle = 0.5 * (np.array(patch_size(unit)) - 1)
+    return np.hstack([linear, (middle - linear @ (0.5 * (lips.min(0) + lips.max(0))))[:, None]])
+
+
+def cut_mouth_patch(image: Image, landmarks: FloatArray, unit: float = UNIT) -> tuple[Image, FloatArray]:
+    """A face's mouth patch `[H, W, 3]` and its `[68, 2]` landmarks there; a large picture is reduced by area first."""
+    to_patch = mouth_patch_frame(landmarks, unit)
+    points = transform(to_patch, np.asarray(landmarks, np.float64))
+    zoom = unit / eye_distance(landmarks)
+    if zoom < REDUCE_BELOW:
+        low, high = (transform(invert(to_patch), np.array([corner])) for corner in ((0.0, 0.0), patch_size(unit)))
+        centre, reach = 0.5 * (low + high)[0], float(np.abs(high - low).max())  # of a turned patch, too
+        box = pixel_box(np.stack([centre - reach, centre + reach]), (image.shape[1], image.shape[0]))
+        image, to_small = shrink_part(image, box, zoom)
+        to_patch = compose_affine(to_patch, invert(to_small))
+    patch = cv2.warpAffine(image, to_patch, patch_size(unit), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(patch, np.uint8), points
+
+
+def patch_size(unit: float = UNIT) -> tuple[int, int]:
+    """(width, height) of a patch with `unit` pixels between the outer eye corners."""
+    return round(WIDTH * unit / UNIT), round(HEIGHT * unit / UNIT)
+
+
+def lip_masks(mouth: FloatArray, size: tuple[int, int], grow: float) -> Image:
+    """What a painter needs to know of the lips, one thing per channel.
+
+    Args:
+        mouth: `[20, 2]` points 48-67 in pixels of the patch.
+        size: (width, height) of the patch.
+        grow: how far the erased part reaches beyond the inner lips, pixels.
+
+    Returns:
+        `[height, width, 3]`: 0 outer lips filled, 1 inner lips filled, 2 what is erased, soft at its edge.
+    """
+    outer, inner = filled(mouth[:12], size), filled(mouth[12:], size)
+    reach = max(0, round(grow))
+    hole = cv2.dilate(inner, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
+    return np.stack([outer, inner, cv2.GaussianBlur(hole, (0, 0), 0.8)], -1)
+
+
+def filled(outline: FloatArray, size: tuple[int, int]) -> Image:
+    """`[height, width]` uint8, 255 inside the polygon `[N, 2]`."""
+    area = np.zeros((size[1], size[0]), np.uint8)
+    cv2.fillPoly(area, [np.round(np.asarray(outline) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
+    return area
+
+
+def skin_colour(patch: Image, mouth: FloatArray, unit: float) -> FloatArray:
+    """`[3]` mean colour of a patch in a box around the lips, without them.
+
+    Args:
+        patch: `[H, W, 3]`.
+        mouth: `[20, 2]` points 48-67 in it.
+        unit: outer-eye distance in it, pixels.
+    """
+    outer = np.asarray(mouth[:12])
+    height, width = patch.shape[:2]
+    low = np.clip(np.floor(outer.min(0) - SKIN_ROOM * unit), 0, [width - 2, height - 2]).astype(int)
+    high = np.clip(np.ceil(outer.max(0) + SKIN_ROOM * unit), low + 2, [width, height]).astype(int)
+    lips = cv2.dilate(filled(outer, (width, height)), np.ones((5, 5), np.uint8))
+    box = (slice(low[1], high[1]), slice(low[0], high[0]))
+    outside = lips[box] == 0
+    return np.asarray(patch[box][outside].mean(0) if outside.any() else patch[box].mean((0, 1)), np.float32)
+
+
+def teeth_share(patch: Image, inner: FloatArray) -> float:
+    """Share of bright and pale pixels inside `[8, 2]` inner lips of a patch."""
+    inside = filled(inner, (patch.shape[1], patch.shape[0])) > 127
+    if not inside.any():
+        return 0.0
+    pixels = patch[inside].astype(np.float32)
+    bright = pixels.mean(1) > BRIGHT * np.median(patch.mean(-1))
+    pale = np.ptp(pixels, axis=1) < PALE * np.maximum(pixels.max(1), 1)
+    return float((bright & pale).mean())
