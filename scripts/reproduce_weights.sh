@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From clips to the three shipped networks: scripts/reproduce_weights.sh DIR [SHARDS]
-# DIR holds manifest.csv (columns file, kind, split, identity, tier). About an hour and a half on two idle CPU cores;
+# From clips and photos to the shipped networks: scripts/reproduce_weights.sh DIR [SHARDS]
+# DIR holds manifest.csv (columns file, kind, split, identity, tier). About two hours on two idle CPU cores;
 # stop it at any moment, the same command goes on. The speech network's lessons want flite and espeak-ng on the PATH
 # and `pip install -e '.[phones]'`; without them add `phones.steps=0`, which costs some agreement on unseen people.
 set -euo pipefail
@@ -13,3 +13,7 @@ shards=${2:-runs/shards}
 .venv/bin/talkface train configs/audio2landmark/base.yaml data.shards="$shards"
 .venv/bin/talkface train configs/headmotion/base.yaml data.shards="$shards"
 .venv/bin/talkface train configs/renderer/hybrid.yaml data.shards="$shards"
+.venv/bin/talkface prepare folder "$data" "$shards-mouth" --table "$data/manifest.csv" --config configs/data/mouth.yaml \
+  --where kind=face,frames --where split=train --where tier=A,B
+.venv/bin/talkface train configs/renderer/mouth_free.yaml data.shards="$shards-mouth"
+.venv/bin/talkface train configs/renderer/mouth.yaml data.shards="$shards-mouth"

@@ -9,7 +9,7 @@ import typer
 from talkface.config import load_config, read_kind
 from talkface.errors import ConfigError
 
-KINDS = ("audio2landmark", "headmotion", "renderer", "fewshot", "vgnet", "spade")
+KINDS = ("audio2landmark", "headmotion", "mouth", "renderer", "fewshot", "vgnet", "spade")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +36,12 @@ def train(
 
         settings = _settings(RendererConfig, config, overrides, quiet)
         scores = train_renderer(settings)
+    elif kind == "mouth":
+        from talkface.training.jobs.mouth import train_mouth
+        from talkface.training.jobs.mouth_config import MouthTraining
+
+        settings = _settings(MouthTraining, config, overrides, quiet)
+        scores = train_mouth(settings)
     elif kind == "headmotion":
         from talkface.training.jobs.headmotion import train_headmotion
         from talkface.training.jobs.headmotion_config import HeadmotionTraining

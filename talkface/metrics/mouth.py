@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from talkface.geometry.affine import upright_square
 from talkface.geometry.resample import cut_patch
@@ -56,6 +57,13 @@ def typical_inner_mouth(shots: Iterable[Shot]) -> InnerMouth:
     return InnerMouth(*(float(np.mean([getattr(one, name) for one in found])) for name in ("sharpness", "teeth")))
 
 
+def inner_sharpness(crop: Image, inside: npt.NDArray[np.bool_]) -> float:
+    """Mean Sobel magnitude of luma where `inside` `[H, W]` is true."""
+    light = luma(crop)
+    slope = np.hypot(cv2.Sobel(light, cv2.CV_64F, 1, 0), cv2.Sobel(light, cv2.CV_64F, 0, 1))
+    return float(slope[inside].mean())
+
+
 def _inside(crop: Image, lips: FloatArray) -> tuple[float, float]:
     """Sharpness and share of teeth inside `[8, 2]` lips of a crop."""
     area = np.zeros(crop.shape[:2], np.uint8)
@@ -64,8 +72,6 @@ def _inside(crop: Image, lips: FloatArray) -> tuple[float, float]:
     inside = area > 0
     if not inside.any():
         return 0.0, 0.0
-    light = luma(crop)
-    slope = np.hypot(cv2.Sobel(light, cv2.CV_64F, 1, 0), cv2.Sobel(light, cv2.CV_64F, 0, 1))
     hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV)
     bright = hsv[..., 2] > BRIGHT * np.median(hsv[..., 2])
-    return float(slope[inside].mean()), float((bright & (hsv[..., 1] < PALE))[inside].mean())
+    return inner_sharpness(crop, inside), float((bright & (hsv[..., 1] < PALE))[inside].mean())

@@ -1,0 +1,261 @@
+"""Prepared photos -> mouths to fill in: each with a hole between its lips and a donor laid into it.
+
+A photo with an open mouth is an example of its own: nobody has to be seen twice. In half of the examples the donor is
+the photo itself, recoloured, so that the network learns to bring back light and edges; in the
+others it is somebody else's mouth, chosen by opening, width and colour as in use.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from talkface.geometry.donor import (
+    Donor,
+    colour_gain,
+    fitting_zoom,
+    lay_donor,
+    lip_gap,
+    measure_donor,
+    misfit,
+    upper_middle,
+)
+from talkface.landmarks.frames import eye_distance
+from talkface.landmarks.layout import MOUTH
+from talkface.landmarks.mouth_patch import (
+    HEIGHT,
+    UNIT,
+    WIDTH,
+    cut_mouth_patch,
+    lip_masks,
+    skin_colour,
+    teeth_share,
+)
+from talkface.types import FloatArray, Image
+
+CROP_UNIT = 192.0  # outer-eye distance of the crops that examples are cut from, pixels
+GROW = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn anew for every example
+POINT_NOISE, SHIFT_NOISE = 0.6, 0.4  # pixels, of every lip point and of all together
+OPEN = 0.03  # mean gap in outer-eye distances from which a mouth is an example
+CENTRED = 0.1  # outer-eye distances by which the mouth may lie beside the nose: no profiles
+DONOR_OPEN, DONOR_UNIT, DONOR_TEETH = 0.05, 100.0, 0.12  # least gap, size in pixels and share of teeth of a donor
+SELF_SHARE = 0.5  # of examples whose donor is the photo itself
+CANDIDATES = 24  # donors that the best is taken of
+
+
+class PhotoClip(Protocol):
+    """What a prepared clip gives here."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def speaker(self) -> str: ...
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """With the `tier` of its licence, if that is known."""
+        ...
+
+    @property
+    def landmarks(self) -> FloatArray:
+        """`[T, 68, 2]` pixels of the face crop."""
+        ...
+
+    @property
+    def crops(self) -> FloatArray:
+        """`[T, 2, 3]` maps from the photo to the face crop."""
+        ...
+
+    def image(self, index: int) -> Image:
+        """Face crop of one photo."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mouth:
+    """A photo's mouth: what can be painted, and what can be a donor.
+
+    Attributes:
+        donor: `CROP_UNIT` pixels between the outer eye corners, and its inner lips.
+        lips: `[20, 2]` points 48-67 in the donor's picture.
+        speaker: who it is.
+        tier: of the photo's licence.
+        key: of its clip.
+        source_unit: outer-eye distance in the photo, pixels.
+        teeth: share of bright and pale pixels between the lips.
+    """
+
+    donor: Donor
+    lips: FloatArray
+    speaker: str
+    tier: str
+    key: str
+    source_unit: float
+    teeth: float = field(default=0.0)
+
+
+Example = tuple[npt.NDArray[Any], ...]
+"""The parts of a `MouthBatch` as pictures `[H, W, C]`, and whether the donor is the photo itself."""
+
+
+@dataclass(frozen=True)
+class MouthBatch:
+    """Examples.
+
+    Attributes:
+        real: `[B, 3, H, W]` the photo in [-1, 1].
+        donor: `[B, 3, H, W]` in [-1, 1], as it is laid.
+        cover: `[B, 1, H, W]` in [0, 1], where that is the donor's own.
+        masks: `[B, 3, H, W]` in [0, 1]: outer lips, inner lips, hole.
+        again: the same for the same lips, found a little elsewhere.
+        own: `[B]` 1 where the donor is the photo itself.
+    """
+
+    real: Tensor
+    donor: Tensor
+    cover: Tensor
+    masks: Tensor
+    again: Tensor
+    own: Tensor
+
+
+def cut_mouth(clip: PhotoClip, index: int, unit: float = CROP_UNIT) -> Mouth | None:
+    """The mouth of one of a clip's photos; None where its lips are turned inside out or the head is in profile."""
+    landmarks = clip.landmarks[index]
+    patch, points = cut_mouth_patch(clip.image(index), landmarks, unit)
+    lips = np.asarray(points[MOUTH], np.float32)
+    aside = abs(float(lips[:12, 0].mean() - points[27:34, 0].mean())) / unit
+    if lip_gap(lips[12:]) < 0 or aside > CENTRED:
+        return None
+    donor = measure_donor(patch, lips[12:], skin_colour(patch, lips, unit), unit)
+    source_unit = eye_distance(landmarks) / float(np.sqrt(abs(np.linalg.det(clip.crops[index][:, :2]))))
+    return Mouth(
+        donor, lips, clip.speaker, str(clip.meta.get("tier", "")), clip.key, source_unit, teeth_share(patch, lips[12:])
+    )
+
+
+def load_mouths(clips: Sequence[PhotoClip], tiers: Sequence[str] = ()) -> list[Mouth]:
+    """Mouths of all photos of prepared clips, of some licence tiers only where any are named."""
+    found = []
+    for clip in clips:
+        if not tiers or clip.meta.get("tier") in tiers:
+            cut = (cut_mouth(clip, i) for i in range(len(clip.landmarks)))
+            found += [mouth for mouth in cut if mouth is not None]
+    return found
+
+
+def may_lend(mouth: Mouth) -> bool:
+    """Whether a mouth may be a donor: open, large and with teeth."""
+    enough = mouth.donor.opening > DONOR_OPEN and mouth.source_unit > DONOR_UNIT
+    return enough and mouth.teeth > DONOR_TEETH
+
+
+class MouthSampler:
+    """Draws examples; a large, open mouth comes more often, a person with many photos not much more."""
+
+    def __init__(self, mouths: Sequence[Mouth]) -> None:
+        self.open = [mouth for mouth in mouths if mouth.donor.opening > OPEN]
+        self.lenders = [mouth for mouth in mouths if may_lend(mouth)] or self.open
+        counts = Counter(mouth.speaker for mouth in self.open)
+        weights = [
+            min(mouth.source_unit / 140, 1) ** 1.5
+            * (0.3 + min(mouth.donor.opening, 0.2) / 0.2)
+            / np.sqrt(counts[mouth.speaker])
+            for mouth in self.open
+        ]
+        self.chances = np.array(weights) / max(sum(weights), 1e-9)
+
+    def batch(self, size: int, rng: np.random.Generator) -> MouthBatch:
+        """`size` examples, varied in colour, size, place, side and landmarks."""
+        chosen = rng.choice(len(self.open), size, p=self.chances)
+        return stack([self._example(self.open[int(index)], rng) for index in chosen])
+
+    def _example(self, mouth: Mouth, rng: np.random.Generator) -> Example:
+        own = rng.random() < SELF_SHARE
+        donor = mouth.donor if own else self._lender(mouth, rng).donor
+        scale = UNIT / CROP_UNIT * rng.uniform(0.9, 1.1)
+        real, lips = _placed(mouth, scale, rng.normal(0, 2, 2))
+        first, second = _noisy(lips, rng), _noisy(lips, rng)
+        if own:
+            colours, cover = _relaid(donor, scale, lips, rng)
+        else:
+            zoom = CROP_UNIT / UNIT * fitting_zoom(donor.width, mouth.donor.width) * rng.uniform(0.94, 1.08)
+            upper = upper_middle(first[12:]) + np.array([rng.normal(0, 0.8), rng.uniform(-8, 1)])
+            gap = float(first[17:20, 1].mean() - upper[1])
+            colours, cover = lay_donor(donor, upper, gap, zoom, (WIDTH, HEIGHT))
+            colours = colours * (colour_gain(mouth.donor.skin, donor.skin) * rng.uniform(0.88, 1.12))
+        grow = int(rng.integers(*GROW))
+        masks, again = (lip_masks(points, (WIDTH, HEIGHT), grow) for points in (first, second))
+        light = rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, 3)
+        parts: list[npt.NDArray[Any]] = [real * light, colours.clip(0, 255) * light, cover[..., None], masks, again]
+        if rng.random() < 0.5:
+            parts = [part[:, ::-1] for part in parts]
+        return (*parts, np.asarray(own, np.float32))
+
+    def _lender(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
+        picked = [self.lenders[int(index)] for index in rng.integers(0, len(self.lenders), CANDIDATES)]
+        others = [one for one in picked if one.speaker != mouth.speaker] or picked
+        wanted = mouth.donor.opening + rng.uniform(0.0, 0.12)
+        return others[int(misfit([one.donor for one in others], mouth.donor, wanted).argmin())]
+
+
+def fixed_example(mouth: Mouth, donor: Donor) -> Example:
+    """One example without any variation, for scores and pictures."""
+    real, lips = _placed(mouth, UNIT / CROP_UNIT, np.zeros(2))
+    zoom = CROP_UNIT / UNIT * fitting_zoom(donor.width, mouth.donor.width)
+    upper, gap = upper_middle(lips[12:]), lip_gap(lips[12:])
+    colours, cover = lay_donor(donor, upper, gap, zoom, (WIDTH, HEIGHT))
+    colours = np.clip(colours * colour_gain(mouth.donor.skin, donor.skin), 0, 255)
+    masks = lip_masks(lips, (WIDTH, HEIGHT), 3)
+    return real, colours, cover[..., None], masks, masks, np.zeros((), np.float32)
+
+
+def stack(examples: Sequence[Example]) -> MouthBatch:
+    """Examples of one batch."""
+    real, donor, cover, masks, again, own = (np.stack(part) for part in zip(*examples, strict=True))
+    return MouthBatch(
+        real=_channels_first(real).clamp(0, 255) / 127.5 - 1,
+        donor=_channels_first(donor).clamp(0, 255) / 127.5 - 1,
+        cover=_channels_first(cover),
+        masks=_channels_first(masks) / 255,
+        again=_channels_first(again) / 255,
+        own=torch.from_numpy(own),
+    )
+
+
+def _placed(mouth: Mouth, scale: float, shift: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Patch `[H, W, 3]` of a mouth and its `[20, 2]` lips there."""
+    donor = mouth.donor
+    size = np.array(donor.image.shape[1::-1])
+    move = 0.5 * (np.array([WIDTH, HEIGHT]) - 1) - scale * 0.5 * (size - 1) + shift
+    matrix = np.array([[scale, 0, move[0]], [0, scale, move[1]]])
+    patch = cv2.warpAffine(
+        donor.image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(patch, np.float32), mouth.lips * scale + move
+
+
+def _relaid(donor: Donor, scale: float, lips: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """The photo's own mouth in its own place: found a little elsewhere, recoloured."""
+    moved = np.asarray(donor.lips + rng.normal(0, 1.2, donor.lips.shape), np.float32)
+    found = replace(donor, lips=moved, cavity=donor.cavity * rng.uniform(0.6, 1.4))
+    move = lips[12] - scale * donor.lips[0]
+    upper, gap = upper_middle(moved) * scale + move, lip_gap(moved) * scale
+    colours, cover = lay_donor(found, upper, gap, 1 / scale, (WIDTH, HEIGHT))
+    curve = 255 * np.clip(colours / 255, 0, 1) ** rng.uniform(0.8, 1.25)
+    return curve * rng.uniform(0.82, 1.2, 3) * rng.uniform(0.65, 1.35), cover
+
+
+def _noisy(lips: FloatArray, rng: np.random.Generator) -> FloatArray:
+    return np.asarray(lips + rng.normal(0, POINT_NOISE, lips.shape) + rng.normal(0, SHIFT_NOISE, (1, 2)))
+
+
+def _channels_first(part: npt.NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(part, -1, 1), np.float32))

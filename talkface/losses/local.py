@@ -1,0 +1,42 @@
+"""Painted and real picture -> how much their local means and local contrast differ, wherever the details lie."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WINDOW, STRIDE = 15, 4  # pixels
+LUMA = (0.299, 0.587, 0.114)
+
+
+def local_light(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+    """`[B]` L1 of window means: colour where it belongs, without asking for another person's very teeth.
+
+    Args:
+        painted: `[B, 3, H, W]`.
+        real: the same.
+        weights: `[B, 1, H, W]` in [0, 1], what counts.
+    """
+    difference = (_windows(painted * weights) - _windows(real * weights)).abs().mean(1, keepdim=True)
+    return _share(difference, weights)
+
+
+def local_contrast(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+    """`[B]` L1 of window means of the slope of luma: as sharp as the real one, in any pattern; as `local_light`."""
+    difference = (_windows(_slope(painted) * weights) - _windows(_slope(real) * weights)).abs()
+    return _share(difference, weights)
+
+
+def _windows(values: Tensor) -> Tensor:
+    return F.avg_pool2d(values, WINDOW, STRIDE, WINDOW // 2)
+
+
+def _share(difference: Tensor, weights: Tensor) -> Tensor:
+    return difference.sum((1, 2, 3)) / (_windows(weights).sum((1, 2, 3)) + 1e-3)
+
+
+def _slope(picture: Tensor) -> Tensor:
+    luma = (picture * torch.tensor(LUMA, device=picture.device)[:, None, None]).sum(1, keepdim=True)
+    around = F.pad(luma, (1, 1, 1, 1), mode="replicate")
+    across = around[..., 1:-1, 2:] - around[..., 1:-1, :-2]
+    down = around[..., 2:, 1:-1] - around[..., :-2, 1:-1]
+    return (across.square() + down.square() + 1e-4).sqrt()

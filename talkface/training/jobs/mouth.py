@@ -1,0 +1,227 @@
+"""Prepared photos + config -> trained mouth inpainter and the donors that go with it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import Tensor
+
+from talkface.checkpoints.donors import pack_donors
+from talkface.checkpoints.format import Checkpoint
+from talkface.config import to_dict
+from talkface.data.datasets import ClipDataset
+from talkface.data.samplers.mouths import (
+    Mouth,
+    MouthBatch,
+    MouthSampler,
+    PhotoClip,
+    cut_mouth,
+    fixed_example,
+    load_mouths,
+    may_lend,
+    stack,
+)
+from talkface.errors import DatasetError
+from talkface.geometry.donor import Donor, misfit
+from talkface.losses.local import local_contrast, local_light
+from talkface.metrics.mouth import inner_sharpness
+from talkface.models.mouth import MouthInpainter, inpaint_mouth
+from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.jobs.hybrid_scores import held_out_speakers
+from talkface.training.jobs.mouth_config import MouthTraining
+from talkface.types import FloatArray, Image
+
+DONOR_UNIT = 256.0  # outer-eye distance of the donors in the checkpoint, pixels
+DONOR_SOURCE, DONOR_TEETH, DONOR_OPENING = 140.0, 0.3, (0.055, 0.25)  # what a photo must have to be one
+NEAR = 3  # pixels around a donor's own picture that are compared, too
+SCORED, SHOWN = 96, 28  # held-out mouths
+
+
+def train_mouth(config: MouthTraining, clips: Sequence[PhotoClip] | None = None) -> dict[str, float]:
+    """Train by `config`, on `clips` where given, else on the shards it names.
+
+    Raises:
+        DatasetError: no shards, or no open mouth in them.
+    """
+    if clips is None:
+        dataset = ClipDataset(Path(config.data.shards), config.data.split)
+        clips = [dataset[index] for index in range(len(dataset))]
+    return fit(MouthJob(config, clips), config.run, to_dict(config))
+
+
+class MouthJob(StateOfParts):
+    """Painter, its average and optimiser, mouths and donors."""
+
+    def __init__(self, config: MouthTraining, clips: Sequence[PhotoClip]) -> None:
+        self.config = config
+        self.accelerator: Accelerator = make_accelerator(config.run)
+        mouths = load_mouths(clips, config.data.tiers)
+        apart = held_out_speakers([mouth.speaker for mouth in mouths], config.data.held_out_every)
+        training = [mouth for mouth in mouths if mouth.speaker not in apart]
+        self.sampler = MouthSampler(training)
+        if not self.sampler.open:
+            raise DatasetError(
+                "no open mouth to train on: prepare photos with configs/data/mouth.yaml, or check data.tiers"
+            )
+        chosen = choose_donors(mouths, config.data.donor_tiers, config.data.donors, config.data.donor_keys)
+        self.donor_keys = [mouth.key for mouth in chosen]
+        self.donors = [_fine(mouth, clips) for mouth in chosen]
+        held_out = [mouth for mouth in mouths if mouth.speaker in apart and may_lend(mouth)] or self.sampler.open
+        coarse = [mouth.donor for mouth in chosen]
+        picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, SCORED).astype(int))]
+        best = [coarse[int(misfit(coarse, one.donor, one.donor.opening + 0.03).argmin())] for one in picked]
+        self.held_out = stack([fixed_example(one, donor) for one, donor in zip(picked, best, strict=True)])
+        torch.manual_seed(config.run.seed)
+        self.painter = MouthInpainter(config.model).to(self.accelerator.device)
+        if self.accelerator.device.type == "cpu":
+            self.painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = Ema(self.painter, config.run.ema)
+        self.optimizer = torch.optim.Adam(self.painter.parameters(), config.optim.rate, betas=(0.5, 0.99))
+
+    def train_step(self, step: int) -> dict[str, float]:
+        """One batch."""
+        run, loss = self.config.run, self.config.loss
+        batch = self._on_device(self.sampler.batch(run.batch_size, step_generator(run.seed, step)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optim.rate_at(step, run.steps)
+        painted = self._paint(self.painter, batch, batch.masks)
+        terms = self._terms(painted, batch)
+        if loss.steady > 0 and step % loss.steady_every == 0:
+            both = batch.masks[:, 2:] * batch.again[:, 2:]
+            second = self._paint(self.painter, batch, batch.again)
+            terms["g/steady"] = loss.steady * ((painted - second).abs() * both).sum() / (3 * both.sum() + 1)
+        total = sum(terms.values(), torch.zeros((), device=painted.device))
+        backward_and_step(self.accelerator, total, self.optimizer, self.painter, run.grad_clip)
+        self.ema.update(self.painter)
+        return {name: float(term.detach()) for name, term in terms.items()}
+
+    def _terms(self, painted: Tensor, batch: MouthBatch) -> dict[str, Tensor]:
+        """Pixels where the donor is the photo itself, light and contrast where it is somebody else."""
+        loss, hole = self.config.loss, batch.masks[:, 2:]
+        same = batch.own + loss.others * (1 - batch.own)
+        area = 3 * hole.sum((1, 2, 3)) + 30  # 30: a sliver of a hole does not count in full
+        error = painted - batch.real
+        pixel = (error.abs() * hole).sum((1, 2, 3)) / area
+        down = (error.diff(dim=2).abs() * hole[..., 1:, :]).sum((1, 2, 3))
+        across = (error.diff(dim=3).abs() * hole[..., 1:]).sum((1, 2, 3))
+        strange = 1 - batch.own + loss.own_light * batch.own
+        seen, dark = judged(batch)
+        return {
+            "g/pixel": loss.pixel * (pixel * same).mean(),
+            "g/edges": loss.edges * ((down + across) / area * same).mean(),
+            "g/light": loss.light * (local_light(painted, batch.real, seen) * strange).mean(),
+            "g/contrast": loss.contrast * (local_contrast(painted, batch.real, seen) * strange).mean(),
+            "g/dark": loss.dark * ((painted - batch.donor).abs() * dark).sum() / (3 * dark.sum() + 30),
+        }
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """People held out with donors of the checkpoint; `score` is light plus contrast."""
+        batch = self._on_device(self.held_out)
+        painted = self._paint(self.ema.network, batch, batch.masks)
+        hole = batch.masks[:, 2:]
+        light, contrast = (each(painted, batch.real, hole).mean() for each in (local_light, local_contrast))
+        areas = batch.masks[:, 1].cpu().numpy() > 0.5
+        ratios = [
+            inner_sharpness(made, area) / max(inner_sharpness(real, area), 1e-3)
+            for made, real, area in zip(_pictures(painted), _pictures(batch.real), areas, strict=True)
+            if area.sum() > 40
+        ]
+        sharpness = float(np.median(ratios)) if ratios else 0.0
+        values = {"score": light + contrast, "light": light, "contrast": contrast}
+        return {name: float(value) for name, value in values.items()} | {"sharpness": sharpness}
+
+    @torch.no_grad()
+    def preview(self) -> Image:
+        """Held-out people, two a row: erased, donor as laid, painted, real."""
+        batch = self._on_device(self.held_out)
+        some = torch.linspace(0, len(batch.real) - 1, SHOWN).long().unique()
+        painted = self._paint(self.ema.network, batch, batch.masks)
+        columns = (batch.real * (1 - batch.masks[:, 2:]), batch.donor, painted, batch.real)
+        drawn = [np.concatenate(each, 1) for each in zip(*(_pictures(part[some]) for part in columns), strict=True)]
+        pairs = [drawn[i : i + 2] for i in range(0, len(drawn) - 1, 2)] or [drawn]
+        return np.concatenate([np.concatenate(pair, 1) for pair in pairs], 0)
+
+    def snapshot(self) -> Checkpoint:
+        """Averaged weights in half precision, and the donors."""
+        tensors = {name: tensor.half() for name, tensor in self.ema.network.state_dict().items()}
+        config = to_dict(self.config)
+        for section, name in (("run", "out"), ("data", "shards")):
+            config[section].pop(name)  # a place on one machine says nothing on another
+        provenance = {"config": config, "donors": self.donor_keys}
+        return Checkpoint("mouth", to_dict(self.config.model), tensors | pack_donors(self.donors), provenance)
+
+    def parts(self) -> dict[str, Any]:
+        return {"painter": self.painter, "ema": self.ema, "optimizer": self.optimizer}
+
+    def _paint(self, network: torch.nn.Module, batch: MouthBatch, masks: Tensor) -> Tensor:
+        with self.accelerator.autocast():
+            maps = network(batch.real, batch.donor, batch.cover, masks)
+        return inpaint_mouth(batch.real, batch.donor, masks, maps)
+
+    def _on_device(self, batch: MouthBatch) -> MouthBatch:
+        device = self.accelerator.device
+        return MouthBatch(*(getattr(batch, name).to(device) for name in MouthBatch.__annotations__))
+
+
+def judged(batch: MouthBatch) -> tuple[Tensor, Tensor]:
+    """`[B, 1, H, W]` twice: where a painting is compared with the photo, and where it shall stay dark as laid.
+
+    Below a donor's teeth the photo may show its own: a dark gap would turn to a mean of teeth and tongue.
+    """
+    inner, hole = batch.masks[:, 1:2], batch.masks[:, 2:]
+    near = F.max_pool2d(batch.cover, 2 * NEAR + 1, stride=1, padding=NEAR)
+    dark = inner * (1 - near)
+    return hole * (1 - dark), dark
+
+
+def choose_donors(mouths: Sequence[Mouth], tiers: Sequence[str], count: int, keys: Sequence[str]) -> list[Mouth]:
+    """Large open mouths with teeth: those of `keys`, or such as differ most in opening, width and colour.
+
+    Raises:
+        DatasetError: a key that is no clip's, or whose mouth cannot be one.
+    """
+    usable = [one for one in mouths if one.tier in tiers and may_lend(one)]
+    if keys:
+        found = {one.key: one for one in sorted(usable, key=lambda one: one.donor.opening)}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            raise DatasetError(f"data.donor_keys names {missing[0]}, which shows no open mouth of data.donor_tiers")
+        return [found[key] for key in keys]
+    low, high = DONOR_OPENING
+    good = [
+        one
+        for one in usable
+        if one.source_unit > DONOR_SOURCE and one.teeth > DONOR_TEETH and low < one.donor.opening < high
+    ]
+    good = good or usable or list(mouths[:1])
+    traits = np.stack([_traits(one.donor) for one in good])
+    chosen = [int(np.linalg.norm(traits - np.median(traits, 0), axis=1).argmin())]
+    while len(chosen) < min(count, len(good)):
+        apart = np.linalg.norm(traits[:, None] - traits[None, chosen], axis=-1).min(1)
+        chosen.append(int(apart.argmax()))
+    return [good[index] for index in chosen]
+
+
+def _traits(donor: Donor) -> FloatArray:
+    """What `misfit` compares, in its units."""
+    return np.array([donor.opening / 0.06, donor.width / 0.12, *(np.log(np.maximum(donor.skin, 8)) / 0.35)])
+
+
+def _fine(mouth: Mouth, clips: Sequence[PhotoClip]) -> Donor:
+    """A donor at the checkpoint's size."""
+    clip = next(one for one in clips if one.key == mouth.key)
+    cut = (cut_mouth(clip, index, DONOR_UNIT) for index in range(len(clip.landmarks)))
+    found = [one for one in cut if one is not None]
+    nearest = min(found, key=lambda one: abs(one.donor.opening - mouth.donor.opening))
+    return replace(nearest.donor, skin=mouth.donor.skin)
+
+
+def _pictures(batch: Tensor) -> list[Image]:
+    signed = batch.detach().float().cpu().numpy()
+    return list(np.clip((signed + 1) * 127.5, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))

@@ -1,0 +1,121 @@
+"""Mouth examples from drawn photos: holes, donors in place, the same for the same seed."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from talkface.data.samplers.mouths import (
+    CROP_UNIT,
+    MouthSampler,
+    cut_mouth,
+    fixed_example,
+    load_mouths,
+    may_lend,
+    stack,
+)
+from talkface.landmarks.layout import INNER_LIP, OUTER_LIP
+from talkface.landmarks.mean_face import MEAN_FACE
+
+UNIT, SIZE = 150.0, 480
+
+
+@dataclass(frozen=True)
+class DrawnPhoto:
+    """A face of one colour with an open mouth: teeth above, dark below."""
+
+    key: str
+    gap: float = 0.16
+    tier: str = "A"
+    tone: float = 1.0
+    crops: np.ndarray = field(default_factory=lambda: np.array([[[1.0, 0, 0], [0, 1.0, 0]]]))
+
+    @property
+    def speaker(self) -> str:
+        return self.key
+
+    @property
+    def meta(self) -> dict[str, str]:
+        return {"tier": self.tier}
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        points = np.asarray(MEAN_FACE, np.float64).copy()
+        middle = points[INNER_LIP].mean(0)
+        for index, angle in zip(INNER_LIP, np.pi + np.arange(8) * np.pi / 4, strict=True):
+            points[index] = middle + np.array([0.22 * np.cos(angle), 0.5 * self.gap * np.sin(angle)])
+        for index, angle in zip(OUTER_LIP, np.pi + np.arange(12) * np.pi / 6, strict=True):
+            points[index] = middle + np.array([0.3 * np.cos(angle), (0.5 * self.gap + 0.08) * np.sin(angle)])
+        return (points * UNIT + [SIZE / 2, 0.3 * SIZE])[None].astype(np.float32)
+
+    def image(self, index: int) -> np.ndarray:
+        points = self.landmarks[index]
+        picture = np.full((SIZE, SIZE, 3), np.array([200, 150, 130]) * self.tone, np.uint8)
+        cv2.fillPoly(picture, [np.round(points[OUTER_LIP]).astype(np.int32)], (170, 80, 80))
+        hole = np.zeros((SIZE, SIZE), np.uint8)
+        cv2.fillPoly(hole, [np.round(points[INNER_LIP]).astype(np.int32)], 1)
+        middle = points[INNER_LIP, 1].mean()
+        rows = np.arange(SIZE)[:, None]
+        picture[(hole > 0) & (rows <= middle)] = (225, 215, 200)
+        picture[(hole > 0) & (rows > middle)] = (45, 20, 20)
+        return picture
+
+
+PHOTOS = [
+    DrawnPhoto(f"p{i}", gap, "AB"[i % 2], tone) for i, (gap, tone) in enumerate([(0.1, 1.0), (0.16, 0.8), (0.2, 0.5)])
+]
+
+
+@pytest.fixture(scope="module")
+def sampler() -> MouthSampler:
+    return MouthSampler(load_mouths(PHOTOS))
+
+
+def test_mouths_know_size_teeth_and_licence():
+    mouth = cut_mouth(PHOTOS[1], 0)
+    assert mouth is not None
+    assert mouth.source_unit == pytest.approx(UNIT, rel=0.02)
+    assert mouth.donor.unit == CROP_UNIT
+    assert mouth.teeth == pytest.approx(0.5, abs=0.12)
+    assert may_lend(mouth)
+    assert [one.key for one in load_mouths(PHOTOS, ["B"])] == ["p1"]
+
+
+def test_a_photo_made_small_before_counts_by_its_own_size():
+    halved = DrawnPhoto("x", crops=np.array([[[2.0, 0, 0], [0, 2.0, 0]]]))
+    mouth = cut_mouth(halved, 0)
+    assert mouth is not None
+    assert mouth.source_unit == pytest.approx(UNIT / 2, rel=0.02)
+
+
+def test_the_hole_covers_the_inner_mouth_and_the_donor_fills_it(sampler: MouthSampler):
+    real, colours, cover, masks, _, _ = fixed_example(sampler.open[1], sampler.open[1].donor)
+    inner, hole = masks[..., 1] > 127, masks[..., 2] > 127
+    assert (hole & ~inner).any()
+    assert not (inner & ~hole).any()
+    core = cv2.erode(inner.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    assert float(np.median(np.abs(colours[core] - real[core]))) < 12
+    assert cover[core].min() > 0.5
+
+
+def test_batches_follow_from_the_seed_and_stay_in_range(sampler: MouthSampler):
+    first, second = (sampler.batch(6, np.random.default_rng(3)) for _ in range(2))
+    for name in ("real", "donor", "cover", "masks", "again", "own"):
+        torch.testing.assert_close(getattr(first, name), getattr(second, name), rtol=0, atol=0)
+    assert first.real.shape == (6, 3, 96, 128)
+    assert float(first.real.abs().max()) <= 1.0 and float(first.donor.abs().max()) <= 1.0
+    assert set(first.own.tolist()) <= {0.0, 1.0}
+    assert not torch.equal(first.masks, first.again)
+
+
+def test_both_kinds_of_donors_come(sampler: MouthSampler):
+    own = sampler.batch(40, np.random.default_rng(0)).own
+    assert 0.25 < float(own.mean()) < 0.75
+
+
+def test_examples_stack_as_signed_pictures(sampler: MouthSampler):
+    batch = stack([fixed_example(one, sampler.open[0].donor) for one in sampler.open])
+    assert batch.real.shape[0] == len(sampler.open)
+    assert float(batch.masks.max()) == 1.0

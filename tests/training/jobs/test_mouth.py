@@ -1,0 +1,89 @@
+"""The mouth inpainter's training on drawn photos: it learns, it resumes, its snapshot loads in the renderer."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from talkface.checkpoints.format import load_checkpoint
+from talkface.config import RunConfig
+from talkface.errors import DatasetError
+from talkface.models.mouth import MouthConfig
+from talkface.renderers.mouth import load_mouth_renderer
+from talkface.training.jobs.mouth import MouthJob, train_mouth
+from talkface.training.jobs.mouth_config import MouthDataConfig, MouthOptimConfig, MouthTraining
+from tests.data.samplers.test_mouths import PHOTOS, DrawnPhoto
+
+
+def tiny(folder: Path, steps: int, **data: object) -> MouthTraining:
+    return MouthTraining(
+        model=MouthConfig(widths=(8, 8, 8), depth=1),
+        data=MouthDataConfig(held_out_every=3, donors=2, **data),  # type: ignore[arg-type]
+        optim=MouthOptimConfig(rate=2e-3, warm_up=2),
+        run=RunConfig(
+            out=str(folder),
+            steps=steps,
+            batch_size=3,
+            device="cpu",
+            eval_every=steps,
+            save_every=2,
+            log_every=2,
+            ema=0.5,
+        ),
+    )
+
+
+def test_training_beats_the_start_and_its_weights_render(tmp_path: Path):
+    config = tiny(tmp_path / "run", 24)
+    before = MouthJob(config, PHOTOS).evaluate()
+    after = train_mouth(config, PHOTOS)
+    assert after["score"] < before["score"]
+    assert list((tmp_path / "run").glob("preview_*.png"))
+    checkpoint = load_checkpoint(tmp_path / "run" / "last.safetensors", "mouth")
+    renderer = load_mouth_renderer(checkpoint, torch.device("cpu"))
+    assert len(renderer.donors) == 2
+    assert {key for key in checkpoint.provenance["donors"]} <= {"p0", "p2"}  # p1 is of tier B
+
+
+def test_resuming_equals_no_interruption(tmp_path: Path):
+    whole, halves = tiny(tmp_path / "whole", 4), tiny(tmp_path / "halves", 4)
+    train_mouth(whole, PHOTOS)
+    with pytest.raises(KeyboardInterrupt):
+        _stop_after(halves, 2)
+    train_mouth(halves, PHOTOS)
+    weights = [load_checkpoint(tmp_path / name / "last.safetensors").tensors for name in ("whole", "halves")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def _stop_after(config: MouthTraining, steps: int) -> None:
+    from talkface.config import to_dict
+    from talkface.training.engine.loop import fit
+
+    class Stopped(MouthJob):
+        def train_step(self, step: int) -> dict[str, float]:
+            if step == steps:
+                raise KeyboardInterrupt
+            return super().train_step(step)
+
+    fit(Stopped(config, PHOTOS), config.run, to_dict(config))
+
+
+def test_donors_may_be_named_and_must_exist(tmp_path: Path):
+    job = MouthJob(tiny(tmp_path, 2, donor_keys=("p2",)), PHOTOS)
+    assert job.donor_keys == ["p2"]
+    with pytest.raises(DatasetError, match="donor_keys names p1"):
+        MouthJob(tiny(tmp_path, 2, donor_keys=("p1",)), PHOTOS)
+
+
+def test_no_open_mouth_is_an_error(tmp_path: Path):
+    with pytest.raises(DatasetError, match="no open mouth"):
+        MouthJob(tiny(tmp_path, 2), [DrawnPhoto("shut", gap=0.0)])
+
+
+def test_the_rate_warms_up_and_falls():
+    optim = dataclasses.replace(MouthOptimConfig(), rate=1.0, warm_up=10, last=0.1)
+    rates = [optim.rate_at(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) > 0.9
+    assert rates[-1] == pytest.approx(0.1, abs=0.01)
