@@ -28,7 +28,7 @@ from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
-from talkface.renderers.base import RENDERERS, Rendered, Renderer
+from talkface.renderers.base import DEFAULT_INPAINTER, RENDERER_OF, RENDERERS, Rendered, Renderer
 from talkface.renderers.fewshot import FewshotRenderer
 from talkface.renderers.load import load_renderer
 from talkface.types import FloatArray, HeadPose, Waveform, num_frames
@@ -210,7 +210,8 @@ class Animator:
 def network_names(options: AnimateOptions) -> tuple[str, ...]:
     """Names or paths of the networks that an animator of these options has."""
     heads = () if options.head_model == RHYTHM else (options.head_model,)
-    renderer = () if options.renderer == "warp" else (options.renderer_model or options.renderer,)
+    own = {"hybrid": DEFAULT_INPAINTER}.get(options.renderer, options.renderer)
+    renderer = () if options.renderer == "warp" else (options.renderer_model or own,)
     return (options.speech_model, *heads, *renderer)
 
 
@@ -225,16 +226,16 @@ def find_networks(name: str | Path) -> dict[str, str]:
     path = Path(name)
     if not path.is_dir():
         kind = load_checkpoint(find_weights(name)).kind
-        if kind not in RENDERERS:
-            raise CheckpointError(f"{name} holds a {kind} network, expected a renderer's: {', '.join(RENDERERS)}")
-        return {"renderer": kind, "renderer_model": str(name)}
+        if kind not in RENDERER_OF:
+            raise CheckpointError(f"{name} holds a {kind} network, expected a renderer's: {', '.join(RENDERER_OF)}")
+        return {"renderer": RENDERER_OF[kind], "renderer_model": str(name)}
     found: dict[str, str] = {}
     for file in sorted(path.glob(f"*{SUFFIX}")):
         kind = load_checkpoint(file).kind
-        if kind in RENDERERS:
-            found |= {"renderer": kind, "renderer_model": str(file)}
+        if kind in RENDERER_OF:
+            found |= {"renderer": RENDERER_OF[kind], "renderer_model": str(file)}
         elif kind in ("audio2landmark", "headmotion"):
             found["speech_model" if kind == "audio2landmark" else "head_model"] = str(file)
     if "renderer" not in found:
-        raise CheckpointError(f"no renderer's network in {path}: expected a {SUFFIX} file of {', '.join(RENDERERS)}")
+        raise CheckpointError(f"no renderer's network in {path}: expected a {SUFFIX} file of {', '.join(RENDERER_OF)}")
     return found

@@ -95,7 +95,7 @@ class HybridRenderer:
         if device.type == "cpu":
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device, self.ref_ids = device, tuple(ref_ids)
-        self.bf16 = device.type == "cuda" or (device.type == "cpu" and _cpu_has_bf16())
+        self.bf16 = device.type == "cuda" or (device.type == "cpu" and cpu_has_bf16())
 
     def enroll(self, shots: Sequence[Shot]) -> HybridIdentity:
         """Prepare a person; the first shot is the picture that will move.
@@ -181,7 +181,7 @@ class HybridRenderer:
         if identity.mesh is not None:
             drawn = torch.from_numpy(views.ani).to(self.device).float().movedim(-1, -3)
             ani = torch.cat([drawn[:, :3] / 127.5 - 1, drawn[:, 3:] / 255], 1)
-        with _one_thread(self.device):
+        with one_thread(self.device):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 painted = self.network.paint_frames(
                     identity.enrolled,
@@ -297,7 +297,7 @@ def _to_arrays(painted: Painted, warped: np.ndarray, config: HybridConfig) -> tu
 
 
 @contextmanager
-def _one_thread(device: torch.device) -> Iterator[None]:
+def one_thread(device: torch.device) -> Iterator[None]:
     """On a CPU the patches are too small to share out: threads would wait for each other, and for the encoder."""
     before = torch.get_num_threads()
     if device.type == "cpu":
@@ -308,7 +308,7 @@ def _one_thread(device: torch.device) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware, about twice as fast here as float32."""
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe and probe())

@@ -6,7 +6,7 @@ import torch
 
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import ConfigError
-from talkface.renderers.base import RENDERERS, Renderer
+from talkface.renderers.base import DEFAULT_INPAINTER, RENDERERS, Renderer
 from talkface.renderers.warp import WarpRenderer
 
 
@@ -28,9 +28,7 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
             raise ConfigError(f"renderer warp has no network, but weights {weights} were given: leave them out")
         return WarpRenderer()
     if name == "hybrid":
-        from talkface.renderers.hybrid import HybridRenderer, build_hybrid
-
-        return HybridRenderer(build_hybrid(load_weights(weights or "hybrid", "hybrid")), pick_device(device))
+        return _load_hybrid(weights or DEFAULT_INPAINTER, pick_device(device))
     if name == "fewshot":
         from talkface.renderers.fewshot import load_fewshot_renderer
 
@@ -44,6 +42,18 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
 
         return load_spade_renderer(weights, pick_device(device))
     raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
+
+
+def _load_hybrid(weights: str | Path, device: torch.device) -> Renderer:
+    """Renderer that paints over the warp: a donor's mouth, or all of the mouth by the network of kind `hybrid`."""
+    checkpoint = load_weights(weights)
+    if checkpoint.kind == "mouth":
+        from talkface.renderers.mouth import load_mouth_renderer
+
+        return load_mouth_renderer(checkpoint, device)
+    from talkface.renderers.hybrid import HybridRenderer, build_hybrid
+
+    return HybridRenderer(build_hybrid(load_weights(weights, "hybrid")), device)
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,0 +1,256 @@
+"""Identity + pixel landmarks -> the photo warped, a donor's mouth fitted between its lips by a network."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkface.checkpoints.donors import network_tensors, unpack_donors
+from talkface.checkpoints.fit import must_fit
+from talkface.checkpoints.format import Checkpoint
+from talkface.geometry.affine import fit_similarity, invert, transform
+from talkface.geometry.donor import (
+    Donor,
+    colour_gain,
+    edge_fineness,
+    fitting_zoom,
+    lay_donor,
+    measure_donor,
+    misfit,
+    softened,
+    upper_middle,
+)
+from talkface.geometry.paste import place_patch
+from talkface.geometry.resample import pixel_box
+from talkface.landmarks.deform import Deformation
+from talkface.landmarks.frames import eye_angle, eye_distance
+from talkface.landmarks.layout import INNER_LIP, MOUTH, STABLE, interocular
+from talkface.landmarks.mouth_patch import (
+    GROW,
+    UNIT,
+    cut_mouth_patch,
+    lip_masks,
+    mouth_patch_frame,
+    patch_size,
+    skin_colour,
+    teeth_share,
+)
+from talkface.models.mouth import MouthConfig, MouthInpainter
+from talkface.renderers.base import BATCH, Identity, Rendered
+from talkface.renderers.canvas import Canvas
+from talkface.renderers.hybrid import cpu_has_bf16, one_thread, paint_share
+from talkface.types import FloatArray, Image, Shot
+
+FINE = (64.0, 256.0)  # outer-eye distance at which donors are laid, pixels: the photo's own within these
+OWN_OPEN, OWN_TEETH, OWN_UNIT = 0.05, 0.1, 60.0  # least gap, share of teeth and size in pixels of a person's own donor
+WANTED = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
+HIDDEN = 0.075  # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares
+# them all, speech about a third
+
+
+@dataclass(frozen=True)
+class MouthIdentity(Identity):
+    """A person whose mouth can be painted.
+
+    Attributes:
+        coarse: the donor at the network's size, in the photo's light.
+        fine: the same at the photo's size.
+        zoom: how much smaller it is shown.
+        teeth: `[2]` where its upper lip goes in the photo's working copy.
+        unit: outer-eye distance of the fine patch, pixels.
+    """
+
+    coarse: Donor | None = field(default=None, repr=False)
+    fine: Donor | None = field(default=None, repr=False)
+    zoom: float = 1.0
+    teeth: FloatArray = field(default_factory=lambda: np.zeros(2), repr=False)
+    unit: float = UNIT
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One frame's mouth: what the network sees of it, and where it is."""
+
+    picture: Image
+    colours: FloatArray
+    cover: FloatArray
+    masks: Image
+    anchor: FloatArray  # `[2]` pixels of the photo's frame, where the upper teeth begin
+
+
+class MouthRenderer:
+    """The warp, with a donor's mouth between the lips.
+
+    The donor is the person's own open mouth where one of the photos shows it, else the best match among those of the
+    checkpoint; it is chosen once. Its upper teeth stay with the skull, what is below follows the lower lip; the network
+    only fits its colours and edges.
+    """
+
+    name = "hybrid"
+
+    def __init__(self, network: MouthInpainter, donors: Sequence[Donor], device: torch.device) -> None:
+        self.network = network.to(device).eval().requires_grad_(False)
+        if device.type == "cpu":
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.donors, self.device = tuple(donors), device
+        self.bf16 = device.type == "cuda" or (device.type == "cpu" and cpu_has_bf16())
+
+    def enroll(self, shots: Sequence[Shot]) -> MouthIdentity:
+        """Prepare a person; the first shot is the picture that will move, the others may lend their teeth."""
+        canvas, face = Canvas(shots[0]), face_mouth(shots[0])
+        own = [(shot, donor) for shot in shots if (donor := own_donor(shot)) is not None]
+        choice = [donor for _, donor in own] or self.donors
+        best = int(misfit(choice, face, WANTED).argmin())
+        gain = colour_gain(face.skin, choice[best].skin)
+        unit = float(np.clip(eye_distance(shots[0].landmarks), *FINE))
+        coarse, fine = (_lit(choice[best].resized(each), gain) for each in (UNIT, unit))
+        fine = softened(fine, edge_fineness(cut_mouth_patch(shots[0].image, shots[0].landmarks, unit)[0]))
+        zoom = 1.0 if own else fitting_zoom(choice[best].width, face.width)
+        teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0])
+        return MouthIdentity(
+            (canvas,), coarse=coarse, fine=fine, zoom=zoom, teeth=canvas.to_work(teeth[None])[0], unit=unit
+        )
+
+    def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
+        """Frames."""
+        assert isinstance(identity, MouthIdentity), "this identity was enrolled by another renderer"
+        for start in range(0, len(landmarks), BATCH):
+            yield from self._render_batch(identity, np.asarray(landmarks[start : start + BATCH], np.float64))
+
+    def _render_batch(self, identity: MouthIdentity, landmarks: FloatArray) -> Iterator[Rendered]:
+        canvas = identity.canvases[0]
+        deformations = [canvas.deform(target) for target in landmarks]
+        frames = [canvas.warp(deformation) for deformation in deformations]
+        shares = [paint_share(canvas, *pair) for pair in zip(deformations, landmarks, strict=True)]
+        wanted = [index for index, share in enumerate(shares) if share > 0]
+        places = [self._place(identity, frames[i], landmarks[i], deformations[i]) for i in wanted]
+        maps = dict(zip(wanted, zip(places, self._maps(places), strict=True), strict=True)) if places else {}
+        for index, (frame, target) in enumerate(zip(frames, landmarks, strict=True)):
+            if index not in maps:
+                yield Rendered(frame, target)
+                continue
+            mask, to_patch = self._fill(identity, frame, target, shares[index], *maps[index])
+            yield Rendered(frame, target, mask, to_patch)
+
+    def _place(self, identity: MouthIdentity, frame: Image, target: FloatArray, deformation: Deformation) -> _Place:
+        assert identity.coarse is not None
+        picture, points = cut_mouth_patch(frame, target)
+        canvas = identity.canvases[0]
+        moved = transform(invert(deformation.to_photo), identity.teeth[None])  # with the head, not with the lips
+        anchor = transform(invert(canvas.work_affine), moved)[0]
+        upper, gap = _laid_at(anchor, target, mouth_patch_frame(target))
+        colours, cover = lay_donor(identity.coarse, upper, gap, identity.zoom, patch_size(), turned(target))
+        return _Place(picture, colours, cover, lip_masks(points[MOUTH], patch_size(), GROW * UNIT), anchor)
+
+    @torch.no_grad()
+    def _maps(self, places: Sequence[_Place]) -> FloatArray:
+        """`[N, h, w, 4]` gain and shift of every place; shift in grey levels."""
+        picture, colours = (
+            self._tensor([getattr(one, name) for one in places]) / 127.5 - 1 for name in ("picture", "colours")
+        )
+        masks = self._tensor([one.masks for one in places]) / 255
+        cover = self._tensor([one.cover[..., None] for one in places])
+        with one_thread(self.device), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            gain, shift = self.network(picture, colours, cover, masks)
+        return np.asarray(torch.cat([gain, 127.5 * shift], 1).movedim(1, -1).cpu().numpy(), np.float32)
+
+    def _fill(
+        self, identity: MouthIdentity, frame: Image, target: FloatArray, share: float, place: _Place, maps: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Paint, in place, the hole between the lips; returns where `[H, W]`, and the map to that patch."""
+        assert identity.fine is not None
+        size = patch_size(identity.unit)
+        to_patch = mouth_patch_frame(target, identity.unit)
+        upper, gap = _laid_at(place.anchor, target, to_patch)
+        colours, _ = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target))
+        fitted = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        colours = np.clip(colours * fitted[..., :1] + fitted[..., 1:], 0, 255)
+        if identity.canvases[0].grey:
+            colours = np.repeat(colours.mean(-1, keepdims=True), 3, -1)
+        lips = transform(to_patch, target[MOUTH])
+        hole = lip_masks(lips, size, GROW * identity.unit)[..., 2].astype(np.float32) / 255 * np.float32(share)
+        _blend(frame, np.concatenate([colours, hole[..., None]], -1).astype(np.float32), to_patch, size)
+        return hole, to_patch
+
+    def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:
+        """`[H, W, C]` each -> `[N, C, H, W]` float32 on the device."""
+        stacked = torch.from_numpy(np.stack(images)).to(self.device).float().movedim(-1, 1)
+        return stacked.contiguous(memory_format=torch.channels_last)
+
+
+def load_mouth_renderer(checkpoint: Checkpoint, device: torch.device) -> MouthRenderer:
+    """Renderer of a checkpoint of kind `mouth`.
+
+    Raises:
+        CheckpointError: settings or weights that do not fit this version's network.
+    """
+    weights = network_tensors(checkpoint.tensors)
+    with must_fit("this mouth network", checkpoint.config, weights):
+        network = MouthInpainter(MouthConfig(**{**checkpoint.config, "widths": tuple(checkpoint.config["widths"])}))
+        network.load_state_dict(weights)
+    donors = unpack_donors(checkpoint.tensors, "this mouth network")
+    return MouthRenderer(network, donors, device)
+
+
+def face_mouth(shot: Shot) -> Donor:
+    """A photo's own mouth, measured as a donor is, at its own size within bounds."""
+    unit = float(np.clip(eye_distance(shot.landmarks), *FINE))
+    patch, points = cut_mouth_patch(shot.image, shot.landmarks, unit)
+    return measure_donor(patch, points[INNER_LIP], skin_colour(patch, points[MOUTH], unit), unit)
+
+
+def own_donor(shot: Shot) -> Donor | None:
+    """The same where the photo shows open lips and teeth at a usable size, else None."""
+    if eye_distance(shot.landmarks) < OWN_UNIT:
+        return None
+    mouth = face_mouth(shot)
+    open_enough = mouth.opening > OWN_OPEN and teeth_share(mouth.image, mouth.lips) > OWN_TEETH
+    return mouth if open_enough else None
+
+
+def own_teeth(photo: Shot, donor: Shot) -> FloatArray:
+    """`[2]` where in a photo the upper inner lip of another of the same person would be: skulls laid on each other."""
+    to_photo = fit_similarity(donor.landmarks[STABLE], photo.landmarks[STABLE])
+    return np.asarray(transform(to_photo, upper_middle(donor.landmarks[INNER_LIP])[None])[0])
+
+
+def strange_teeth(photo: Shot) -> FloatArray:
+    """`[2]` where in a photo a stranger's upper lip goes so that speech bares as much of the teeth as usual."""
+    angle = eye_angle(photo.landmarks)
+    up = HIDDEN * eye_distance(photo.landmarks) * np.array([np.sin(angle), -np.cos(angle)])
+    return np.asarray(upper_middle(photo.landmarks[INNER_LIP]) + up)
+
+
+def turned(target: FloatArray) -> float:
+    """Width of a face over that of one seen from ahead."""
+    return float(np.clip(interocular(target) / eye_distance(target), 0.5, 1))
+
+
+def _laid_at(anchor: FloatArray, target: FloatArray, to_patch: FloatArray) -> tuple[FloatArray, float]:
+    """Where in a patch the donor's upper lip goes, and how far above the lower lip that is."""
+    upper = transform(to_patch, anchor[None])[0]
+    lips = transform(to_patch, target[INNER_LIP])
+    upper[1] = min(upper[1], upper_middle(lips)[1])  # a lip that rises above its teeth would bare nothing
+    return upper, float(lips[5:8, 1].mean() - upper[1])
+
+
+def _lit(donor: Donor, gain: FloatArray) -> Donor:
+    """A donor in other light."""
+    image = np.clip(donor.image * gain + 0.5, 0, 255).astype(np.uint8)
+    return Donor(image, donor.lips, donor.split, donor.cavity * gain, donor.skin * gain, donor.unit)
+
+
+def _blend(frame: Image, painted: FloatArray, to_patch: FloatArray, size: tuple[int, int]) -> None:
+    """Lay a patch's colours (three channels) over a frame, in place, as far as its fourth channel says."""
+    corners = np.array([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]], np.float64)
+    seen = transform(invert(to_patch), corners)
+    left, top, right, bottom = pixel_box(np.stack([seen.min(0), seen.max(0)]), (frame.shape[1], frame.shape[0]))
+    if left >= right or top >= bottom:
+        return
+    laid = place_patch(painted, to_patch, (left, top), (right - left, bottom - top))
+    part = frame[top:bottom, left:right].astype(np.float32)
+    part += laid[..., 3:] * (laid[..., :3] - part)
+    frame[top:bottom, left:right] = np.clip(part + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,138 @@
+"""The mouth renderer on drawn photos: where it paints, whose teeth, and that they stand still."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from talkface.landmarks.layout import INNER_LIP
+from talkface.models.mouth import MouthConfig, MouthInpainter
+from talkface.renderers.canvas import Canvas
+from talkface.renderers.load import load_renderer
+from talkface.renderers.mouth import MouthRenderer, own_donor
+from talkface.types import Shot
+from tests.data.samplers.test_mouths import DrawnPhoto
+
+OPEN = DrawnPhoto("open", 0.3)
+SHUT = DrawnPhoto("shut", 0.004)
+LOWER = [*range(4, 13), 55, 56, 57, 58, 59, 65, 66, 67]
+
+
+def shot(photo: DrawnPhoto) -> Shot:
+    return Shot(photo.image(0), photo.landmarks[0])
+
+
+@pytest.fixture(scope="module")
+def renderer() -> MouthRenderer:
+    """A network that changes nothing, and a donor."""
+    network = MouthInpainter(MouthConfig(widths=(8, 8, 8), depth=1))
+    with torch.no_grad():
+        network.maps.weight.zero_()
+    donor = own_donor(shot(OPEN))
+    assert donor is not None
+    return MouthRenderer(network, [donor], torch.device("cpu"))
+
+
+def opened(points: np.ndarray, amounts: list[float]) -> np.ndarray:
+    """Lower lip and jaw dropped by shares of the outer-eye distance."""
+    moved = np.repeat(points[None].astype(np.float32), len(amounts), 0)
+    unit = np.linalg.norm(points[45] - points[36])
+    moved[:, LOWER, 1] += unit * np.array(amounts, np.float32)[:, None]
+    return moved
+
+
+def inside(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Rows down the middle of the mouth."""
+    x = round(float(points[62, 0]))
+    top, bottom = round(float(points[62, 1])) + 2, round(float(points[66, 1])) - 2
+    return image[top:bottom, x - 2 : x + 3].astype(np.float32).mean((1, 2))
+
+
+def test_a_shut_mouth_that_opens_shows_teeth_above_and_dark_below(renderer: MouthRenderer):
+    photo = shot(SHUT)
+    targets = opened(photo.landmarks, [0.2])
+    frame = next(iter(renderer.render(renderer.enroll([photo]), targets)))
+    rows = inside(frame.image, targets[0])
+    assert rows[:4].max() > 180
+    assert rows[len(rows) // 2 :].min() < 70
+    assert frame.mask is not None and frame.mask.max() > 0.9
+
+
+def test_nothing_but_the_mouth_is_touched_and_shut_lips_are_the_warps(renderer: MouthRenderer):
+    photo = shot(SHUT)
+    targets = opened(photo.landmarks, [0.0, 0.005, 0.15])
+    canvas = Canvas(photo)
+    warped = [canvas.warp(canvas.deform(target)) for target in targets]
+    made = [one.image for one in renderer.render(renderer.enroll([photo]), targets)]
+    np.testing.assert_array_equal(made[0], photo.image)
+    np.testing.assert_array_equal(made[1], warped[1])
+    low, high = targets[2][INNER_LIP].min(0) - 12, targets[2][INNER_LIP].max(0) + 12
+    box = np.zeros(photo.image.shape[:2], bool)
+    box[int(low[1]) : int(high[1]), int(low[0]) : int(high[0])] = True
+    np.testing.assert_array_equal(made[2][~box], warped[2][~box])
+
+
+def test_upper_teeth_stand_still_while_the_jaw_drops(renderer: MouthRenderer):
+    photo = shot(SHUT)
+    targets = opened(photo.landmarks, [0.12, 0.16, 0.2, 0.25])
+    frames = list(renderer.render(renderer.enroll([photo]), targets))
+    ends = []
+    for frame, points in zip(frames, targets, strict=True):
+        rows = inside(frame.image, points)
+        ends.append(points[62, 1] + 2 + int(np.argmax(rows < 130)))
+    assert np.ptp(ends) <= 2
+
+
+def test_constant_landmarks_give_constant_frames(renderer: MouthRenderer):
+    photo = shot(SHUT)
+    targets = opened(photo.landmarks, [0.18] * 10)
+    frames = [one.image for one in renderer.render(renderer.enroll([photo]), targets)]
+    assert all(np.array_equal(frame, frames[0]) for frame in frames)
+
+
+def test_ones_own_open_mouth_is_preferred(renderer: MouthRenderer):
+    photo, other = shot(SHUT), shot(DrawnPhoto("own", 0.3))
+    green = other.image.copy()
+    tooth = (green == (225, 215, 200)).all(-1)
+    green[tooth] = (190, 215, 200)
+    alone, both = renderer.enroll([photo]), renderer.enroll([photo, Shot(green, other.landmarks)])
+    assert own_donor(photo) is None
+    assert alone.coarse is not None and both.coarse is not None
+    targets = opened(photo.landmarks, [0.18])
+    first, second = (next(iter(renderer.render(one, targets))).image for one in (alone, both))
+    x, y = round(float(targets[0, 62, 0])), round(float(targets[0, 62, 1])) + 3
+    assert int(second[y, x, 0]) < int(first[y, x, 0]) - 15
+
+
+def test_a_darker_face_gets_darker_teeth(renderer: MouthRenderer):
+    light, dark = (renderer.enroll([shot(DrawnPhoto("x", 0.004, tone=tone))]) for tone in (1.0, 0.4))
+    assert light.fine is not None and dark.fine is not None
+    assert dark.fine.image.max() < 0.75 * light.fine.image.max()
+
+
+def test_a_grey_photo_stays_grey(renderer: MouthRenderer):
+    photo = shot(SHUT)
+    grey = np.repeat(photo.image.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
+    targets = opened(photo.landmarks, [0.2])
+    frame = next(iter(renderer.render(renderer.enroll([Shot(grey, photo.landmarks)]), targets))).image
+    assert int(np.ptp(frame.astype(int), axis=-1).max()) <= 1
+
+
+@pytest.mark.parametrize("scale", [0.25, 2.0])
+def test_small_and_large_photos_are_painted_at_their_own_size(renderer: MouthRenderer, scale: float):
+    photo = shot(SHUT)
+    image = np.asarray(cv2.resize(photo.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    scaled = Shot(image, (photo.landmarks + 0.5) * scale - 0.5)
+    identity = renderer.enroll([scaled])
+    assert identity.unit == pytest.approx(float(np.clip(150 * scale, 64, 256)), rel=0.05)
+    targets = opened(scaled.landmarks, [0.2])
+    frame = next(iter(renderer.render(identity, targets))).image
+    assert frame.shape == image.shape
+    assert inside(frame, targets[0]).max() > 2 * inside(frame, targets[0]).min()
+
+
+def test_the_shipped_default_paints_with_a_donor():
+    renderer = load_renderer("hybrid", "cpu")
+    assert isinstance(renderer, MouthRenderer)
+    assert renderer.name == "hybrid"
+    assert len(renderer.donors) >= 10
