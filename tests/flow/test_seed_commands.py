@@ -20,7 +20,7 @@ from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.media.mark.tag import verify_mark
 from talkface.testing.shards import LOWER_LIP, write_loud_mouth_shards
 from tests.checkpoints.convert.test_vgg import net_parameter, write_vgg  # noqa: F401
-from tests.flow.test_readme_blocks import NO_LESSONS, ONE_PROCESS, SMALL_HYBRID, TWO_STEPS, desk, drawn, run_all  # noqa: F401
+from tests.flow.test_readme_blocks import NO_LESSONS, ONE_PROCESS, TWO_STEPS, desk, drawn, run_all  # noqa: F401
 from tests.test_readme import ROOT, TEXT, WEIGHTS
 
 HEADER = "| seed command | talkface |"
@@ -88,11 +88,6 @@ def shrink(words: list[str]) -> list[str]:
             "atnet": [*NO_LESSONS, "atnet.channels=4", "atnet.wide=16", "atnet.hidden=8"],
             "headmotion": [*debug_model("headmotion/debug"), "batch.blocks=4", "data.held_out_every=0"],
             "vgnet": [*debug_model("renderer/vgnet_debug"), "data.frames=4", "data.workers=0", "data.held_out_every=0"],
-            "hybrid": [
-                *SMALL_HYBRID,
-                "data.held_out_every=0",
-                "data.shards=shards_vox2",
-            ],  # plain pictures have no score
             "spade": [
                 *(*debug_model("renderer/spade_debug"), "data.workers=0", "data.held_out_every=2"),
                 *("loss.content.perceptual=[none]", "loss.content.pixel=1.0"),
