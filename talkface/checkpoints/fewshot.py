@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from talkface.checkpoints.fit import must_fit
@@ -35,6 +36,12 @@ def build_fewshot(config: FewshotConfig) -> FewshotNetworks:
     return FewshotNetworks(config, Embedder(config), Generator(config), ProjectionDiscriminator(config))
 
 
+def empty_fewshot(config: FewshotConfig) -> FewshotNetworks:
+    """Networks without numbers, to be loaded with `assign=True`: making up some for 70 M weights takes seconds."""
+    with torch.device("meta"):
+        return build_fewshot(config)
+
+
 def fewshot_checkpoint(networks: FewshotNetworks, provenance: dict[str, Any]) -> Checkpoint:
     """The networks as a checkpoint, its tensors named `embedder.*`, `generator.*`, `discriminator.*`."""
     tensors: dict[str, Tensor] = {}
@@ -52,10 +59,10 @@ def load_fewshot(checkpoint: Checkpoint) -> FewshotNetworks:
     if checkpoint.kind != KIND:
         raise CheckpointError(f"this file holds a {checkpoint.kind} network, expected {KIND}: meta-train one first")
     with must_fit("this few-shot network", checkpoint.config, checkpoint.tensors):
-        networks = build_fewshot(FewshotConfig(**checkpoint.config))
+        networks = empty_fewshot(FewshotConfig(**checkpoint.config))
         for name, network in networks.by_name().items():
             prefix = f"{name}."
             own = {k.removeprefix(prefix): t.float() for k, t in checkpoint.tensors.items() if k.startswith(prefix)}
-            network.load_state_dict(own)
+            network.load_state_dict(own, assign=True)
             network.eval()
     return networks

@@ -1,4 +1,4 @@
-"""`talkface models list|show|convert` -> what networks say of themselves; other people's VGGs in our format."""
+"""`talkface models list|show|convert|table` -> what networks say of themselves; published networks in our format."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The networks inside the package, and networks to train with.", no_args_is_help=True)
     group.command("list")(list_weights)
     group.command("show")(show_weights)
-    convert = typer.Typer(help="Perceptual networks for meta-training, from published files.", no_args_is_help=True)
-    convert.command("caffe")(convert_from_caffe)
-    convert.command("rename")(convert_by_renaming)
-    group.add_typer(convert, name="convert")
+    group.command("convert")(convert_weights)
+    group.command("table")(copy_table)
     app.add_typer(group, name="models")
 
 
@@ -49,27 +47,31 @@ def show_weights(name: Annotated[str, typer.Argument(help="Shipped name, or path
         console.print_json(data=part)
 
 
-def convert_from_caffe(
-    model: Annotated[Path, typer.Argument(help="VGG_ILSVRC_19_layers.caffemodel or VGG_FACE.caffemodel.")],
-    out: Annotated[Path, typer.Argument(help="A .safetensors file, for loss.content.caffe_vgg19 or caffe_vggface.")],
+def convert_weights(
+    kind: Annotated[str, typer.Argument(help="auto, or which network it is: docs/parity.md has the list.")],
+    file: Annotated[
+        Path, typer.Argument(help="Published file: .pth, .pkl, .tar, .h5, .caffemodel; or a folder of them.")
+    ],
+    out: Annotated[Path, typer.Argument(help="A .safetensors file; of vgg19-rename also a .pth with all layers.")],
+    basics: Annotated[Path | None, typer.Option(help="ATVGnet's folder basics, for its networks.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Where to write a few-shot network's W, a .npy file.")] = None,
 ) -> None:
-    """Read a Caffe model without Caffe and write the part that the content loss needs."""
-    from talkface.checkpoints.convert.vgg import convert_caffe
+    """Read a network that somebody else published and write it in this package's format."""
+    from talkface.checkpoints.convert.kinds import convert_published
 
-    kind = convert_caffe(model, out)
-    typer.echo(f"{kind}: {out.resolve()}")
+    converted = convert_published(kind, file, out, basics=basics, table=table)
+    for note in converted.notes:
+        typer.echo(note)
+    typer.echo(f"{converted.kind}: {out.resolve()}")
 
 
-def convert_by_renaming(
-    weights: Annotated[Path, typer.Argument(help="VGG-19 in PyTorch's format, as vgg19-d01eb7cb.pth.")],
-    out: Annotated[Path, typer.Argument(help="A .safetensors file for the content loss, or a .pth with all layers.")],
-    kind: Annotated[
-        str, typer.Option(help="What the weights expect: caffe_vgg19, caffe_vggface or torchvision_vgg19.")
-    ] = "caffe_vgg19",
+def copy_table(
+    source: Annotated[Path, typer.Argument(help="A few-shot run's state.pt, or a .npy file.")],
+    out: Annotated[Path, typer.Argument(help="A .npy file: one row per training video.")],
 ) -> None:
-    """Set right the layer names of a VGG-19 that was converted to PyTorch."""
-    from talkface.checkpoints.convert.vgg import convert_rename
+    """Write the table of video embeddings (FSTH's W) by itself."""
+    from talkface.checkpoints.convert.video_table import load_table, save_table
 
-    for line in convert_rename(weights, out, kind):
-        typer.echo(line)
-    typer.echo(f"{kind}: {out.resolve()}")
+    rows = load_table(source)
+    save_table(out, rows)
+    typer.echo(f"{len(rows):,} videos of {rows.shape[1]} numbers: {out.resolve()}")

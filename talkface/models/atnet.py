@@ -19,6 +19,7 @@ from talkface.audio.mfcc import (
 )
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.speech_network import SpeechMember, SpeechNetwork
+from talkface.models.steps import each_frame
 from talkface.types import FloatArray
 
 FLOOR = 1e-6  # of the reference power: what lies 60 dB under the speech is no cue
@@ -38,6 +39,10 @@ class AtnetConfig:
     hidden: int = 256  # of the LSTM
     layers: int = 3
     components: int = 6  # P
+    norm_bias: bool = True  # convolutions before a normalisation have a bias; the published ones have none
+    norm_per_step: bool = False  # in training, normalise frame number by frame number, as the published code does
+    own_example: bool = True  # the photo's face is the example; False: always the usual one, as in the published demo
+    floor: float = FLOOR  # added to the power of every filter, over the speech's
 
 
 class AtnetMember(SpeechMember):
@@ -51,15 +56,15 @@ class AtnetMember(SpeechMember):
 
     def __init__(self, config: AtnetConfig) -> None:
         super().__init__()
-        self.overlap = False
-        narrow, norm = config.channels, config.recurrent
+        self.overlap, self.apart = False, config.norm_per_step
+        narrow, norm, bias = config.channels, config.recurrent, config.norm_bias
         self.audio = nn.Sequential(
-            *_convolution(1, narrow, norm),
-            *_convolution(narrow, 2 * narrow, norm),  # [B T, 128, 28, 12]
+            *_convolution(1, narrow, norm, bias),
+            *_convolution(narrow, 2 * narrow, norm, bias),  # [B T, 128, 28, 12]
             nn.MaxPool2d(3, stride=(1, 2)),  # [B T, 128, 26, 5]
-            *_convolution(2 * narrow, 4 * narrow, norm),
-            *_convolution(4 * narrow, 4 * narrow, norm),
-            *_convolution(4 * narrow, 8 * narrow, norm),
+            *_convolution(2 * narrow, 4 * narrow, norm, bias),
+            *_convolution(4 * narrow, 4 * narrow, norm, bias),
+            *_convolution(4 * narrow, 8 * narrow, norm, bias),
             nn.MaxPool2d(3, stride=2),  # [B T, 512, 12, 2]
             nn.Flatten(),
             nn.Linear(8 * narrow * 12 * 2, config.wide),
@@ -81,8 +86,8 @@ class AtnetMember(SpeechMember):
         for layer in self.audio:
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def listen(self, features: Tensor) -> Tensor:
         """`[B, 4 T, 12]` cepstra -> `[B, T, 256]`."""
@@ -91,8 +96,10 @@ class AtnetMember(SpeechMember):
         windows = (frame_windows(features) - self.cepstral_mean) / self.cepstral_spread  # [B, T, 28, 12]
         batch, frames = windows.shape[:2]
         pictures = windows.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
-        pieces = [pictures] if self.training else pictures.split(PIECE)
-        heard = torch.cat([self.audio(piece) for piece in pieces])
+        if self.training:
+            heard = each_frame(self.audio, pictures, frames, self.apart)
+        else:
+            heard = torch.cat([self.audio(piece) for piece in pictures.split(PIECE)])
         return heard.reshape(batch, frames, -1)
 
     def _listen_at_once(self, features: Tensor) -> Tensor:
@@ -138,7 +145,7 @@ class Atnet(SpeechNetwork):
         super().__init__()
         self.config = config
         self.mel = FilterPower()
-        self.cepstrum = Cepstrum(FLOOR)
+        self.cepstrum = Cepstrum(config.floor)
         self.member = AtnetMember(config)
         self._add_basis(config.components)
         self.register_buffer("usual_example", torch.zeros(config.components))
@@ -156,6 +163,8 @@ class Atnet(SpeechNetwork):
         """`[B, 68, 2]` canonical landmarks -> `[B, 6]` orthonormal coefficients of what sets them off the mean face."""
         if not self.config.recurrent:
             return None
+        if not self.config.own_example:
+            return self.usual_example.expand(len(faces), -1)
         mean = torch.from_numpy(MEAN_FACE.astype(np.float32)).to(faces)
         return self.encode((faces - mean) / self.scale) * self.spread
 
@@ -178,6 +187,6 @@ class Atnet(SpeechNetwork):
         self.member.cepstral_spread.copy_(torch.from_numpy(cepstra.std(0).clip(1e-3)))
 
 
-def _convolution(inputs: int, outputs: int, norm: bool) -> list[nn.Module]:
+def _convolution(inputs: int, outputs: int, norm: bool, bias: bool) -> list[nn.Module]:
     normed = [nn.BatchNorm2d(outputs)] if norm else []
-    return [nn.Conv2d(inputs, outputs, 3, padding=1), *normed, nn.ReLU()]
+    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias or not norm), *normed, nn.ReLU()]

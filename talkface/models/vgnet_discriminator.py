@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from talkface.landmarks.layout import NUM_LANDMARKS
+from talkface.models.steps import each_frame
 from talkface.models.vgnet import HALVINGS, VgnetConfig, norm_maker
 
 LAYERS = 3  # of the recurrent part
@@ -16,18 +17,20 @@ class RegressionDiscriminator(nn.Module):
     tells the generator what its frames should have shown.
 
     The published class also builds a head that reads landmarks from a single frame, and never calls it (0.6 of its
-    21.5 million parameters). Here both heads read: what one frame shows needs no memory.
+    21.5 million parameters). Here both heads read: what one frame shows needs no memory; without `frame_landmarks` that
+    head stays unused.
     Batches are normalised by their own statistics always: there is nothing to keep, and nothing that judging a fake
-    could change.
+    could change; unless `discriminator_running` is set.
     """
 
     def __init__(self, config: VgnetConfig) -> None:
         super().__init__()
-        width, normed = config.width, norm_maker(config.norm, running=False)
+        self.config = config
+        width, normed = config.width, norm_maker(config.norm, running=config.discriminator_running)
         layers: list[nn.Module] = [nn.Conv2d(3, width, 3, 2, 1), nn.ReLU()]  # as it came: absolute colours pass
         for index in range(HALVINGS - 1):
             inputs, outputs = width << index, width << index + 1
-            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1), normed(outputs), nn.ReLU()]
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=config.norm_bias), normed(outputs), nn.ReLU()]
         deep = 8 * width
         self.picture = nn.Sequential(*layers, nn.Flatten(), nn.Linear(deep * config.code**2, deep), nn.ReLU())
         self.example = nn.Sequential(
@@ -50,9 +53,13 @@ class RegressionDiscriminator(nn.Module):
             distance from the photo's.
         """
         batch, count = frames.shape[:2]
-        seen = self.picture(frames.flatten(0, 1)).unflatten(0, (batch, count))
+        pictures = frames.flatten(0, 1)
+        seen = each_frame(self.picture, pictures, count, self.config.norm_per_step).unflatten(0, (batch, count))
         given = self.example(example)[:, None].expand(-1, count, -1)
         features = torch.cat([given, seen], 2)
         states, _ = self.recurrent(features)
-        offset = torch.tanh(self.landmarks(states) + self.frame_landmarks(features))
+        offset = self.landmarks(states)
+        if self.config.frame_landmarks:
+            offset = offset + self.frame_landmarks(features)
+        offset = torch.tanh(offset)
         return self.score(states).mean((1, 2)), example[:, None] + offset.unflatten(2, (NUM_LANDMARKS, 2))

@@ -12,10 +12,11 @@ from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.registry import load_weights, shipped_names
 from talkface.data.interop.aligned import aligned_map, displacement
+from talkface.data.interop.atvgnet_shapes import AtvgnetShapes
 from talkface.data.samplers.shot_pictures import signed, unsigned
 from talkface.errors import CheckpointError
 from talkface.geometry.resample import resample
-from talkface.models.vgnet import VgFrames, VgNet, VgnetConfig, VgPerson
+from talkface.models.vgnet import SHAPES, VgFrames, VgNet, VgnetConfig, VgPerson
 from talkface.renderers.base import BATCH, Identity, Rendered
 from talkface.renderers.blend import blend_face
 from talkface.renderers.canvas import Canvas
@@ -47,6 +48,13 @@ class VgnetRenderer:
 
     def __init__(self, network: VgNet, device: torch.device) -> None:
         self.device = device
+        self.shapes: AtvgnetShapes | None = None
+        if network.config.landmarks == "atvgnet":
+            self.shapes = AtvgnetShapes(*(getattr(network, name).double().cpu().numpy() for name in SHAPES))
+            if not self.shapes.directions.any():
+                raise CheckpointError(
+                    "these vgnet weights were converted without ATVGnet's landmark arrays: convert them with --basics"
+                )
         self.network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
 
     @torch.no_grad()
@@ -56,7 +64,7 @@ class VgnetRenderer:
         to_picture = aligned_map(shot.landmarks, config.size, config.reach)
         photo = signed([resample(shot.image, to_picture, config.size)]).to(self.device)
         return VgnetIdentity(
-            (Canvas(shot),), person=self.network.enroll(photo, self._displaced(shot.landmarks[None])[0])
+            (Canvas(shot),), person=self.network.enroll(photo, self._displaced(shot.landmarks[None], shot)[0])
         )
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
@@ -80,12 +88,17 @@ class VgnetRenderer:
     ) -> tuple[VgFrames, Tensor]:
         """The network's own pictures of `[T, 68, 2]` landmarks of the photo, and its memory after them."""
         assert identity.person is not None
-        painted: tuple[VgFrames, Tensor] = self.network.paint(identity.person, self._displaced(landmarks), memory)
+        displaced = self._displaced(landmarks, identity.canvases[0].shot)
+        painted: tuple[VgFrames, Tensor] = self.network.paint(identity.person, displaced, memory)
         return painted
 
-    def _displaced(self, landmarks: FloatArray) -> Tensor:
+    def _displaced(self, landmarks: FloatArray, photo: Shot) -> Tensor:
         """`[T, 68, 2]` pixels -> `[1, T, 68, 2]` as the network wants them."""
-        return torch.from_numpy(np.stack([displacement(points) for points in landmarks]))[None].to(self.device)
+        if self.shapes is not None:
+            moved = self.shapes.relative(landmarks, np.asarray(photo.landmarks))
+        else:
+            moved = np.stack([displacement(points) for points in landmarks])
+        return torch.from_numpy(moved)[None].to(self.device)
 
 
 def load_vgnet_renderer(weights: str | Path | None, device: torch.device) -> VgnetRenderer:

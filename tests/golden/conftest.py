@@ -6,64 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
+
+from tests.golden.fill import fill
 
 HERE = Path(__file__).parent
 ROWS = pytest.StashKey[list]()
-PIECE = 1 << 18  # numbers hashed at once: they stay in the cache
-
-
-def hashed(count: int, k: int) -> np.ndarray:
-    """`count` numbers in [-1, 1) of tensor `k`, float64: the rule of the golden files."""
-    out = np.empty(count)
-    base = np.arange(min(PIECE, count), dtype=np.uint32)
-    start = np.uint32((0x9E3779B9 * (k + 1)) % 2**32)
-    for first in range(0, count, PIECE):
-        x = base[: count - first] + (start + np.uint32(first))
-        x ^= x >> np.uint32(16)
-        x *= np.uint32(0x85EBCA6B)
-        x ^= x >> np.uint32(13)
-        x *= np.uint32(0xC2B2AE35)
-        x ^= x >> np.uint32(16)
-        np.divide(x, 2.0**31, out=out[first : first + len(x)])
-    out -= 1
-    return out
-
-
-def filled(k: int, shape: list[int], rule: str) -> np.ndarray | None:
-    count = int(np.prod(shape))
-    if rule == "zero":
-        return np.zeros(shape, np.float32)
-    if rule == "gamma":
-        return np.full(shape, 0.5, np.float32)
-    if rule == "svd":
-        return None
-    u = hashed(count, k)
-    if rule == "matrix":
-        u *= np.sqrt(3 * shape[0] / count)
-    elif rule == "u*sqrt(3/shape[0])":
-        u *= np.sqrt(3 / shape[0])
-    elif rule in ("gain", "var"):
-        u *= 0.1 if rule == "gain" else 0.3
-        u += 1
-    else:
-        assert rule in ("bias", "mean", "0.1u"), rule
-        u *= 0.1
-    return u.astype(np.float32).reshape(shape)
-
-
-def leading_pair(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right singular vector of the largest singular value of a weight seen as `[shape[0], -1]`."""
-    matrix = weight.reshape(len(weight), -1).astype(np.float64)
-    wide = matrix.shape[0] <= matrix.shape[1]
-    gram = matrix @ matrix.T if wide else matrix.T @ matrix
-    last = len(gram) - 1
-    values, vectors = scipy.linalg.eigh(gram, subset_by_index=[last, last], overwrite_a=True, check_finite=False)
-    one = vectors[:, 0]
-    other = (one @ matrix if wide else matrix @ one) / np.sqrt(values[0])
-    left, right = (one, other) if wide else (other, one)
-    return left.astype(np.float32), right.astype(np.float32)
 
 
 class Golden:
@@ -77,14 +25,7 @@ class Golden:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """State dict of the original."""
-        made = {}
-        parameters = self.about["parameters"]
-        for k, (name, shape, rule) in enumerate(parameters):
-            made[name] = filled(k, shape, rule)
-        for name, _, rule in parameters:
-            if rule == "svd" and name.endswith("weight_u"):
-                base = name.removesuffix("_u")
-                made[name], made[f"{base}_v"] = leading_pair(made[f"{base}_orig"])
+        made = fill(self.about["parameters"])
         return {name: torch.from_numpy(np.asarray(value)) for name, value in made.items()}
 
     def count(self, *, without: tuple[str, ...] = ()) -> int:
@@ -102,12 +43,8 @@ class Golden:
     @staticmethod
     def picture(name: str) -> torch.Tensor:
         """Stored picture as `[1, 3, H, W]` uint8."""
-        image = cv2.imread(str(HERE / f"{name}.png"))[..., ::-1]
+        image = cv2.imread(str(HERE / f"{name}.webp"))[..., ::-1]
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-
-
-def signed(picture: torch.Tensor) -> torch.Tensor:
-    return picture.float() / 127.5 - 1
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,16 @@
 """Other people's VGG weights (Caffe, PyTorch) -> perceptual networks in our format, or names set right."""
 
-import pickle
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from talkface.checkpoints.convert.caffe import read_caffemodel
+from talkface.checkpoints.convert.read import read_published, state_dicts
 from talkface.checkpoints.format import file_hash, save_checkpoint
 from talkface.checkpoints.perceptual import perceptual_checkpoint
 from talkface.checkpoints.registry import SUFFIX
 from talkface.errors import CheckpointError
-from talkface.files.limits import limit, variable
-from talkface.files.read import refusing
 from talkface.files.write import atomic_file
 from talkface.models.perceptual import KINDS
 
@@ -105,17 +103,9 @@ def _save(tensors: dict[str, Tensor], kind: str, source: Path, out: Path) -> Non
 
 
 def _read_state_dict(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise CheckpointError(f"no weights file {path}")
-    if path.stat().st_size > limit("weights_mb") * 1e6:
-        raise CheckpointError(f"{path} is larger than {variable('weights_mb')} allows ({limit('weights_mb'):g} MB)")
-    with refusing(f"{path} is not a PyTorch state dict, or is damaged", CheckpointError):
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise CheckpointError(
-                f"{path} is not a PyTorch state dict of tensors alone; anything else is not loaded"
-            ) from error
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise CheckpointError(f"{path} is not a state dict: names and tensors were expected")
-    return {str(name): tensor for name, tensor in state.items()}
+    """Names and tensors of a VGG; raises `CheckpointError` for anything else."""
+    found = state_dicts(read_published(path))
+    state = next((state for state in found.values() if any(name.startswith("features.") for name in state)), None)
+    if state is None:
+        raise CheckpointError(f"{path} holds no VGG: tensors named features.N.weight were expected")
+    return state
