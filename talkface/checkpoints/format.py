@@ -108,7 +108,9 @@ def load_checkpoint(path: Path, kind: str | None = None) -> Checkpoint:
 
 def _header(path: Path, metadata: Mapping[str, str], kind: str | None) -> Header:
     if "talkface" not in metadata:
-        raise CheckpointError(f"{path} was not written by talkface: convert it with `talkface models convert`")
+        raise CheckpointError(
+            f"{path} was not written by talkface: convert it with `talkface models convert auto FILE OUT`"
+        )
     values = parse_json(metadata["talkface"], f"the header of {path}", CheckpointError)
     version = values.get("format")
     if isinstance(version, int) and version > FORMAT:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from talkface.errors import ConfigError
+
 START_STD = 0.02
 
 
@@ -29,6 +31,17 @@ class VideoTable(nn.Module):
         self.register_buffer("weight", torch.randn(videos, embedding) * START_STD)
         self.register_buffer("squares", torch.zeros(videos, embedding))
         self.register_buffer("steps", torch.zeros(videos, dtype=torch.int32))
+
+    def take_over(self, rows: Tensor) -> None:
+        """Start from another table's rows `[V, D]`.
+
+        Raises:
+            ConfigError: not as many videos, or of another length.
+        """
+        if rows.shape != self.weight.shape:
+            wanted, given = list(self.weight.shape), list(rows.shape)
+            raise ConfigError(f"invalid start_table of {given}: expected {wanted}, a row per training video")
+        self.weight.copy_(rows)
 
     def rows(self, videos: Tensor) -> Tensor:
         """`[B]` numbers -> `[B, D]`, a copy that knows nothing of the table: give it `requires_grad_` to learn."""

@@ -1,11 +1,13 @@
 """VG-net and its discriminator: the published sizes, the blend, memory over time, what each part listens to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from talkface.checkpoints.convert.atvgnet import DISCRIMINATOR, VGNET
 from talkface.config import load_config
 from talkface.errors import ConfigError
 from talkface.models.conv_gru import ConvGru
@@ -38,8 +40,11 @@ def test_presets_have_their_sizes(name: str, generator: float, discriminator: fl
         assert size_of(RegressionDiscriminator(model)) == pytest.approx(discriminator, rel=0.01)
 
 
-def test_the_faithful_preset_is_the_default() -> None:
-    assert load_config(VgnetTraining, CONFIGS / "vgnet.yaml").model == VgnetConfig()
+def test_the_faithful_preset_is_what_published_weights_are_converted_to_but_for_the_memory() -> None:
+    model = load_config(VgnetTraining, CONFIGS / "vgnet.yaml").model
+    assert model == DISCRIMINATOR
+    seen_by_the_generator = replace(model, discriminator_running=False, frame_landmarks=True)
+    assert replace(VGNET, memory_reset=False, landmarks="displacement") == seen_by_the_generator
 
 
 def test_shapes_are_the_published_ones_at_their_scale() -> None:

@@ -26,8 +26,8 @@ def aligned_map(landmarks: FloatArray, size: int, reach: float = 1.0) -> FloatAr
 def displacement(landmarks: FloatArray) -> FloatArray:
     """How far each point lies from the mean face's, the head's shift, size and tilt taken out.
 
-    ATVGnet scales Procrustes-aligned faces to about 0.86 outer-eye distances; here the unit is that distance itself, so
-    the published weights of the losses keep their meaning.
+    ATVGnet scales Procrustes-aligned faces so that its mean shape's outer eye corners are 0.93 apart; here the unit is
+    that distance itself, so the published weights of the losses keep their meaning.
 
     Args:
         landmarks: `[68, 2]` pixels, of any photo.

@@ -10,12 +10,15 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot_checkpoint
-from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.convert.video_table import load_table
+from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot_checkpoint, load_fewshot
+from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.pairs import FaceClip
 from talkface.data.samplers.shots import Ahead, Chosen, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
+from talkface.errors import CheckpointError
+from talkface.files.read import refusing
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.losses.matching import embedding_match
 from talkface.models.video_table import VideoTable
@@ -79,11 +82,16 @@ class FewshotJob(StateOfParts):
         config, device = self.config, self.accelerator.device
         torch.manual_seed(config.run.seed)
         networks = build_fewshot(config.model)
+        if config.start:
+            _go_on_from(networks, Path(config.start))
         for network in networks.by_name().values():
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.networks = networks
         self.learners = nn.ModuleDict({"embedder": networks.embedder, "generator": networks.generator})
-        self.video_table = VideoTable(videos, config.model.embedding, config.optim.beta2).to(device)
+        self.video_table = VideoTable(videos, config.model.embedding, config.optim.beta2)
+        if config.start_table:
+            self.video_table.take_over(load_table(Path(config.start_table)))
+        self.video_table = self.video_table.to(device)
         self.content = ContentLoss(config.loss.content).to(device)
         self.ema = Ema(self.learners, config.run.ema)
         optim = config.optim
@@ -269,6 +277,18 @@ class FewshotJob(StateOfParts):
             real=_signed(batch.real.to(device)),
             videos=batch.videos.to(device),
         )
+
+
+def _go_on_from(networks: FewshotNetworks, start: Path) -> None:
+    """Put the weights of a checkpoint into networks of the same layout.
+
+    Raises:
+        CheckpointError: another kind of file, or another layout.
+    """
+    before = load_fewshot(load_checkpoint(start))
+    for name, network in networks.by_name().items():
+        with refusing(f"start={start} has another {name} than model describes", CheckpointError):
+            network.load_state_dict(before.by_name()[name].state_dict())
 
 
 def split_people(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:

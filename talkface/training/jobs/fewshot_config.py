@@ -63,6 +63,8 @@ class FewshotTraining:
     loss: FewshotLossConfig = field(default_factory=FewshotLossConfig)
     optim: FewshotOptimConfig = field(default_factory=FewshotOptimConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    start: str = ""  # few-shot weights of the same layout to go on from: an earlier run's, or a converted file
+    start_table: str = ""  # W to go on from, a row per training video: .npy, or the state.pt of a run
 
     def __post_init__(self) -> None:
         if self.loss.mode not in MODES:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.checkpoints.fewshot import load_fewshot
-from talkface.checkpoints.format import load_checkpoint
+from talkface.checkpoints.convert.video_table import save_table
+from talkface.checkpoints.fewshot import fewshot_checkpoint, load_fewshot
+from talkface.checkpoints.format import load_checkpoint, save_checkpoint
 from talkface.config import RunConfig
 from talkface.data.samplers.shots import FewshotBatch
 from talkface.errors import CheckpointError, ConfigError, TalkfaceError
@@ -209,3 +210,20 @@ def test_half_precision_trains_too(tmp_path):
     job = FewshotJob(dataclasses.replace(config, run=dataclasses.replace(config.run, bf16=True)), CLIPS)
     assert all(np.isfinite(value) for value in job.train_step(0).values())
     assert all(p.dtype == torch.float32 for p in job.learners.parameters())
+
+
+def test_training_goes_on_from_given_weights_and_w(tmp_path, job):
+    weights_file, table_file = tmp_path / "before.safetensors", tmp_path / "w.npy"
+    save_checkpoint(weights_file, fewshot_checkpoint(job.networks, {}))
+    save_table(table_file, job.video_table.weight + 1)
+    config = dataclasses.replace(tiny(tmp_path / "on"), start=str(weights_file), start_table=str(table_file))
+    later = FewshotJob(dataclasses.replace(config, run=dataclasses.replace(config.run, seed=9)), CLIPS)
+    assert not changed(weights(job.networks.generator), later.networks.generator)
+    assert not changed(weights(job.networks.discriminator), later.networks.discriminator)
+    assert torch.equal(later.video_table.weight, job.video_table.weight + 1)
+    save_table(table_file, torch.zeros(3, 2))
+    with pytest.raises(ConfigError, match=r"invalid start_table of \[3, 2\]"):
+        FewshotJob(config, CLIPS)
+    other = dataclasses.replace(config.model, generator=config.model.generator.replace("BA8", "JA8,J8"))
+    with pytest.raises(CheckpointError, match=r"has another generator than model describes"):
+        FewshotJob(dataclasses.replace(config, model=other, start_table=""), CLIPS)
