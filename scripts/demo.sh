@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/setup.sh
 
-setup ""
+setup use
 mkdir -p out
 exec .venv/bin/talkface demo --out out/demo.mp4 "$@"

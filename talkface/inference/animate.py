@@ -11,7 +11,6 @@ from talkface.inference.animator import Animator
 from talkface.inference.clip import AnimateResult, Progress, check_outputs
 from talkface.inference.driving import driven_track, follow_head
 from talkface.inference.photos import PhotoSource
-from talkface.inference.report import write_report
 from talkface.inference.request import AnimateOptions
 from talkface.media.read import probe_video
 from talkface.media.speech import open_speech
@@ -55,6 +54,8 @@ def animate(
     rendered: list[float] = []  # when, where a report is made after it
 
     def report(made: AnimateResult, path: Path) -> None:
+        from talkface.inference.report import write_report  # with the measures, a dozen modules
+
         rendered.append(time.perf_counter())
         write_report(path, _timed(made, [*laps, *rendered]), options, animator, inputs, str(out))
 

@@ -29,7 +29,6 @@ from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
 from talkface.renderers.base import DEFAULT_INPAINTER, RENDERER_OF, RENDERERS, Rendered, Renderer
-from talkface.renderers.fewshot import FewshotRenderer
 from talkface.renderers.load import load_renderer
 from talkface.types import FloatArray, HeadPose, Waveform, num_frames
 
@@ -116,6 +115,8 @@ class Animator:
         found = load_shots(photos, self.detector, face)
         if found.stored is not None:
             return found.stored
+        from talkface.renderers.fewshot import FewshotRenderer  # with its networks, not behind every video
+
         renderer = self.renderer if isinstance(self.renderer, FewshotRenderer) else None
         return make_identity(found, renderer, {"command": "enroll", "num_shots": len(found.shots)})
 

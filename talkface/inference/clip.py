@@ -11,7 +11,6 @@ import numpy as np
 from talkface.errors import ConfigError, MediaError
 from talkface.files.write import atomic_files
 from talkface.inference.driving import save_landmarks
-from talkface.inference.maps import MapWriter, check_map_folder
 from talkface.inference.panel import face_window, panel
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
@@ -158,6 +157,8 @@ class Clip:
             yield lambda rendered: rendered
             return
         photo = self.shots.shots[0].image
+        from talkface.inference.maps import MapWriter
+
         with MapWriter(options.save_maps, photo, self.fps, self.sound, force=options.force) as writer:
             yield writer.taking
 
@@ -192,6 +193,8 @@ def check_outputs(out: Path, options: RenderOptions) -> None:
     if options.save_landmarks is not None:
         check_output(options.save_landmarks, force=force, suffixes=(".npz",))
     if options.save_maps is not None:
+        from talkface.inference.maps import check_map_folder
+
         check_map_folder(options.save_maps, force=force)
     if options.report is not None:
         check_output(options.report, force=force, suffixes=(".json",))

@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.audio.rhythm import no_rhythm
-from talkface.data.interop.quintuple import is_quintuple, read_quintuple
 from talkface.errors import ConfigError, MediaError
 from talkface.files.arrays import check_array, read_arrays
 from talkface.files.read import refusing
 from talkface.files.write import atomic_file
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import Subject, Track
-from talkface.inference.tracking import track_head
 from talkface.landmarks.detect import Detector
 from talkface.landmarks.driver import fit_driver
 from talkface.landmarks.layout import interocular
@@ -46,6 +44,8 @@ def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
         MediaError: missing or unreadable file, wrong shape, or numbers that are not finite.
         DatasetError: demo files that are incomplete or of another shape.
     """
+    from talkface.data.interop.quintuple import is_quintuple, read_quintuple
+
     if is_quintuple(path):
         return LandmarkSequence(read_quintuple(path).landmarks[..., :2].astype(np.float32), "pixel"), None
     if not path.is_file():
@@ -116,6 +116,8 @@ def follow_head(track: Track, video: Path, options: AnimateOptions, detector: De
         raise ConfigError("the head is to keep still and to follow a video: leave out one of them")
     if track.exact is not None:
         raise ConfigError("these landmarks were made from this photo and hold its head's motion: leave out the video")
+    from talkface.inference.tracking import track_head
+
     return replace(track, head=track_head(video, options.fps, detector))
 
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from talkface.checkpoints.identity import StoredIdentity
 from talkface.errors import CheckpointError, NoFaceError
 from talkface.inference.photos import PhotoSource, Shots, load_shots
-from talkface.landmarks.describe import describe
 from talkface.landmarks.detect import Detector
 from talkface.renderers.base import Identity, Renderer
-from talkface.renderers.fewshot import FewshotRenderer
 from talkface.types import FloatArray, Shot
+
+if TYPE_CHECKING:
+    from talkface.renderers.fewshot import FewshotRenderer
 
 SAME_PERSON = 0.6  # dlib's threshold on the distance of two descriptors (King 2017)
 MOST_SHOTS = 32  # taken where nothing else is asked for
@@ -68,7 +69,7 @@ def spread(shots: Sequence[Shot], count: int) -> list[Shot]:
     return [shots[place] for place in places]
 
 
-def make_identity(found: Shots, renderer: FewshotRenderer | None, provenance: dict[str, object]) -> StoredIdentity:
+def make_identity(found: Shots, renderer: "FewshotRenderer | None", provenance: dict[str, object]) -> StoredIdentity:
     """Identity of found shots, fed forward through the renderer's network where there is one."""
     part = None if renderer is None else renderer.embed(found.shots)
     return StoredIdentity(tuple(found.shots), part, provenance)
@@ -78,6 +79,8 @@ def stranger_notes(shots: Sequence[Shot]) -> list[str]:
     """A remark for every shot that seems to show another person than most, with the distance that says so."""
     if len(shots) < 2:
         return []
+    from talkface.landmarks.describe import describe
+
     descriptors = np.stack([describe(shot.image, shot.landmarks) for shot in shots]).astype(np.float64)
     distances = between(descriptors)
     usual = int(np.median(distances, axis=1).argmin())

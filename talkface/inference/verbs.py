@@ -4,23 +4,21 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from talkface.errors import ConfigError
 from talkface.inference.animate import animate as write_video
 from talkface.inference.animator import Animator
-from talkface.inference.batch.results import Outcome
-from talkface.inference.batch.rows import make_rows, read_manifest
-from talkface.inference.batch.run import BatchProgress
-from talkface.inference.batch.run import batch as make_videos
 from talkface.inference.clip import AnimateResult, Progress, as_path
 from talkface.inference.photos import PhotoSource
-from talkface.inference.reenact import ReenactResult
-from talkface.inference.reenact import reenact as write_reenacted
 from talkface.inference.request import AnimateOptions, ReenactOptions
 from talkface.options import current_name
-from talkface.scale.cluster import open_workers
 from talkface.types import Waveform
+
+if TYPE_CHECKING:
+    from talkface.inference.batch.results import Outcome
+    from talkface.inference.batch.run import BatchProgress
+    from talkface.inference.reenact import ReenactResult
 
 
 def animate(
@@ -64,7 +62,7 @@ def reenact(
     animator: Animator | None = None,
     progress: Progress | None = None,
     **keywords: Any,
-) -> ReenactResult:
+) -> "ReenactResult":
     """Write a video of the person in `photo` doing what the face in `driving` does, frame for frame.
 
     Args:
@@ -80,6 +78,8 @@ def reenact(
     Raises:
         TalkfaceError: anything wrong with the input, in one line that names the next step.
     """
+    from talkface.inference.reenact import reenact as write_reenacted
+
     driver, target = as_path(driving, "driving"), as_path(out, "out")
     chosen = _chosen(ReenactOptions, options, keywords)
     networks = _checked(animator) or Animator.from_options(chosen)
@@ -95,9 +95,9 @@ def batch(
     device: str = "auto",
     retry_failed: bool = False,
     time_limit: float | None = None,
-    progress: Callable[[BatchProgress], None] | None = None,
+    progress: "Callable[[BatchProgress], None] | None" = None,
     **common: object,
-) -> list[Outcome]:
+) -> "list[Outcome]":
     """Make many videos, resumable: what an earlier call finished with the same inputs is not made again.
 
     Call it below `if __name__ == "__main__":`, since it starts processes.
@@ -119,6 +119,10 @@ def batch(
     Raises:
         TalkfaceError: the manifest or folder cannot be used; a bad row raises nothing.
     """
+    from talkface.inference.batch.rows import make_rows, read_manifest
+    from talkface.inference.batch.run import batch as make_videos
+    from talkface.scale.cluster import open_workers
+
     given = read_manifest(Path(rows), common) if isinstance(rows, (str, Path)) else make_rows(rows, Path(), common)
     with open_workers(ray, workers) as places:
         return make_videos(

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from talkface.audio.features import MelPower, active_sum, log_mel, mean_spectrum
-from talkface.models.atnet import Atnet, AtnetConfig
-from talkface.models.lstm_mel import LstmMel, LstmMelConfig
 from talkface.models.speech_network import SpeechMember, SpeechNetwork, Weights
 from talkface.types import FloatArray
+
+if TYPE_CHECKING:
+    from talkface.models.atnet import AtnetConfig
+    from talkface.models.lstm_mel import LstmMelConfig
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,14 @@ def _base(config: dict[str, Any]) -> SpeechNetwork:
 
 
 def _atnet(config: dict[str, Any]) -> SpeechNetwork:
+    from talkface.models.atnet import Atnet, AtnetConfig
+
     return Atnet(AtnetConfig(**config))
 
 
 def _lstm_mel(config: dict[str, Any]) -> SpeechNetwork:
+    from talkface.models.lstm_mel import LstmMel, LstmMelConfig
+
     return LstmMel(LstmMelConfig(**config))
 
 
@@ -156,7 +162,7 @@ def load_audio2landmark(checkpoint: Weights, device: torch.device | str = "cpu")
     return network.to(device).eval()
 
 
-def config_dict(config: Audio2LandmarkConfig | AtnetConfig | LstmMelConfig) -> dict[str, Any]:
+def config_dict(config: "Audio2LandmarkConfig | AtnetConfig | LstmMelConfig") -> dict[str, Any]:
     """Settings as a checkpoint keeps them."""
-    family = {AtnetConfig: {"family": "atnet"}, LstmMelConfig: {"family": "lstm_mel"}}.get(type(config), {})
-    return {**family, **asdict(config)}
+    family = {"AtnetConfig": "atnet", "LstmMelConfig": "lstm_mel"}.get(type(config).__name__)
+    return {**({"family": family} if family else {}), **asdict(config)}

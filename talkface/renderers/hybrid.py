@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,21 +15,22 @@ from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
 from talkface.errors import ConfigError
 from talkface.geometry.affine import transform
-from talkface.geometry.draw_mesh import draw_mesh
 from talkface.geometry.ease import smooth_step
 from talkface.geometry.paste import Patch, paste_patch
 from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.deform import Deformation
 from talkface.landmarks.layout import MOUTH, mouth_opening
-from talkface.landmarks.mesh import FaceMesh
 from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.models.hybrid import Hybrid, Painted, Previous, border_window
 from talkface.models.hybrid_config import HybridConfig
-from talkface.renderers.animation import Animation
 from talkface.renderers.base import BATCH, Identity, Rendered
 from talkface.renderers.canvas import WORK_UNIT, Canvas
 from talkface.types import FloatArray, Image, Shot
+
+if TYPE_CHECKING:
+    from talkface.landmarks.mesh import FaceMesh
+    from talkface.renderers.animation import Animation
 
 PATCH_UNIT = 80.0  # outer-eye distance in a patch, pixels, from which the working copy has its full size
 LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
@@ -48,8 +49,8 @@ class HybridIdentity(Identity):
     """
 
     poses: FloatArray | None = field(default=None, repr=False)
-    mesh: FaceMesh | None = field(default=None, repr=False)
-    animation: Animation | None = field(default=None, repr=False)
+    mesh: "FaceMesh | None" = field(default=None, repr=False)
+    animation: "Animation | None" = field(default=None, repr=False)
 
     @property
     def takes_animation(self) -> bool:
@@ -114,7 +115,11 @@ class HybridRenderer:
             own.append(np.concatenate([patch, self._sketch(canvas.landmarks, frame)], 2))
         with torch.no_grad():
             enrolled = self.network.enroll(self._to_tensor(np.stack(own)))
-        mesh = FaceMesh(canvases[0].landmarks) if config.warp_ani else None
+        mesh = None
+        if config.warp_ani:
+            from talkface.landmarks.mesh import FaceMesh
+
+            mesh = FaceMesh(canvases[0].landmarks)
         return HybridIdentity(canvases, enrolled, poses=head_turns(canvases), mesh=mesh)
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
@@ -165,11 +170,13 @@ class HybridRenderer:
         sketches = [self._sketch(local, frame) for local, frame in zip(locals_, frames, strict=True)]
         return Views(np.stack(warped), np.stack(sketches), ani, chosen, frames, deformations)
 
-    def _face(self, identity: HybridIdentity, mesh: FaceMesh, target: FloatArray, to_patch: FloatArray) -> Image:
+    def _face(self, identity: HybridIdentity, mesh: "FaceMesh", target: FloatArray, to_patch: FloatArray) -> Image:
         """The 3-D face in the pose of `target`: the user's own pictures of it, or drawn now."""
         size, photo = self.network.config.patch, identity.canvases[0].work
         if identity.animation is not None:
             return identity.animation.next_patch(target, to_patch, size)
+        from talkface.geometry.draw_mesh import draw_mesh
+
         return draw_mesh(photo, mesh.places, mesh.toward(target), mesh.triangles, to_patch, size)
 
     @torch.no_grad()

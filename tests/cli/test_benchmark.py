@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 from rich.console import Console
 
-from talkface.cli.benchmark import Stages, WholeRun, _print_bars, _write_speech, run_whole
+from talkface.cli.benchmark import Stages, Start, WholeRun, _print_bars, _write_speech, measure_start, run_whole
 from talkface.errors import TalkfaceError
 from talkface.media.speech import open_speech
 
@@ -30,10 +30,10 @@ def test_a_stage_counts_its_frames_per_second():
 
 def test_bars_fail_where_they_are_missed(capsys: pytest.CaptureFixture[str]):
     good = [WholeRun(30.0, 20.0, 500.0), WholeRun(600.0, 400.0, 550.0)]
-    assert _print_bars(Console(), 45.0, good) == [True, True, True]
+    assert _print_bars(Console(), Start(0.3, 2.8, 0.3), 45.0, good) == [True] * 6
     slow_and_growing = [WholeRun(30.0, 40.0, 500.0), WholeRun(600.0, 400.0, 900.0)]
-    assert _print_bars(Console(), 20.0, slow_and_growing) == [False, False, False]
-    assert capsys.readouterr().out.count("FAIL") == 3
+    assert _print_bars(Console(), Start(0.5, 3.5, 0.5), 20.0, slow_and_growing) == [False] * 6
+    assert capsys.readouterr().out.count("FAIL") == 6
 
 
 def test_a_failed_process_says_why_in_one_line(tmp_path: Path):
@@ -43,3 +43,9 @@ def test_a_failed_process_says_why_in_one_line(tmp_path: Path):
         run_whole(tmp_path / "grey.png", tmp_path / "speech.wav", tmp_path / "out.mp4", "warp")
     assert not (tmp_path / "out.mp4").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grey.png", "speech.wav"]
+
+
+def test_the_first_frame_comes_before_a_whole_video(tmp_path: Path):
+    start = measure_start(tmp_path, "warp")
+    assert 0 < start.help_s < start.animate_s
+    assert 0 < start.first_frame_s < start.animate_s
