@@ -18,7 +18,8 @@ from talkface.types import FloatArray
 SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
 """Points of the smooth part: all but the lids and the inner lips, which slide down columns."""
 
-HEAD_FADE = 0.45  # width of the ring in which a small motion of the head fades out, in head radii
+HEAD_FADE = 0.9  # width of the ring in which a small motion of the head fades out, in head radii
+FADE_RATE = 4.0  # the same over how far the head moves, for a large one: hair in the ring stretches by its inverse
 SOFT_FADE = (1.15, 1.7)  # where jaw and cheeks stop pulling on neck and air, in head radii
 JAW_ENDS = np.array([*JAW[:4], *JAW[13:]])  # beside the ears: they tell a moving head from a turning one
 JAW_ENDS_FROM = (
@@ -152,7 +153,7 @@ class FaceDeformer:
         return Deformation(
             to_photo=to_photo,
             ellipse=self.ellipse,
-            fade=(1.0, 1.0 + max(HEAD_FADE, 1.8 * moved)),
+            fade=(1.0, 1.0 + max(HEAD_FADE, FADE_RATE * moved)),
             moved=moved,
             unit=self.unit,
             spline=spline,

@@ -89,7 +89,6 @@ class Audio2Landmark(SpeechNetwork):
 
     voice_mean: Tensor
     context = 8  # that the convolutions may see
-    lead = 0.25  # 10 ms: the median person of the test clips then has no lag
 
     def __init__(self, config: Audio2LandmarkConfig) -> None:
         super().__init__()
@@ -158,7 +157,7 @@ def load_audio2landmark(checkpoint: Weights, device: torch.device | str = "cpu")
         KeyError, TypeError, RuntimeError: config or weights of another version.
     """
     network = build_audio2landmark(checkpoint.config)
-    network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+    network.restore(checkpoint.tensors)
     return network.to(device).eval()
 
 

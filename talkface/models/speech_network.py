@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, MelStream, reference_power
 from talkface.landmarks.basis import point_weights
+from talkface.landmarks.lip_shape import LipRange, at_full_range
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Waveform
 
 FPS = 25  # network frames per second; other rates are resampled in time
@@ -64,13 +65,14 @@ class SpeechNetwork(nn.Module):
 
     decoder: Tensor
     scale: Tensor
+    lip_range: Tensor  # see `landmarks.lip_shape.LipRange`
     mel: Bands
     context = 0  # network frames on either side of a chunk that `listen` may look at
-    lead = 0.0  # network frames by which the answers come late, taken back in `predict`
 
     def _add_basis(self, components: int) -> None:
         self.register_buffer("decoder", torch.zeros(components, 68, 2))  # shape per unit of the output
         self.register_buffer("scale", torch.ones(()))  # outer-eye distances per unit of motion
+        self.register_buffer("lip_range", torch.from_numpy(LipRange().as_array()))
 
     @property
     def members(self) -> Sequence[SpeechMember]:
@@ -125,6 +127,20 @@ class SpeechNetwork(nn.Module):
         return torch.tensordot(motion, encoder.movedim(0, -1), dims=2)
 
     @property
+    def shapes(self) -> FloatArray:
+        """`[P, 68, 2]` displacement per unit of each coefficient, outer-eye distances."""
+        return np.asarray((self.decoder * self.scale).cpu().numpy())
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put in a checkpoint's weights; those made before motion had a range keep theirs as predicted.
+
+        Raises:
+            RuntimeError: weights of another network.
+        """
+        state = {name: tensor.float() for name, tensor in tensors.items()}
+        self.load_state_dict({"lip_range": torch.from_numpy(LipRange().as_array()), **state})
+
+    @property
     def spread(self) -> Tensor:
         """`[P]` length of each coefficient's shape: the output times it are coefficients of an orthonormal basis."""
         importance = torch.from_numpy(point_weights()).to(self.decoder)[:, None]
@@ -162,9 +178,10 @@ class SpeechNetwork(nn.Module):
         reference = reference_power(energy)
         if reference < SILENT_POWER or (level is not None and level < SILENT_LEVEL):
             return np.zeros((num_frames, 68, 2), np.float32)
-        coefficients = np.concatenate(list(self._coefficients(root_power, reference, self._example_of(example))))
-        coefficients *= speech_gate(energy / reference)[:, None]
-        motion = self.motion(torch.from_numpy(_resample(coefficients, num_frames, fps, self.lead))) * self.scale
+        predicted = np.concatenate(list(self._coefficients(root_power, reference, self._example_of(example))))
+        coefficients = at_full_range(predicted, self.shapes, LipRange.from_array(self.lip_range.numpy()))
+        coefficients = coefficients * speech_gate(energy / reference)[:, None]
+        motion = self.motion(torch.from_numpy(_resample(coefficients, num_frames, fps))) * self.scale
         return np.asarray(motion.numpy(), dtype=np.float32)
 
     def _read(self, blocks: Iterable[Waveform], count: int) -> FloatArray:
@@ -233,9 +250,9 @@ def _squared(root_power: FloatArray) -> FloatArray:
     return np.asarray(np.square(root_power, dtype=np.float32))
 
 
-def _resample(coefficients: FloatArray, num_frames: int, fps: Fraction, lead: float) -> FloatArray:
-    """25 frames/s -> `num_frames` at `fps`, each at the middle of its own time and `lead` network frames early."""
-    place = (np.arange(num_frames) + 0.5) * float(FPS / fps) - 0.5 + lead
+def _resample(coefficients: FloatArray, num_frames: int, fps: Fraction) -> FloatArray:
+    """25 frames/s -> `num_frames` at `fps`, each at the middle of its own time."""
+    place = (np.arange(num_frames) + 0.5) * float(FPS / fps) - 0.5
     known = np.arange(len(coefficients))
     columns = [np.interp(place, known, column) for column in coefficients.T]
     return np.stack(columns, 1).astype(np.float32)

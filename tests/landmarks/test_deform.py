@@ -10,6 +10,8 @@ from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.motion import close_eyes
 from talkface.landmarks.pose import mean_face_3d, project
+from talkface.landmarks.retarget import Retargeter
+from talkface.types import HeadPose
 
 WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 SIZE = (400, 460)
@@ -179,3 +181,19 @@ def test_hair_follows_a_head_that_turns_in_depth():
 def test_a_face_without_extent_is_no_division_by_zero(photo):
     deformation = FaceDeformer(photo).toward(np.full((68, 2), 50.0))
     assert np.isfinite(deformation.smooth_offsets(photo)).all()
+
+
+@pytest.mark.parametrize(
+    ("turn", "shift"), [((0, 3, 0), (0, 0)), ((0, 0, 3), (0, 0)), ((3, 0, 0), (0, 0)), ((0, 0, 0), (0.05, 0))]
+)
+def test_hair_beside_a_moving_head_hardly_stretches(photo, turn, shift):
+    pose = HeadPose(np.radians([turn]).astype(np.float32), np.array([shift], np.float32))
+    places = sources(Retargeter(photo)(np.zeros((1, 68, 2), np.float32), pose)[0], photo)
+    across, down = (np.gradient(places, axis=axis) for axis in (1, 0))
+    least = np.linalg.svd(np.stack([across, down], -1), compute_uv=False)[..., 1]
+    grid = np.stack(np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1])), -1).reshape(-1, 2)
+    outline = transform(FaceDeformer(photo).ellipse, grid.astype(np.float64)).reshape(places.shape)
+    radius = np.linalg.norm(outline, axis=-1)
+    hair = (radius > 0.95) & (radius < 1.12) & (outline[..., 1] < 0)
+    assert hair.sum() > 500
+    assert np.percentile(1 / least[hair], 95) < 1.15

@@ -82,14 +82,6 @@ def test_any_rate_has_the_same_motion_in_time(network: Audio2Landmark, fps: Frac
     np.testing.assert_allclose(opening(motion)[inner], expected[inner], atol=5e-3)
 
 
-def test_the_lead_takes_a_quarter_of_a_frame_back(network: Audio2Landmark) -> None:
-    samples = voice(4)
-    early = opening(network.predict([Waveform(samples)], 800, fps=Fraction(200)))
-    network.lead = 0.0
-    late = opening(network.predict([Waveform(samples)], 800, fps=Fraction(200)))
-    np.testing.assert_allclose(early[:-10], late[2:-8], atol=1e-4)  # 10 ms
-
-
 def test_zeros_are_a_closed_mouth(shipped: Audio2Landmark) -> None:
     assert not shipped.predict([Waveform(np.zeros(32_000, np.float32))], 50).any()
     assert not shipped.predict([Waveform(voice(2))], 50, level=0.0).any()

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accelerate import PartialState
 
 from talkface.config import to_dict
 from talkface.data.samplers.speech import SpeechClip
@@ -25,3 +28,24 @@ def fingerprint(clips: Sequence[SpeechClip], config: Any) -> str:
         for array in (clip.audio, clip.landmarks):
             digest.update(np.ascontiguousarray(array, np.float32).data)
     return digest.hexdigest()[:16]
+
+
+def load_kept(path: Path, measured_on: str) -> dict[str, Any] | None:
+    """What an earlier start of the run measured; None where there is nothing for this key of data and settings."""
+    if not path.is_file():
+        return None
+    try:
+        kept = json.loads(path.read_text())
+    except ValueError:
+        return None
+    return kept if isinstance(kept, dict) and kept.get("measured_on") == measured_on else None
+
+
+def save_kept(path: Path, measured_on: str, values: dict[str, Any]) -> None:
+    """Write it (first process only), under another name first."""
+    if not PartialState().is_main_process:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps({"measured_on": measured_on, **values}, indent=1, sort_keys=True))
+    os.replace(partial, path)

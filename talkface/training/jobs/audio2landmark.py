@@ -2,22 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
+from accelerate import PartialState
 
 from talkface.audio.features import MelPower
+from talkface.checkpoints.format import save_checkpoint
 from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.speech import FPS, SpeechClip, SpeechExample, make_examples
 from talkface.errors import DatasetError
+from talkface.landmarks.lip_shape import LipRange
 from talkface.models.audio2landmark import Audio2Landmark
 from talkface.training.engine.kept import fingerprint
 from talkface.training.engine.loop import fit, make_accelerator
+from talkface.training.engine.processes import agreed
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig
-from talkface.training.jobs.audio2landmark_job import Audio2LandmarkJob, FrontEnd, fill_buffers, new_network
+from talkface.training.jobs.audio2landmark_job import (
+    Audio2LandmarkJob,
+    FrontEnd,
+    fill_buffers,
+    front_end_of,
+    new_network,
+)
+from talkface.training.jobs.lip_range import LipRangeConfig, fit_range, load_range, save_range
 from talkface.training.jobs.offsets import estimate_lags, load_lags, save_lags
 from talkface.training.jobs.phones import teach_phones
 
@@ -57,7 +69,22 @@ def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechC
     _correct_offsets([*clips, *judged], examples, config, front_end)
     if not held_out:
         train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
-    return fit(Audio2LandmarkJob(config, train, held_out, front_end), config.run, to_dict(config))
+    job = Audio2LandmarkJob(config, train, held_out, front_end)
+    if config.range.steps > 0:
+        job.set_range(_measure_range([*clips, *judged], train, config, front_end, float(job.network.scale)))
+    if config.range.only:
+        return _write_as_is(job, Path(config.run.out))
+    return fit(job, config.run, to_dict(config))
+
+
+def _write_as_is(job: Audio2LandmarkJob, folder: Path) -> dict[str, float]:
+    """Score a network that is not trained any further, and write it as `best.safetensors`."""
+    scores, snapshot = agreed(job.evaluate()), job.snapshot()
+    dated = {"steps": 0, "date": datetime.now(UTC).date().isoformat()}
+    if PartialState().is_main_process:
+        made = replace(snapshot, metrics=scores, provenance={**snapshot.provenance, **dated})
+        save_checkpoint(folder / "best.safetensors", made)
+    return scores
 
 
 def load_clips(data: SpeechDataConfig) -> list[SpeechClip]:
@@ -198,11 +225,41 @@ def _correct_offsets(
         example.lag = lags.get(example.key, 0.0)
 
 
+def _measure_range(
+    clips: Sequence[SpeechClip],
+    examples: Sequence[SpeechExample],
+    config: Audio2LandmarkTraining,
+    front_end: FrontEnd,
+    scale: float,
+) -> LipRange:
+    """How far real lips move beyond predictions, of a typical range `scale`, for people who did not train the network.
+
+    What was measured is kept in the run folder. A network that starts from trained weights is measured by fresh ones
+    with the same front end, as those weights have seen all people.
+    """
+    path, key = Path(config.run.out) / "range.json", fingerprint(clips, config)
+    lips = load_range(path, key)
+    if lips is None:
+        front_end = front_end or front_end_of(config.start)
+        model = replace(config.model, members=config.range.members)
+        unranged = replace(config, start="", range=LipRangeConfig(), model=model)
+        measuring = replace(unranged, run=replace(config.run, steps=config.range.steps))
+        measured = []
+        for half in range(2):
+            train, others = hold_out(examples, 2, half)
+            job = Audio2LandmarkJob(measuring, train, [], front_end)
+            job.run_without_folder(f"range {half + 1}/2")
+            measured += [job.measure_lips(example, scale) for example in others]
+        lips = fit_range(measured, config.range)
+        save_range(path, key, lips)
+    return lips
+
+
 def _measuring(config: Audio2LandmarkTraining) -> Audio2LandmarkTraining:
     """Settings of the networks that measure offsets: one member of `base`, with the losses that it was made for."""
     run = replace(config.run, steps=config.offsets.steps)
     if config.family == "base":
-        return replace(config, start="", run=run, model=replace(config.model, members=1))
+        return replace(config, start="", range=LipRangeConfig(), run=run, model=replace(config.model, members=1))
     plain = Audio2LandmarkTraining()
     model = replace(plain.model, members=1, phones=0)
     return replace(plain, model=model, run=replace(run, batch_size=plain.run.batch_size, bf16=False))

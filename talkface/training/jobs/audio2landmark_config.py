@@ -10,6 +10,7 @@ from talkface.losses.landmark import LandmarkLossConfig
 from talkface.models.atnet import AtnetConfig
 from talkface.models.audio2landmark import FAMILIES, Audio2LandmarkConfig
 from talkface.models.lstm_mel import LstmMelConfig
+from talkface.training.jobs.lip_range import LipRangeConfig
 from talkface.training.jobs.offsets import OffsetConfig
 from talkface.training.jobs.phones import PhoneConfig
 
@@ -59,15 +60,18 @@ class Audio2LandmarkTraining:
     augment: VoiceAugmentation = field(default_factory=VoiceAugmentation)
     phones: PhoneConfig = field(default_factory=PhoneConfig)
     offsets: OffsetConfig = field(default_factory=OffsetConfig)
+    range: LipRangeConfig = field(default_factory=LipRangeConfig)
     loss: LandmarkLossConfig = field(default_factory=LandmarkLossConfig)
     resilience: ResilienceConfig = field(default_factory=ResilienceConfig)
     optim: SpeechOptimConfig = field(default_factory=SpeechOptimConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        """Raises `ConfigError` for an unknown family."""
+        """Raises `ConfigError` for an unknown family, or a range alone without weights."""
         if self.family not in FAMILIES:
             raise ConfigError(f"family is {self.family!r}: expected {', '.join(FAMILIES)}")
+        if self.range.only and not self.start:
+            raise ConfigError("range.only needs trained weights: give start=NAME or start=PATH")
 
     @property
     def network(self) -> Audio2LandmarkConfig | AtnetConfig | LstmMelConfig:

@@ -17,6 +17,7 @@ from talkface.data.noises import load_noises
 from talkface.data.samplers.speech import SpeechBatch, SpeechExample, StretchSampler
 from talkface.errors import ConfigError
 from talkface.landmarks.basis import fit_basis, point_weights
+from talkface.landmarks.lip_shape import LipRange
 from talkface.losses.landmark import landmark_terms, lip_opening
 from talkface.models.audio2landmark import build_audio2landmark, config_dict
 from talkface.models.speech_network import SpeechMember, SpeechNetwork
@@ -31,10 +32,12 @@ from talkface.training.engine.loop import (
 )
 from talkface.training.engine.processes import from_all, own_rows, share_norms
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
+from talkface.training.jobs.lip_range import MeasuredLips, measure_lips
 from talkface.training.jobs.opening_scores import score_openings
 from talkface.types import FloatArray, Image
 
 FrontEnd = dict[str, Tensor]
+FRONT_END = ("convolutions.", "norms.", "phone_head.")  # names of its weights start so
 BASIS_FRAMES = 4000  # of any one speaker, at most, in the PCA
 TYPICAL_RANGE = 30.0  # percentile of the speakers' ranges: half of what a mouth does is a guess, so it is made smaller
 
@@ -164,15 +167,30 @@ class Audio2LandmarkJob(StateOfParts):
         warm = min(1.0, (step + 1) / max(optim.warm_up, 1))
         return optim.rate * warm * (0.5 + 0.5 * float(np.cos(np.pi * step / steps)))
 
-    @torch.no_grad()
+    def set_range(self, lips: LipRange) -> None:
+        """Let the network, and its average, move lips as far as `lips` says."""
+        for network in (self.network, cast(SpeechNetwork, self.ema.network)):
+            network.lip_range.copy_(torch.from_numpy(lips.as_array()))
+
+    def measure_lips(self, example: SpeechExample, scale: float) -> MeasuredLips:
+        """Lips that the averaged weights give for a clip, of a typical range `scale`, beside the real ones."""
+        decoder = cast(SpeechNetwork, self.ema.network).decoder.cpu().numpy()
+        return measure_lips(example, self._predict(example).numpy(), decoder * np.float32(scale))
+
     def predict_opening(self, example: SpeechExample) -> FloatArray:
         """`[T]` opening that the averaged weights give for a clip, in ranges of a speaker."""
+        motion = cast(SpeechNetwork, self.ema.network).motion(self._predict(example).to(self.accelerator.device))
+        return np.asarray(lip_opening(motion).cpu().numpy())
+
+    @torch.no_grad()
+    def _predict(self, example: SpeechExample) -> Tensor:
+        """`[T, P]` coefficients that the averaged weights give for a clip."""
         network, device = cast(SpeechNetwork, self.ema.network), self.accelerator.device
         features = network.features(torch.from_numpy(example.power[None]).to(device))
         face = torch.from_numpy(example.face(int(np.argmax(example.seen)))[None]).to(device)
         with self.accelerator.autocast():
-            coefficients = network(features, network.encode_faces(face))
-        return np.asarray(lip_opening(network.motion(coefficients.float()))[0].cpu().numpy())
+            coefficients: Tensor = network(features, network.encode_faces(face))
+        return coefficients[0].float().cpu()
 
     def evaluate(self) -> dict[str, float]:
         """Scores on held-out clips, on some training ones where none is held out."""
@@ -208,6 +226,13 @@ def new_network(config: Audio2LandmarkTraining) -> SpeechNetwork:
         return build_audio2landmark(config_dict(config.network))
 
 
+def front_end_of(start: str) -> FrontEnd:
+    """Convolutions and phone head of trained weights of family `base`; empty for none and for other families."""
+    tensors = load_weights(start, "audio2landmark").tensors if start else {}
+    first = {name.removeprefix("listeners.0."): tensor.float() for name, tensor in tensors.items()}
+    return {name: tensor for name, tensor in first.items() if name.startswith(FRONT_END)}
+
+
 def go_on_from(network: SpeechNetwork, start: str) -> float:
     """Put trained weights, with their PCA and range, into a network of the same settings.
 
@@ -220,7 +245,7 @@ def go_on_from(network: SpeechNetwork, start: str) -> float:
     """
     checkpoint = load_weights(start, "audio2landmark")
     try:
-        network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+        network.restore(checkpoint.tensors)
     except RuntimeError as error:
         raise ConfigError(
             f"start={start} is a network of another family or size: use the config that it was trained by"

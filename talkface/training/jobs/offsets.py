@@ -1,15 +1,13 @@
 """Predicted and real openings -> by how many frames each clip's picture follows its sound."""
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from accelerate import PartialState
 
 from talkface.metrics.lag import pearson_at_lag
+from talkface.training.engine.kept import load_kept, save_kept
 from talkface.types import FloatArray
 
 FRAMES_PER_VOTE = 8.0  # neighbouring frames say the same; so many count as one
@@ -79,22 +77,10 @@ def estimate_lags(
 
 def load_lags(path: Path, measured_on: str) -> dict[str, float] | None:
     """Lags that an earlier start of the run measured; None where there are none for this key of data and settings."""
-    if not path.is_file():
-        return None
-    try:
-        kept = json.loads(path.read_text())
-    except ValueError:
-        return None
-    if kept.get("measured_on") != measured_on:
-        return None
-    return {str(key): float(lag) for key, lag in kept["lags"].items()}
+    kept = load_kept(path, measured_on)
+    return None if kept is None else {str(key): float(lag) for key, lag in kept["lags"].items()}
 
 
 def save_lags(path: Path, measured_on: str, lags: dict[str, float]) -> None:
-    """Write them (first process only), under another name first."""
-    if not PartialState().is_main_process:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({"measured_on": measured_on, "lags": lags}, indent=1, sort_keys=True))
-    os.replace(partial, path)
+    """Keep them in the run folder."""
+    save_kept(path, measured_on, {"lags": lags})
