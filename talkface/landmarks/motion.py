@@ -24,11 +24,11 @@ LOWER_LID_SHARE = 0.12  # of closing; the rest is the upper lid's
 LIDS_SHUT, LIDS_OPEN = 0.09, 0.13  # lid gap over the eye's length up to which a photo's eye is shut and stays so, and
 # from which it blinks; eyes that smile measure from 0.12
 
-BROW_RAISE = 0.035  # outer-eye distances, of an emphatic syllable
+BROW_RAISE = 0.05  # outer-eye distances, of an emphatic syllable
 BROW_SHAPE = np.array([0.6, 0.9, 1.0, 0.9, 0.75])  # share of it along a brow, from the temple to the nose
 BROW_ONSET = 0.6  # onset strength from which a syllable is emphatic
-BROW_CHANCE = 0.6  # that the brows follow it
-BROW_SHORTEST_S = 0.7  # from one raise to the next
+BROW_CHANCE = 0.8  # that the brows follow it
+BROW_SHORTEST_S = 0.5  # from one raise to the next
 BROW_RISE_S, BROW_FALL_S = 0.24, 0.44
 
 WANDER_RAD = np.array([0.028, 0.045, 0.022])  # pitch, yaw, roll: standard deviation of slow drift while speaking
