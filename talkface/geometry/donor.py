@@ -17,9 +17,10 @@ LOWER = np.array([0, 7, 6, 5, 4])
 COLUMNS, ROWS = 24, 33  # samples between the lips
 GAP_LIGHT = 0.62  # a row this dark, over the brightest row above, is the gap below the upper teeth
 NO_GAP = 0.95  # where teeth fill the mouth: cut just above the lower lip
+LOWEST_GAP = 0.85  # a dark row further down is the lower lip's own shade: nothing of such a donor is shown below
 DARKEST = np.array([60.0, 30.0, 28.0], np.float32)  # the dark of a mouth is at most this light
 SHADE = np.array(
-    [[0.5, 0.5, 0.5], [2.1, 1.8, 1.8]], np.float32
+    [[0.5, 0.5, 0.5], [1.6, 1.6, 1.65]], np.float32
 )  # of the dark at the upper lip and, over the tongue, at
 # the lower one
 SOFTER = (0.5, 0.7, 0.9, 1.1, 1.4, 1.8)  # blurs in pixels that a donor is tried with in a soft photo
@@ -138,7 +139,8 @@ def lay_donor(
         cv2.remap(donor.image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
     inside = (rows > top) & (rows < bottom) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
-    own = (inside & (is_upper | (below > cut))).astype(np.float32)
+    is_lower = (below > cut) & (donor.split < LOWEST_GAP)
+    own = (inside & (is_upper | is_lower)).astype(np.float32)
     cover = np.asarray(cv2.GaussianBlur(own, (0, 0), FEATHER), np.float32)
     depth = np.clip((np.arange(height, dtype=np.float32)[:, None, None] - upper[1]) / max(gap, 1.0), 0, 1)
     dark = donor.cavity * (SHADE[0] + (SHADE[1] - SHADE[0]) * depth**2).astype(np.float32)

@@ -55,6 +55,13 @@ def test_teeth_that_fill_a_mouth_are_cut_at_the_lower_lip():
     assert measure_donor(full, donor.lips, donor.skin, UNIT).split == pytest.approx(0.95)
 
 
+def test_a_donor_without_a_gap_shows_nothing_below_its_teeth():
+    donor = drawn(gap=18)
+    full = np.where((donor.image == DARK).all(-1, keepdims=True), np.array(UPPER, np.uint8), donor.image)
+    values = column(measure_donor(full, donor.lips, donor.skin, UNIT), 40.0)
+    assert values[22:38].max() < 90  # no line of its lower lip floats in the dark
+
+
 def test_laid_at_its_own_gap_it_is_itself():
     donor = drawn()
     colours, cover = lay_donor(donor, np.array([64.0, 30.0]), 30.0, 1.0, (128, 96))
