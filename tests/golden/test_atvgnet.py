@@ -138,7 +138,8 @@ def test_vgnet_is_equal_as_published_and_as_intended(name: str, reset: bool, vgn
     with torch.no_grad():
         painted = network(photo, example, points(published["landmarks"]))
     for what, got in (("frames", painted.image), ("attention", painted.attention), ("colour", painted.colour)):
-        parity(f"{name}, {what}", got[..., ::EVERY, ::EVERY], stored[what])
+        if what in stored.arrays:
+            parity(f"{name}, {what}", got[..., ::EVERY, ::EVERY], stored[what])
     if "landmark_attention" in stored.arrays:
         parity(f"{name}, landmark attention", painted.landmark_attention, stored["landmark_attention"])
 

@@ -64,5 +64,7 @@ class VgnetTraining:
         if self.loss.mouth_weighting not in MOUTH_WEIGHTINGS:
             known = ", ".join(MOUTH_WEIGHTINGS)
             raise ConfigError(f"loss.mouth_weighting is {self.loss.mouth_weighting!r}: use one of {known}")
+        if self.model.landmarks != "displacement":
+            raise ConfigError("model.landmarks is for converted weights: a run learns displacement")
         if self.data.frames < 1:
             raise ConfigError(f"data.frames is {self.data.frames}: it must be 1 or more")

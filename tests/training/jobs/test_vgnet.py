@@ -153,3 +153,8 @@ def test_half_precision_trains_too(tmp_path):
     assert all(np.isfinite(value) for value in job.train_step(0).values())
     assert all(p.dtype == torch.float32 for p in job.generator.parameters())
     AcceleratorState._reset_state(True)
+
+
+def test_a_run_learns_displacement():
+    with pytest.raises(ConfigError, match=r"model\.landmarks is for converted weights"):
+        VgnetTraining(model=VgnetConfig(landmarks="atvgnet"))
