@@ -29,10 +29,12 @@ class Source:
     Attributes:
         image: `[B, 3, S, S]` in [-1, 1].
         sketch: `[B, c, S, S]` of that picture.
+        hidden: `[B, 1, S, S]`, 1 where the target shows eyes and mouth: there the warped picture is black.
     """
 
     image: Tensor
     sketch: Tensor
+    hidden: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,9 @@ class SpadeNet(nn.Module):
             flow, mask = self.flows[name](sketch, sources[name])
             image = sources[name].image
             moved = warp_by_flow(image, flow, self.config.align_corners) if self.config.warp else image
+            hidden = sources[name].hidden
+            if hidden is not None:
+                moved = torch.where(hidden > 0, -1.0, moved)  # nothing of the pixels remains, whatever they were
             warped[name] = Warped(moved.to(image.dtype), flow, mask)
         return warped
 

@@ -14,8 +14,9 @@ from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.registry import load_weights, shipped_names
 from talkface.data.samplers.patches import draw_face
 from talkface.data.samplers.shot_pictures import picture_map, shot_pictures, signed, sketch_picture, unsigned
-from talkface.data.samplers.warp_shots import nearest_first
+from talkface.data.samplers.warp_shots import hidden_features, nearest_first
 from talkface.errors import CheckpointError
+from talkface.geometry.affine import transform
 from talkface.models.spade import Source, SpadeFrame, SpadeNet, network_sketch
 from talkface.models.spade_config import SpadeConfig
 from talkface.renderers.animation import Animation
@@ -98,7 +99,7 @@ class SpadeRenderer:
         points = [shot.landmarks for shot in identity.shots]
         orders = np.stack([nearest_first(np.arange(len(points)), points, target) for target in landmarks])
         shots, sketches = identity.pictures[orders], identity.sketches[orders]
-        sources = {"ref": Source(shots[:, 0], sketches[:, 0])}
+        sources = {"ref": Source(shots[:, 0], sketches[:, 0], self._hidden(landmarks))}
         if config.warp_ani:
             sources["ani"] = Source(self._faces(identity, landmarks), sketch)
         if config.warp_prev and MEMORY in carried:
@@ -107,6 +108,14 @@ class SpadeRenderer:
         if config.warp_prev:
             carried[MEMORY] = Source(frame.image, sketch)
         return frame
+
+    def _hidden(self, landmarks: FloatArray) -> Tensor | None:
+        """`[T, 1, S, S]`, above 0 at eyes and mouth; None where the network sees them."""
+        if not self.network.config.crop_ref:
+            return None
+        size = self.network.config.size
+        places = [transform(self._to_picture(points), np.asarray(points, np.float64)) for points in landmarks]
+        return signed([hidden_features(points, size) for points in places])[:, :1].to(self.device)
 
     def _faces(self, identity: SpadeIdentity, landmarks: FloatArray) -> Tensor:
         """`[T, 3, S, S]` in [-1, 1]: the first shot's face as a 3-D surface in each pose, on black, or the user's."""

@@ -15,8 +15,11 @@ from talkface.inference.driving_face import open_animation, open_driver
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.hybrid import Hybrid
 from talkface.models.hybrid_config import HybridConfig
+from talkface.models.spade import SpadeNet
+from talkface.models.spade_config import SpadeConfig
 from talkface.renderers.animation import with_animation
 from talkface.renderers.hybrid import HybridRenderer
+from talkface.renderers.spade import SpadeRenderer
 from talkface.types import DEFAULT_FPS, Shot
 
 
@@ -85,6 +88,18 @@ def test_a_network_with_warp_ani_paints_from_the_users_own_animation(demo, shot)
     fresh = with_animation(identity, open_animation(read_quintuple(demo).ani, driver, DEFAULT_FPS))
     frames = list(renderer.render(fresh, Footage.landmarks))
     assert len(frames) == 4 and frames[0].image.shape == (256, 256, 3)
+
+
+def test_a_spade_network_paints_from_the_users_own_animation(demo, shot):
+    config = SpadeConfig(size=64, width=4, depth=3, shots=1, adaptive_layers=1, warp_ani=True, warp=False,
+                         flow_width=4, flow_depth=1, flow_blocks=1)  # fmt: skip
+    renderer = SpadeRenderer(SpadeNet(config), torch.device("cpu"))
+    identity = renderer.enroll([shot])
+    own = with_animation(identity, open_animation(read_quintuple(demo).ani, open_driver(demo), DEFAULT_FPS))
+    faces = [renderer.paint(who, Footage.landmarks, {}).warped["ani"].image for who in (identity, own)]
+    drawn, taken = (127.5 * (face + 1) for face in faces)
+    covered = ((drawn > 10) & (taken > 10)).all(1, keepdim=True).expand_as(drawn)
+    assert covered.float().mean() > 0.1 and (drawn - taken).abs()[covered].mean() < 8
 
 
 def test_an_animation_that_cannot_be_used_is_refused(demo, shot, tmp_path):

@@ -218,6 +218,21 @@ def test_settings_that_fit_nothing_are_refused(wrong):
         replace(TINY, **wrong)
 
 
+def test_hidden_places_of_a_source_are_black_after_the_warp():
+    config = replace(TINY, warp_ani=False)
+    network = SpadeNet(config).eval()
+    sketch, shots, shot_sketches, every = given(config)
+    hidden = torch.full((2, 1, 32, 32), -1.0)
+    hidden[:, :, 8:16, 4:20] = 1.0
+    with torch.no_grad():
+        seen = network(sketch, shots, shot_sketches, every).warped["ref"].image
+        source = replace(every["ref"], hidden=hidden)
+        made = network(sketch, shots, shot_sketches, {"ref": source}).warped["ref"].image
+    assert (made[:, :, 8:16, 4:20] == -1).all()
+    made[:, :, 8:16, 4:20] = seen[:, :, 8:16, 4:20]
+    assert torch.equal(made, seen)
+
+
 def test_flow_moves_pictures_by_pixels():
     config = replace(TINY, composition="linear", warp_ani=False)
     network = SpadeNet(config).eval()

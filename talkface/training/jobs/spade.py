@@ -19,6 +19,7 @@ from talkface.data.samplers.warp_shots import WarpShotSampler
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.spade import Source, SpadeFrame, SpadeNet, network_sketch
+from talkface.models.spade_config import SpadeConfig
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -67,8 +68,8 @@ class SpadeJob(StateOfParts):
         data, model = config.data, config.model
         plain = ShotsConfig(model.size, zoom, sketch=model.sketch)
         varied = replace(plain, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
-        self.sampler = WarpShotSampler(training, varied, model.warp_ani)
-        judged = WarpShotSampler(held_out or training, plain, model.warp_ani)
+        self.sampler = WarpShotSampler(training, varied, model.warp_ani, model.crop_ref)
+        judged = WarpShotSampler(held_out or training, plain, model.warp_ani, model.crop_ref)
         count = min(HELD_OUT, PER_VIDEO * judged.usable)
         self.held_out = judged.spread(count, model.shots, step_generator(config.run.seed, 0))
         self.batches = Ahead(self._draw, data.workers)
@@ -227,7 +228,7 @@ class SpadeJob(StateOfParts):
     def _paint(self, generator: torch.nn.Module, batch: FewshotBatch) -> SpadeFrame:
         model = self.config.model
         sketch, every = network_sketch(batch.sketch, model), network_sketch(batch.shot_sketches, model)
-        sources = batch_sources(batch, every, model.sources)
+        sources = batch_sources(batch, every, model)
         count = model.shots
         frame: SpadeFrame = generator(sketch, batch.shots[:, :count], every[:, :count], sources)
         return frame
@@ -250,10 +251,15 @@ class SpadeJob(StateOfParts):
         )
 
 
-def batch_sources(batch: FewshotBatch, sketches: Tensor, names: Sequence[str]) -> Mapping[str, Source]:
-    """Sources of a batch in [-1, 1]: the first shot is warped, and the drawn face lies behind the last one."""
-    places = {"ref": 0, "ani": -1}
-    return {name: Source(batch.shots[:, places[name]], sketches[:, places[name]]) for name in names if name in places}
+def batch_sources(batch: FewshotBatch, sketches: Tensor, model: SpadeConfig) -> Mapping[str, Source]:
+    """Sources of a batch in [-1, 1]: the first shot is warped; behind the last lie hidden places and drawn face."""
+    sources = {}
+    if model.warp_ref:
+        hidden = batch.shots[:, model.shots, :1] if model.crop_ref else None
+        sources["ref"] = Source(batch.shots[:, 0], sketches[:, 0], hidden)
+    if model.warp_ani:
+        sources["ani"] = Source(batch.shots[:, -1], sketches[:, -1])
+    return sources
 
 
 def _fakes(frame: SpadeFrame) -> list[Tensor]:
