@@ -1,0 +1,24 @@
+"""Names of renderer networks -> the family that takes them."""
+
+import pytest
+
+from talkface.errors import CheckpointError
+from talkface.inference.animator import find_networks, network_names
+from talkface.inference.request import AnimateOptions
+
+
+@pytest.mark.parametrize("name", ["mouth", "mouth-free", "hybrid"])
+def test_every_shipped_mouth_belongs_to_the_default_family(name: str):
+    found = find_networks(name)
+    assert found["renderer"] == "hybrid"
+    assert found.get("renderer_model", name) == name
+
+
+def test_a_network_of_another_kind_is_refused():
+    with pytest.raises(CheckpointError, match="audio2landmark network"):
+        find_networks("audio2landmark")
+
+
+def test_the_default_names_its_files():
+    assert "mouth-free" in network_names(AnimateOptions())
+    assert "mouth" in network_names(AnimateOptions(renderer_model="mouth"))
