@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_frames_and_another_one_does_not(animator, 
 
 def test_frames_stream(animator, astronaut, syllables):
     long = Waveform(np.tile(syllables.samples, 10))
-    stream = animator.animate(astronaut, long)
+    stream = iter(animator.animate(astronaut, long))
     assert next(stream).shape == (512, 512, 3)
 
 
@@ -176,7 +176,7 @@ def test_mistakes_are_named_in_one_line_and_leave_nothing(tmp_path, warper, astr
         (dict(photo=astronaut, speech=syllables, face=3), NoFaceError, "--face 3"),
         (dict(photo=astronaut, speech=syllables, fps="fast"), ConfigError, "fps"),
         (dict(photo=astronaut, speech=syllables, fps=0), ConfigError, "fps"),
-        (dict(photo=astronaut, speech=syllables, head_scale=2), ConfigError, "head motion"),
+        (dict(photo=astronaut, speech=syllables, head_scale=2), ConfigError, "invalid head_scale 2"),
         (dict(photo=astronaut, speech=syllables, seed=-1), ConfigError, "seed"),
         (dict(photo=astronaut, speech=None), ConfigError, "neither speech nor landmarks"),
         (dict(photo=[], speech=syllables), MediaError, "no photo"),
