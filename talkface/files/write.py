@@ -135,6 +135,12 @@ def hidden_name(path: Path) -> Path:
     return path.with_name(f".{stem}{ending}")
 
 
+def fitting_name(stem: str, ending: str) -> str:
+    """`stem + ending`, the stem cut at a whole character so that every file system takes the name."""
+    room = LONGEST_NAME - len(os.fsencode(ending))
+    return os.fsencode(stem)[:room].decode("utf-8", errors="ignore") + ending
+
+
 def sync_file(path: Path) -> None:
     """See a file's content to the disk."""
     with path.open("rb") as handle:

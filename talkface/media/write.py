@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.errors import MediaError
-from talkface.files.write import atomic_file, hidden_file, sweep
+from talkface.files.write import LONGEST_NAME, atomic_file, hidden_file, sweep
 from talkface.media.ffmpeg import FfmpegProcess
 from talkface.media.mark.tag import mark_comment
 from talkface.types import Image
@@ -50,7 +50,7 @@ class VideoWriter:
     yuv420p stores colour for 2x2 pixels, so an odd width or height is padded by repeating the last column or row (as
     ffmpeg's `pad=ceil(iw/2)*2` does, but without its black line): nothing of the photo is lost.
 
-    Colours are stored with the BT.601 matrix and tagged so: players that read the tag and those that guess agree.
+    Colours are stored with the BT.709 matrix, and matrix, primaries and transfer are tagged so in stream and container.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class VideoWriter:
             raise MediaError(
                 f"a video of {size[0]}x{size[1]} cannot be written: each side must be {SMALLEST_SIDE} to {LARGEST_SIDE}"
             )
+        self._target = followed(self.path)
         self._force = force
         self._files = contextlib.ExitStack()
         self._pictures = self._whole = self.path  # hidden files beside it, once entered
@@ -100,8 +101,8 @@ class VideoWriter:
 
     def __enter__(self) -> "VideoWriter":
         with contextlib.ExitStack() as files:
-            self._whole = files.enter_context(atomic_file(self.path, exclusive=not self._force))
-            self._pictures = self._whole if self._speech is None else files.enter_context(hidden_file(self.path))
+            self._whole = files.enter_context(atomic_file(self._target, exclusive=not self._force))
+            self._pictures = self._whole if self._speech is None else files.enter_context(hidden_file(self._target))
             self._encoder = FfmpegProcess(self._picture_output(), self.path)
             self._files = files.pop_all()
         return self
@@ -158,7 +159,9 @@ class VideoWriter:
             framerate=str(self.fps),
             thread_queue_size=1 if large else 8,
         )
-        coloured = frames.filter("scale", out_color_matrix="bt601", out_range="tv")
+        coloured = frames.filter("scale", out_color_matrix="bt709", out_range="tv").filter(
+            "setparams", color_primaries="bt709", color_trc="bt709", colorspace="bt709", range="tv"
+        )
         frugal = {"x264-params": FRUGAL} if large else {}
         threads = {"threads": self._threads} if self._threads else {}
         return coloured.output(
@@ -167,7 +170,7 @@ class VideoWriter:
             preset=PRESET,
             crf=CRF,
             pix_fmt="yuv420p",
-            colorspace="smpte170m",
+            colorspace="bt709",
             color_primaries="bt709",
             color_trc="bt709",
             color_range="tv",
@@ -192,7 +195,7 @@ class VideoWriter:
     def _container_options(self) -> dict[str, str]:
         # a time scale that is a multiple of the rate keeps every time stamp exact
         return {
-            "movflags": "+faststart",
+            "movflags": "+faststart+write_colr",
             "metadata": f"comment={self._comment}",
             "video_track_timescale": str(self.fps.numerator * max(1, 12_800 // self.fps.numerator)),
         }
@@ -209,23 +212,31 @@ def check_not_speech(path: Path, speech: SoundTrack | None) -> None:
         raise MediaError(f"{path} is the speech itself: write the video to another file")
 
 
+def followed(path: Path) -> Path:
+    """Where to write for a path that a user gave: the target of a symbolic link, so that the link stays one."""
+    return path.resolve() if path.is_symlink() else path
+
+
 def check_output(path: Path, *, force: bool = False, suffixes: Sequence[str] = SUFFIXES) -> None:
     """Refuse an output file before any work is done for it, and remove what killed processes left of it.
 
     Raises:
         MediaError: wrong suffix, folder missing or not writable, or the file exists and `force` is off.
     """
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise MediaError(f"the name {path.name[:20]}... is too long: give one of at most {LONGEST_NAME} bytes")
     if path.is_dir():
         raise MediaError(f"{path} is a folder: give a file name such as {path / ('speaking' + suffixes[0])}")
     if path.suffix.lower() not in suffixes:
         raise MediaError(f"output {path} must end in {' or '.join(suffixes)}: rename it")
-    if not path.parent.is_dir():
-        raise MediaError(f"there is no folder {path.parent}: make it with mkdir -p, or give another output")
+    parent = followed(path).parent
+    if not parent.is_dir():
+        raise MediaError(f"there is no folder {parent}: make it with mkdir -p, or give another output")
     if path.exists() and not force:
         raise MediaError(f"{path} exists: give another name, or --force to replace it")
-    if not os.access(path.parent, os.W_OK):
-        raise MediaError(f"nothing may be written to {path.parent}: change its permissions or give another output")
-    sweep(path)
+    if not os.access(parent, os.W_OK):
+        raise MediaError(f"nothing may be written to {parent}: change its permissions or give another output")
+    sweep(followed(path))
 
 
 def exact_length(

@@ -15,7 +15,16 @@ import pytest
 from talkface.errors import ConfigError, MediaError, PassingError, TalkfaceError, printable
 from talkface.files.lock import file_lock
 from talkface.files.table import safe_cell, write_table
-from talkface.files.write import LEFT_AFTER_S, atomic_file, atomic_files, atomic_write, hidden_name, inside, sweep
+from talkface.files.write import (
+    LEFT_AFTER_S,
+    atomic_file,
+    atomic_files,
+    atomic_write,
+    fitting_name,
+    hidden_name,
+    inside,
+    sweep,
+)
 
 
 def test_content_replaces_what_was_there_and_leaves_nothing_else(tmp_path: Path):
@@ -221,3 +230,10 @@ def test_errors_are_one_line_without_control_characters():
     shown = str(TalkfaceError("a\x1b[31mred\nnext\u202ecod\udc80 月 é"))
     assert shown == r"a\x1b[31mred next\u202ecod\udc80 月 é"
     assert printable("a\nb") == r"a\nb"
+
+
+def test_default_names_fit_every_file_system() -> None:
+    for stem in ("月" * 45 + "_" + "声" * 38, "x" * 300, "short"):
+        name = fitting_name(stem, "_2.mp4")
+        assert len(name.encode()) <= 255 and name.endswith("_2.mp4")
+    assert fitting_name("short", ".mp4") == "short.mp4"

@@ -12,6 +12,7 @@ import pytest
 from talkface.errors import MediaError
 from talkface.media.ffmpeg import reason
 from talkface.media.mark.tag import MARK, read_comment, verify_mark
+from talkface.media.read import read_frames
 from talkface.media.speech import open_speech
 from talkface.media.write import VideoWriter, exact_length
 from talkface.types import Waveform, num_frames
@@ -231,3 +232,40 @@ def test_any_file_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert verify_mark(path)
     assert open_speech(path).duration_s == pytest.approx(0.2, abs=0.001)
     assert [item.name for item in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("spoken", [False, True])
+def test_colours_are_tagged_in_stream_and_container(tmp_path: Path, spoken: bool) -> None:
+    colour = np.full((64, 64, 3), (198, 120, 114), np.uint8)
+    sound = open_speech(speech(0.4)) if spoken else None
+    with VideoWriter(tmp_path / "o.mp4", (64, 64), Fraction(25), sound) as writer:
+        for _ in range(10):
+            writer.write(colour)
+    data = (tmp_path / "o.mp4").read_bytes()
+    at = data.index(b"colrnclx")
+    assert data[at + 8 : at + 14] == b"\0\1\0\1\0\1"  # primaries, transfer and matrix of BT.709
+    with av.open(str(tmp_path / "o.mp4")) as video:
+        frame = next(video.decode(video=0))
+        assert (frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range) == (1, 1, 1, 1)
+    image, _ = next(read_frames(tmp_path / "o.mp4"))
+    assert np.abs(image.astype(int) - colour).max() <= 2
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name, exists in (("old.mp4", True), ("new.mp4", False)):
+        target = tmp_path / "there" / name
+        if exists:
+            target.write_bytes(b"old")
+        link = tmp_path / f"link_{name}"
+        link.symlink_to(target)
+        write(link, 3, force=True)
+        assert link.is_symlink() and target.stat().st_size > 100
+        assert [path.name for path in sorted((tmp_path / "there").iterdir()) if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("stem", ["x" * 245, "月" * 83], ids=["245 letters", "249 bytes"])
+def test_names_of_any_legal_length_will_do(tmp_path: Path, stem: str) -> None:
+    assert write(tmp_path / f"{stem}.mp4", 3, speech=open_speech(speech(0.12))).is_file()
+    with pytest.raises(MediaError, match="too long"):
+        VideoWriter(tmp_path / f"{stem}xxxxxxx.mp4", SIZE, Fraction(25))
