@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from talkface.types import FloatArray, Shot
 if TYPE_CHECKING:
     from talkface.renderers.fewshot import FewshotRenderer
 
+Item = TypeVar("Item")
 SAME_PERSON = 0.6  # dlib's threshold on the distance of two descriptors (King 2017)
 MOST_SHOTS = 32  # taken where nothing else is asked for
 
@@ -59,14 +60,15 @@ def load_people(
     if shots is not None and len(found.shots) < shots:
         usable = len(found.shots)
         raise NoFaceError(f"{shots} shots asked for, but only {usable} usable: give more photos, or --shots {usable}")
-    chosen = spread(found.shots, shots or MOST_SHOTS)
-    return replace(found, shots=chosen, notes=[*found.notes, *stranger_notes(chosen)])
+    chosen, names = spread(found.shots, shots or MOST_SHOTS), spread(found.names, shots or MOST_SHOTS)
+    notes = [*found.notes, *stranger_notes(chosen, names)]
+    return replace(found, shots=chosen, names=tuple(names), notes=notes)
 
 
-def spread(shots: Sequence[Shot], count: int) -> list[Shot]:
+def spread(items: Sequence[Item], count: int) -> list[Item]:
     """The first and others evenly spread, `count` at most."""
-    places = np.unique(np.linspace(0, len(shots) - 1, min(count, len(shots))).round().astype(int))
-    return [shots[place] for place in places]
+    places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
+    return [items[place] for place in places]
 
 
 def make_identity(found: Shots, renderer: "FewshotRenderer | None", provenance: dict[str, object]) -> StoredIdentity:
@@ -75,8 +77,14 @@ def make_identity(found: Shots, renderer: "FewshotRenderer | None", provenance: 
     return StoredIdentity(tuple(found.shots), part, provenance)
 
 
-def stranger_notes(shots: Sequence[Shot]) -> list[str]:
-    """A remark for every shot that seems to show another person than most, with the distance that says so."""
+def stranger_notes(shots: Sequence[Shot], names: Sequence[str] = ()) -> list[str]:
+    """A remark for every shot that seems to show another person than most, with the distance that says so.
+
+    Args:
+        shots: two or more.
+        names: where they are from; counted from 1 if not given.
+    """
+    names = names or [f"shot {number} of {len(shots)}" for number in range(1, len(shots) + 1)]
     if len(shots) < 2:
         return []
     from talkface.landmarks.describe import describe
@@ -85,7 +93,7 @@ def stranger_notes(shots: Sequence[Shot]) -> list[str]:
     distances = between(descriptors)
     usual = int(np.median(distances, axis=1).argmin())
     return [
-        f"shot {index + 1} of {len(shots)} seems to show somebody else than shot {usual + 1}: their descriptors are "
+        f"{names[index]} seems to show somebody else than {names[usual]}: their descriptors are "
         f"{distances[usual, index]:.2f} apart, two photos of one person less than {SAME_PERSON}"
         for index in range(len(shots))
         if distances[usual, index] >= SAME_PERSON

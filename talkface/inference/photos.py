@@ -11,6 +11,7 @@ from talkface.checkpoints.identity import StoredIdentity, is_identity, load_iden
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
+from talkface.landmarks.suitability import ADVICE, unsuited
 from talkface.media.photo import PHOTO_SUFFIXES, is_hdr_photo, to_rgb
 from talkface.media.read import is_video, probe_video, read_frames, read_photo
 from talkface.types import Image, Shot
@@ -35,12 +36,14 @@ class Shots:
         faces_found: faces in the first photo.
         notes: lines worth telling the user.
         stored: the identity file that the shots are from, where they are.
+        names: where each shot is from, a file or a frame of one.
     """
 
     shots: list[Shot]
     faces_found: int
     notes: list[str]
     stored: StoredIdentity | None = None
+    names: tuple[str, ...] = ()
 
 
 def load_shots(
@@ -70,6 +73,7 @@ def load_shots(
     if any(isinstance(source, StoredIdentity) or is_identity(source) for source in sources):
         return _stored_shots(sources)
     shots: list[Shot] = []
+    names: list[str] = []
     notes: list[str] = []
     images, is_clip = _read_all(sources, notes, from_video)
     faces_found = 0
@@ -85,12 +89,14 @@ def load_shots(
         faces_found = faces_found or count
         notes += remarks if not shots else []
         shots.append(shot)
+        names.append(name)
     if not shots:
         assert refusal is not None
         raise refusal
     if is_clip:
-        shots.sort(key=_canvas_rank)
-    return Shots(shots, faces_found, notes)
+        order = sorted(range(len(shots)), key=lambda index: _canvas_rank(shots[index]))
+        shots, names = [shots[index] for index in order], [names[index] for index in order]
+    return Shots(shots, faces_found, notes, names=tuple(names))
 
 
 def _stored_shots(sources: Sequence[PhotoSource]) -> Shots:
@@ -230,4 +236,7 @@ def _check_face(name: str, image: Image, face: Face) -> list[str]:
         notes.append(
             f"the face in {name} is small ({eyes:.0f} pixels between the eyes): expect little detail in the mouth"
         )
+    reasons = unsuited(image, face.landmarks)
+    if reasons:
+        notes.append(f"{name} suits poorly: {'; '.join(reasons)} ({ADVICE})")
     return notes

@@ -40,3 +40,17 @@ def mouth_opening(points: np.ndarray) -> np.ndarray:
     """Inner-lip opening 62-66 over the outer-eye distance, `[..., 68, 2]` -> `[...]`."""
     gap = np.linalg.norm(points[..., LOWER_INNER_LIP, :] - points[..., UPPER_INNER_LIP, :], axis=-1)
     return np.asarray(gap / interocular(points))
+
+
+def eye_openness(landmarks: np.ndarray) -> np.ndarray:
+    """Eye aspect ratio (Soukupova & Cech 2016), mean of both eyes: `[T, 68, 2]` pixels -> `[T]`, no unit.
+
+    Mean of the two lid distances over the distance of the eye's corners; about 0.3 open and 0.15 shut with dlib.
+    """
+    points = np.asarray(landmarks, np.float64)
+    ratios = []
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        outer, up1, up2, inner, low2, low1 = (points[:, int(index)] for index in eye)
+        lids = np.linalg.norm(up1 - low1, axis=-1) + np.linalg.norm(up2 - low2, axis=-1)
+        ratios.append(lids / (2 * np.linalg.norm(outer - inner, axis=-1)))
+    return np.asarray(np.mean(ratios, axis=0))

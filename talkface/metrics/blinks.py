@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
+from talkface.landmarks.layout import eye_openness
 from talkface.types import FloatArray
 
 OPEN_PERCENTILE = 75.0  # of the eye openness over the clip: what this person's open eyes measure
@@ -37,20 +37,6 @@ class Blinks:
     def duration_s(self) -> float:
         """Mean duration in seconds; NaN without a blink."""
         return float(self.durations_s.mean()) if len(self) else float("nan")
-
-
-def eye_openness(landmarks: FloatArray) -> FloatArray:
-    """Eye aspect ratio (Soukupova & Cech 2016), mean of both eyes: `[T, 68, 2]` pixels -> `[T]`, no unit.
-
-    Mean of the two lid distances over the distance of the eye's corners; about 0.3 open and 0.15 shut with dlib.
-    """
-    points = np.asarray(landmarks, np.float64)
-    ratios = []
-    for eye in (RIGHT_EYE, LEFT_EYE):
-        outer, up1, up2, inner, low2, low1 = (points[:, int(index)] for index in eye)
-        lids = np.linalg.norm(up1 - low1, axis=-1) + np.linalg.norm(up2 - low2, axis=-1)
-        ratios.append(lids / (2 * np.linalg.norm(outer - inner, axis=-1)))
-    return np.asarray(np.mean(ratios, axis=0))
 
 
 def find_blinks(landmarks: FloatArray, fps: Fraction) -> Blinks:

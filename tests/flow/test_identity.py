@@ -142,6 +142,8 @@ def test_two_people_among_the_photos_are_noticed(shared_data):
         step = max(1, max(image.shape) // 700)
         image = np.ascontiguousarray(image[::step, ::step])
         shots.append(Shot(image, detector.detect(image)[0].landmarks))
+    named = stranger_notes(shots, ["a.jpg", "b.jpg", "c.jpg"])
+    assert len(named) == 1 and named[0].startswith("c.jpg seems to show somebody else than ")
     notes = stranger_notes(shots)
     assert len(notes) == 1 and notes[0].startswith("shot 3 of 3 seems to show somebody else than shot")
     assert float(re.search(r"are ([\d.]+) apart", notes[0]).group(1)) > 0.6

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from talkface.landmarks.layout import MOUTH
+from talkface.landmarks.layout import MOUTH, eye_openness
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.motion import close_eyes
 from talkface.landmarks.pose import move_head
-from talkface.metrics.blinks import eye_openness, find_blinks
+from talkface.metrics.blinks import find_blinks
 from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import beat_alignment, head_angles, head_diversity, motion_beats, speech_onsets
 from talkface.metrics.sharpness import drift, sharpness

@@ -1,0 +1,82 @@
+"""Photo and landmarks -> how surely something covers the mouth: a hand, a microphone, a mask, a glass."""
+
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkface.geometry.affine import fit_similarity, invert
+from talkface.geometry.resample import cut_patch
+from talkface.landmarks.layout import STABLE
+from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.types import FloatArray, Image
+
+WEIGHTS = Path(__file__).parent / "mouth_cover.npy"  # `scripts/train_mouth_cover.py` makes it
+PATCH = 96  # pixels, side of the lower face
+CORNER, WIDTH = (-0.62, -0.02), 1.24  # of that square on the canonical face, nose at the origin, y down
+SIDE, CELLS, BINS = 48, 6, 9  # of the features' picture, its cells along a side, and directions of edges
+COVERED = (
+    2.7  # score above which a mouth counts as covered: 1 of 1,480 photos with a free mouth, and that one is blurred
+)
+
+
+def cover_score(image: Image, landmarks: FloatArray) -> float:
+    """Log-odds that something covers the mouth; see `COVERED`.
+
+    A logistic regression on edges, colours and grain of the lower face, cut out by eyes and nose alone, as the mouth's
+    own landmarks look usual even where no mouth is seen.
+
+    Args:
+        image: `[H, W, 3]`.
+        landmarks: `[68, 2]` pixels.
+    """
+    weights = _weights()
+    return float(cover_features(lower_face(image, landmarks)) @ weights[:-1] + weights[-1])
+
+
+def lower_face(image: Image, landmarks: FloatArray) -> Image:
+    """`[96, 96, 3]` from below the eyes to the chin, upright and of one size."""
+    to_canonical = invert(fit_similarity(MEAN_FACE[STABLE], landmarks[STABLE]))
+    scale = PATCH / WIDTH
+    matrix = np.concatenate(
+        [scale * to_canonical[:, :2], scale * (to_canonical[:, 2:] - np.reshape(CORNER, (2, 1)))], axis=1
+    )
+    return cut_patch(image, matrix, PATCH)
+
+
+def cover_features(patch: Image) -> FloatArray:
+    """`[468]` of a lower face: directions of edges, colours against the cheeks', and grain, each in 6x6 cells."""
+    small = cv2.resize(patch, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
+    colours = cv2.resize(lab, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+    cheeks = np.median(colours[0, [1, 4]], axis=0)
+    against = np.clip((colours - cheeks) / np.asarray([60, 20, 20], np.float32), -3, 3)
+    edges = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
+    grain = np.clip(cv2.resize(edges, (CELLS, CELLS), interpolation=cv2.INTER_AREA) / 20, 0, 3)
+    return np.concatenate([_directions(grey), against.ravel(), grain.ravel()]).astype(np.float32)
+
+
+def _directions(grey: npt.NDArray[np.uint8]) -> FloatArray:
+    """`[324]` histograms of oriented gradients (Dalal & Triggs 2005), each cell normalised by its surroundings."""
+    values = grey.astype(np.float32) / 255
+    across, down = (cv2.Sobel(values, cv2.CV_32F, *order, ksize=1) for order in ((1, 0), (0, 1)))
+    strength = np.hypot(across, down)
+    angle = np.mod(np.arctan2(down, across), np.pi) / np.pi * BINS
+    lower = np.floor(angle)
+    first = lower.astype(int) % BINS
+    votes = np.zeros((SIDE, SIDE, BINS), np.float32)
+    rows, columns = np.indices((SIDE, SIDE))
+    votes[rows, columns, first] += strength * (1 - (angle - lower))
+    votes[rows, columns, (first + 1) % BINS] += strength * (angle - lower)
+    step = SIDE // CELLS
+    cells = cv2.blur(votes, (12, 12))[step // 2 :: step, step // 2 :: step]
+    energy = cv2.blur((cells**2).sum(-1), (3, 3), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray((cells / np.sqrt(energy + 2e-4)[..., None]).ravel())
+
+
+@cache
+def _weights() -> FloatArray:
+    return np.asarray(np.load(WEIGHTS, allow_pickle=False), np.float32)

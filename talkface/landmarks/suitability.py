@@ -1,0 +1,43 @@
+"""Photo and the face in it -> reasons why it will animate poorly, in a user's words."""
+
+import numpy as np
+
+from talkface.landmarks.layout import eye_openness, interocular, mouth_opening
+from talkface.landmarks.mouth_cover import COVERED, cover_score
+from talkface.landmarks.pose import head_rotation
+from talkface.types import FloatArray, Image
+
+SHUT_EYES = 0.17  # eye aspect ratio; about 0.3 open and 0.15 shut
+PROFILE_DEG = 35.0  # turn of the head from which one cheek and half the mouth are hidden
+WIDE_OPEN = 0.22  # gap of the inner lips over the distance of the outer eye corners
+WIDE_GRIN = 0.86  # width of the mouth over that distance; 0.60 on the mean face
+ADVICE = "a sharp, frontal photo with a free, closed mouth and open eyes looks best"
+
+
+def unsuited(image: Image, landmarks: FloatArray) -> list[str]:
+    """What makes a photo a poor start for a talking face; empty for a good one.
+
+    Args:
+        image: `[H, W, 3]`.
+        landmarks: `[68, 2]` pixels.
+    """
+    points = np.asarray(landmarks, np.float64)
+    reasons = []
+    turn = head_turn(points)
+    if abs(turn) >= PROFILE_DEG:
+        reasons.append(f"the head is turned aside by about {abs(turn):.0f} degrees")
+    if cover_score(image, points) > COVERED:
+        reasons.append("the mouth seems to be covered")
+    if float(eye_openness(points[None])[0]) < SHUT_EYES:
+        reasons.append("the eyes are shut or nearly so")
+    if float(mouth_opening(points)) > WIDE_OPEN:
+        reasons.append("the mouth is wide open")
+    elif float(np.linalg.norm(points[54] - points[48]) / interocular(points)) > WIDE_GRIN:
+        reasons.append("the mouth is drawn wide in a grimace")
+    return reasons
+
+
+def head_turn(landmarks: FloatArray) -> float:
+    """Turn of the head to the side in degrees, 0 frontal, of `[68, 2]` pixels."""
+    rotation = head_rotation(np.asarray(landmarks, np.float64)[None])[0]
+    return float(np.degrees(np.arctan2(rotation[0, 2], rotation[2, 2])))
