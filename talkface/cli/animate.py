@@ -1,6 +1,8 @@
 """`talkface animate PHOTO SPEECH -o OUT.mp4` -> a speaking video."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +10,8 @@ import typer
 
 from talkface.cli.options import normaliser, with_options
 from talkface.cli.progress import frame_progress
-from talkface.errors import ConfigError
+from talkface.errors import ConfigError, MediaError
+from talkface.files.write import fitting_name
 from talkface.inference.request import AnimateOptions
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ def animate(
     """
     driving = options.landmarks if isinstance(options.landmarks, str) else None
     photos, sound = inputs(first, second, photo or [], speech, driven=driving is not None)
+    refuse_missing([*photos, sound, options.head_from])
     target = out or default_out(photos, sound or driving)
     from talkface import animate as write_video
 
@@ -104,6 +108,18 @@ def inputs(
     return photos, speech
 
 
+def refuse_missing(words: Sequence[str | None]) -> None:
+    """Refuse files that are not there before anything large is imported; bare names may be kept identities.
+
+    Raises:
+        MediaError: the first missing one.
+    """
+    for word in filter(None, words):
+        looks_like_file = Path(word).suffix or Path(word).name != word
+        if looks_like_file and not os.path.lexists(word):
+            raise MediaError(f"no file {word}: check the name")
+
+
 def _looks_like_photo(word: str) -> bool:
     from talkface.media.photo import PHOTO_SUFFIXES
 
@@ -111,8 +127,8 @@ def _looks_like_photo(word: str) -> bool:
 
 
 def default_out(photos: list[str], driving: str | Path | None) -> Path:
-    """`PHOTO_SPEECH.mp4` in the current folder."""
-    return Path(f"{Path(photos[0]).stem}_{Path(driving or 'speaking').stem}.mp4")
+    """`PHOTO_SPEECH.mp4` in the current folder, cut where the names are too long together."""
+    return Path(fitting_name(f"{Path(photos[0]).stem}_{Path(driving or 'speaking').stem}", ".mp4"))
 
 
 def _say_warnings(report: Path, quiet: bool) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from talkface.cli.progress import ProgressLines
 from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, DatasetError
 from talkface.scale.cluster import open_workers
@@ -213,6 +214,7 @@ def _clip_progress(total: int, quiet: bool) -> Iterator[Callable[["Record"], Non
         yield None
         return
     console = Console(stderr=True)
+    lines = None if console.is_terminal else ProgressLines("prepare", "clips")
     columns = [TextColumn("prepare"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[refused]} refused")]
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("prepare", total=total, refused=0)
@@ -222,6 +224,8 @@ def _clip_progress(total: int, quiet: bool) -> Iterator[Callable[["Record"], Non
             nonlocal refused
             refused += record.refused
             bar.update(task, advance=1, refused=refused)
+            if lines is not None:
+                lines(int(bar.tasks[task].completed), total, f", {refused} refused")
 
         yield advance
 

@@ -1,11 +1,15 @@
-"""Frames done -> a progress bar with frames per second on standard error."""
+"""Frames done -> a progress bar with frames per second on standard error, or lines in a log."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+LINE_EVERY_S = 30.0  # between two lines of progress in a log
 
 
 class FramesPerSecond(ProgressColumn):
@@ -16,15 +20,35 @@ class FramesPerSecond(ProgressColumn):
         return Text("" if not speed else f"{speed:.1f} frames/s", style="progress.data.speed")
 
 
+class ProgressLines:
+    """Progress for logs: a line on standard error now and then, none for what is done before the first is due."""
+
+    def __init__(self, title: str, unit: str, every_s: float = LINE_EVERY_S) -> None:
+        """Take what the lines open with and what is counted, in plural."""
+        self._title, self._unit, self._every_s = title, unit, every_s
+        self._start = self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int, more: str = "") -> None:
+        """Say `done` of `total` where a line is due; `more` follows."""
+        now = time.monotonic()
+        if now - self._last >= self._every_s:
+            self._last = now
+            speed = done / (now - self._start)
+            typer.echo(f"{self._title}: {done} of {total} {self._unit}, {speed:.1f} per second{more}", err=True)
+
+
 @contextmanager
 def frame_progress(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
     """A bar that the yielded function moves: `report(frames_done, frames_in_all)`; None when `quiet`.
 
-    It pulses until the first report, while the networks load and the speech is heard. Nothing is drawn where standard
-    error is a file or a pipe.
+    It pulses until the first report, while the networks load and the speech is heard. Where standard error is a file or
+    a pipe, a line says every half a minute how far it is.
     """
     if quiet:
         yield None
+        return
+    if not Console(stderr=True).is_terminal:
+        yield ProgressLines(title, "frames")
         return
     columns = [
         TextColumn("{task.description}"),

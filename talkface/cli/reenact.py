@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from talkface.cli.animate import report_result
+from talkface.cli.animate import default_out, refuse_missing, report_result
 from talkface.cli.options import normaliser, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError
@@ -55,9 +55,10 @@ def reenact(
         assert camera is not None
         _reenact_live(photo, camera, options, out, window=window, seconds=seconds, quiet=quiet)
         return
+    refuse_missing([photo])
     from talkface import reenact as write_video
 
-    target = out or Path(f"{Path(photo).stem}_{Path(driving).stem}.mp4")
+    target = out or default_out([photo], driving)
     with frame_progress(target.name, quiet) as report:
         made = write_video(photo, driving, target, options, progress=report)
     if not quiet:

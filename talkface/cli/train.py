@@ -71,7 +71,7 @@ def train(
     from accelerate import PartialState
 
     if PartialState().is_main_process:
-        _report(Path(settings.run.out), scores, quiet)
+        _report(Path(settings.run.out), scores, quiet, held_out=bool(settings.data.held_out_every))
 
 
 def _settings(schema: type[Any], path: Path, overrides: list[str] | None, quiet: bool) -> Any:
@@ -79,13 +79,15 @@ def _settings(schema: type[Any], path: Path, overrides: list[str] | None, quiet:
     return replace(settings, run=replace(settings.run, quiet=settings.run.quiet or quiet))
 
 
-def _report(folder: Path, scores: dict[str, float], quiet: bool) -> None:
-    """Say how good the last weights are, how good the best, and where these lie."""
+def _report(folder: Path, scores: dict[str, float], quiet: bool, *, held_out: bool) -> None:
+    """Say how good the last weights are, how good the best, on which clips, and where these lie."""
     from talkface.checkpoints.format import load_checkpoint
 
     best = folder / "best.safetensors"
     if not quiet:
         kept = load_checkpoint(best)
+        scored = "clips that were held out" if held_out else "training clips, as data.held_out_every=0 holds none out"
+        typer.echo(f"scores are of {scored}")
         typer.echo(f"last: {_line(scores)}")
         typer.echo(f"best: {_line(kept.metrics)}, after {kept.provenance['steps']} steps")
     typer.echo(f"weights: {best.resolve()}")

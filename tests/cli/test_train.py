@@ -22,14 +22,17 @@ def arguments(tmp_path: Path) -> list[str]:
 def test_both_scores_are_said_and_said_again(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
     assert run(arguments) == 0
     first = capsys.readouterr().out.splitlines()
-    assert first[0].startswith("last: score ") and "basis_variance" in first[0]
-    assert first[1].startswith("best: score ") and first[1].endswith((", after 2 steps", ", after 4 steps"))
-    assert first[2] == f"weights: {tmp_path / 'run' / 'best.safetensors'}"
+    assert first[0] == "scores are of clips that were held out"
+    assert first[1].startswith("last: score ") and "basis_variance" in first[1]
+    assert first[2].startswith("best: score ") and first[2].endswith((", after 2 steps", ", after 4 steps"))
+    assert first[3] == f"weights: {tmp_path / 'run' / 'best.safetensors'}"
     assert run(arguments) == 0
-    assert capsys.readouterr().out.splitlines() == first, "a finished run has the scores it had"
+    again = capsys.readouterr()
+    assert again.out.splitlines() == first, "a finished run has the scores it had"
+    assert f"{tmp_path / 'run'}: resumed at step 4 of 4" in again.err
     assert run([*arguments, "--quiet"]) == 0
     quiet = capsys.readouterr()
-    assert quiet.out.splitlines() == first[2:] and quiet.err == ""
+    assert quiet.out.splitlines() == first[3:] and quiet.err == ""
 
 
 @pytest.mark.parametrize(

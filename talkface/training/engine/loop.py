@@ -272,6 +272,7 @@ def _fit(job: Job, run: RunConfig, config: dict[str, Any], wish: StopWish) -> di
         if log is not None:
             stack.callback(log.close)
         task = bar.add_task("train", total=run.steps, completed=progress.step)
+        _say_resumed(bar, folder, progress.step, run)
         while progress.step < run.steps:
             for name, value in _checked_step(job, run.seed, progress.step, folder).items():
                 progress.terms.setdefault(name, []).append(value)
@@ -336,6 +337,11 @@ def _evaluate(job: Job, run: RunConfig, folder: Path, progress: TrainingProgress
     save_checkpoint(folder / "last.safetensors", snapshot)
     if improved:
         save_checkpoint(folder / "best.safetensors", snapshot)
+
+
+def _say_resumed(bar: Progress, folder: Path, step: int, run: RunConfig) -> None:
+    if step and PartialState().is_main_process and not run.quiet:
+        bar.console.print(f"{folder}: resumed at step {step} of {run.steps}", highlight=False, soft_wrap=True)
 
 
 def _describe(progress: TrainingProgress) -> str:
