@@ -17,6 +17,8 @@ from talkface.inference.request import AnimateOptions
 if TYPE_CHECKING:
     from talkface.inference.clip import AnimateResult
 
+LARGE_PIXELS = 2_000_000  # of a photo that is said to be the reason where a video is made slower than it plays
+
 ALIASES = {  # what users of other talking-head programs type
     "source-image": "photo",
     "source": "photo",
@@ -78,6 +80,9 @@ def animate(
         networks = [] if driving else [options.speech_model]
         networks += [options.head_model] if moves else []
         report_result(result, [*networks, options.renderer_model or options.renderer])
+        for what, place in (("landmarks", options.save_landmarks), ("maps", options.save_maps)):
+            if place is not None:
+                typer.echo(f"{what}: {place}")
     if options.report is not None:
         _say_warnings(options.report, quiet)
 
@@ -159,4 +164,7 @@ def report_result(result: "AnimateResult", networks: list[str]) -> None:
     typer.echo(
         f"made: {result.num_frames} frames, {width}x{height}, {found}, {speed:.0f} frames/s rendered and encoded"
     )
+    if width * height >= LARGE_PIXELS and speed < float(result.fps):
+        half = f"{width // 2}x{height // 2}"
+        typer.echo(f"note: slower than real time as the photo is {width}x{height}: scaled to {half} it takes less")
     typer.echo(f"{result.path}: {result.duration_s:.2f} s at {float(result.fps):g} frames/s, marked as synthetic")

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from talkface.cli.animate import ALIASES
+from talkface.cli.progress import ProgressLines
 from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError
 from talkface.scale.cluster import open_workers
@@ -124,6 +125,7 @@ def _batch_progress(total: int, quiet: bool) -> "Iterator[Callable[[BatchProgres
         yield None
         return
     console = Console(stderr=True)
+    lines = None if console.is_terminal else ProgressLines("batch", "rows")
     columns = [
         TextColumn("batch"),
         BarColumn(),
@@ -136,6 +138,8 @@ def _batch_progress(total: int, quiet: bool) -> "Iterator[Callable[[BatchProgres
 
         def report(progress: "BatchProgress") -> None:
             bar.update(task, completed=progress.finished, frames=progress.frames, failed=progress.failed)
+            if lines is not None:
+                lines(progress.finished, total, f", {progress.frames} frames, {progress.failed} failed")
 
         yield report
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from talkface.errors import MediaError
+from talkface.media.read import probe_video, read_frames
 from talkface.types import Image
 
 USUAL_FPS = Fraction(25)  # where a device does not say
@@ -42,18 +44,19 @@ class Camera:
         number = int(source) if self._name.isdigit() else None
         is_file = number is None and Path(self._name).is_file()
         self.live = not is_file
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # warnings are said here, in one line
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        self._capture = cv2.VideoCapture(self._name if number is None else number)
-        first = self._read()
+        self._capture = None if is_file else _open_device(self._name if number is None else number)
+        self._pictures = _file_pictures(Path(self._name)) if self._capture is None else _device_pictures(self._capture)
+        first = next(self._pictures, None)
         if first is None:
-            self._capture.release()
+            self._release()
             raise MediaError(f"camera {self._name} gives no picture: {_advice(number, is_file)}")
         self.first = first
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old pictures would pile up and be shown late
-        said = self._capture.get(cv2.CAP_PROP_FPS)
-        usable = 1 <= said <= HIGHEST_FPS
-        self.fps = Fraction(said).limit_denominator(1001) if usable else USUAL_FPS
+        if self._capture is None:
+            said = probe_video(self._name).fps
+        else:
+            self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old pictures would pile up and be shown late
+            said = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
+        self.fps = said if 1 <= said <= HIGHEST_FPS else USUAL_FPS
 
     def __enter__(self) -> "Camera":
         return self
@@ -61,28 +64,45 @@ class Camera:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._capture.release()
+        self._release()
 
     def frames(self) -> Iterator[tuple[Image, float]]:
         """`[H, W, 3]` RGB images with their time in seconds; ends when a file does or a camera is unplugged."""
-        image: Image | None = self.first
-        index, started = 0, time.monotonic()
-        while image is not None:
+        started = time.monotonic()
+        for index, image in enumerate(chain([self.first], self._pictures)):
             yield image, time.monotonic() - started if self.live else float(index / self.fps)
-            index += 1
-            image = self._read()
 
-    def _read(self) -> Image | None:
-        for _ in range(PATIENCE if self.live else 1):
-            there, picture = self._capture.read()
-            if there:
-                return np.ascontiguousarray(picture[..., ::-1])
-        return None
+    def _release(self) -> None:
+        if self._capture is not None:
+            self._capture.release()
+
+
+def _open_device(source: str | int) -> cv2.VideoCapture:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # warnings are said here, in one line
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2.VideoCapture(source)
+
+
+def _device_pictures(capture: cv2.VideoCapture) -> Iterator[Image]:
+    failed = 0
+    while failed < PATIENCE:
+        there, picture = capture.read()
+        failed = 0 if there else failed + 1
+        if there:
+            yield np.ascontiguousarray(picture[..., ::-1])
+
+
+def _file_pictures(path: Path) -> Iterator[Image]:
+    """A file's pictures as everywhere else: its colours, square pixels, upright; none where it is no video."""
+    try:
+        yield from (image for image, _ in read_frames(path))
+    except MediaError:
+        return
 
 
 def _advice(number: int | None, is_file: bool) -> str:
     if is_file:
-        return "the file is no video that OpenCV can read"
+        return "the file is not a video that ffmpeg can read"
     devices = sorted(str(path) for path in Path("/dev").glob("video*")) if sys.platform == "linux" else []
     there = f"devices here are {', '.join(devices)}" if devices else "this machine shows no camera"
     return f"{there}; give --camera a number, a device or a video file" if number is not None else there

@@ -23,7 +23,8 @@ from talkface.media.photo_colour import apply_profile, coded_points, full_range,
 from talkface.media.tiff import BITS, is_planar, read_planes
 from talkface.types import Image
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # names that mean a photo in a folder
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+"""Names that mean a photo in a folder."""
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Pillow's names of what is a photo. Its other forty decoders stay closed; one of them (EPS) starts Ghostscript."""
 EXPECTED = "expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
