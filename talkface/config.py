@@ -8,8 +8,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from talkface.errors import ConfigError
+
+LARGEST_FILE = 1_000_000  # bytes of a settings file
+LOOKED_UP = "${"
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,10 @@ def load_config(schema: type[Any], path: Path | str | None = None, overrides: Se
             _check_keys(OmegaConf.to_container(given), schema, "an override")
             merged = OmegaConf.merge(merged, given)
         return OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         where = f" in {path}" if path else ""
-        raise ConfigError(f"bad setting{where}: {str(error).splitlines()[0]}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"bad setting{where}: {reason}") from error
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -78,26 +83,49 @@ def read_kind(path: Path | str) -> str:
     Raises:
         ConfigError: no such file, no YAML, or no `kind`.
     """
-    loaded = _load_mapping(Path(path))
+    loaded = read_mapping(Path(path))
     if "kind" not in loaded:
         raise ConfigError(f"{path} has no `kind:` line: start from one of the files in configs/")
     return str(loaded["kind"])
 
 
-def _load_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Plain values of a YAML file of `key: value` lines.
+
+    What OmegaConf would look up elsewhere, such as `${oc.env:HOME}`, is refused: a settings file is only read.
+
+    Raises:
+        ConfigError: no such file, too large, not YAML, no mapping, or a value that asks to be looked up.
+    """
     if not path.is_file():
         raise ConfigError(f"no config file {path}: the shipped ones are in configs/")
+    if path.stat().st_size > LARGEST_FILE:
+        raise ConfigError(f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST_FILE} of settings")
     try:
-        loaded = OmegaConf.to_container(OmegaConf.load(path))
+        loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except Exception as error:  # the YAML parser has its own tree of errors
-        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{path} is not valid YAML: {(str(error).splitlines() or [''])[0]}") from error
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path} must hold `key: value` lines")
+    _check_plain(loaded, str(path))
     return {str(key): value for key, value in loaded.items()}
 
 
+def _check_plain(value: Any, where: str) -> None:
+    """Refuse text that OmegaConf would resolve, in keys and values."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _check_plain(key, where)
+            _check_plain(each, where)
+    elif isinstance(value, list):
+        for each in value:
+            _check_plain(each, where)
+    elif isinstance(value, str) and LOOKED_UP in value:
+        raise ConfigError(f"{where} holds {value[:60]!r}: write the value itself, nothing is looked up")
+
+
 def _read_yaml(path: Path, schema: type[Any]) -> Any:
-    loaded = _load_mapping(path)
+    loaded = read_mapping(path)
     _check_keys(loaded, schema, str(path))
     return OmegaConf.create(loaded)
 
@@ -106,6 +134,7 @@ def _checked_overrides(overrides: Sequence[str]) -> list[str]:
     for item in overrides:
         if "=" not in item:
             raise ConfigError(f"override {item!r} must look like key.sub=value")
+        _check_plain(item, "an override")
     return list(overrides)
 
 

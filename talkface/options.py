@@ -13,8 +13,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from talkface.errors import ConfigError
+from talkface.files.check import parse_ratio
 
-LONGEST_FRACTION = 40  # characters
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -114,10 +114,7 @@ class Option:
         if self.kind is float:
             return self._in_range(float(value) if isinstance(value, (str, Real)) else _refuse())
         if self.kind is Fraction:
-            text = str(value)
-            if len(text) > LONGEST_FRACTION or "e" in text.lower():  # 1e99999999 would be computed for hours
-                _refuse()
-            ratio = Fraction(text)
+            ratio = parse_ratio(str(value))
             return ratio if 0 < ratio <= self.meta["high"] else _refuse()
         if not isinstance(value, (str, Path)):
             _refuse()

@@ -72,8 +72,6 @@ def finetune_config(provenance: dict[str, object], settings: list[str]) -> "Fine
         ConfigError: unknown settings or values.
         CheckpointError: the network's own settings are of another version.
     """
-    from omegaconf import OmegaConf
-
     from talkface.config import load_config
     from talkface.training.jobs.finetune import FinetuneConfig, training_settings
 
@@ -82,8 +80,7 @@ def finetune_config(provenance: dict[str, object], settings: list[str]) -> "Fine
         name = setting.split("=")[0]
         if name.split(".")[0] not in known:
             raise ConfigError(f"unknown setting {name}: known are {', '.join(known)}")
-    trained = OmegaConf.create(training_settings(provenance))
-    dotted = _dotted(OmegaConf.to_container(trained))
+    dotted = _dotted(training_settings(provenance))
     try:
         load_config(FinetuneConfig, None, dotted)
     except ConfigError as error:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from talkface.errors import printable
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -19,6 +21,6 @@ def verify(video: Annotated[Path, typer.Argument(help="A video file.")]) -> None
     from talkface.media.mark.tag import read_comment, verify_mark
 
     if not verify_mark(video):
-        typer.echo(f"{video}: no synthetic mark found (re-encoding removes it, so this proves nothing)")
+        typer.echo(f"{printable(video)}: no synthetic mark found (re-encoding removes it, so this proves nothing)")
         raise typer.Exit(1)
-    typer.echo(f"{video}: {read_comment(video)}")
+    typer.echo(f"{printable(video)}: {printable(read_comment(video))}")

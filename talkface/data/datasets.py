@@ -1,19 +1,24 @@
 """Shards -> clips with random access to every frame."""
 
-import io
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from talkface.data.prepare.shards import find_shards, read_index
 from talkface.errors import DatasetError
+from talkface.files.arrays import check_array, parse_npy
+from talkface.files.read import check_record, parse_json
+from talkface.media.photo import decode_picture
 from talkface.types import FloatArray, Image
+
+NEEDED = ("json", "landmarks.npy", "crops.npy", "mjpeg")  # members of every clip
+FASTEST = 1000  # frames per second
+LOUDEST = 1.001  # of 16-bit samples over 32767
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,8 @@ class PreparedClip:
         if not self.has_images:
             raise DatasetError(f"{self.key} in {self.shard} has landmarks only: it can teach how sound moves a face")
         start, end = self.offsets[index], self.offsets[index + 1]
-        data = _read(self.shard, start, end - start)
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DatasetError(f"frame {index} of {self.key} in {self.shard} is damaged: prepare it again")
-        return np.ascontiguousarray(picture[..., ::-1])
+        where = f"frame {index} of {self.key} in {self.shard}"
+        return decode_picture(_read(self.shard, start, end - start), ("JPEG",), where, DatasetError)
 
 
 class ClipDataset:
@@ -86,6 +88,8 @@ class ClipDataset:
         if not shards:
             raise DatasetError(f"no shards in {folder}: make them with `talkface prepare folder DIR {folder}`")
         entries = [(shard, sample) for shard in shards for sample in read_index(shard)]
+        for shard, sample in entries:
+            _check_sample(shard, sample)
         wanted = [(shard, sample) for shard, sample in entries if split in (None, sample["meta"]["split"])]
         self._entries = [(shard, s) for shard, s in wanted if s["meta"]["speech"] or not speech]
         if not self._entries:
@@ -107,17 +111,25 @@ class ClipDataset:
     def __getitem__(self, index: int) -> PreparedClip:
         shard, sample = self._entries[index]
         members = sample["members"]
-        header = json.loads(_read(shard, *members["json"]))
-        start = members["mjpeg"][0]
+        where = f"{sample['key']} in {shard}"
+        header = parse_json(_read(shard, *members["json"]), where, DatasetError)
+        check_record(
+            header, where, DatasetError, speaker=str, split=str, fps=float, speech=bool, image_offsets=list[int]
+        )
+        landmarks, crops = (_array(shard, members[f"{name}.npy"]) for name in ("landmarks", "crops"))
+        check_array(landmarks, [(None, 68, 2)], f"landmarks of {where}", DatasetError, finite=False)
+        check_array(crops, [(len(landmarks), 2, 3)], f"crops of {where}", DatasetError, finite=False)
         audio: FloatArray = np.zeros(0, np.float32)
         if "audio.npy" in members:
             audio = _array(shard, members["audio.npy"]).astype(np.float32) / 32767
+        start, size = members["mjpeg"]
+        _check_clip(header, audio, len(landmarks), size, where)
         return PreparedClip(
             key=sample["key"],
             speaker=header["speaker"],
             split=header["split"],
-            landmarks=_array(shard, members["landmarks.npy"]),
-            crops=_array(shard, members["crops.npy"]),
+            landmarks=landmarks,
+            crops=crops,
             audio=audio,
             fps=header["fps"],
             speech=header["speech"],
@@ -125,6 +137,25 @@ class ClipDataset:
             shard=shard,
             offsets=[start + offset for offset in header["image_offsets"]],
         )
+
+
+def _check_sample(shard: Path, sample: dict[str, Any]) -> None:
+    """Refuse an entry of an index that lacks what every clip has."""
+    where = f"{sample['key']} in {shard}"
+    check_record(sample["meta"], where, DatasetError, speaker=str, split=str, speech=bool, fps=float)
+    missing = [name for name in NEEDED if name not in sample["members"]]
+    if missing:
+        raise DatasetError(f"{where} has no {missing[0]}: delete the shard and prepare again")
+
+
+def _check_clip(header: dict[str, Any], audio: FloatArray, num_frames: int, size: int, where: str) -> None:
+    """Refuse pictures outside their member, another count of them than of frames, and impossible rates or sound."""
+    offsets = header["image_offsets"]
+    inside = all(0 <= first <= second <= size for first, second in pairwise(offsets))
+    if len(offsets) not in (0, 1, num_frames + 1) or not inside:
+        raise DatasetError(f"the pictures of {where} do not fit its {num_frames} frames: prepare it again")
+    if not 0 <= header["fps"] <= FASTEST or audio.ndim != 1 or (audio.size and np.abs(audio).max() > LOUDEST):
+        raise DatasetError(f"the sound or frame rate of {where} is impossible: prepare it again")
 
 
 def _read(shard: Path, offset: int, size: int) -> bytes:
@@ -140,7 +171,4 @@ def _read(shard: Path, offset: int, size: int) -> bytes:
 
 def _array(shard: Path, member: Sequence[int]) -> FloatArray:
     """`.npy` member -> array; object arrays, which could run code, are refused."""
-    try:
-        return np.asarray(np.load(io.BytesIO(_read(shard, member[0], member[1])), allow_pickle=False))
-    except ValueError as error:
-        raise DatasetError(f"an array in {shard} is damaged ({error}): prepare it again") from error
+    return parse_npy(_read(shard, member[0], member[1]), f"an array in {shard}", DatasetError)

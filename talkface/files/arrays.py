@@ -80,9 +80,17 @@ def npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
 
 
 def check_array(
-    array: npt.NDArray[Any], shapes: Sequence[Shape], where: str, error: type[TalkfaceError], *, most: float = 1e6
+    array: npt.NDArray[Any],
+    shapes: Sequence[Shape],
+    where: str,
+    error: type[TalkfaceError],
+    *,
+    most: float = 1e6,
+    finite: bool = True,
 ) -> None:
     """See that an array of numbers has one of `shapes`, is finite, and that no value is larger than `most`.
+
+    With `finite` off, NaN stands for what is not known, as in frames without a face; infinity stays refused.
 
     Raises:
         error: another kind or shape; names what was found and expected.
@@ -90,9 +98,9 @@ def check_array(
     expected = " or ".join(f"[{', '.join('T' if side is None else str(side) for side in shape)}]" for shape in shapes)
     if array.dtype.kind not in NUMBERS or not any(_fits(array.shape, shape) for shape in shapes):
         raise error(f"{where} has shape {list(array.shape)} of {array.dtype}: expected {expected}")
-    if not np.isfinite(array).all():
+    if not (np.isfinite(array) if finite else ~np.isinf(array)).all():
         raise error(f"{where} holds numbers that are not finite: expected {expected} finite ones")
-    if array.size and float(np.abs(array.astype(np.float64)).max()) > most:
+    if array.size and bool((np.abs(array.astype(np.float64)) > most).any()):
         raise error(f"{where} holds numbers beyond {most:g}: expected pixels or similar {expected}")
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -10,6 +11,7 @@ from talkface.errors import TalkfaceError, printable
 
 R = TypeVar("R")
 LARGEST_INT = 2**63
+LONGEST_RATIO = 40  # characters
 LONGEST_SHOWN = 60  # characters of a wrong value in an error
 WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false", NoneType: "null"}
 
@@ -56,6 +58,19 @@ def build_record(kind: type[R], values: Mapping[str, Any], where: str, error: ty
         return kind(**given)
     except (TypeError, ValueError) as cause:
         raise error(f"{where} is incomplete or damaged ({cause})") from cause
+
+
+def parse_ratio(text: str) -> Fraction:
+    """A positive number such as `25`, `29.97` or `30000/1001`; `1e99999999` is not computed.
+
+    Raises:
+        ValueError: not such a number.
+    """
+    upper, _, lower = text.strip().partition("/")
+    values = [float(part) for part in (upper, lower or "1")]
+    if len(text) > LONGEST_RATIO or not all(0 < value < LARGEST_INT for value in values):
+        raise ValueError(f"{text[:LONGEST_RATIO]!r} is not a ratio")
+    return Fraction(upper) / Fraction(lower or "1")
 
 
 def describe(kind: Any) -> str:

@@ -28,7 +28,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
         MediaError: the disk is full or the folder cannot be written to.
     """
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow([safe_cell(name) for name in columns])
     writer.writerows([safe_cell(value) for value in row] for row in rows)
     atomic_write(path, text.getvalue())

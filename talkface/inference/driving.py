@@ -11,6 +11,7 @@ import numpy.typing as npt
 from talkface.audio.rhythm import no_rhythm
 from talkface.errors import ConfigError, MediaError
 from talkface.files.arrays import check_array, read_arrays
+from talkface.files.check import parse_ratio
 from talkface.files.read import refusing
 from talkface.files.write import atomic_file
 from talkface.inference.request import AnimateOptions
@@ -22,7 +23,6 @@ from talkface.landmarks.smooth import smooth_landmarks
 from talkface.types import DEFAULT_FPS, FloatArray, LandmarkSequence
 
 SLOWEST, FASTEST, FINEST = 1, 1000, 1_000_000  # frames per second of a landmarks file, and their denominator
-LONGEST_FPS = 32  # characters
 SAME_FACE = 0.02  # mean landmark distance, in outer-eye distances, below which a file was made from this very photo
 
 
@@ -68,7 +68,7 @@ def _parse_fps(path: Path, stored: npt.NDArray[Any]) -> Fraction:
         MediaError: not a number, or not between 1 and 1000.
     """
     with refusing(f"{path} holds an invalid fps: expected frames per second such as 25 or 30000/1001", MediaError):
-        fps = Fraction(str(stored.item())[:LONGEST_FPS])
+        fps = parse_ratio(str(stored.item()))
         if not SLOWEST <= fps <= FASTEST:
             raise MediaError(f"{path} holds fps {float(fps):g}: expected {SLOWEST} to {FASTEST}")
         return fps.limit_denominator(FINEST)

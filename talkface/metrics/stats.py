@@ -1,6 +1,5 @@
 """Scores -> a table for the terminal, and JSON lines for programs."""
 
-import csv
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from talkface.files.write import atomic_file
+from talkface.files.table import write_table
 from talkface.types import FloatArray
 
 DRAWS = 2000  # resamplings behind an interval
@@ -225,10 +224,8 @@ def plain(value: float) -> float | None:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows with the columns of the first one; the file is complete or not there."""
-    with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    columns = list(rows[0])
+    write_table(path, columns, [[row.get(name, "") for name in columns] for row in rows])
 
 
 def blank(value: object) -> object:

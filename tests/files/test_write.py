@@ -223,7 +223,7 @@ def test_cells_that_a_spreadsheet_would_run_are_quoted(cell: str):
 
 def test_numbers_in_a_table_stay_numbers(tmp_path: Path):
     write_table(tmp_path / "t.csv", ["clip", "value"], [["=x", -1.5], ["a", "-2"]])
-    assert (tmp_path / "t.csv").read_bytes() == b"clip,value\r\n'=x,-1.5\r\na,-2\r\n"
+    assert (tmp_path / "t.csv").read_bytes() == b"clip,value\n'=x,-1.5\na,-2\n"
 
 
 def test_errors_are_one_line_without_control_characters():

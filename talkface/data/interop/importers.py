@@ -5,6 +5,7 @@ ATVGnet keeps one `.npy` of `(T, 68, 2)` per clip, in pixels of its 128x128 crop
 in one HDF5 file: `flmark` `(N, 75, 136)` over 600 and `MelFeatures` `(N, 75, 128)`.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from talkface.errors import DatasetError, MissingExtraError
+from talkface.files.arrays import NUMBERS, check_array, npy_header, read_npy
+from talkface.files.limits import limit, variable
+from talkface.files.read import refusing
 from talkface.geometry.affine import fit_similarity
 from talkface.landmarks.basis import Basis
 from talkface.landmarks.layout import NUM_LANDMARKS, STABLE
@@ -21,6 +25,8 @@ from talkface.types import FloatArray
 ARRAY_SUFFIXES = (".npy", ".h5", ".hdf5")
 PICKLE_SUFFIXES = (".vid", ".pkl", ".pickle", ".p")
 HDF5_LANDMARKS, HDF5_FEATURES = "flmark", "MelFeatures"
+LARGEST_FEATURE = 1e9
+MOST_ROWS = 10_000_000
 HDF5_PIXELS = 600.0  # side of the frame that the LSTM line's landmarks were divided by
 FIRST_SCALED_NORM = 2.5  # a mean shape of unit norm, or of five times that, as ATVGnet's networks take it
 ATVG_SCALE = 5.0
@@ -48,10 +54,8 @@ def landmark_shape(shape: tuple[int, ...]) -> bool:
 
 def array_shape(path: Path) -> tuple[int, ...] | None:
     """Shape of a `.npy` file by its header; None where it is none, or holds Python objects."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError, EOFError):
-        return None
+    header = npy_header(path)
+    return None if header is None else header[0]
 
 
 def read_landmarks(path: Path, row: int | None = None) -> FloatArray:
@@ -68,19 +72,14 @@ def read_landmarks(path: Path, row: int | None = None) -> FloatArray:
         DatasetError: unreadable, another shape, or not numbers.
     """
     if path.suffix.lower() == ".npy":
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DatasetError(f"{path} is no array of numbers: {error}") from error
-        scale = 1.0
+        array, scale = read_npy(path, "landmarks (T, 68, 2)", DatasetError), 1.0
     else:
-        with open_hdf5(path) as file:
+        with open_hdf5(path) as file, refusing(f"row {row} of {path} is damaged", DatasetError):
             array, scale = np.asarray(file[HDF5_LANDMARKS][row]), HDF5_PIXELS
     if not landmark_shape(array.shape):
         raise DatasetError(f"{path} has shape {array.shape}: expected (T, 68, 2), (T, 68, 3) or (T, 136)")
+    check_array(array, [(None, *array.shape[1:])], f"{path}: landmarks", DatasetError)
     points = array.reshape(len(array), NUM_LANDMARKS, -1)[..., :2].astype(np.float32) * np.float32(scale)
-    if not np.isfinite(points).all():
-        raise DatasetError(f"{path} has landmarks that are not numbers (NaN or infinite)")
     return np.asarray(points)
 
 
@@ -95,15 +94,37 @@ def open_hdf5(path: Path) -> Any:
         import h5py
     except ImportError as error:
         raise MissingExtraError("HDF5 files need h5py: pip install 'talkface[hdf5]'") from error
-    try:
+    with refusing(f"{path} is not an HDF5 file, or is damaged", DatasetError):
         file = h5py.File(path, "r")
-    except OSError as error:
-        raise DatasetError(f"{path} is no HDF5 file, or damaged: {str(error).splitlines()[0]}") from error
-    if HDF5_LANDMARKS not in file or not landmark_shape(file[HDF5_LANDMARKS].shape[1:]):
-        keys = ", ".join(f"{name} {getattr(value, 'shape', '')}" for name, value in file.items())
-        file.close()
-        raise DatasetError(f"{path} has {keys or 'nothing'}: expected {HDF5_LANDMARKS} (N, 75, 136)")
+        try:
+            _check_hdf5(path, file)
+        except BaseException:
+            file.close()
+            raise
     return file
+
+
+def _check_hdf5(path: Path, file: Any) -> None:
+    """Refuse data that lie elsewhere (links, raw files), of another kind or shape, or larger than allowed."""
+    import h5py
+
+    for name in (HDF5_LANDMARKS, HDF5_FEATURES):
+        if name == HDF5_FEATURES and name not in file:
+            continue
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink | None):
+            raise DatasetError(f"{path}: {name} is a link to somewhere else: store the data in the file itself")
+        data = file.get(name)
+        if not isinstance(data, h5py.Dataset) or (name == HDF5_LANDMARKS and not landmark_shape(data.shape[1:])):
+            keys = ", ".join(map(str, file.keys()))
+            raise DatasetError(f"{path} has {keys or 'nothing'}: expected {HDF5_LANDMARKS} (N, 75, 136)")
+        if data.external or data.is_virtual:
+            raise DatasetError(f"{path}: the data of {name} lie in other files: store them in the file itself")
+        row = math.prod(data.shape[1:]) * data.dtype.itemsize
+        chunk = math.prod(data.chunks or data.shape[1:]) * data.dtype.itemsize
+        if data.dtype.kind not in NUMBERS or max(row, chunk) > limit("array_mb") * 1e6 or len(data) > MOST_ROWS:
+            raise DatasetError(
+                f"{path}: {name} is {data.shape} of {data.dtype}, more than {variable('array_mb')} allows"
+            )
 
 
 def hdf5_rows(path: Path) -> Iterator[int]:
@@ -118,8 +139,12 @@ def hdf5_rows(path: Path) -> Iterator[int]:
 
 def read_features(path: Path, row: int) -> FloatArray | None:
     """`[T, 128]` float32 mel derivatives that go with a row's landmarks, where the file has them."""
-    with open_hdf5(path) as file:
-        return np.asarray(file[HDF5_FEATURES][row], np.float32) if HDF5_FEATURES in file else None
+    with open_hdf5(path) as file, refusing(f"row {row} of {path} is damaged", DatasetError):
+        if HDF5_FEATURES not in file:
+            return None
+        features = np.asarray(file[HDF5_FEATURES][row], np.float32)
+        check_array(features, [(None, None)], f"{path}: {HDF5_FEATURES}", DatasetError, most=LARGEST_FEATURE)
+        return features
 
 
 def read_atvgnet_basis(directions: Path, mean: Path, num_components: int = 6) -> tuple[Basis, FloatArray]:
@@ -160,7 +185,4 @@ def read_atvgnet_basis(directions: Path, mean: Path, num_components: int = 6) ->
 
 
 def _numbers(path: Path) -> FloatArray:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (OSError, ValueError, EOFError, TypeError) as error:
-        raise DatasetError(f"{path} is no array of numbers: {error}") from error
+    return np.asarray(read_npy(path, "numbers", DatasetError), np.float64)

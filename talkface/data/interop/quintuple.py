@@ -12,6 +12,7 @@ Of a clip X there are, at 25 frames/s and 256x256 pixels (Chen et al. 2020 publi
 | `X.wav` | 16 kHz mono; may be missing |
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from talkface.errors import DatasetError
+from talkface.errors import DatasetError, printable
+from talkface.files.arrays import TEXT, check_array, read_npy
 from talkface.landmarks.pose import front_frame
 from talkface.media.decode import probe_sound
 from talkface.media.read import probe_video, read_frames
@@ -33,6 +35,7 @@ LARGEST_ERROR = 0.05  # pixels by which front and R l + t may differ: float32 fi
 SOUND_SHORT_S = 0.2  # the published sound is a few milliseconds shorter than the pictures
 DARKEST = 10  # grey level below which an animation shows background (Rhythmic's own limit)
 LIST_ENDING = "_demo.npy"
+FRAME = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -171,21 +174,20 @@ def read_demo_list(path: Path) -> list[DemoRow]:
     Raises:
         DatasetError: unreadable, Python objects, another shape, or frames that are no numbers.
     """
-    try:
-        rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"{path} is no array of strings: expected rows [video, start, end, word]") from error
+    rows = read_npy(path, "strings, rows [video, start, end, word]", DatasetError, kinds=TEXT)
     if rows.dtype.kind != "U" or rows.ndim != 2 or rows.shape[1] != 4:
         raise DatasetError(
             f"{path} has shape {rows.shape} of {rows.dtype}: expected (N, 4) strings, rows [video, start, end, word]"
         )
     found = []
     for number, (video, start, end, word) in enumerate(rows.tolist()):
-        if not (start.isdecimal() and end.isdecimal() and int(start) < int(end)):
+        if not (FRAME.fullmatch(start) and FRAME.fullmatch(end) and int(start) < int(end)):
             raise DatasetError(
                 f"row {number} of {path} says frames {start!r} to {end!r}: expected whole numbers, rising"
             )
-        found.append(DemoRow(path.parent / video, int(start), int(end), word))
+        if not video or "\0" in video or not (path.parent / video).resolve().is_relative_to(path.parent.resolve()):
+            raise DatasetError(f"row {number} of {path} names {video!r}: expected a file in the list's own folder")
+        found.append(DemoRow(path.parent / video, int(start), int(end), printable(word)))
     return found
 
 
@@ -197,16 +199,8 @@ def _without_ending(path: Path) -> Path:
 def _array(path: Path, shape: tuple[int, ...]) -> FloatArray:
     """Finite float64 `[T, *shape]`."""
     expected = f"({', '.join(['T', *map(str, shape)])})"
-    if not path.is_file():
-        raise DatasetError(f"no file {path}: expected an array of shape {expected} there")
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"{path} is no array of numbers: expected a .npy file of shape {expected}") from error
-    if array.dtype.kind not in "fiu" or array.shape[1:] != shape or not len(array):
-        raise DatasetError(f"{path} has shape {array.shape} of {array.dtype}: expected {expected} numbers")
-    if not np.isfinite(array).all():
-        raise DatasetError(f"{path} has numbers that are not finite: expected {expected} finite ones")
+    array = read_npy(path, f"numbers of shape {expected}", DatasetError)
+    check_array(array, [(None, *shape)], str(path), DatasetError)
     return np.asarray(array, np.float64)
 
 

@@ -23,6 +23,7 @@ from talkface.data.interop.quintuple import (
     with_ending,
 )
 from talkface.errors import DatasetError, TalkfaceError
+from talkface.files.write import atomic_file
 from talkface.geometry.draw_mesh import draw_mesh
 from talkface.landmarks.mesh import FaceMesh
 from talkface.landmarks.pose import front_frame, frontalise, upright_face, with_depth
@@ -138,9 +139,8 @@ def write_quintuples(
 
 def write_demo_list(path: Path, rows: Sequence[tuple[str, int, str]]) -> None:
     """Write (name, frames, word) as a test list of whole clips that lie beside it."""
-    temporary = path.with_suffix(".tmp.npy")
-    np.save(temporary, np.array([(name + VIDEO, "0", str(frames), word) for name, frames, word in rows], np.str_))
-    temporary.replace(path)
+    with atomic_file(path) as part, part.open("wb") as file:
+        np.save(file, np.array([(name + VIDEO, "0", str(frames), word) for name, frames, word in rows], np.str_))
 
 
 def _unfit(clip: PreparedClip) -> str:

@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from talkface.errors import DatasetError
+from talkface.files.check import build_record
+from talkface.files.read import parse_json, read_bytes
 from talkface.files.write import atomic_write
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -87,9 +89,8 @@ def append_record(folder: Path, record: Record) -> None:
 
 def write_manifest(folder: Path, records: Iterable[Record]) -> None:
     """Replace the manifest in one step."""
-    target = folder / MANIFEST_NAME
     lines = [json.dumps(asdict(record), ensure_ascii=False) for record in records]
-    atomic_write(target, "".join(line + "\n" for line in lines))
+    atomic_write(folder / MANIFEST_NAME, "".join(line + "\n" for line in lines))
 
 
 def read_manifest(folder: Path) -> dict[str, Record]:
@@ -101,16 +102,16 @@ def read_manifest(folder: Path) -> dict[str, Record]:
     path = folder / MANIFEST_NAME
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    known = {field.name for field in fields(Record)}
+    lines = read_bytes(path, "manifest", DatasetError).split(b"\n")
+    whole = len(lines) - 1  # what stands behind the last line break is cut short
     records: dict[str, Record] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines[:whole], 1):
+        where = f"{path} line {number}"
         try:
-            values = {name: value for name, value in json.loads(line).items() if name in known}
-            record = Record(**{**values, "source_stat": tuple(values["source_stat"])})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            if number == len(lines):
+            record = build_record(Record, parse_json(line, where, DatasetError), where, DatasetError)
+        except DatasetError as error:
+            if number == whole:
                 break
-            raise DatasetError(f"{path} line {number} is damaged: delete that line and prepare again") from error
+            raise DatasetError(f"{error}: delete that line and prepare again") from error
         records[record.key] = record
     return records

@@ -18,6 +18,7 @@ from talkface.data.prepare.manifest import Record, append_record, read_manifest,
 from talkface.data.prepare.shards import PENDING, drop_samples, find_shards, join_samples, read_index
 from talkface.errors import DatasetError
 from talkface.files.lock import open_locked
+from talkface.files.read import read_json
 from talkface.files.write import PART, atomic_write
 
 SETTINGS_NAME = "prepare.json"
@@ -150,14 +151,10 @@ def _check_settings(path: Path, settings: Mapping[str, Any], defaults: Mapping[s
             raise DatasetError(f"{path} holds shards but no {SETTINGS_NAME}: give another folder")
         atomic_write(file, json.dumps(settings, indent=1))
         return
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(f"{file} is damaged: give another folder") from error
-    before = {**defaults, **before}
-    changed = [name for name in settings if before[name] != settings[name]]
+    before = {**defaults, **read_json(file, "settings file", DatasetError)}
+    changed = [name for name in settings if before.get(name) != settings[name]]
     if changed:
-        list_ = ", ".join(f"{name} {before[name]} -> {settings[name]}" for name in changed)
+        list_ = ", ".join(f"{name} {before.get(name)} -> {settings[name]}" for name in changed)
         raise DatasetError(f"{path} was prepared with other settings ({list_}): give another folder or the old values")
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from talkface.errors import DatasetError
+from talkface.files.read import check_record, parse_json, read_json, refusing
 from talkface.files.write import atomic_file, atomic_write
 
+LARGEST_JSON = 64_000_000  # bytes
 PENDING = "pending"  # sub-folder of finished clips that wait for their shard
 
 
@@ -31,7 +33,7 @@ def join_samples(sample_paths: Iterable[Path], shard: Path) -> None:
     """Join sample tars into a shard and write its index; the shard appears complete or not at all."""
     with atomic_file(shard) as part, tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
         for sample in sample_paths:
-            with tarfile.open(sample) as source:
+            with tarfile.open(sample, "r:") as source:
                 for member in source:
                     tar.addfile(member, source.extractfile(member))
     write_index(shard)
@@ -45,7 +47,7 @@ def drop_samples(shard: Path, keys: Collection[str]) -> None:
         shard.unlink()
         return
     with (
-        tarfile.open(shard) as source,
+        tarfile.open(shard, "r:") as source,
         atomic_file(shard) as part,
         tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar,
     ):
@@ -60,20 +62,26 @@ def index_path(shard: Path) -> Path:
 
 
 def write_index(shard: Path) -> None:
-    """List the samples of a shard: their JSON, and offset and size of every member."""
+    """List the samples of a shard: their JSON, and offset and size of every member.
+
+    Raises:
+        DatasetError: not a whole, uncompressed tar, or one that `talkface prepare` did not write.
+    """
     samples: dict[str, dict[str, Any]] = {}
-    try:
-        with tarfile.open(shard) as tar:
-            for member in tar:
-                key, _, name = member.name.partition(".")
-                sample = samples.setdefault(key, {"key": key, "members": {}})
-                sample["members"][name] = [member.offset_data, member.size]
-                if name == "json":
-                    handle = tar.extractfile(member)
-                    assert handle is not None
-                    sample["meta"] = {k: v for k, v in json.load(handle).items() if k != "image_offsets"}
-    except (tarfile.TarError, ValueError) as error:
-        raise DatasetError(f"{shard} is not a whole shard ({error}): delete it and prepare again") from error
+    broken = f"{shard} is not a whole shard: delete it and prepare again"
+    with refusing(broken, DatasetError), tarfile.open(shard, "r:") as tar:
+        for member in tar:
+            if not member.isreg():
+                raise DatasetError(f"{shard} was not written by `talkface prepare`: {member.name} is not a plain file")
+            key, _, name = member.name.partition(".")
+            sample = samples.setdefault(key, {"key": key, "members": {}})
+            sample["members"][name] = [member.offset_data, member.size]
+            if name == "json":
+                handle = tar.extractfile(member)
+                if handle is None or member.size > LARGEST_JSON:
+                    raise DatasetError(f"{shard} was not written by `talkface prepare`: {member.name} is too large")
+                values = parse_json(handle.read(), f"{member.name} in {shard}", DatasetError)
+                sample["meta"] = {k: v for k, v in values.items() if k != "image_offsets"}
     strange = next((key for key, sample in samples.items() if "meta" not in sample), None)
     if strange is not None:
         raise DatasetError(f"{shard} was not written by `talkface prepare`: its sample {strange} has no .json")
@@ -85,11 +93,21 @@ def find_shards(folder: Path) -> list[Path]:
 
 
 def read_index(shard: Path) -> list[dict[str, Any]]:
-    """Samples of a shard; an index that a kill left out is made first."""
-    if not index_path(shard).is_file():
+    """Samples of a shard, checked; an index that a kill left out is made first.
+
+    Raises:
+        DatasetError: the index is damaged, or speaks of what the shard cannot hold.
+    """
+    index = index_path(shard)
+    if not index.is_file():
         write_index(shard)
-    try:
-        samples = json.loads(index_path(shard).read_text(encoding="utf-8"))["samples"]
-    except (ValueError, KeyError) as error:
-        raise DatasetError(f"{index_path(shard)} is damaged: delete it, it is made anew from the shard") from error
-    return list(samples)
+    hint = "delete it, it is made again from the shard"
+    values = read_json(index, "index", DatasetError)
+    check_record(values, f"{index} ({hint})", DatasetError, samples=list[dict[str, Any]])
+    size = shard.stat().st_size
+    for sample in values["samples"]:
+        where = f"a sample of {index} ({hint})"
+        check_record(sample, where, DatasetError, key=str, members=dict[str, tuple[int, int]], meta=dict[str, Any])
+        if not all(start >= 0 and 0 <= length <= size - start for start, length in sample["members"].values()):
+            raise DatasetError(f"{shard} is shorter than its index says: delete shard and index and prepare again")
+    return list(values["samples"])

@@ -4,8 +4,6 @@ Cao et al., "CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset", IEEE T
 7442 clips of 91 actors, 12 sentences, six emotions; 480x360 Flash video and 16 kHz WAV.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from talkface.data.sources.tree import (
     split_by_speaker,
 )
 from talkface.errors import DatasetError
+from talkface.files.read import parse_table
 from talkface.types import Clip
 
 LICENCE = "Open Database License 1.0 (contents: Database Contents License)"
@@ -71,12 +70,12 @@ def find_cremad_clips(root: Path) -> Iterator[Clip]:
 
 def _actors(table: Path) -> dict[str, dict[str, str]]:
     """Actor number -> age, sex, race, ethnicity, as the table has them."""
-    rows = csv.DictReader(io.StringIO(read_text(table)))
-    return {
-        row["ActorID"]: {name.lower(): value for name, value in row.items() if name != "ActorID" and name and value}
-        for row in rows
-        if row.get("ActorID")
-    }
+    try:
+        _, rows = parse_table(read_text(table).replace("\0", ""), str(table), DatasetError)
+    except DatasetError:
+        return {}
+    lower = [{name.lower(): value for name, value in row.items() if name and value} for row in rows]
+    return {row["actorid"]: {name: row[name] for name in row if name != "actorid"} for row in lower if "actorid" in row}
 
 
 CREMAD = Corpus(

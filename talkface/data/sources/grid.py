@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from talkface.data.sources.tree import Corpus, files, folders, make_key, read_text, split_by_speaker
+from talkface.errors import DatasetError
+from talkface.files.read import refusing
 from talkface.types import Clip
 
 TICKS_PER_S = 25_000  # of the .align files
 SUFFIXES = (".mpg", ".mpeg", ".mp4", ".avi", ".mov")
 SPEAKER = re.compile(r"s([1-9]|[12][0-9]|3[0-4])")
 SENTENCE = re.compile(r"[bslp][a-z]{2}[a-z][a-z0-9][a-z]")  # bbaf2n: bin blue at f two now
+TICKS = re.compile(r"[0-9]{1,12}")
 DEEPEST = 3  # folders between the speaker's and the files (video/mpg_6000)
 FEWEST_SPEAKERS = 3  # below, the split is by sentence, or one split would hold everything
 USUAL_END_S = 2.98  # of the alignments
@@ -70,7 +73,7 @@ def read_align(text: str) -> list[tuple[str, float, float]]:
     words = []
     for line in text.splitlines():
         parts = line.split()
-        if len(parts) == 3 and parts[0].isdigit() and parts[1].isdigit():
+        if len(parts) == 3 and TICKS.fullmatch(parts[0]) and TICKS.fullmatch(parts[1]):
             words.append((parts[2], int(parts[0]) / TICKS_PER_S, int(parts[1]) / TICKS_PER_S))
     return words
 
@@ -91,9 +94,9 @@ def read_sentence(stem: str) -> str:
 def _covers(sound: Path, end_s: float | None) -> bool:
     """Whether `sound` is as long as the video, by its header; `end_s` is where the alignment ends."""
     try:
-        with wave.open(str(sound)) as header:
+        with refusing(f"{sound} is damaged", DatasetError), wave.open(str(sound)) as header:
             return header.getnframes() / header.getframerate() >= (end_s or USUAL_END_S) - LONGEST_CUT_S
-    except (wave.Error, EOFError, OSError, ZeroDivisionError):
+    except DatasetError:
         return False
 
 

@@ -4,7 +4,6 @@ Chung and Zisserman, "Lip reading in the wild", ACCV 2016: 500 words, up to 1000
 25 fps, 256x256. The word stands in the middle of its clip, for the `Duration` that the text file gives.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from talkface.data.sources.tree import (
     folders,
     make_key,
     read_fields,
+    read_number,
     read_text,
 )
 from talkface.types import Clip
@@ -47,9 +47,9 @@ def _clip(video: Path, word: str, split: str) -> Clip:
     ):
         if fields.get(field):
             info[name] = fields[field]
-    duration = re.match(r"[0-9.]+", fields.get("duration", ""))
-    if duration:
-        half = min(float(duration.group()), CLIP_S) / 2
+    duration = read_number(fields.get("duration", ""))
+    if duration is not None:
+        half = min(max(duration, 0.0), CLIP_S) / 2
         info["words"] = [[word, round(CLIP_S / 2 - half, 4), round(CLIP_S / 2 + half, 4)]]
     key = make_key(video.stem)
     return Clip(key, video, video, f"lrw-{key}", split, word, info)

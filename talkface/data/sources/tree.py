@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from talkface.errors import DatasetError
+from talkface.files.read import read_bytes
 from talkface.types import Clip
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".avi", ".flv", ".mov", ".mkv", ".webm", ".m4v")
@@ -18,6 +20,7 @@ SPLITS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """Words for the splits, in lower case."""
+NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
 LFS_MAGIC = b"version https://git-lfs"
 LFS_LARGEST = 1024  # bytes; a pointer has about 130
 
@@ -102,9 +105,15 @@ def is_lfs_pointer(path: Path) -> bool:
 def read_text(path: Path) -> str:
     """Text of a side file; empty where it is missing or unreadable. Broken bytes never stop a corpus."""
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
+        return read_bytes(path, "side file", DatasetError).decode("utf-8-sig", errors="replace")
+    except DatasetError:
         return ""
+
+
+def read_number(text: str) -> float | None:
+    """The finite number that a side file's field begins with; None where there is none."""
+    found = NUMBER.match(text.strip())
+    return float(found.group()) if found else None
 
 
 def read_fields(text: str) -> dict[str, str]:

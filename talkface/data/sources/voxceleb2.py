@@ -16,6 +16,7 @@ from talkface.data.sources.tree import (
     folders,
     make_key,
     read_fields,
+    read_number,
     split_by_speaker,
 )
 from talkface.data.sources.voxceleb1 import is_voxceleb1_person
@@ -56,9 +57,9 @@ def _clip(base: Path, video: Path, part: str) -> Clip:
     fields = {} if header == video else _header(header)
     info: dict[str, object] = {"part": part, "youtube": source, "licence": LICENCE}
     for name, field in FIELDS:
-        number = re.match(r"-?[0-9.]+", fields.get(field, ""))
-        if number:
-            info[name] = float(number.group())
+        number = read_number(fields.get(field, ""))
+        if number is not None:
+            info[name] = number
     split = "test" if part == "test" else split_by_speaker(person, val=VAL_SHARE, test=0.0)
     sound = beside(video, side / "aac" / within.with_suffix(".m4a"), video.with_suffix(".m4a"))
     return Clip(make_key(person, source, video.stem), video, sound, person, split, None, info)

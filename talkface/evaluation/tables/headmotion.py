@@ -1,6 +1,5 @@
 """Motion of heads -> rows with intervals over people, and whether a network is preferred to the rhythm."""
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -21,7 +20,8 @@ from talkface.evaluation.tables.headmotion_scores import (
     spectra,
     spectrum_distance,
 )
-from talkface.files.write import atomic_file, atomic_write
+from talkface.files.table import write_table
+from talkface.files.write import atomic_write
 from talkface.metrics.stats import Measure, Score, average_by_person, mean, plain, score
 from talkface.types import FloatArray
 
@@ -104,10 +104,7 @@ def write_clips(folder: Path, rows: Sequence[MotionOfClip]) -> None:
         for row in rows
     ]
     atomic_write(folder / "clips.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-    with atomic_file(folder / "clips.csv") as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(lines[0]))
-        writer.writeheader()
-        writer.writerows(lines)
+    write_table(folder / "clips.csv", list(lines[0]), [list(line.values()) for line in lines])
 
 
 def _people(rows: Sequence[MotionOfClip]) -> list[str]:

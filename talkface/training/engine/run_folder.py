@@ -3,15 +3,17 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 from torch.utils.tensorboard import SummaryWriter
-from yaml import YAMLError
 
+from talkface.config import read_mapping
 from talkface.errors import ConfigError
+from talkface.files.read import parse_table
 from talkface.files.write import atomic_write, sweep
 from talkface.types import Image
 
@@ -20,6 +22,7 @@ FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every"
 
 CONFIG, LOG, STATE = "config.yaml", "log.csv", "state.pt"
 COLUMNS = ["step", "name", "value"]
+STEP = re.compile(r"[0-9]{1,12}")
 
 
 def check_resumable(folder: Path, config: dict[str, Any]) -> None:
@@ -66,10 +69,9 @@ def save_config(folder: Path, config: dict[str, Any], *, resumed: bool) -> None:
 def _read_config(folder: Path) -> dict[str, Any] | None:
     """Settings as `config.yaml` has them; None where it is missing, damaged or no mapping."""
     try:
-        saved = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-    except (OSError, YAMLError, ValueError):
+        return read_mapping(folder / CONFIG)
+    except ConfigError:
         return None
-    return {str(name): value for name, value in saved.items()} if isinstance(saved, dict) else None
 
 
 def _fixed_part(config: Any) -> dict[str, Any]:
@@ -128,10 +130,15 @@ class RunLog:
 
 
 def _rows_until(step: int, text: str) -> Iterator[list[str]]:
-    """Whole rows of a log up to a step."""
-    for row in csv.reader(io.StringIO(text)):
-        if len(row) == len(COLUMNS) and row[0].isdecimal() and int(row[0]) <= step:
-            yield row
+    """Whole rows of a log up to a step; a damaged log is one without rows."""
+    try:
+        _, rows = parse_table(text, "the log", ConfigError)
+    except ConfigError:
+        return
+    for row in rows:
+        cells = [row.get(name, "") for name in COLUMNS]
+        if all(cells) and STEP.fullmatch(cells[0]) and int(cells[0]) <= step:
+            yield cells
 
 
 def _csv_text(rows: list[list[Any]]) -> str:

@@ -5,7 +5,7 @@ embedding, w' at w0 plus that embedding; both become parameters of their own bef
 generator and discriminator go on learning on these shots alone, without the match term.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from talkface.errors import ConfigError, TalkfaceError
 from talkface.geometry.affine import transform
 from talkface.landmarks.describe import describe
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from talkface.models.perceptual import KINDS
 from talkface.training.engine.loop import Ema, seeded, step_generator
 from talkface.training.engine.memory import told_how_to_save_memory
 from talkface.training.jobs.content import ContentConfig, ContentLoss
@@ -81,16 +82,28 @@ def steps_for(num_shots: int) -> int:
 
 
 def training_settings(provenance: dict[str, Any]) -> dict[str, Any]:
-    """Settings of `FinetuneConfig` that a few-shot checkpoint was meta-trained with: losses and rates go together."""
-    trained = provenance.get("config", {})
-    loss, optim = trained.get("loss", {}), trained.get("optim", {})
+    """Settings of `FinetuneConfig` that a few-shot checkpoint was meta-trained with: losses and rates go together.
+
+    Paths of perceptual networks are left out: which files are opened is for the user to say, not for a checkpoint.
+    """
+    trained = _mapping(provenance, "config")
+    loss, optim = dict(_mapping(trained, "loss")), _mapping(trained, "optim")
+    content = _mapping(loss, "content")
+    if content:
+        loss["content"] = {name: value for name, value in content.items() if name not in KINDS}
     names = ("content", "adversarial", "feature_matching", "feature_matching_over")
     found = {name: loss[name] for name in names if name in loss}
     if loss and "feature_matching_over" not in loss:
         found["feature_matching_over"] = "mean"  # which was the only way before the setting
     found |= {name: optim[name] for name in ("rate", "discriminator_rate", "beta1") if name in optim}
-    run = trained.get("run", {})
+    run = _mapping(trained, "run")
     return found | ({"bf16": run["bf16"]} if "bf16" in run else {})
+
+
+def _mapping(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a checkpoint's settings; empty where it is none."""
+    part = values.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 class Finetuning:

@@ -4,7 +4,6 @@ Lips are filmed for minutes, voices are many: a front end that first tells sound
 and in the training clips' own speech carries over to people it never heard.
 """
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,8 @@ from talkface.config import RunConfig
 from talkface.data.phones import CLASSES, PhoneRecogniser
 from talkface.data.samplers.speech import MELS_PER_FRAME, QUIET, SpeechClip
 from talkface.data.voices import synthesise
+from talkface.errors import CheckpointError
+from talkface.files.read import refusing
 from talkface.files.write import atomic_file
 from talkface.models.audio2landmark import Audio2Landmark, Listener
 from talkface.training.engine.kept import fingerprint
@@ -232,10 +233,11 @@ def _load(path: Path, key: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
+        with refusing(f"{path} is damaged", CheckpointError):
+            kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return kept if kept.get("measured_on") == key else None
+    except CheckpointError:
         return None
-    return kept if kept.get("measured_on") == key else None
 
 
 def _is_front_end(name: str) -> bool:
