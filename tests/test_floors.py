@@ -26,10 +26,10 @@ FLOORS = {
     "landmarks": 2,
     "media": 2,
     "config": 2,
+    "options": 2,
     "scale": 2,
     "geometry": 1,
     "files": 1,
-    "options": 1,
     "types": 0,
     "errors": 0,
 }

@@ -60,6 +60,9 @@ def batch(
         list[str] | None,
         typer.Option("--set", help="OPTION=VALUE for rows that do not set it themselves, such as still=true."),
     ] = None,
+    storage: Annotated[
+        str, typer.Option(help="Kinds of address that rows may name, such as s3,gs. (default: paths on this disk only)")
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -72,7 +75,8 @@ def batch(
     """
     from talkface.inference.batch.run import batch as make_videos
 
-    rows = batch_rows(manifest, speech, parse_common(common or []))
+    allowed = [kind.strip() for kind in storage.split(",") if kind.strip()]
+    rows = batch_rows(manifest, speech, parse_common(common or []), allowed)
     with _batch_progress(len(rows), quiet) as report, open_workers(ray, workers) as places:
         outcomes = make_videos(
             rows,
@@ -90,7 +94,9 @@ def batch(
         raise typer.Exit(1)
 
 
-def batch_rows(manifest: Path, speech: Path | None, common: dict[str, object]) -> "list[Row]":
+def batch_rows(
+    manifest: Path, speech: Path | None, common: dict[str, object], storage: Sequence[str] = ()
+) -> "list[Row]":
     """Rows of a manifest, or of a grid.
 
     Raises:
@@ -102,7 +108,7 @@ def batch_rows(manifest: Path, speech: Path | None, common: dict[str, object]) -
         return grid_rows(manifest, speech, common)
     if manifest.is_dir():
         raise ConfigError(f"{manifest} is a folder: give one of speech behind it, or a manifest file instead")
-    return read_manifest(manifest, common, ALIASES)
+    return read_manifest(manifest, common, ALIASES, storage)
 
 
 def parse_common(items: Sequence[str]) -> dict[str, object]:

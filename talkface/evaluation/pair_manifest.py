@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from talkface.errors import DatasetError
+from talkface.errors import DatasetError, printable
 from talkface.evaluation.pair import MADE, REAL, STILL, Pair
 from talkface.files.encoding import decode_text
-from talkface.files.read import parse_table, read_bytes
+from talkface.files.read import parse_table, read_bytes, refusing
 
 NEEDED = ("fake", "real")
 KNOWN = (*NEEDED, "photo", "speaker", "system", "clip")
@@ -76,10 +76,19 @@ def _pair(manifest: Path, number: int, row: Mapping[str, str]) -> Pair:
         )
     real = _resolved(manifest, row["real"])
     photo = _resolved(manifest, row["photo"]) if row.get("photo") else None
-    clip = row.get("clip") or real.stem
-    return Pair(_resolved(manifest, row["fake"]), real, photo, system, clip, row.get("speaker") or clip, number)
+    clip = printable(row.get("clip") or real.stem)
+    return Pair(
+        _resolved(manifest, row["fake"]),
+        real,
+        photo,
+        printable(system),
+        clip,
+        printable(row.get("speaker") or clip),
+        number,
+    )
 
 
 def _resolved(manifest: Path, name: str) -> Path:
     beside = manifest.parent / name
-    return beside if beside.exists() else Path(name) if Path(name).exists() else beside
+    with refusing(f"{manifest} names {name[:60]!r}, which no file can be called", DatasetError):
+        return beside if beside.exists() else Path(name) if Path(name).exists() else beside

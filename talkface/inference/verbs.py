@@ -96,6 +96,7 @@ def batch(
     retry_failed: bool = False,
     time_limit: float | None = None,
     progress: "Callable[[BatchProgress], None] | None" = None,
+    storage: Sequence[str] = (),
     **common: object,
 ) -> "list[Outcome]":
     """Make many videos, resumable: what an earlier call finished with the same inputs is not made again.
@@ -112,6 +113,7 @@ def batch(
         time_limit: seconds that one row may take at each stage, 0 for none; if not given it grows with the speech.
         progress: called now and then with how far the batch is.
         common: options of `animate` for rows that do not set them themselves.
+        storage: kinds of address that rows may name, such as `s3`; only paths on this disk by default.
 
     Returns:
         One outcome per row, `failed` with a `reason` where it could not be made.
@@ -123,7 +125,10 @@ def batch(
     from talkface.inference.batch.run import batch as make_videos
     from talkface.scale.cluster import open_workers
 
-    given = read_manifest(Path(rows), common) if isinstance(rows, (str, Path)) else make_rows(rows, Path(), common)
+    if isinstance(rows, (str, Path)):
+        given = read_manifest(Path(rows), common, storage=storage)
+    else:
+        given = make_rows(rows, Path(), common, storage=storage)
     with open_workers(ray, workers) as places:
         return make_videos(
             given,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from talkface.errors import MediaError, MissingExtraError
-from talkface.files.write import atomic_file, atomic_write, sync_file
+from talkface.files.write import atomic_file, atomic_write, inside, sync_file
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -62,8 +62,7 @@ class Folder:
     def put(self, source: Path, name: str) -> None:
         """Move the local file `source` here; readers see all of it or nothing."""
         if self.path is not None:
-            target = self.path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = self._place(name)
             _settle(source, target)
             return
         self.copy(source, name)
@@ -72,8 +71,7 @@ class Folder:
     def copy(self, source: Path, name: str) -> None:
         """Copy the local file `source` here; readers see all of it or nothing."""
         if self.path is not None:
-            target = self.path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = self._place(name)
             with atomic_file(target) as part:
                 shutil.copyfile(source, part)
             return
@@ -97,8 +95,7 @@ class Folder:
     def write(self, name: str, content: bytes) -> None:
         """Write a small file; readers see all of it or nothing."""
         if self.path is not None:
-            target = self.path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = self._place(name)
             atomic_write(target, content)
             return
         files, root = self._remote()
@@ -168,6 +165,13 @@ class Folder:
         """Remove a local sub-folder of scratch; remote ones never have any."""
         if self.path is not None:
             shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def _place(self, name: str) -> Path:
+        """Where a local file goes, its folder made; a link that leads out of this folder is refused."""
+        assert self.path is not None
+        target = inside(self.path, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
 
     def _remote(self) -> "tuple[AbstractFileSystem, str]":
         return _open_remote(self.place)

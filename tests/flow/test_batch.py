@@ -300,11 +300,11 @@ def test_inputs_and_videos_may_lie_at_urls(desk, common, tmp_path):
     for name in ("ada.png", "x.wav"):
         files.pipe_file(f"/{tmp_path.name}/in/{name}", (desk / name).read_bytes())
     given = [{"photo": f"{place}/in/{photo}", "speech": f"{place}/in/x.wav"} for photo in ("ada.png", "none.png")]
-    first, second = batch(make_rows(given, desk, common), f"{place}/out", workers=Here())
+    first, second = batch(make_rows(given, desk, common, storage=["memory"]), f"{place}/out", workers=Here())
     assert first.out == "ada_x.mp4" and not first.failed and "no file memory://" in second.reason
     assert batch(make_rows(pairs("ada.png+x.wav"), desk, common), tmp_path, workers=Here())[0].num_bytes
     assert files.cat_file(f"/{tmp_path.name}/out/ada_x.mp4") == (tmp_path / "ada_x.mp4").read_bytes()
     assert b"ada_x.mp4" in files.cat_file(f"/{tmp_path.name}/out/gallery.html")
     again = Here()
-    batch(make_rows(given, desk, common), f"{place}/out", workers=again)
+    batch(make_rows(given, desk, common, storage=["memory"]), f"{place}/out", workers=again)
     assert not again.tasks

@@ -90,3 +90,18 @@ def test_a_mirror_carries_work_to_another_machine(tmp_path: Path):
     second = Mirror(tmp_path / "second", remote)
     second.pull()
     assert (tmp_path / "second" / "manifest.jsonl").read_text() == "12"
+
+
+def test_a_link_in_the_folder_leads_nothing_out_of_it(tmp_path):
+    folder, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "sub").symlink_to(elsewhere)
+    source = tmp_path / "x"
+    source.write_text("x")
+    for write in (Folder(str(folder)).put, Folder(str(folder)).copy):
+        with pytest.raises(MediaError, match="leads out of"):
+            write(source, "sub/x.mp4")
+    with pytest.raises(MediaError, match="leads out of"):
+        Folder(str(folder)).write("sub/x.json", b"x")
+    assert not list(elsewhere.iterdir())

@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from talkface.errors import DatasetError, printable
 from talkface.files.arrays import TEXT, check_array, read_npy
+from talkface.files.read import refusing
 from talkface.landmarks.pose import front_frame
 from talkface.media.decode import probe_sound
 from talkface.media.read import probe_video, read_frames
@@ -180,7 +181,9 @@ def read_demo_list(path: Path) -> list[DemoRow]:
             f"{path} has shape {rows.shape} of {rows.dtype}: expected (N, 4) strings, rows [video, start, end, word]"
         )
     found = []
-    for number, (video, start, end, word) in enumerate(rows.tolist()):
+    with refusing(f"{path} is damaged", DatasetError):
+        cells = rows.tolist()
+    for number, (video, start, end, word) in enumerate(cells):
         if not (FRAME.fullmatch(start) and FRAME.fullmatch(end) and int(start) < int(end)):
             raise DatasetError(
                 f"row {number} of {path} says frames {start!r} to {end!r}: expected whole numbers, rising"

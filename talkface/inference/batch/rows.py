@@ -1,7 +1,7 @@
 """Manifest, or folders of photos and speech -> rows, each a video to make."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -53,7 +53,10 @@ def option_names(group: type[AnimateOptions] = AnimateOptions) -> list[str]:
 
 
 def read_manifest(
-    path: Path, common: Mapping[str, object] | None = None, aliases: Mapping[str, str] | None = None
+    path: Path,
+    common: Mapping[str, object] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    storage: Sequence[str] = (),
 ) -> list[Row]:
     """Rows of a CSV file with a header line, or of JSON lines; paths in it are relative to its folder.
 
@@ -61,6 +64,7 @@ def read_manifest(
         path: the manifest.
         common: options for all rows that do not set them themselves.
         aliases: other words for columns.
+        storage: as for `make_rows`.
 
     Raises:
         ConfigError: no such file, neither CSV nor JSON lines, no row, or an unknown column. What is wrong with one
@@ -70,7 +74,7 @@ def read_manifest(
         raise ConfigError(f"no manifest {path}: give a .csv or .jsonl file, or a folder of photos and one of speech")
     text = decode_text(read_bytes(path, "manifest", ConfigError), str(path), ConfigError)
     given = _json_lines(text) if text.lstrip().startswith("{") else _csv_rows(text, path, aliases or {})
-    return make_rows(given, path.parent, common, aliases)
+    return make_rows(given, path.parent, common, aliases, storage=storage)
 
 
 def make_rows(
@@ -79,6 +83,7 @@ def make_rows(
     common: Mapping[str, object] | None = None,
     aliases: Mapping[str, str] | None = None,
     group: type[AnimateOptions] = AnimateOptions,
+    storage: Sequence[str] = (),
 ) -> list[Row]:
     """Rows from dictionaries: `photo`, `speech`, where wanted `out` and `title`, and any option of `animate`.
 
@@ -88,13 +93,15 @@ def make_rows(
         common: options for all rows that do not set them themselves.
         aliases: other words for the keys.
         group: options that a row may set.
+        storage: kinds of address that rows may name, such as `s3`; none by default, as a manifest of others could
+            have this machine ask for whatever it names.
 
     Raises:
         ConfigError: there is no row, or `common` has an unknown or wrong option.
     """
     shared = {_option(name, {}, group): value for name, value in (common or {}).items()}
-    _Reader(base, shared, {}, group).options(shared)
-    reader = _Reader(base, shared, aliases or {}, group)
+    _Reader(base, shared, {}, group, tuple(storage)).options(shared)
+    reader = _Reader(base, shared, aliases or {}, group, tuple(storage))
     rows = [
         reader.row(number, values) if not isinstance(values, str) else Row(number, fault=values)
         for number, values in enumerate(given, 1)
@@ -172,6 +179,7 @@ class _Reader:
     common: Mapping[str, object]
     aliases: Mapping[str, str]
     group: type[AnimateOptions]
+    storage: tuple[str, ...] = ()
 
     def row(self, number: int, given: Mapping[str, object]) -> Row:
         """One row; whatever is wrong with it becomes its fault."""
@@ -221,7 +229,14 @@ class _Reader:
 
     def _place(self, name: str, *, must: bool = True) -> str:
         """Path seen from here; with `must` off, only where a file is there, as it may be a network's name."""
-        if is_url(name) or Path(name).is_absolute():
+        if is_url(name):
+            kind = name.partition("://")[0]
+            if kind not in self.storage or "::" in name:
+                raise ConfigError(
+                    f"{name} is not a path on this disk: rows may name addresses of allowed kinds only (--storage s3)"
+                )
+            return name
+        if Path(name).is_absolute():
             return name
         path = self.base / name
         return str(path) if must or path.is_file() else name

@@ -35,7 +35,9 @@ def test_json_lines_hold_typed_values_and_several_photos(tmp_path):
         {"photo": "s3://bucket/a.jpg", "landmarks": "walk.npz"},
     ]
     (tmp_path / "walk.npz").touch()
-    first, second = read_manifest(manifest(tmp_path, "\n".join(map(json.dumps, lines)), "m.jsonl"))
+    path = manifest(tmp_path, "\n".join(map(json.dumps, lines)), "m.jsonl")
+    first, second = read_manifest(path, storage=["s3"])
+    assert "not a path on this disk" in read_manifest(path)[1].fault
     assert first.photos == (str(tmp_path / "a.jpg"), "/b.jpg") and not first.options.blink
     assert first.options.head_scale == 0.5 and first.out == "a_s.mp4"
     assert second.photos == ("s3://bucket/a.jpg",) and second.speech == "" and second.out == "a_walk.mp4"
@@ -152,3 +154,15 @@ def test_a_row_has_every_option_of_animate():
     assert set(option_names()) == {found.name for found in fields(AnimateOptions)} - of_the_batch
     (row,) = make_rows([{"photo": "a.jpg", "speech": "s.wav", "force": True}], Path())
     assert "holds for a whole batch" in row.fault
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["ftp://127.0.0.1:1/x", "webhdfs://h/x", "reference://a.jpg::file:///refs.json", "zip://x::/etc/passwd",
+     "jlab://x", "s3://bucket/x::file:///etc/passwd", "file:///etc/passwd"],
+)
+def test_rows_name_no_addresses_unless_their_kind_is_allowed(tmp_path, place):
+    for row in ({"photo": place, "speech": "s.wav"}, {"photo": "a.jpg", "speech": place},
+                {"photo": "a.jpg", "speech": "s.wav", "renderer_model": place}):
+        (made,) = make_rows([row], tmp_path, storage=["s3"])
+        assert "not a path on this disk" in made.fault
