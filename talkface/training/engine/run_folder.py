@@ -137,7 +137,7 @@ def _rows_until(step: int, text: str) -> Iterator[list[str]]:
         return
     for row in rows:
         cells = [row.get(name, "") for name in COLUMNS]
-        if all(cells) and STEP.fullmatch(cells[0]) and int(cells[0]) <= step:
+        if all(cell and cell.isprintable() for cell in cells) and STEP.fullmatch(cells[0]) and int(cells[0]) <= step:
             yield cells
 
 

@@ -158,11 +158,21 @@ def test_a_row_has_every_option_of_animate():
 
 @pytest.mark.parametrize(
     "place",
-    ["ftp://127.0.0.1:1/x", "webhdfs://h/x", "reference://a.jpg::file:///refs.json", "zip://x::/etc/passwd",
-     "jlab://x", "s3://bucket/x::file:///etc/passwd", "file:///etc/passwd"],
+    [
+        "ftp://127.0.0.1:1/x",
+        "webhdfs://h/x",
+        "reference://a.jpg::file:///refs.json",
+        "zip://x::/etc/passwd",
+        "jlab://x",
+        "s3://bucket/x::file:///etc/passwd",
+        "file:///etc/passwd",
+    ],
 )
 def test_rows_name_no_addresses_unless_their_kind_is_allowed(tmp_path, place):
-    for row in ({"photo": place, "speech": "s.wav"}, {"photo": "a.jpg", "speech": place},
-                {"photo": "a.jpg", "speech": "s.wav", "renderer_model": place}):
+    for row in (
+        {"photo": place, "speech": "s.wav"},
+        {"photo": "a.jpg", "speech": place},
+        {"photo": "a.jpg", "speech": "s.wav", "renderer_model": place},
+    ):
         (made,) = make_rows([row], tmp_path, storage=["s3"])
         assert "not a path on this disk" in made.fault
