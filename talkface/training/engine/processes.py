@@ -4,7 +4,8 @@ Every process draws the same batch, works on its own rows and hears of the other
 whole batch is the same everywhere; each one's gradient is the part that its rows have in it.
 """
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -14,6 +15,8 @@ from torch.distributed import nn as distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from talkface.errors import ConfigError
+
+B = TypeVar("B")  # a dataclass of tensors
 
 
 def own_rows(accelerator: Accelerator, count: int, parts: int) -> list[tuple[slice, slice]]:
@@ -32,6 +35,26 @@ def own_rows(accelerator: Accelerator, count: int, parts: int) -> list[tuple[sli
     starts = range(0, count, size * processes)
     mine = accelerator.process_index * size
     return [(slice(at, at + size * processes), slice(at + mine, at + mine + size)) for at in starts]
+
+
+def own_part(accelerator: Accelerator, batch: B) -> B:
+    """A batch of tensors `[B, ...]` that every process has -> this process' rows of it.
+
+    Raises:
+        ConfigError: the batch cannot be shared out evenly.
+    """
+    names = fields(batch)  # type: ignore[arg-type]
+    ((_, rows),) = own_rows(accelerator, len(getattr(batch, names[0].name)), 1)
+    return type(batch)(**{each.name: getattr(batch, each.name)[rows] for each in names})
+
+
+def whole_answer(accelerator: Accelerator, own: B) -> B:
+    """What the network made of the own rows -> of all rows in order; gradients go to the own rows only.
+
+    A loss over it is the loss of the whole batch, times the number of processes where gradients are averaged later.
+    """
+    made = {each.name: getattr(own, each.name) for each in fields(own)}  # type: ignore[arg-type]
+    return type(own)(**{name: None if each is None else from_all(accelerator, each) for name, each in made.items()})
 
 
 def from_all(accelerator: Accelerator, own: Tensor) -> Tensor:
@@ -73,7 +96,7 @@ class GlobalBatchNorm(_BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """`[B, C, ...]` -> the same shape."""
-        if not self.training:
+        if not self.training and self.track_running_stats:
             return super().forward(input)
         x, axes = input.float(), [0, *range(2, input.dim())]
         shape = [1, -1] + [1] * (input.dim() - 2)
@@ -81,23 +104,28 @@ class GlobalBatchNorm(_BatchNorm):
         mean = distributed.functional.all_reduce(x.mean(axes)) / processes
         centred = x - mean.view(shape)
         variance = distributed.functional.all_reduce(centred.square().mean(axes)) / processes
-        with torch.no_grad():
-            running_mean, running_var, tracked = self.running_mean, self.running_var, self.num_batches_tracked
-            assert running_mean is not None and running_var is not None and tracked is not None
-            assert self.momentum is not None
-            count = processes * x.numel() / x.shape[1]
-            tracked += 1
-            running_mean.lerp_(mean, self.momentum)
-            running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        if self.track_running_stats:
+            self._remember(mean, variance, processes * x.numel() / x.shape[1])
         y = centred * (self.weight / (variance + self.eps).sqrt()).view(shape) + self.bias.view(shape)
         return y.to(input.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, count: float) -> None:
+        """Move the running statistics towards those of `count` values."""
+        running_mean, running_var, tracked = self.running_mean, self.running_var, self.num_batches_tracked
+        assert running_mean is not None and running_var is not None and tracked is not None
+        assert self.momentum is not None
+        tracked += 1
+        running_mean.lerp_(mean, self.momentum)
+        running_var.lerp_(variance * (count / (count - 1)), self.momentum)
 
 
 def share_norms(network: nn.Module) -> None:
     """Replace every batch norm inside `network` by one over all processes; names and values stay."""
     for name, child in network.named_children():
         if isinstance(child, _BatchNorm):
-            shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum)
+            tracks = child.track_running_stats
+            shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum, track_running_stats=tracks)
             shared.load_state_dict(child.state_dict())
             setattr(network, name, shared)
         else:

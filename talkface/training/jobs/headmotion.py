@@ -23,6 +23,7 @@ from talkface.data.samplers.headmotion import (
 from talkface.errors import ConfigError
 from talkface.models.headmotion import POSE, Headmotion, HeadmotionConfig, build_headmotion, config_dict
 from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.engine.processes import own_part
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.audio2landmark import hold_out, load_clips
 from talkface.training.jobs.headmotion_config import HeadmotionTraining
@@ -68,8 +69,6 @@ class HeadmotionJob(StateOfParts):
     ) -> None:
         self.config, self.train, self.held_out = config, train, held_out
         self.accelerator = make_accelerator(config.run)
-        if self.accelerator.num_processes > 1:
-            raise ConfigError("headmotion is small and trains in one process: start it without torchrun or accelerate")
         with torch.random.fork_rng():
             torch.manual_seed(config.run.seed)
             network = build_headmotion(config_dict(config.model))
@@ -89,8 +88,11 @@ class HeadmotionJob(StateOfParts):
             group["lr"] = self._rate(step)
         self.network.train()
         batch = self.sampler.draw(self.config.run.batch_size, step_generator(self.config.run.seed, step))
-        loss = surprise(self.network, batch, self.config.optim.past_noise)
-        backward_and_step(self.accelerator, loss, self.optimizer, self.network, self.config.run.grad_clip)
+        own = own_part(self.accelerator, batch)
+        loss = surprise(self.network, own, self.config.optim.past_noise)
+        share = own.weight.sum().clamp(min=1) / batch.weight.sum().clamp(min=1)  # of all blocks that are measured
+        weighted = loss * float(share) * self.accelerator.num_processes
+        backward_and_step(self.accelerator, weighted, self.optimizer, self.network, self.config.run.grad_clip)
         self.ema.update(self.network)
         return {"surprise": loss.item()}
 

@@ -18,6 +18,7 @@ from talkface.losses.adversarial import hinge_discriminator
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, Painted, Previous
 from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.engine.processes import own_part, whole_answer
 from talkface.training.jobs.hybrid_config import RendererConfig
 from talkface.training.jobs.hybrid_scores import draw_preview, held_out_batch, score, signed_batch, split_speakers
 from talkface.training.jobs.hybrid_terms import adversarial_terms, cut_mouth, flow_terms, pixel_terms
@@ -68,17 +69,19 @@ class RendererJob(StateOfParts):
         run, data = self.config.run, self.config.data
         shots = data.shots if data.several_every and step % data.several_every == data.several_every - 1 else 1
         frames = self.config.frames_at(step)
-        size = max(1, run.batch_size // (shots * frames))
+        processes = self.accelerator.num_processes
+        size = max(1, run.batch_size // (shots * frames * processes)) * processes
         drawn = self.sampler.sequences(size, shots, frames, step_generator(run.seed, step))
         batches = [signed_batch(batch, self.accelerator.device) for batch in drawn]
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optim.rate_at(step)
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
         with self.accelerator.autocast():
-            painted = self._paint_run(batches)
+            own = self._paint_run([own_part(self.accelerator, batch) for batch in batches])
+            painted = [whole_answer(self.accelerator, one) for one in own]
             terms = self._renderer_terms(painted, batches, adversarial)
         loss = sum(terms.values(), torch.zeros((), device=self.accelerator.device))
-        backward_and_step(self.accelerator, loss, self.optimizer, self.renderer, run.grad_clip)
+        backward_and_step(self.accelerator, loss * processes, self.optimizer, self.renderer, run.grad_clip)
         self.ema.update(self.renderer)
         logged = {name: float(term.detach()) for name, term in terms.items()}
         if self.config.model.prev:

@@ -35,6 +35,7 @@ from talkface.training.engine.loop import (
     step_generator,
 )
 from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.processes import own_part, share_norms
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.fewshot import split_people
 from talkface.training.jobs.vgnet_config import VgnetTraining
@@ -70,8 +71,11 @@ class VgnetJob(StateOfParts):
         self.batches = Ahead(self._draw, data.workers)
         torch.manual_seed(config.run.seed)
         device = self.accelerator.device
-        self.generator = VgNet(model).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.discriminator = RegressionDiscriminator(model).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator, self.discriminator = VgNet(model), RegressionDiscriminator(model)
+        for network in (self.generator, self.discriminator):
+            if self.accelerator.num_processes > 1:
+                share_norms(network)
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.generator, config.run.ema)
         optim = config.optim
         betas = (optim.beta1, optim.beta2)
@@ -209,10 +213,9 @@ class VgnetJob(StateOfParts):
         return painted
 
     def _draw(self, index: int) -> SequenceBatch:
-        """Batch number `index` of this process."""
-        processes, mine = self.accelerator.num_processes, self.accelerator.process_index
-        rng = step_generator(self.config.run.seed, index * processes + mine)
-        return self.sampler.batch(self.config.run.batch_size, rng)
+        """This process' rows of batch number `index`."""
+        drawn = self.sampler.batch(self.config.run.batch_size, step_generator(self.config.run.seed, index))
+        return own_part(self.accelerator, drawn)
 
     def _to_device(self, batch: SequenceBatch) -> SequenceBatch:
         """Pixels to [-1, 1], the mouth to [0, 1]."""
