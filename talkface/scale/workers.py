@@ -149,6 +149,12 @@ class _Worker(Generic[T]):
         """What to wait for: an answer, or the end of the process."""
         return self._pipe, self._process.sentinel
 
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended the process; waits for its end."""
+        self._process.join()
+        return (self._process.exitcode or 0) < 0
+
     def give(self, task: T, *, retried: bool) -> None:
         self.task, self.retried = task, retried
         with contextlib.suppress(OSError):  # it has just died, which `read` will find
@@ -230,7 +236,7 @@ class _Crew(Generic[T]):
 
     def _replace(self, worker: _Worker[T], task: T) -> Iterator[tuple[T, Died]]:
         """Try the task of a dead worker once more, in a fresh process."""
-        self.false_starts += not worker.ready
+        self.false_starts += not worker.ready and not worker.killed
         self._dismiss(worker)
         if self.false_starts >= START_FAILURES:
             hint = "call from a file, below `if __name__ == '__main__':`"

@@ -96,7 +96,7 @@ class GlobalBatchNorm(_BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """`[B, C, ...]` -> the same shape."""
-        if not self.training and self.track_running_stats:
+        if not self.training:
             return super().forward(input)
         x, axes = input.float(), [0, *range(2, input.dim())]
         shape = [1, -1] + [1] * (input.dim() - 2)
@@ -104,28 +104,23 @@ class GlobalBatchNorm(_BatchNorm):
         mean = distributed.functional.all_reduce(x.mean(axes)) / processes
         centred = x - mean.view(shape)
         variance = distributed.functional.all_reduce(centred.square().mean(axes)) / processes
-        if self.track_running_stats:
-            self._remember(mean, variance, processes * x.numel() / x.shape[1])
+        with torch.no_grad():
+            running_mean, running_var, tracked = self.running_mean, self.running_var, self.num_batches_tracked
+            assert running_mean is not None and running_var is not None and tracked is not None
+            assert self.momentum is not None
+            count = processes * x.numel() / x.shape[1]
+            tracked += 1
+            running_mean.lerp_(mean, self.momentum)
+            running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         y = centred * (self.weight / (variance + self.eps).sqrt()).view(shape) + self.bias.view(shape)
         return y.to(input.dtype)
-
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: float) -> None:
-        """Move the running statistics towards those of `count` values."""
-        running_mean, running_var, tracked = self.running_mean, self.running_var, self.num_batches_tracked
-        assert running_mean is not None and running_var is not None and tracked is not None
-        assert self.momentum is not None
-        tracked += 1
-        running_mean.lerp_(mean, self.momentum)
-        running_var.lerp_(variance * (count / (count - 1)), self.momentum)
 
 
 def share_norms(network: nn.Module) -> None:
     """Replace every batch norm inside `network` by one over all processes; names and values stay."""
     for name, child in network.named_children():
         if isinstance(child, _BatchNorm):
-            tracks = child.track_running_stats
-            shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum, track_running_stats=tracks)
+            shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum)
             shared.load_state_dict(child.state_dict())
             setattr(network, name, shared)
         else:
