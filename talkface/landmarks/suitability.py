@@ -26,10 +26,13 @@ def unsuited(image: Image, landmarks: FloatArray) -> list[str]:
     turn = head_turn(points)
     if abs(turn) >= PROFILE_DEG:
         reasons.append(f"the head is turned aside by about {abs(turn):.0f} degrees")
-    if cover_score(image, points) > COVERED:
+    covered = cover_score(image, points) > COVERED
+    if covered:
         reasons.append("the mouth seems to be covered")
     if float(eye_openness(points[None])[0]) < SHUT_EYES:
         reasons.append("the eyes are shut or nearly so")
+    if covered:
+        return reasons  # where nothing of the mouth is seen its landmarks are guesses
     if float(mouth_opening(points)) > WIDE_OPEN:
         reasons.append("the mouth is wide open")
     elif float(np.linalg.norm(points[54] - points[48]) / interocular(points)) > WIDE_GRIN:

@@ -34,6 +34,9 @@ def test_a_covered_mouth_is_named(portrait: tuple[np.ndarray, np.ndarray], colou
     cv2.circle(covered, (round(centre[0]), round(centre[1])), round(reach), colour, -1, cv2.LINE_AA)
     assert cover_score(image, points) < 0 < COVERED < cover_score(covered, points)
     assert "the mouth seems to be covered" in unsuited(covered, points)
+    gaping = points.copy()
+    gaping[[65, 66, 67], 1] += 0.3 * np.linalg.norm(points[45] - points[36])
+    assert not any("wide open" in reason for reason in unsuited(covered, gaping)), "guessed landmarks are no reason"
 
 
 def test_shut_eyes_and_wide_mouths_are_named(portrait: tuple[np.ndarray, np.ndarray]) -> None:
