@@ -47,6 +47,8 @@ from talkface.types import FloatArray, Image, Shot
 FINE = (64.0, 256.0)  # outer-eye distance at which donors are laid, pixels: the photo's own within these
 OWN_OPEN, OWN_TEETH, OWN_UNIT = 0.05, 0.1, 60.0  # least gap, share of teeth and size in pixels of a person's own donor
 WANTED = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
+KEPT = 0.35  # of the light parts of a donor as they are: the network dims teeth to the mean of mouths
+LIGHT = (60.0, 120.0)  # grey levels from which a part counts as light, and in full
 HIDDEN = 0.075  # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares
 # them all, speech about a third
 
@@ -166,8 +168,7 @@ class MouthRenderer:
         to_patch = mouth_patch_frame(target, identity.unit)
         upper, gap = _laid_at(place.anchor, target, to_patch)
         colours, _ = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target))
-        fitted = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        colours = np.clip(colours * fitted[..., :1] + fitted[..., 1:], 0, 255)
+        colours = fitted(colours, np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32))
         if identity.canvases[0].grey:
             colours = np.repeat(colours.mean(-1, keepdims=True), 3, -1)
         lips = transform(to_patch, target[MOUTH])
@@ -222,6 +223,18 @@ def strange_teeth(photo: Shot) -> FloatArray:
     angle = eye_angle(photo.landmarks)
     up = HIDDEN * eye_distance(photo.landmarks) * np.array([np.sin(angle), -np.cos(angle)])
     return np.asarray(upper_middle(photo.landmarks[INNER_LIP]) + up)
+
+
+def fitted(colours: FloatArray, maps: FloatArray) -> FloatArray:
+    """`[h, w, 3]` a donor's colours times gain plus shift, its light parts kept by a share as they are.
+
+    Args:
+        colours: `[h, w, 3]` grey levels.
+        maps: `[h, w, 4]` gain, and shift in grey levels.
+    """
+    kept = KEPT * np.clip((colours.mean(-1, keepdims=True) - LIGHT[0]) / (LIGHT[1] - LIGHT[0]), 0, 1)
+    changed = colours * maps[..., :1] + maps[..., 1:]
+    return np.asarray(np.clip(changed + kept * (colours - changed), 0, 255), np.float32)
 
 
 def turned(target: FloatArray) -> float:

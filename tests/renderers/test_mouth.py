@@ -9,7 +9,7 @@ from talkface.landmarks.layout import INNER_LIP
 from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.load import load_renderer
-from talkface.renderers.mouth import MouthRenderer, own_donor
+from talkface.renderers.mouth import KEPT, MouthRenderer, fitted, own_donor
 from talkface.types import Shot
 from tests.data.samplers.test_mouths import DrawnPhoto
 
@@ -102,6 +102,16 @@ def test_ones_own_open_mouth_is_preferred(renderer: MouthRenderer):
     first, second = (next(iter(renderer.render(one, targets))).image for one in (alone, both))
     x, y = round(float(targets[0, 62, 0])), round(float(targets[0, 62, 1])) + 3
     assert int(second[y, x, 0]) < int(first[y, x, 0]) - 15
+
+
+def test_teeth_keep_a_share_of_their_light_and_the_dark_none():
+    colours = np.array([[[200.0, 190.0, 180.0], [50.0, 40.0, 30.0]]], np.float32)
+    black = fitted(colours, np.zeros((1, 2, 4), np.float32))
+    np.testing.assert_allclose(black[0, 0], KEPT * colours[0, 0], rtol=1e-5)
+    np.testing.assert_allclose(black[0, 1], 0)
+    same = np.zeros((1, 2, 4), np.float32)
+    same[..., 0] = 1
+    np.testing.assert_allclose(fitted(colours, same), colours, rtol=1e-5)
 
 
 def test_a_darker_face_gets_darker_teeth(renderer: MouthRenderer):
