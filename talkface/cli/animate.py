@@ -10,7 +10,7 @@ import typer
 
 from talkface.cli.options import normaliser, with_options
 from talkface.cli.progress import frame_progress
-from talkface.errors import ConfigError, MediaError
+from talkface.errors import ConfigError, MediaError, printable
 from talkface.files.write import fitting_name
 from talkface.inference.request import AnimateOptions
 
@@ -151,7 +151,7 @@ def report_result(result: "AnimateResult", networks: list[str]) -> None:
     from talkface.errors import CheckpointError
 
     for note in result.notes:
-        typer.echo(f"note: {note}")
+        typer.echo(f"note: {printable(note)}")
     for name in networks:
         try:
             path = find_weights(name)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from talkface.errors import printable
+
 if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity
 
@@ -39,7 +41,7 @@ def embed(
         save_identity(target, identity, exclusive=not force)
     if not quiet:
         for note in found.notes:
-            typer.echo(f"note: {note}")
+            typer.echo(f"note: {printable(note)}")
         report_identity(target, identity)
 
 

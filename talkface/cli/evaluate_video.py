@@ -11,7 +11,7 @@ from rich.progress import track
 from talkface import __version__
 from talkface.cli.evaluate_benchmark import pairs_of_set, paper_columns, refuse_options_of_sets
 from talkface.cli.score_output import write_whole
-from talkface.errors import ConfigError, MediaError
+from talkface.errors import ConfigError, MediaError, printable
 
 if TYPE_CHECKING:
     from talkface.evaluation.compare import Judges
@@ -205,5 +205,5 @@ def _show(title: str, summaries: "Sequence[Summary]", notes: Iterable[str], out:
 
     Console().print(summary_table(title, summaries, (STILL, REAL)))
     for note in notes:
-        typer.echo(f"note: {note}")
+        typer.echo(f"note: {printable(note)}")
     typer.echo(f"report: {out / 'report.html'}, scores: {out / 'scores.jsonl'}, {out / 'scores.csv'}")

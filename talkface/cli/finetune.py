@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from talkface.cli.embed import output_path, report_identity
-from talkface.errors import CheckpointError, ConfigError
+from talkface.errors import CheckpointError, ConfigError, printable
 
 if TYPE_CHECKING:
     from talkface.training.jobs.finetune import FinetuneConfig, Progress
@@ -57,7 +57,7 @@ def finetune(
     save_identity(target, identity, exclusive=not force)
     if not quiet:
         for note in notes:
-            typer.echo(f"note: {note}")
+            typer.echo(f"note: {printable(note)}")
         before, after = (identity.metrics[f"identity_distance_{when}"] for when in ("before", "after"))
         typer.echo(
             f"identity: descriptor distance to the shots {before:.3f} before, {after:.3f} after {job.steps} steps"

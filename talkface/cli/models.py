@@ -32,19 +32,22 @@ def list_weights() -> None:
 def show_weights(name: Annotated[str, typer.Argument(help="Shipped name, or path of a .safetensors file.")]) -> None:
     """Print what a weights file says of itself: kind, data, command, date, scores, settings."""
     from rich.console import Console
+    from rich.markup import escape
 
     from talkface.checkpoints.registry import load_weights
+    from talkface.errors import printable
 
     checkpoint = load_weights(name)
     console = Console()
-    console.print(f"[bold]{checkpoint.kind}[/bold], {sum(t.numel() for t in checkpoint.tensors.values()):,} parameters")
+    count = sum(tensor.numel() for tensor in checkpoint.tensors.values())
+    console.print(f"[bold]{escape(printable(checkpoint.kind))}[/bold], {count:,} parameters")
     for title, part in (
         ("provenance", checkpoint.provenance),
         ("scores", checkpoint.metrics),
         ("settings", checkpoint.config),
     ):
         console.print(f"[bold]{title}[/bold]")
-        console.print_json(data=part)
+        console.print_json(data=part, ensure_ascii=True)
 
 
 def convert_weights(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,9 @@ from accelerate import PartialState
 
 from talkface.config import to_dict
 from talkface.data.samplers.speech import SpeechClip
+from talkface.errors import DatasetError
+from talkface.files.read import read_json
+from talkface.files.write import atomic_write
 
 FREE = ("out", "steps", "quiet", "threads", "device", "log_every", "eval_every", "save_every", "patience", "ema")
 """Settings of `run:` that do not change what is measured."""
@@ -35,10 +37,10 @@ def load_kept(path: Path, measured_on: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        kept = json.loads(path.read_text())
-    except ValueError:
+        kept = read_json(path, "file of what was measured", DatasetError)
+    except DatasetError:
         return None
-    return kept if isinstance(kept, dict) and kept.get("measured_on") == measured_on else None
+    return kept if kept.get("measured_on") == measured_on else None
 
 
 def save_kept(path: Path, measured_on: str, values: dict[str, Any]) -> None:
@@ -46,6 +48,4 @@ def save_kept(path: Path, measured_on: str, values: dict[str, Any]) -> None:
     if not PartialState().is_main_process:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({"measured_on": measured_on, **values}, indent=1, sort_keys=True))
-    os.replace(partial, path)
+    atomic_write(path, json.dumps({"measured_on": measured_on, **values}, indent=1, sort_keys=True))
