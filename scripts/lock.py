@@ -4,7 +4,7 @@
 
 Resolves with pip alone, for this Python and this kind of machine, and installs nothing. The lists agree on every
 release: `dev.txt` is for the tests, `use.txt` its part that animating needs, and `use-cpu.txt` the same with torch's
-build for CPUs, a sixth of the size, where pip knows a place to find it (see docs/install.md).
+build for CPUs, a third of the size, where pip knows a place to find it (see docs/install.md).
 """
 
 import hashlib

@@ -78,6 +78,8 @@ EXTRAS = {
     "evaluate": ("matplotlib", "skimage"),
     "metrics": ("torchmetrics", "torch_fidelity", "onnxruntime"),
     "scale": ("ray", "fsspec"),
+    "web": ("fastapi", "uvicorn", "multipart", "websockets"),
+    "provenance": ("c2pa",),
     "phones": ("pocketsphinx",),
     "heic": ("pillow_heif",),
     "hdf5": ("h5py",),

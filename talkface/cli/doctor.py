@@ -141,11 +141,12 @@ def _cores() -> str:
 
 
 def _memory() -> str:
-    pages = {name: os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES", "SC_PAGE_SIZE")}
-    total, free = (pages[name] * pages["SC_PAGE_SIZE"] / GIB for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
     if total < NEEDED_MEMORY_GB:
         raise MediaError(f"{total:.1f} GiB, at least {NEEDED_MEMORY_GB:g} needed")
-    return f"{total:.1f} GiB, {free:.1f} of them unused"
+    listed = Path("/proc/meminfo").read_text(encoding="ascii") if Path("/proc/meminfo").exists() else ""
+    available = [int(line.split()[1]) / 2**20 for line in listed.splitlines() if line.startswith("MemAvailable:")]
+    return f"{total:.1f} GiB" + "".join(f", {gib:.1f} available" for gib in available)
 
 
 def _disk() -> str:

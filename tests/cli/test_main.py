@@ -67,7 +67,7 @@ def test_a_missing_package_is_one_line_that_names_the_extra(
 def test_extras_are_those_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    names = {"skimage": "scikit-image", "torch_fidelity": "torchmetrics"}
+    names = {"skimage": "scikit-image", "torch_fidelity": "torchmetrics", "multipart": "python-multipart"}
     for extra, modules in EXTRAS.items():
         assert extra in extras
         for module in modules:
