@@ -62,7 +62,7 @@ class Here:
 
     same_disk = True
 
-    def run(self, next_task, function, on_wait=None):
+    def run(self, next_task, function, on_wait=None, limit_s=None):
         while (task := next_task()) is not None:
             yield task, function(task)
 
@@ -162,7 +162,7 @@ def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrain
         {"photo": str(photo), "speech": str(sound), "head_from": str(turning), "out": "a.mp4"},
         {"photo": str(photo), "speech": str(sound), "head_from": str(tmp_path / "no.mp4"), "out": "b.mp4"},
     ]
-    fixed = {"renderer": "warp", "audio2landmark": str(untrained), "headmotion": "rhythm"}
+    fixed = {"renderer": "warp", "speech_model": str(untrained), "head_model": "rhythm"}
     first, second = batch(make_rows(rows, tmp_path, fixed), tmp_path / "batch", workers=Here(), device="cpu")
     assert not first.failed and second.failed and "no.mp4" in second.reason
     assert (tmp_path / "batch" / "a.mp4").is_file()
@@ -170,14 +170,14 @@ def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrain
 
 def test_another_driving_video_makes_another_row(tmp_path, face, turning):
     """What decides a row's video includes the contents of the driving video, whatever its name."""
-    from talkface.inference.batch.run import _describe, _Hashes
+    from talkface.inference.batch.plan import _Inputs
 
     (row,) = make_rows([{"photo": "p.png", "speech": "s.wav", "head_from": str(turning)}], tmp_path)
-    before = _describe(row, "cpu", _Hashes()).key
-    assert before == _describe(row, "cpu", _Hashes()).key
+    before = _Inputs("cpu").describe(row).key
+    assert before == _Inputs("cpu").describe(row).key
     content = turning.read_bytes()
     try:
         turning.write_bytes(content + b"\0")
-        assert _describe(row, "cpu", _Hashes()).key != before
+        assert _Inputs("cpu").describe(row).key != before
     finally:
         turning.write_bytes(content)
