@@ -59,6 +59,15 @@ def test_output_is_named_after_photo_and_speech() -> None:
     assert default_out(["x/ada"], Path("walk.npz")) == Path("ada_walk.mp4")
 
 
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder where the files that the commands name exist."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg", "s.wav", "v.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+
 def given(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> dict[str, object]:
     """Arguments that the public door gets; only the door itself is replaced."""
     seen: dict[str, object] = {}

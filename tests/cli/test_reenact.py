@@ -11,15 +11,24 @@ from talkface.__main__ import run
 from talkface.inference.request import ReenactOptions
 
 
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder where the files that the commands name exist."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "d.mp4", "x/ada.jpg", "y/walk.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+
 def given(monkeypatch: pytest.MonkeyPatch, words: str) -> dict[str, object]:
-    """What the public door is asked for; only the door itself is replaced."""
+    """Arguments that the public door gets; only the door itself is replaced."""
     seen: dict[str, object] = {}
 
     class Stop(Exception):
         pass
 
-    def door(photo: object, driving: object, out: object, **options: object) -> None:
-        seen.update(photo=photo, driving=driving, out=out, **options)
+    def door(photo: object, driving: object, out: object, options: object, **further: object) -> None:
+        seen.update(photo=photo, driving=driving, out=out, options=options, **further)
         raise Stop
 
     monkeypatch.setattr(talkface, "reenact", door)
