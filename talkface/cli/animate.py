@@ -76,10 +76,12 @@ def animate(
     with frame_progress(target.name, quiet) as moved:
         result = write_video(photos if len(photos) > 1 else photos[0], sound, target, options, progress=moved)
     if not quiet:
+        from talkface.inference.animator import renderer_network
+
         moves = not (options.still or options.head_scale == 0 or options.head_from)
         networks = [] if driving else [options.speech_model]
         networks += [options.head_model] if moves else []
-        report_result(result, [*networks, options.renderer_model or options.renderer])
+        report_result(result, [*networks, *renderer_network(options)])
         for what, place in (("landmarks", options.save_landmarks), ("maps", options.save_maps)):
             if place is not None:
                 typer.echo(f"{what}: {place}")
@@ -145,7 +147,7 @@ def _say_warnings(report: Path, quiet: bool) -> None:
         typer.echo(f"report: {report}, measured in {content['timings_s']['report']:.1f} s")
 
 
-def report_result(result: "AnimateResult", networks: list[str]) -> None:
+def report_result(result: "AnimateResult", networks: Sequence[str]) -> None:
     """Print what was made, from what, and anything worth knowing about the input."""
     from talkface.checkpoints.registry import find_weights
     from talkface.errors import CheckpointError

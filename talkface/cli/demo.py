@@ -43,7 +43,10 @@ def demo(
             progress=report,
         )
     if not quiet:
-        report_result(result, ["audio2landmark", renderer])
+        from talkface.inference.animator import network_names
+        from talkface.inference.request import AnimateOptions
+
+        report_result(result, network_names(AnimateOptions.from_mapping({"renderer": renderer})))
     typer.echo(f"demo video: {result.path.resolve()}")
 
 

@@ -62,7 +62,9 @@ def reenact(
     with frame_progress(target.name, quiet) as report:
         made = write_video(photo, driving, target, options, progress=report)
     if not quiet:
-        report_result(made, [options.renderer_model or options.renderer])
+        from talkface.inference.animator import renderer_network
+
+        report_result(made, renderer_network(options))
 
 
 def _reenact_live(

@@ -211,9 +211,13 @@ class Animator:
 def network_names(options: AnimateOptions) -> tuple[str, ...]:
     """Names or paths of the networks that an animator of these options has."""
     heads = () if options.head_model == RHYTHM else (options.head_model,)
+    return (options.speech_model, *heads, *renderer_network(options))
+
+
+def renderer_network(options: RenderOptions) -> tuple[str, ...]:
+    """Name or path of the renderer's network; none for `warp`."""
     own = {"hybrid": DEFAULT_INPAINTER}.get(options.renderer, options.renderer)
-    renderer = () if options.renderer == "warp" else (options.renderer_model or own,)
-    return (options.speech_model, *heads, *renderer)
+    return () if options.renderer == "warp" else (options.renderer_model or own,)
 
 
 def find_networks(name: str | Path) -> dict[str, str]:
