@@ -63,7 +63,7 @@ class PreparedClip:
             raise DatasetError(f"{self.key} in {self.shard} has landmarks only: it can teach how sound moves a face")
         start, end = self.offsets[index], self.offsets[index + 1]
         where = f"frame {index} of {self.key} in {self.shard}"
-        return decode_picture(_read(self.shard, start, end - start), ("JPEG",), where, DatasetError)
+        return decode_picture(_read(self.shard, start, end - start), ("JPEG", "PNG"), where, DatasetError)
 
 
 class ClipDataset:

@@ -156,8 +156,17 @@ def test_no_words_show_the_help_and_fail(capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_what_a_verb_raises_becomes_one_line_and_a_code(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, says: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    raised: BaseException,
+    code: int,
+    says: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.wav"):
+        (tmp_path / name).touch()
+
     def broken(*_: object, **__: object) -> None:
         raise raised
 

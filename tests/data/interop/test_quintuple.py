@@ -124,14 +124,14 @@ def test_sound_and_animation_may_be_missing(copied):
         (
             "_aligned.npy",
             np.zeros((5, 68, 2)),
-            r"X_aligned.npy has shape \(5, 68, 2\) of float64: expected \(T, 68, 3\)",
+            r"X_aligned.npy has shape \[5, 68, 2\] of float64: expected \[T, 68, 3\]",
         ),
-        ("_aligned.npy", np.full((5, 68, 3), np.nan), r"not finite: expected \(T, 68, 3\)"),
+        ("_aligned.npy", np.full((5, 68, 3), np.nan), r"not finite: expected \[T, 68, 3\]"),
         ("_aligned_rt.npy", np.zeros((4, 6)), r"X_aligned_rt.npy has 4 frames: expected 5, as many as X_aligned.npy"),
-        ("_aligned_rt.npy", np.zeros((5, 7)), r"shape \(5, 7\) of float64: expected \(T, 6\)"),
+        ("_aligned_rt.npy", np.zeros((5, 7)), r"shape \[5, 7\] of float64: expected \[T, 6\]"),
         ("_aligned_rt.npy", np.zeros((5, 6)), r"X_aligned_front.npy is not R l \+ t of .*pixels off"),
-        ("_aligned_front.npy", np.array([{"a": 1}]), r"X_aligned_front.npy is no array of numbers.*\(T, 68, 3\)"),
-        ("_aligned_front.npy", None, r"no file .*X_aligned_front.npy: expected an array of shape \(T, 68, 3\)"),
+        ("_aligned_front.npy", np.array([{"a": 1}]), r"X_aligned_front.npy holds object: expected numbers of shape \(T, 68, 3\)"),
+        ("_aligned_front.npy", None, r"no file .*X_aligned_front.npy: expected numbers of shape \(T, 68, 3\) there"),
         ("_aligned.mp4", None, r"no file .*X_aligned.mp4: expected a video of 5 frames, 256x256"),
     ],
 )
@@ -167,13 +167,14 @@ def test_a_folder_of_several_or_none_says_what_to_give(copied, tmp_path):
 
 
 def test_a_published_list_is_read_and_pickles_are_not(tmp_path):
-    rows = np.array([["a/00424_aligned.mp4", "91", "114", "AMAZING"], ["/b/00001_aligned.mp4", "0", "20", "ABOUT"]])
+    rows = np.array([["a/00424_aligned.mp4", "91", "114", "AMAZING"], ["b/00001_aligned.mp4", "0", "20", "ABOUT"]])
     np.save(tmp_path / "vox_demo.npy", rows)
     first, second = read_demo_list(tmp_path / "vox_demo.npy")
     assert (first.video, first.start, first.end, first.word) == (tmp_path / "a/00424_aligned.mp4", 91, 114, "AMAZING")
-    assert second.video == Path("/b/00001_aligned.mp4")
+    assert second.video == tmp_path / "b/00001_aligned.mp4"
     for bad, said in (
-        (rows[:, :3], r"shape \(2, 3\) of <U20: expected \(N, 4\) strings"),
+        (np.array([["/b/1.mp4", "0", "20", "ABOUT"]]), "expected a file in the list's own folder"),
+        (rows[:, :3], r"shape \(2, 3\) of <U19: expected \(N, 4\) strings"),
         (np.array([["a", "1", "x", "W"]]), "frames '1' to 'x': expected whole numbers, rising"),
         (np.array([["a", 1, 2, "W"]], object), "no array of strings"),
     ):
