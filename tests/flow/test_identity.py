@@ -75,7 +75,7 @@ def test_a_person_is_kept_by_name_and_speaks(folder, few, untrained, capsys):
     np.testing.assert_array_equal(*frames)
     assert "exists" in say("enroll photos -o ada", capsys, 1)
     assert "is an identity file already" in say("enroll ada -o bob", capsys, 1)
-    assert "no identity file" in say("animate bob.safetensors hum.wav -o x.mp4", capsys, 1)
+    assert "no file bob.safetensors" in say("animate bob.safetensors hum.wav -o x.mp4", capsys, 1)
 
 
 def test_an_embedded_person_is_painted_by_the_network_that_embedded_it(folder, few, untrained, capsys):
@@ -104,7 +104,7 @@ def test_a_fine_tuned_person_needs_nothing_else_and_reenacts(folder, few, untrai
 def test_mistakes_are_said_in_one_line(folder, few, capsys, face):
     assert "8 shots asked for, but only 2 usable" in say("enroll photos -o p.safetensors --shots 8", capsys, 1)
     Pillow.fromarray(np.zeros((90, 90, 3), np.uint8)).save("black.png")
-    assert "no face found in black.png" in say(f"finetune black.png -o p.safetensors -w {few}", capsys, 1)
+    assert "no face found in black.png" in say(f"enroll --finetune black.png -o p.safetensors -w {few}", capsys, 1)
     assert "unknown setting step:" in say(f"enroll --finetune photos -o p.safetensors -w {few} --set step=3", capsys, 1)
     missing = "--set content.perceptual=[caffe_vgg19]"
     said = say(f"enroll --finetune photos -o p.safetensors -w {few} {missing}", capsys, 1)

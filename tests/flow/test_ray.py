@@ -29,7 +29,7 @@ class Here:
 
     same_disk = True
 
-    def run(self, next_task, function, on_wait=None):
+    def run(self, next_task, function, on_wait=None, limit_s=None):
         while (task := next_task()) is not None:
             yield task, function(task)
 

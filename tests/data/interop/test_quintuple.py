@@ -176,7 +176,7 @@ def test_a_published_list_is_read_and_pickles_are_not(tmp_path):
         (np.array([["/b/1.mp4", "0", "20", "ABOUT"]]), "expected a file in the list's own folder"),
         (rows[:, :3], r"shape \(2, 3\) of <U19: expected \(N, 4\) strings"),
         (np.array([["a", "1", "x", "W"]]), "frames '1' to 'x': expected whole numbers, rising"),
-        (np.array([["a", 1, 2, "W"]], object), "no array of strings"),
+        (np.array([["a", 1, 2, "W"]], object), "holds object: expected strings"),
     ):
         np.save(tmp_path / "bad_demo.npy", bad)
         with pytest.raises(DatasetError, match=said):
