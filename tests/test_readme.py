@@ -141,6 +141,7 @@ DEBUG = {  # what makes a README command small: fewer steps, drawn faces' buzz t
     "prepare": ["--workers", "1", "--sync", "keep"],
     "train": [
         "run.steps=2",
+        "data.held_out_every=0",
         "run.batch_size=2",
         "run.eval_every=2",
         "offsets.steps=0",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 STRICT = {"talkface.types", "talkface.errors", "talkface.config"} | {
-    f"talkface.{room}.*" for room in ("audio", "landmarks", "video")
+    f"talkface.{room}.*" for room in ("audio", "geometry", "landmarks", "media")
 }
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -35,7 +35,7 @@ SPEECH_S = 0.32
 DRAWN_S = 0.64
 ONE_PROCESS = ["--workers", "1"]
 TWO_STEPS = ["run.steps=2", "run.batch_size=2", "run.eval_every=2", "run.save_every=2", "run.bf16=false"]
-NO_LESSONS = ["offsets.steps=0", "phones.steps=0"]
+NO_LESSONS = ["range.steps=0", "offsets.steps=0", "phones.steps=0"]
 SMALL_HYBRID = ["model.patch=32", "model.channels=[8,8,8]", "model.depth=1", "model.embedding=8"]
 
 

@@ -93,7 +93,7 @@ def test_an_identity_of_another_network_or_of_none_is_refused(weights, renderer,
     without = load_renderer("fewshot", "cpu")
     with pytest.raises(CheckpointError, match="not fine-tuned, by network 000000000000: give that network"):
         without.enroll_stored(other)
-    with pytest.raises(CheckpointError, match="ships no network: give --renderer-weights"):
+    with pytest.raises(CheckpointError, match="ships no network: give --renderer-model"):
         without.enroll(shots)
 
 

@@ -133,7 +133,7 @@ def test_a_grey_photo_stays_grey(renderer, shots):
 
 def test_without_weights_it_is_said_how_to_train():
     with pytest.raises(
-        CheckpointError, match=r"ships no network: train one with .*vgnet_small\.yaml.*--renderer-weights"
+        CheckpointError, match=r"ships no network: train one with .*vgnet_small\.yaml.*--renderer-model"
     ):
         load_renderer("vgnet", "cpu")
 
