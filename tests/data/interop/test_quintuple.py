@@ -130,7 +130,11 @@ def test_sound_and_animation_may_be_missing(copied):
         ("_aligned_rt.npy", np.zeros((4, 6)), r"X_aligned_rt.npy has 4 frames: expected 5, as many as X_aligned.npy"),
         ("_aligned_rt.npy", np.zeros((5, 7)), r"shape \[5, 7\] of float64: expected \[T, 6\]"),
         ("_aligned_rt.npy", np.zeros((5, 6)), r"X_aligned_front.npy is not R l \+ t of .*pixels off"),
-        ("_aligned_front.npy", np.array([{"a": 1}]), r"X_aligned_front.npy holds object: expected numbers of shape \(T, 68, 3\)"),
+        (
+            "_aligned_front.npy",
+            np.array([{"a": 1}]),
+            r"X_aligned_front.npy holds object: expected numbers of shape \(T, 68, 3\)",
+        ),
         ("_aligned_front.npy", None, r"no file .*X_aligned_front.npy: expected numbers of shape \(T, 68, 3\) there"),
         ("_aligned.mp4", None, r"no file .*X_aligned.mp4: expected a video of 5 frames, 256x256"),
     ],
