@@ -383,7 +383,8 @@ def test_an_interrupted_video_leaves_nothing(files: Path, untrained: Path, sent:
         time.sleep(0.05)
     process.send_signal(sent)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == code
+    # Ctrl-C inside an import makes Python end by the signal itself: 130 to a shell, -2 here
+    assert process.returncode in (code, -sent), said
     assert said == ("error: interrupted\n" if sent == signal.SIGINT else "")
     assert sorted(path.name for path in files.iterdir()) == ["photo.png", "speech.wav"]
 

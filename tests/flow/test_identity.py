@@ -129,7 +129,7 @@ def test_an_interrupted_fine_tuning_leaves_no_identity(folder, few):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and said == "error: interrupted\n"
+    assert process.returncode in (130, -signal.SIGINT) and said == "error: interrupted\n"
     assert not list(folder.glob("*.safetensors*"))
 
 
