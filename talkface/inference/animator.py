@@ -35,7 +35,7 @@ from talkface.types import FloatArray, HeadPose, Waveform, num_frames
 NETWORKS = ("renderer", "renderer_model", "detector", "device", "speech_model", "head_model")
 """Options that choose networks; the others say what to do with them."""
 BLOCK = 32  # frames of landmarks made and rendered at a time
-MOTION_GAIN = 1.15  # what the network learnt is smoothed over three frames, and lips at rest measure more than none
+MOTION_GAIN = 1.0  # at 1.15 test people's painted mouths measured 1.21 of real openings (95th percentile, quick set)
 
 
 class Animator:
