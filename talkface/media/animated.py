@@ -46,7 +46,7 @@ def webp_frames(path: Path) -> Iterator[tuple[Image, float]]:
                 time_ms += _duration_ms(picture)
     except (OSError, ValueError, EOFError, SyntaxError, Pillow.DecompressionBombError) as error:
         if index == 0:
-            raise MediaError(f"{path} is a damaged picture or cut short: save it anew ({error})") from error
+            raise MediaError(f"{path} is a damaged picture or cut short: save it again ({error})") from error
 
 
 def probe_webp(path: Path) -> tuple[tuple[int, int], Fraction, float]:
@@ -66,7 +66,7 @@ def probe_webp(path: Path) -> tuple[tuple[int, int], Fraction, float]:
             total_ms = sum(durations)
             return picture.size, Fraction(1000 * len(durations), total_ms), total_ms / 1000
     except (OSError, ValueError, EOFError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise MediaError(f"{path} is a damaged picture or cut short: save it anew ({error})") from error
+        raise MediaError(f"{path} is a damaged picture or cut short: save it again ({error})") from error
 
 
 def _duration_ms(picture: Pillow.Image) -> int:

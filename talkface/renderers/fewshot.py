@@ -105,7 +105,7 @@ class FewshotRenderer:
         if part.network != self.network_hash:
             raise CheckpointError(
                 f"{stored.path} was embedded by network {part.network}, the given one is {self.network_hash}: "
-                "embed the person anew, or give that network with --renderer-model"
+                "enroll the person again, or give that network with --renderer-model"
             )
         return self._identity(stored.shots[0], self.networks.generator, part.adain_params)
 

@@ -42,7 +42,7 @@ def join_samples(sample_paths: Iterable[Path], shard: Path) -> None:
 def drop_samples(shard: Path, keys: Collection[str]) -> None:
     """Rewrite a shard without some samples, or remove it where nothing is left; whole before and after."""
     left = [sample["key"] for sample in read_index(shard) if sample["key"] not in keys]
-    index_path(shard).unlink()  # first: made anew from the shard, it always fits
+    index_path(shard).unlink()  # first: made again from the shard, it always fits
     if not left:
         shard.unlink()
         return

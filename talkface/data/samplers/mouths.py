@@ -40,7 +40,7 @@ from talkface.landmarks.mouth_patch import (
 from talkface.types import FloatArray, Image
 
 CROP_UNIT = 192.0  # outer-eye distance of the crops that examples are cut from, pixels
-GROW = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn anew for every example
+GROW = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn for every example
 POINT_NOISE, SHIFT_NOISE = 0.6, 0.4  # pixels, of every lip point and of all together
 OPEN = 0.03  # mean gap in outer-eye distances from which a mouth is an example
 CENTRED = 0.1  # outer-eye distances by which the mouth may lie beside the nose: no profiles

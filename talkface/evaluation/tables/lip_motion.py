@@ -25,7 +25,7 @@ MOTION_ROWS: dict[str, tuple[str, Bar | None]] = {
     "lip_dynamics": ("THEval lip dynamics, score", Bar(at_least=0.8)),
     "brows": ("THEval brows, score", Bar(at_least=0.8)),
 }
-"""Field of `LipMotion` -> label and bar of its row, people never seen."""
+"""Field of `LipMotion` -> label and bar of its row, held-out people."""
 
 
 @dataclass(frozen=True)
