@@ -51,8 +51,7 @@ def test_crops_map_the_original_frames(shards, corpus):
 
 
 def test_shards_are_plain_webdataset(shards):
-    import webdataset
-
+    webdataset = pytest.importorskip("webdataset")
     samples = list(webdataset.WebDataset([str(path) for path in find_shards(shards)], shardshuffle=False))
     assert len(samples) == 4
     assert {"json", "landmarks.npy", "crops.npy", "audio.npy", "mjpeg"} <= set(samples[0])
