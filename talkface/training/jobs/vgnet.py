@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
-from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
 from talkface.data.interop.aligned import picture_points
 from talkface.data.samplers.pairs import FaceClip
 from talkface.data.samplers.sequences import SequenceBatch, SequenceConfig, SequenceSampler
 from talkface.data.samplers.shots import Ahead
+from talkface.errors import CheckpointError
+from talkface.files.read import refusing
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.rasterize import face_sketch
 from talkface.losses.adversarial import bce_discriminator, bce_generator
 from talkface.losses.landmark import mouth_weighted_mse
 from talkface.losses.pixel import dynamic_l1, dynamic_weights
-from talkface.models.vgnet import VgFrames, VgNet
+from talkface.models.vgnet import SHAPES, VgFrames, VgNet
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 from talkface.training.engine.loop import (
     Ema,
@@ -72,6 +74,10 @@ class VgnetJob(StateOfParts):
         torch.manual_seed(config.run.seed)
         device = self.accelerator.device
         self.generator, self.discriminator = VgNet(model), RegressionDiscriminator(model)
+        if config.start:
+            _go_on_from(self.generator, "start", config.start, "vgnet")
+        if config.start_discriminator:
+            _go_on_from(self.discriminator, "start_discriminator", config.start_discriminator, "vgnet_discriminator")
         for network in (self.generator, self.discriminator):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.generator, config.run.ema)
@@ -225,6 +231,18 @@ class VgnetJob(StateOfParts):
             real=_signed(batch.real.to(device)),
             mouth=batch.mouth.to(device).float() / 255,
         )
+
+
+def _go_on_from(network: nn.Module, setting: str, file: str, kind: str) -> None:
+    """Put the weights of a checkpoint into a network of the same layers; arrays of a converted file's faces are left.
+
+    Raises:
+        CheckpointError: another kind of file, or other layers.
+    """
+    tensors = load_checkpoint(Path(file), kind).tensors
+    weights = {name: tensor for name, tensor in tensors.items() if name not in SHAPES}
+    with refusing(f"{setting}={file} has other layers than model describes", CheckpointError):
+        network.load_state_dict(weights)
 
 
 def _chunks(batch: SequenceBatch, size: int) -> Iterator[SequenceBatch]:

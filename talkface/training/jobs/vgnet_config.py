@@ -54,6 +54,8 @@ class VgnetTraining:
     """configs/renderer/vgnet*.yaml."""
 
     kind: str = "vgnet"
+    start: str = ""  # trained weights of the same layers to go on from, also converted ones
+    start_discriminator: str = ""  # the same for the discriminator: a file of kind vgnet_discriminator
     model: VgnetConfig = field(default_factory=VgnetConfig)
     data: VgnetDataConfig = field(default_factory=VgnetDataConfig)
     loss: VgnetLossConfig = field(default_factory=VgnetLossConfig)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from talkface.checkpoints.format import load_checkpoint
+from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
 from talkface.config import RunConfig
-from talkface.errors import ConfigError, TalkfaceError
-from talkface.models.vgnet import VgnetConfig
+from talkface.errors import CheckpointError, ConfigError, TalkfaceError
+from talkface.models.vgnet import SHAPES, VgnetConfig
 from talkface.training.jobs.vgnet import VgnetJob, train_vgnet
 from talkface.training.jobs.vgnet_config import VgnetDataConfig, VgnetLossConfig, VgnetOptimConfig, VgnetTraining
 from tests.data.samplers.test_pairs import drawn_clip
@@ -158,3 +158,25 @@ def test_half_precision_trains_too(tmp_path):
 def test_a_run_learns_displacement():
     with pytest.raises(ConfigError, match=r"model\.landmarks is for converted weights"):
         VgnetTraining(model=VgnetConfig(landmarks="atvgnet"))
+
+
+def test_training_goes_on_from_given_weights_of_both_networks(tmp_path, job):
+    """A converted generator also holds the arrays of its faces' normalisation, which a run has no use for."""
+    arrays = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
+    generator, discriminator = tmp_path / "g.safetensors", tmp_path / "d.safetensors"
+    save_checkpoint(generator, Checkpoint("vgnet", {}, {**job.generator.state_dict(), **arrays}))
+    save_checkpoint(discriminator, Checkpoint("vgnet_discriminator", {}, job.discriminator.state_dict()))
+    config = tiny(tmp_path / "on")
+    config = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=9))
+    on = dataclasses.replace(config, start=str(generator), start_discriminator=str(discriminator))
+    assert changed(weights(job.generator), VgnetJob(config, CLIPS).generator)
+    later = VgnetJob(on, CLIPS)
+    assert not changed(weights(job.generator), later.generator)
+    assert not changed(weights(job.discriminator), later.discriminator)
+    later.train_step(0)
+    assert changed(weights(job.generator), later.generator)
+    other = dataclasses.replace(on, model=dataclasses.replace(MODEL, blocks=2))
+    with pytest.raises(CheckpointError, match=r"start=.*g.safetensors has other layers than model describes"):
+        VgnetJob(other, CLIPS)
+    with pytest.raises(CheckpointError, match=r"holds a vgnet network, expected vgnet_discriminator"):
+        VgnetJob(dataclasses.replace(on, start_discriminator=str(generator)), CLIPS)
