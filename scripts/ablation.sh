@@ -13,14 +13,14 @@ train() { # NAME OVERRIDES...
 }
 
 train today
-train instead_linear_attention model.warp_ref=instead
-for embed in mean attention hybrid; do
-  for compose in linear nonlinear; do
+train instead_linear_attention model.learned_flow=instead
+for embed in mean attention slots; do
+  for compose in linear modulated; do
     options=(model.embed="$embed" model.compose="$compose")
     train "none_${compose}_$embed" "${options[@]}" model.no_warp=true
-    train "ref_${compose}_$embed" "${options[@]}" model.warp_ref=residual
-    train "ani_${compose}_$embed" "${options[@]}" model.no_warp=true model.warp_ani=true
-    train "both_${compose}_$embed" "${options[@]}" model.warp_ref=residual model.warp_ani=true
+    train "flow_${compose}_$embed" "${options[@]}" model.learned_flow=residual
+    train "drawn_${compose}_$embed" "${options[@]}" model.no_warp=true model.drawn_face=true
+    train "both_${compose}_$embed" "${options[@]}" model.learned_flow=residual model.drawn_face=true
   done
 done
 .venv/bin/talkface train --quiet configs/renderer/spade_small.yaml data.shards="$shards" run.out=runs/ablation/spade \

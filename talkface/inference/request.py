@@ -106,7 +106,7 @@ class ReenactOptions(RenderOptions):
     sound: bool = option(True, "Keep the driving video's sound.")
     ani: Path | None = option(
         None,
-        "X_ani.mp4 of the photo's face, for a driver FOLDER/X and a network with model.warp_ani.",
+        "X_ani.mp4 of the photo's face, for a driver FOLDER/X and a network with drawn_face or warp_ani.",
         group="Networks",
     )
 

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from talkface.models.blocks import AdaptiveResBlock, PatchEmbedder, ResBlock
 from talkface.models.flow import FlowNetwork, warp_by_flow
-from talkface.models.hybrid_compose import AdaptiveSpadeBlock, NonlinearBlock, Sources, blend_linear
+from talkface.models.hybrid_compose import IdentitySpadeBlock, ModulatedBlock, Sources, blend_linear
 from talkface.models.hybrid_config import HybridConfig
 from talkface.models.hybrid_embed import SketchSimilarity, SlotMix, mix, shares
 
 RIM = 0.09  # width of the patch's border, as a share of its side, in which the mask is faded to nothing
-HIDE_REACH = 1 / 20  # of the patch's side: how far around eyes and mouth `crop_ref` hides the references
+HIDE_REACH = 1 / 20  # of the patch's side: how far around eyes and mouth `hide_features` hides the references
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Painted:
 class Hybrid(nn.Module):
     """U-Net that paints in the patch what a warp cannot show: teeth, tongue, lips that part.
 
-    Each shot passes the same encoder; attention over the shots mixes features and warps pixel by pixel (Rhythmic Head,
+    Each shot passes the same encoder; attention over the shots mixes features and warps pixel by pixel (after
     Chen et al. 2020, section 3.3); the decoder is told who it is by AdaIN; colour and mask blend over the warp
     (ATVGnet, Chen et al. 2019, equation 5). The mask's logit starts at 0: a mask that starts closed never opens.
     `HybridConfig` names the parts that can be changed.
@@ -82,7 +82,7 @@ class Hybrid(nn.Module):
         super().__init__()
         self.config = config
         fine, middle, coarse = config.channels
-        sources = 4 * config.warp_ani + 4 * config.prev
+        sources = 4 * config.drawn_face + 4 * config.previous_frame
         self.embedder = PatchEmbedder(6, (fine, middle, coarse), config.embedding)
         self.stem = nn.Conv2d(4 * (12 + sources), fine, 3, padding=1)
         self.encode_fine = ResBlock(fine)
@@ -92,27 +92,28 @@ class Hybrid(nn.Module):
         if config.embed == "attention":
             self.attend = nn.Conv2d(fine, 1, 3, padding=1)
         self.bottom = nn.ModuleList(AdaptiveResBlock(coarse, config.embedding) for _ in range(config.depth))
-        decoder = AdaptiveSpadeBlock if config.adaptive_spade else AdaptiveResBlock
+        decoder = IdentitySpadeBlock if config.identity_spade else AdaptiveResBlock
         self.up_middle = nn.Conv2d(coarse + middle, middle, 3, padding=1)
         self.decode_middle = decoder(middle, config.embedding)
         self.up_fine = nn.Conv2d(middle + fine, fine, 3, padding=1)
         self.decode_fine = decoder(fine, config.embedding)
-        masks = 0 if config.compose == "nonlinear" else 1 + config.warp_ani + config.prev
+        masks = 0 if config.compose == "modulated" else 1 + config.drawn_face + config.previous_frame
         self.paint = nn.Conv2d(fine, 4 * (3 + masks), 3, padding=1)  # colour and masks of 2 x 2 pixels
         if config.embed == "attention":
             nn.init.zeros_(self.attend.weight)
         with torch.no_grad():
             self.paint.weight[12:] *= 0.1
             self.paint.bias[12:] = 0.0  # type: ignore[index]
-        if config.embed == "hybrid":
+        if config.embed == "slots":
             self.similarity = SketchSimilarity(fine)
             self.slots = nn.ModuleList(SlotMix(width, config.max_shots) for width in config.channels)
-        if config.warp_ref != "none":
+        if config.learned_flow != "none":
             self.flow = FlowNetwork(fine)
-        if config.prev:
+        if config.previous_frame:
             self.previous_flow = FlowNetwork(fine)
-        if config.compose == "nonlinear":
-            self.compose = NonlinearBlock(fine, (3, *(4 for present in (config.warp_ani, config.prev) if present)))
+        if config.compose == "modulated":
+            extra = (4 for present in (config.drawn_face, config.previous_frame) if present)
+            self.compose = ModulatedBlock(fine, (3, *extra))
 
     def enroll(self, patches: Tensor) -> Enrolled:
         """`[K, 6, S, S]` photos' own patches and sketches -> what `paint_frames` needs of them."""
@@ -166,25 +167,25 @@ class Hybrid(nn.Module):
             sketch: `[B, 3, S, S]` target's sketch.
             embedding: `[B, D]`, computed from `patches` when not given.
             ani: `[B, 4, S, S]` 3-D face drawn for the target, colour in [-1, 1] and coverage in [0, 1]; needed by
-                `warp_ani`, unused without.
-            previous: the frame before; None for a first frame, unused without `prev`.
+                `drawn_face`, unused without.
+            previous: the frame before; None for a first frame, unused without `previous_frame`.
         """
         patches = self._shown(patches)
         if embedding is None:
             embedding = self.embed(patches)
         references, flow = self._references(warped, patches, sketch)
         before, before_flow = self._before(sketch, previous)
-        extra = [*([self._drawn(ani)] if self.config.warp_ani else []), *([] if before is None else [before])]
+        extra = [*([self._drawn(ani)] if self.config.drawn_face else []), *([] if before is None else [before])]
         fine, middle, coarse, attention = self._encode(references, patches, sketch, extra)
         mixed = (attention[:, :, None] * references).sum(1)
-        sources = Sources(mixed, extra[0] if self.config.warp_ani else None, before)
+        sources = Sources(mixed, extra[0] if self.config.drawn_face else None, before)
         colour, image, mask = self._decode((fine, middle, coarse), embedding, sketch, sources)
         warped_before = None if before is None or before_flow is None else before[:, :3]  # a first frame has none
         return Painted(image, colour, mask, mixed, attention, references, flow, warped_before, before_flow)
 
     def _shown(self, patches: Tensor) -> Tensor:
-        """`[..., 6, S, S]` own patches, what `crop_ref` hides left out."""
-        if not self.config.crop_ref:
+        """`[..., 6, S, S]` own patches, what `hide_features` hides left out."""
+        if not self.config.hide_features:
             return patches
         pictures, sketches = patches.split(3, -3)
         return torch.cat([hide_features(pictures, sketches), sketches], -3)
@@ -194,9 +195,9 @@ class Hybrid(nn.Module):
         config, own_sketch = self.config, patches[:, :, 3:]
         targets = sketch[:, None].expand_as(own_sketch)
         start = patches[:, :, :3] if config.unwarped else warped
-        if config.crop_ref and not config.unwarped:
+        if config.hide_features and not config.unwarped:
             start = hide_features(start, targets)
-        if config.warp_ref == "none":
+        if config.learned_flow == "none":
             return start, None
         flow = self.flow(targets.flatten(0, 1), own_sketch.flatten(0, 1), start.flatten(0, 1))
         moved = warp_by_flow(start.flatten(0, 1), flow)
@@ -204,7 +205,7 @@ class Hybrid(nn.Module):
 
     def _before(self, sketch: Tensor, previous: Previous | None) -> tuple[Tensor | None, Tensor | None]:
         """`[B, 4, S, S]` warped frame before with its coverage, and its flow."""
-        if not self.config.prev:
+        if not self.config.previous_frame:
             return None, None
         if previous is None:
             return torch.cat([torch.zeros_like(sketch), torch.zeros_like(sketch[:, :1])], 1), None
@@ -213,7 +214,7 @@ class Hybrid(nn.Module):
         return torch.cat([moved, torch.ones_like(moved[:, :1])], 1), flow
 
     def _drawn(self, ani: Tensor | None) -> Tensor:
-        assert ani is not None, "warp_ani needs the drawn face"
+        assert ani is not None, "drawn_face needs the drawn face"
         return ani
 
     def _encode(
@@ -229,7 +230,7 @@ class Hybrid(nn.Module):
         middle = self.encode_middle(self.down_middle(fine))
         features = (fine, middle, self.down_coarse(middle))
         logits = self._logits(fine, patches, sketch)  # [B, K, 1, S/2, S/2]
-        if self.config.embed == "hybrid":
+        if self.config.embed == "slots":
             split = [each.unflatten(0, (batch, count)) for each in features]
             made = [slot(one, shares(logits, one.shape[-1])) for slot, one in zip(self.slots, split, strict=True)]
         else:
@@ -241,7 +242,7 @@ class Hybrid(nn.Module):
         batch, count = patches.shape[:2]
         if self.config.embed == "attention":
             return self.attend(fine).float().unflatten(0, (batch, count))
-        if self.config.embed == "hybrid":
+        if self.config.embed == "slots":
             return self.similarity(sketch, patches[:, :, 3:])
         return torch.zeros(batch, count, 1, *fine.shape[2:], device=fine.device)
 
@@ -250,18 +251,18 @@ class Hybrid(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Colour, composed image and how much of it is not the references'."""
         fine, middle, coarse = features
-        given = (embedding, sketch) if self.config.adaptive_spade else (embedding,)
+        given = (embedding, sketch) if self.config.identity_spade else (embedding,)
         for block in self.bottom:
             coarse = block(coarse, embedding)
         middle = self.up_middle(torch.cat([F.interpolate(coarse, scale_factor=2), middle], 1))
         middle = self.decode_middle(middle, *given)
         fine = self.up_fine(torch.cat([F.interpolate(middle, scale_factor=2), fine], 1))
         fine = self.decode_fine(fine, *given)
-        nonlinear = self.config.compose == "nonlinear"
-        active = self.compose(fine, sources) if nonlinear else F.relu(fine)
+        modulated = self.config.compose == "modulated"
+        active = self.compose(fine, sources) if modulated else F.relu(fine)
         painted = F.pixel_shuffle(self.paint(active).float(), 2)
         colour, window = torch.tanh(painted[:, :3]), border_window(self.config.patch, painted)
-        if nonlinear:
+        if modulated:
             image = sources.ref + window * (colour - sources.ref)
             return colour, image, window.expand(len(image), -1, -1, -1)
         image, mask = blend_linear(colour, torch.sigmoid(painted[:, 3:]), sources, window)

@@ -31,7 +31,7 @@ class Sources:
         return [source for source in (self.ani, self.prev) if source is not None]
 
 
-class AdaptiveSpade(nn.Module):
+class IdentitySpade(nn.Module):
     """SPADE by the target's sketch whose last convolution comes from the identity (few-shot vid2vid, section 3.2)."""
 
     def __init__(self, channels: int, embedding: int) -> None:
@@ -53,12 +53,12 @@ class AdaptiveSpade(nn.Module):
         return normalize(x) * (1 + gain) + shift
 
 
-class AdaptiveSpadeBlock(nn.Module):
+class IdentitySpadeBlock(nn.Module):
     """Two convolutions, each after adaptive SPADE and ReLU, around a skip."""
 
     def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = AdaptiveSpade(channels, embedding), AdaptiveSpade(channels, embedding)
+        self.norm1, self.norm2 = IdentitySpade(channels, embedding), IdentitySpade(channels, embedding)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
@@ -68,8 +68,10 @@ class AdaptiveSpadeBlock(nn.Module):
         return x + self.conv2(F.relu(self.norm2(hidden, embedding, sketch)))
 
 
-class NonlinearBlock(nn.Module):
-    """Every source normalises the features by its own SPADE; the mean of them all is convolved (Chen et al. 2020).
+class ModulatedBlock(nn.Module):
+    """Every source normalises the features by its own SPADE; the mean of them all is convolved.
+
+    After the non-linear composition of Chen et al. 2020, which averages behind the activation (`models.spade_blocks`).
 
     The decoded features themselves are the first source, the pictures follow at the features' size, their pixels in
     channels. Leaky ReLU as in SPADE's generator: no mask leads around the painted colour, so where plain ReLU falls

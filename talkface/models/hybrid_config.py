@@ -1,12 +1,14 @@
 """Options of the hybrid renderer -> their checked values, which travel in its checkpoints."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from talkface.errors import ConfigError
 
-EMBEDS = ("mean", "attention", "hybrid")
-WARP_REFS = ("none", "residual", "instead")
-COMPOSES = ("linear", "nonlinear")
+EMBEDS = ("mean", "attention", "slots")
+FLOWS = ("none", "residual", "instead")
+COMPOSES = ("linear", "modulated")
 REGIONS = ("mouth", "face")
 PICKS = ("spread", "nearest")
 
@@ -15,11 +17,12 @@ PICKS = ("spread", "nearest")
 class HybridConfig:
     """Size and parts of the network; the defaults are the shipped one's.
 
-    Parts are named after those of Chen et al. 2020 ("Talking-head Generation with Rhythmic Head Motion"), whose own
-    generator is `models.spade`. Here they work inside a patch, and only the linear composition computes the same:
-    the hybrid embedding has no branch for the landmarks and weighs references by feature similarity; the non-linear
-    composition averages the sources' modulation before the activation, on instance norm, with the decoded features as
-    one source; adaptive SPADE makes its kernels from the identity vector; learned flows have no mask of their own.
+    Several parts follow ideas of Chen et al. 2020 ("Talking-head Generation with Rhythmic Head Motion"), whose own
+    generator is `models.spade`. A part that computes that paper's formula has its name there (`no_warp`, `linear`);
+    the others are named after what they do: `slots` has no branch for the landmarks and weighs references by the
+    likeness of their sketches; `modulated` averages the sources' modulation before the activation, on instance norm,
+    with the decoded features as one source; `identity_spade` makes its kernels from the identity vector; learned flows
+    have no mask of their own; `hide_features` covers what the sketch shows of eyes and mouth, not boxes around them.
     """
 
     patch: int = 80  # side in pixels of the patch, a multiple of 8
@@ -28,19 +31,19 @@ class HybridConfig:
     depth: int = 3  # residual blocks at 1/8
     embedding: int = 128  # length of the identity embedding
     region: str = "mouth"  # mouth | face: what the patch shows
-    embed: str = "attention"  # mean | attention | hybrid: how several references become one
-    max_shots: int = 3  # references used at most, by the hybrid embedding's slots too
+    embed: str = "attention"  # mean | attention | slots: how several references become one
+    max_shots: int = 3  # references used at most, also the number of slots
     pick: str = "spread"  # spread | nearest: of more photos, those whose mouths differ most, or whose pose is nearest
     no_warp: bool = False  # references are fed as they are, without the landmarks' flow
-    warp_ref: str = "none"  # none | residual | instead: a learned flow, on top of or instead of the landmarks' flow
-    warp_ani: bool = False  # a light 3-D face, drawn for the target, is one more source
-    prev: bool = False  # the frame before, warped by a learned flow, is one more source
-    compose: str = "linear"  # linear | nonlinear: blend by masks, or let every source modulate by its own SPADE
-    adaptive_spade: bool = False  # the decoder's modulation by the sketch takes its weights from the identity
-    crop_ref: bool = False  # hide eyes and mouth of the references
+    learned_flow: str = "none"  # none | residual | instead: a learned flow, on top of or instead of the landmarks' flow
+    drawn_face: bool = False  # a light 3-D face, drawn for the target, is one more source
+    previous_frame: bool = False  # the frame before, warped by a learned flow, is one more source
+    compose: str = "linear"  # linear | modulated: blend by masks, or let every source modulate by its own SPADE
+    identity_spade: bool = False  # the decoder's modulation by the sketch takes its weights from the identity
+    hide_features: bool = False  # hide eyes and mouth of the references
 
     def __post_init__(self) -> None:
-        words = (("region", REGIONS), ("embed", EMBEDS), ("pick", PICKS), ("warp_ref", WARP_REFS))
+        words = (("region", REGIONS), ("embed", EMBEDS), ("pick", PICKS), ("learned_flow", FLOWS))
         for name, known in (*words, ("compose", COMPOSES)):
             if getattr(self, name) not in known:
                 raise ConfigError(f"model.{name} is {getattr(self, name)!r}: expected one of {', '.join(known)}")
@@ -48,12 +51,27 @@ class HybridConfig:
             raise ConfigError(f"model.patch is {self.patch}: expected a multiple of 8 from 16")
         if self.max_shots < 1:
             raise ConfigError(f"model.max_shots is {self.max_shots}: expected 1 or more")
-        if self.no_warp and self.warp_ref != "none":
+        if self.no_warp and self.learned_flow != "none":
             raise ConfigError(
-                f"model.no_warp feeds references as they are, model.warp_ref={self.warp_ref} warps them: drop one"
+                "model.no_warp feeds references as they are, "
+                f"model.learned_flow={self.learned_flow} warps them: drop one"
             )
 
     @property
     def unwarped(self) -> bool:
         """Whether the network starts from the references' own patches rather than from the landmarks' warp."""
-        return self.no_warp or self.warp_ref == "instead"
+        return self.no_warp or self.learned_flow == "instead"
+
+
+def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a checkpoint by today's names: until 2026-11 some parts had the names of Rhythmic Head Motion's."""
+    renamed = {
+        "warp_ref": "learned_flow",
+        "warp_ani": "drawn_face",
+        "prev": "previous_frame",
+        "adaptive_spade": "identity_spade",
+        "crop_ref": "hide_features",
+    }
+    values = {"embed": {"hybrid": "slots"}, "compose": {"nonlinear": "modulated"}}
+    named = {renamed.get(name, name): value for name, value in settings.items()}
+    return {name: values.get(name, {}).get(value, value) if name in values else value for name, value in named.items()}

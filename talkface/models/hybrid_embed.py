@@ -1,4 +1,4 @@
-"""Features of several references -> one map: by likeness of the sketches, and by slots (hybrid embedding)."""
+"""Features of several references -> one map: by likeness of the sketches, and by slots."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from talkface.models.blocks import ResBlock
 
 
 class SketchSimilarity(nn.Module):
-    """How alike the target's sketch and each reference's are, pixel by pixel (Chen et al. 2020, section 3.3)."""
+    """How alike the target's sketch and each reference's are, pixel by pixel (after Chen et al. 2020, section 3.3)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -62,8 +62,8 @@ def with_animation(identity: Person, animation: Animation) -> Person:
     """
     if not identity.takes_animation:
         raise ConfigError(
-            "this renderer takes no animation: leave it out, or give --renderer-model of a hybrid or spade network "
-            "that was trained with model.warp_ani"
+            "this renderer takes no animation: leave it out, or give --renderer-model of a hybrid network trained with "
+            "model.drawn_face or a spade network trained with model.warp_ani"
         )
     changed: Any = replace(identity, animation=animation)  # type: ignore[call-arg]
     return changed

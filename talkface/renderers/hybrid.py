@@ -23,7 +23,7 @@ from talkface.landmarks.layout import MOUTH, mouth_opening
 from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.models.hybrid import Hybrid, Painted, Previous, border_window
-from talkface.models.hybrid_config import HybridConfig
+from talkface.models.hybrid_config import HybridConfig, current_settings
 from talkface.renderers.base import BATCH, Identity, Rendered
 from talkface.renderers.canvas import WORK_UNIT, Canvas
 from talkface.types import FloatArray, Image, Shot
@@ -116,7 +116,7 @@ class HybridRenderer:
         with torch.no_grad():
             enrolled = self.network.enroll(self._to_tensor(np.stack(own)))
         mesh = None
-        if config.warp_ani:
+        if config.drawn_face:
             from talkface.landmarks.mesh import FaceMesh
 
             mesh = FaceMesh(canvases[0].landmarks)
@@ -126,7 +126,7 @@ class HybridRenderer:
         """Frames; a network that sees the frame before goes on where a streaming identity's last block ended."""
         assert isinstance(identity, HybridIdentity), "this identity was enrolled by another renderer"
         carried = {} if identity.carried is None else identity.carried
-        count = 1 if self.network.config.prev else BATCH
+        count = 1 if self.network.config.previous_frame else BATCH
         for start in range(0, len(landmarks), count):
             yield from self._render_batch(identity, landmarks[start : start + count], carried)
 
@@ -198,7 +198,7 @@ class HybridRenderer:
                     ani=ani,
                     previous=carried.get("previous"),
                 )
-            if self.network.config.prev:
+            if self.network.config.previous_frame:
                 carried["previous"] = Previous(painted.image.float(), sketch)
             return _to_arrays(painted, views.warped, self.network.config)
 
@@ -249,7 +249,7 @@ def build_hybrid(checkpoint: Checkpoint) -> Hybrid:
         CheckpointError: settings or weights that do not fit this version's network.
     """
     with must_fit("this hybrid network", checkpoint.config, checkpoint.tensors):
-        settings = {**checkpoint.config, "channels": tuple(checkpoint.config["channels"])}
+        settings = {**current_settings(checkpoint.config), "channels": tuple(checkpoint.config["channels"])}
         network = Hybrid(HybridConfig(**settings))
         network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
     return network
@@ -293,7 +293,7 @@ def _turns(points: FloatArray) -> FloatArray:
 def _to_arrays(painted: Painted, warped: np.ndarray, config: HybridConfig) -> tuple[FloatArray, FloatArray]:
     """`[T, S, S, 3]` change over the canvas' warp in grey levels, and `[T, S, S]` how much of it is painted or lent."""
     window = border_window(painted.mask.shape[-1], painted.mask)
-    elsewhere = config.unwarped or config.warp_ref != "none"  # the network's references are not the canvas' warp
+    elsewhere = config.unwarped or config.learned_flow != "none"  # the network's references are not the canvas' warp
     kept = painted.attention[:, :1] * (1 - painted.mask) * (0.0 if elsewhere else 1.0)
     mask = ((1 - kept) * window)[:, 0].float().cpu().numpy()
     image = ((painted.image.float() + 1) * 127.5).movedim(1, -1).cpu().numpy()

@@ -77,8 +77,8 @@ def test_animation_lies_where_the_target_is_and_keeps_its_frames_in_order(demo):
     np.testing.assert_array_equal(last, patch)
 
 
-def test_a_network_with_warp_ani_paints_from_the_users_own_animation(demo, shot):
-    renderer = network(warp_ani=True)
+def test_a_network_with_a_drawn_face_paints_from_the_users_own_animation(demo, shot):
+    renderer = network(drawn_face=True)
     identity = renderer.enroll([shot])
     driver = open_driver(demo)
     own = with_animation(identity, open_animation(read_quintuple(demo).ani, driver, DEFAULT_FPS))

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.registry import load_weights
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, HybridConfig, border_window
@@ -78,6 +79,18 @@ def test_the_shipped_weights_paint_as_they_always_did():
         painted = network(warped, patches, sketch)
         image, mask = written_out(network, warped, patches, sketch)
     assert torch.equal(painted.image, image) and torch.equal(painted.mask, mask)
+
+
+def test_settings_of_older_checkpoints_go_by_todays_names():
+    """Until 2026-11 five parts and two values had the names of another system's parts."""
+    old = {"warp_ref": "residual", "warp_ani": True, "prev": True, "adaptive_spade": True, "crop_ref": True}
+    sizes = {"patch": 32, "channels": (8, 8, 8), "depth": 1, "embedding": 8}
+    parts = {"learned_flow": "residual", "drawn_face": True, "previous_frame": True, "identity_spade": True}
+    network = Hybrid(HybridConfig(**sizes, **parts, hide_features=True, embed="slots", compose="modulated"))
+    settings = {**sizes, **old, "embed": "hybrid", "compose": "nonlinear"}
+    loaded = build_hybrid(Checkpoint("hybrid", settings, network.state_dict()))
+    assert loaded.config == network.config
+    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in network.state_dict().items())
 
 
 def written_out(

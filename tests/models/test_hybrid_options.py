@@ -11,17 +11,17 @@ from talkface.models.hybrid import Hybrid, HybridConfig, Previous, hide_features
 SIZE = 32
 OPTIONS: list[dict[str, Any]] = [
     {"embed": "mean"},
-    {"embed": "hybrid"},
+    {"embed": "slots"},
     {"no_warp": True},
-    {"warp_ref": "residual"},
-    {"warp_ref": "instead"},
-    {"warp_ani": True},
-    {"compose": "nonlinear"},
-    {"adaptive_spade": True},
-    {"crop_ref": True},
-    {"prev": True},
-    {"prev": True, "warp_ani": True, "warp_ref": "residual"},
-    {"prev": True, "warp_ani": True, "warp_ref": "instead", "compose": "nonlinear", "embed": "hybrid"},
+    {"learned_flow": "residual"},
+    {"learned_flow": "instead"},
+    {"drawn_face": True},
+    {"compose": "modulated"},
+    {"identity_spade": True},
+    {"hide_features": True},
+    {"previous_frame": True},
+    {"previous_frame": True, "drawn_face": True, "learned_flow": "residual"},
+    {"previous_frame": True, "drawn_face": True, "learned_flow": "instead", "compose": "modulated", "embed": "slots"},
 ]
 
 
@@ -67,7 +67,7 @@ def test_every_weight_of_every_option_learns(options):
     assert not still
 
 
-@pytest.mark.parametrize("options", [{}, {"embed": "mean"}, {"embed": "hybrid"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"embed": "mean"}, {"embed": "slots"}], ids=str)
 def test_equal_references_count_as_one(options):
     network = network_of(max_shots=4, **options)
     warped, patches, sketch = given(1, 1)
@@ -82,9 +82,9 @@ def test_the_mean_is_the_plain_mean_of_the_warps():
     assert torch.allclose(network_of(embed="mean")(warped, patches, sketch).warped, warped.mean(1), atol=1e-6)
 
 
-def test_hybrid_embedding_shares_by_sketch():
+def test_slots_share_by_sketch():
     """References of one sketch share alike whatever their pictures; those of another sketch do not."""
-    network = network_of(embed="hybrid")
+    network = network_of(embed="slots")
     warped, patches, sketch = given(1, 2)
     patches[:, 1, 3:] = -patches[:, 1, 3:]
     shares = network(warped, patches, sketch).attention.detach()
@@ -95,9 +95,12 @@ def test_hybrid_embedding_shares_by_sketch():
     assert torch.allclose(alike, torch.full_like(alike, 0.5))
 
 
-@pytest.mark.parametrize("options", [{}, {"warp_ref": "residual"}, {"warp_ref": "instead"}, {"no_warp": True}], ids=str)
+STARTS = [{}, {"learned_flow": "residual"}, {"learned_flow": "instead"}, {"no_warp": True}]
+
+
+@pytest.mark.parametrize("options", STARTS, ids=str)
 def test_cropped_references_tell_nothing_of_the_mouth(options):
-    network = network_of(crop_ref=True, **options)
+    network = network_of(hide_features=True, **options)
     warped, patches, sketch = given(1, 2)
     before = network(warped, patches, sketch).image
     warped[..., 12:20, 10:22] = noise(1, 2, 3, 8, 12, seed=9)
@@ -115,7 +118,7 @@ def test_hidden_pixels_are_black_and_the_others_untouched():
     assert torch.equal(hidden[..., :8, :], picture[..., :8, :])
 
 
-@pytest.mark.parametrize("options", [{"no_warp": True}, {"warp_ref": "instead"}], ids=str)
+@pytest.mark.parametrize("options", [{"no_warp": True}, {"learned_flow": "instead"}], ids=str)
 def test_unwarped_networks_do_not_look_at_the_landmarks_warp(options):
     network = network_of(**options)
     warped, patches, sketch = given(1, 2)
@@ -123,7 +126,7 @@ def test_unwarped_networks_do_not_look_at_the_landmarks_warp(options):
 
 
 def test_a_drawn_face_shows_only_where_it_covers():
-    network = network_of(warp_ani=True)
+    network = network_of(drawn_face=True)
     with torch.no_grad():
         network.paint.bias[12:16] = 20  # nothing of the warp
         network.paint.bias[16:20] = -20  # nothing painted over the drawn face
@@ -135,7 +138,7 @@ def test_a_drawn_face_shows_only_where_it_covers():
 
 
 def test_the_frame_before_shows_where_its_mask_lets_it():
-    network = network_of(prev=True)
+    network = network_of(previous_frame=True)
     with torch.no_grad():
         network.paint.bias[16:20] = -20
         network.previous_flow.flow.weight.zero_()
@@ -146,8 +149,8 @@ def test_the_frame_before_shows_where_its_mask_lets_it():
     assert first.previous is None and not torch.allclose(first.image[inside], torch.tensor(0.3), atol=0.1)
 
 
-def test_adaptive_spade_takes_its_weights_from_the_person():
-    network = network_of(adaptive_spade=True)
+def test_identity_spade_takes_its_weights_from_the_person():
+    network = network_of(identity_spade=True)
     warped, patches, sketch = given(1, 1)
     one, other = (network(warped, patches, sketch, embedding) for embedding in (torch.ones(1, 8), -torch.ones(1, 8)))
     assert not torch.allclose(one.colour, other.colour)
@@ -156,9 +159,9 @@ def test_adaptive_spade_takes_its_weights_from_the_person():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"embed": "sum"}, "model.embed is 'sum': expected one of mean, attention, hybrid"),
-        ({"warp_ref": "off"}, "expected one of none, residual, instead"),
-        ({"no_warp": True, "warp_ref": "residual"}, "drop one"),
+        ({"embed": "sum"}, "model.embed is 'sum': expected one of mean, attention, slots"),
+        ({"learned_flow": "off"}, "expected one of none, residual, instead"),
+        ({"no_warp": True, "learned_flow": "residual"}, "drop one"),
         ({"max_shots": 0}, "expected 1 or more"),
     ],
 )

@@ -84,7 +84,7 @@ class RendererJob(StateOfParts):
         backward_and_step(self.accelerator, loss * processes, self.optimizer, self.renderer, run.grad_clip)
         self.ema.update(self.renderer)
         logged = {name: float(term.detach()) for name, term in terms.items()}
-        if self.config.model.prev:
+        if self.config.model.previous_frame:
             logged["frames"] = float(frames)
         if adversarial:
             logged |= self._discriminator_steps(torch.cat([one.image.detach() for one in painted]), batches)

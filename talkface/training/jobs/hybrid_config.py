@@ -9,7 +9,7 @@ from talkface.models.hybrid_config import HybridConfig
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """How many frames that follow each other an example of a network with `prev` has."""
+    """How many frames that follow each other an example of a network with `previous_frame` has."""
 
     frames: int = 4  # at last
     double_every: int = 500  # steps after which they have doubled, from a single one
@@ -29,7 +29,7 @@ class RendererDataConfig:
     degrade: float = 0.25  # share of photos behind a coarse JPEG
     worst: float = 0.0  # share of examples whose first photo is that of the pool whose pose differs most
     ref_ids: tuple[int, ...] = ()  # frames of every clip that are its photos; any if empty
-    sequence: SequenceConfig = field(default_factory=SequenceConfig)  # used by a network with `prev`
+    sequence: SequenceConfig = field(default_factory=SequenceConfig)  # used by a network with `previous_frame`
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,15 @@ class RendererConfig:
             jitter=data.jitter,
             degrade=data.degrade,
             region=model.region,
-            ani=model.warp_ani,
-            flow=model.warp_ref == "instead",
+            ani=model.drawn_face,
+            flow=model.learned_flow == "instead",
             worst=data.worst,
             ref_ids=data.ref_ids,
         )
 
     def frames_at(self, step: int) -> int:
         """Frames that follow each other in an example of `step`: the curriculum."""
-        if not self.model.prev:
+        if not self.model.previous_frame:
             return 1
         sequence = self.data.sequence
         doublings = step // max(1, sequence.double_every)

@@ -38,10 +38,10 @@ def config_of(folder: Path, steps: int = 2, loss: dict[str, Any] | None = None, 
 
 OPTIONS: list[dict[str, Any]] = [
     {"embed": "mean", "no_warp": True},
-    {"embed": "hybrid", "warp_ref": "instead", "adaptive_spade": True},
-    {"warp_ref": "residual", "warp_ani": True, "compose": "nonlinear", "crop_ref": True},
-    {"prev": True, "pick": "nearest", "max_shots": 2, "warp_ani": True},
-    {"region": "face", "scale": 2.2, "prev": True, "warp_ref": "instead"},
+    {"embed": "slots", "learned_flow": "instead", "identity_spade": True},
+    {"learned_flow": "residual", "drawn_face": True, "compose": "modulated", "hide_features": True},
+    {"previous_frame": True, "pick": "nearest", "max_shots": 2, "drawn_face": True},
+    {"region": "face", "scale": 2.2, "previous_frame": True, "learned_flow": "instead"},
 ]
 
 
@@ -50,8 +50,8 @@ def test_options_train_load_back_and_render(options, tmp_path):
     scores = train_renderer(config_of(tmp_path / "run", **options), CLIPS)
     assert np.isfinite(list(scores.values())).all()
     names = {line.split(",")[1] for line in (tmp_path / "run" / "log.csv").read_text().splitlines()[1:]}
-    assert ("train/g/flow_photometric" in names) is (options.get("warp_ref", "none") != "none")
-    assert ("train/g/previous_flow_teacher" in names) is options.get("prev", False)
+    assert ("train/g/flow_photometric" in names) is (options.get("learned_flow", "none") != "none")
+    assert ("train/g/previous_flow_teacher" in names) is options.get("previous_frame", False)
     assert ("train/d/mouth_hinge" in names) is (options.get("region") == "face")
     renderer = load_renderer("hybrid", "cpu", tmp_path / "run" / "best.safetensors")
     clip = CLIPS[0]
@@ -64,7 +64,7 @@ def test_options_train_load_back_and_render(options, tmp_path):
 
 
 def test_the_frame_before_is_carried_through_a_streaming_identity(tmp_path):
-    train_renderer(config_of(tmp_path / "run", prev=True), CLIPS)
+    train_renderer(config_of(tmp_path / "run", previous_frame=True), CLIPS)
     renderer = load_renderer("hybrid", "cpu", tmp_path / "run" / "best.safetensors")
     clip = CLIPS[0]
     identity = renderer.enroll([Shot(clip.image(0), clip.landmarks[0])])
@@ -79,7 +79,7 @@ def test_the_frame_before_is_carried_through_a_streaming_identity(tmp_path):
 
 
 def test_runs_grow_by_schedule_and_only_with_the_frame_before(tmp_path):
-    config = config_of(tmp_path, prev=True)
+    config = config_of(tmp_path, previous_frame=True)
     config = dataclasses.replace(
         config, data=dataclasses.replace(config.data, sequence=SequenceConfig(frames=6, double_every=10))
     )
@@ -103,7 +103,7 @@ def test_the_mouth_discriminator_sees_the_mouth(tmp_path):
 
 def test_a_learned_flow_beats_none_on_drawn_faces(tmp_path):
     """Taught by pictures and by the landmarks' flow, it warps unwarped photos towards the real frame."""
-    options = {"warp_ref": "instead", "patch": 48}
+    options = {"learned_flow": "instead", "patch": 48}
     job = RendererJob(config_of(tmp_path, loss={"adversarial": 0}, **options), CLIPS)
     batch = signed_batch(job.held_out, CPU)
 
@@ -119,7 +119,7 @@ def test_a_learned_flow_beats_none_on_drawn_faces(tmp_path):
 
 
 def test_a_network_may_see_a_previous_frame_at_any_time():
-    network = Hybrid(HybridConfig(patch=32, channels=(8, 8, 8), depth=1, embedding=8, prev=True))
+    network = Hybrid(HybridConfig(patch=32, channels=(8, 8, 8), depth=1, embedding=8, previous_frame=True))
     warped, patches, sketch = torch.rand(1, 1, 3, 32, 32), torch.rand(1, 1, 6, 32, 32), torch.rand(1, 3, 32, 32)
     first = network(warped, patches, sketch)
     second = network(warped, patches, sketch, previous=Previous(first.image, sketch))
