@@ -86,6 +86,10 @@ class MelStream:
         self._mel = mel
         self._waiting = np.zeros(mel.lead, np.float32)
 
+    def silence(self) -> None:
+        """Replace the samples that no frame was made of yet by silence."""
+        self._waiting = np.zeros_like(self._waiting)
+
     @torch.no_grad()
     def push(self, samples: FloatArray) -> FloatArray:
         """Samples that follow the last ones -> the `[n, C]` float32 frames that became complete."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from zlib import crc32
 
 import numpy as np
@@ -30,7 +30,10 @@ from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
 from talkface.renderers.base import DEFAULT_INPAINTER, RENDERER_OF, RENDERERS, Rendered, Renderer
 from talkface.renderers.load import load_renderer
-from talkface.types import FloatArray, HeadPose, Waveform, num_frames
+from talkface.types import SAMPLE_RATE, FloatArray, HeadPose, Waveform, num_frames
+
+if TYPE_CHECKING:
+    from talkface.inference.live import Session
 
 NETWORKS = ("renderer", "renderer_model", "detector", "device", "speech_model", "head_model")
 """Options that choose networks; the others say what to do with them."""
@@ -78,6 +81,11 @@ class Animator:
         if self._audio2landmark is None:
             self._audio2landmark = self._load_audio2landmark()
         return self._audio2landmark
+
+    @property
+    def head_network(self) -> Headmotion | None:
+        """What moves the head; None where the rhythm of the speech does."""
+        return self._load_headmotion()
 
     @classmethod
     def from_pretrained(cls, name: str | Path = "hybrid", device: str = "auto", **options: Any) -> Self:
@@ -165,8 +173,7 @@ class Animator:
             return None
         if track.head is not None:
             return followed_pose(track.head, len(track), options.fps, options.head_scale)
-        network = self._load_headmotion()
-        return spoken_pose(network, track.rhythm, options.fps, options.seed, options.head_scale)
+        return spoken_pose(self.head_network, track.rhythm, options.fps, options.seed, options.head_scale)
 
     def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:
         """One rendered frame after the other."""
@@ -194,6 +201,28 @@ class Animator:
         sound = open_speech(speech)
         subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
         return self.clip(subject, self.listen(sound, options.fps, subject), sound, options)
+
+    def live(
+        self,
+        person: PhotoSource | Sequence[PhotoSource] | Subject,
+        sample_rate: int = SAMPLE_RATE,
+        options: AnimateOptions | None = None,
+    ) -> "Session":
+        """A person who speaks what is pushed as it comes, `sample_rate` samples per second; see `inference.live`.
+
+        Raises:
+            MediaError, NoFaceError, ConfigError: unusable photos or options.
+        """
+        from talkface.inference.live import Session, check_live  # not behind every video
+        from talkface.inference.live_motion import MotionStream
+
+        options = options or AnimateOptions()
+        check_live(sample_rate, options)
+        subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
+        heads = None if options.still or options.head_scale == 0 else self.head_network
+        face = subject.retargeter.face
+        motion = MotionStream(self.speech_network, heads, options, face, subject.key, MOTION_GAIN)
+        return Session(self.renderer, motion, subject, sample_rate, options)
 
     def clip(self, subject: Subject, track: Track, sound: SpeechStream | None, options: AnimateOptions) -> Clip:
         """Video of a subject that `track` drives; `sound` is only muxed."""

@@ -1,5 +1,6 @@
 """Rhythm -> head pose, brows and blinks: what moves besides the lips."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -107,28 +108,36 @@ def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator, profil
         profile: one of `BLINK_PROFILES`. `natural`: log-normal intervals, as measured in people who talk; lids close
             faster than they open. `rhythmic`: intervals and lids of Chen et al. 2020.
     """
-    assert profile in BLINK_PROFILES, f"profile {profile!r} is none of {', '.join(BLINK_PROFILES)}"
-    natural = profile == "natural"
     rate = float(fps)
     closure = np.zeros(num_frames)
     times = np.arange(num_frames) / rate
-    duration_s = num_frames / rate
+    for start in blink_starts(rate, rng, profile):
+        if start >= num_frames / rate:
+            break
+        closure = np.maximum(closure, lid_closure(times - start, profile))
+    return closure.astype(np.float32)
+
+
+def blink_starts(rate: float, rng: np.random.Generator, profile: str = "natural") -> Iterator[float]:
+    """Times in seconds at which blinks begin, without end; arguments as `blink_track`, `rate` its frames per second."""
+    assert profile in BLINK_PROFILES, f"profile {profile!r} is none of {', '.join(BLINK_PROFILES)}"
+    natural = profile == "natural"
     start = BLINK_FIRST_S + rng.random() * 2.0 if natural else _rhythmic_gap(rng)
     start = max(start, BLINK_FIRST_FRAMES / rate)
-    while start < duration_s:
-        phase = times - start
-        if natural:
-            closing = np.clip(phase / BLINK_CLOSING_S, 0, 1)
-            opening = np.clip((phase - BLINK_CLOSING_S - BLINK_CLOSED_S) / BLINK_OPENING_S, 0, 1)
-            lid = smooth_step(closing) * (1 - smooth_step(opening))
-            gap = max(BLINK_SHORTEST_S, BLINK_MEAN_S * float(np.exp(0.55 * rng.standard_normal() - 0.15)))
-        else:
-            steps = RHYTHMIC_STEP_S * np.arange(-1, len(RHYTHMIC_LIDS) + 1)
-            lid = np.minimum(np.interp(phase, steps, [0.0, *RHYTHMIC_LIDS, 0.0]) / FULL_CLOSURE, 1.0)
-            gap = _rhythmic_gap(rng)
-        closure = np.maximum(closure, lid)
-        start += gap
-    return closure.astype(np.float32)
+    while True:
+        gap = BLINK_MEAN_S * float(np.exp(0.55 * rng.standard_normal() - 0.15)) if natural else _rhythmic_gap(rng)
+        yield start
+        start += max(BLINK_SHORTEST_S, gap) if natural else gap
+
+
+def lid_closure(phase: FloatArray, profile: str = "natural") -> FloatArray:
+    """`[T]` closure in 0..1 at `[T]` seconds since a blink began."""
+    if profile == "natural":
+        closing = np.clip(phase / BLINK_CLOSING_S, 0, 1)
+        opening = np.clip((phase - BLINK_CLOSING_S - BLINK_CLOSED_S) / BLINK_OPENING_S, 0, 1)
+        return np.asarray(smooth_step(closing) * (1 - smooth_step(opening)))
+    steps = RHYTHMIC_STEP_S * np.arange(-1, len(RHYTHMIC_LIDS) + 1)
+    return np.asarray(np.minimum(np.interp(phase, steps, [0.0, *RHYTHMIC_LIDS, 0.0]) / FULL_CLOSURE, 1.0))
 
 
 def _rhythmic_gap(rng: np.random.Generator) -> float:

@@ -1,0 +1,52 @@
+"""Power of sound as it comes -> how loud its speech is, known from the first syllable on."""
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from talkface.audio.features import LOUD_STEP, reference_power
+from talkface.types import FloatArray
+
+USUAL_RMS = 10 ** (-26 / 20)  # of speech, full scale 1: the level that ITU-T P.56 tests are set to
+KEPT_STEPS = 300  # of 100 ms: half a minute of speech
+FLOOR_STEPS = 50  # of 100 ms, speech or not, that the noise is measured in: 5 s
+FLOOR_PERCENTILE = 10.0
+OVER_FLOOR = 4.0  # power over the noise from which a step counts as speech
+LEAST_SHARE = 10 ** (-30 / 10)  # of the usual power, below which nothing counts as speech
+PRIOR_STEPS = 2.0  # weight of the usual level among the steps that were measured
+
+
+class RunningLevel:
+    """Level of the speech so far, in bounded memory; a usual one where nothing was said yet."""
+
+    def __init__(self, usual: float, measure: Callable[[FloatArray], float] = reference_power) -> None:
+        """Take the power that speech usually has.
+
+        Args:
+            usual: power of speech at -26 dBFS, in the unit of what is pushed.
+            measure: power of every 10 ms of speech -> its level, as the same unit.
+        """
+        self._usual, self._measure = usual, measure
+        self._waiting = np.zeros(0)
+        self._speech: deque[float] = deque(maxlen=KEPT_STEPS)
+        self._all: deque[float] = deque(maxlen=FLOOR_STEPS)
+        self.value = usual
+        self.noise = 0.0
+
+    def push(self, power: FloatArray) -> None:
+        """Take `[n]` power of the 10 ms steps that follow the last ones; sets `value` and `noise`."""
+        waiting = np.concatenate([self._waiting, power])
+        count = len(waiting) // LOUD_STEP
+        self._waiting = waiting[count * LOUD_STEP :]
+        for step in waiting[: count * LOUD_STEP].reshape(count, LOUD_STEP).mean(1, dtype=np.float64):
+            self._all.append(float(step))
+            # a noise is only known once it was heard for a while: speech at once is no noise
+            known = len(self._all) >= FLOOR_STEPS // 2
+            self.noise = float(np.percentile(self._all, FLOOR_PERCENTILE)) if known else 0.0
+            if step > max(OVER_FLOOR * self.noise, LEAST_SHARE * self._usual):
+                self._speech.append(float(step))
+        if count and self._speech:
+            found, heard = self._measure(np.repeat(self._speech, LOUD_STEP)), len(self._speech)
+            shares = heard * np.log(found) + PRIOR_STEPS * np.log(self._usual)
+            self.value = float(np.exp(shares / (heard + PRIOR_STEPS)))

@@ -1,0 +1,131 @@
+"""16 kHz samples as they come -> what mouth, head and lids of a face do, at 25 frames/s."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from talkface.audio.rhythm_stream import RhythmStream
+from talkface.geometry.ease import smooth_step
+from talkface.inference.request import AnimateOptions
+from talkface.landmarks.driver import soften
+from talkface.landmarks.head_track import AWAKE, FALL_S, RISE_S, SHOWN, TRUSTED
+from talkface.landmarks.motion import EASE_S, IDLE
+from talkface.landmarks.motion_stream import Brows, Lids, LowPass, Nods, breath
+from talkface.landmarks.smooth import hanning
+from talkface.models.headmotion import JOIN_WIDTH, PHOTO_SHARE, POSE, Headmotion
+from talkface.models.mouth_stream import MouthStream
+from talkface.models.speech_network import FPS, SpeechNetwork
+from talkface.types import FloatArray
+
+BROWS_AHEAD = 3  # frames of rhythm that are complete when a frame's mouth is made
+STOP_S = 0.12  # how long a mouth takes to close that is interrupted
+
+
+@dataclass(frozen=True)
+class Movement:
+    """A face at one moment.
+
+    Attributes:
+        displacement: `[68, 2]` canonical, from the closed mouth.
+        pose: `[5]` pitch, yaw, roll in radians, x and y in outer-eye distances, relative to the photo.
+        closure: of the lids, 0..1.
+    """
+
+    displacement: FloatArray
+    pose: FloatArray
+    closure: float
+
+    def toward(self, other: "Movement", share: float) -> "Movement":
+        """Between this one and another, 0 this and 1 the other."""
+        return Movement(
+            self.displacement + share * (other.displacement - self.displacement),
+            self.pose + share * (other.pose - self.pose),
+            self.closure + share * (other.closure - self.closure),
+        )
+
+
+class MotionStream:
+    """Everything of a face that moves, in bounded memory; idle, it breathes and blinks.
+
+    Mouth, brows and lids are those of their frame. The head follows 0.6 s late where a network moves it, which sees
+    0.3 s of sound after each block of 0.3 s that it plans; without one (`rhythm`) it nods on the beat.
+    """
+
+    def __init__(
+        self,
+        speech: SpeechNetwork,
+        heads: Headmotion | None,
+        options: AnimateOptions,
+        example: FloatArray | None = None,
+        key: int = 0,
+        gain: float = 1.0,
+    ) -> None:
+        """Start at rest.
+
+        Args:
+            speech: moves the mouth.
+            heads: moves the head; None for the rhythm.
+            options: those of motion are followed.
+            example: `[68, 2]` canonical face, for speech networks that want one.
+            key: of the person, so that not all blink at the same times.
+            gain: factor on the mouth's motion.
+        """
+        rngs = [np.random.default_rng([options.seed, key, purpose]) for purpose in range(3)]
+        self._gain = gain
+        self._mouth, self._rhythm = MouthStream(speech, example), RhythmStream()
+        self._lids = Lids(FPS, rngs[1], options.blink_profile) if options.blink else None
+        self._brows = Brows(FPS, rngs[2], BROWS_AHEAD)
+        self._amount = 0.0 if options.still else options.head_scale
+        self._head = Nods(FPS, rngs[0]) if heads is None else _PlannedHead(heads, options.seed)
+        self._rhythms: deque[FloatArray] = deque([np.zeros(3, np.float32)] * BROWS_AHEAD)
+        self._frame = 0
+        self._last = np.zeros((68, 2), np.float32)
+        self._stopped: tuple[int, FloatArray] | None = None
+
+    def push(self, samples: FloatArray) -> list[Movement]:
+        """`[S]` samples that follow the last ones -> the frames that they complete."""
+        self._rhythms.extend(self._rhythm.push(samples))
+        return [self._next(self._gain * mouth) for mouth in self._mouth.push(samples)]
+
+    def silence(self) -> None:
+        """Close the mouth within `STOP_S`, whatever was pushed."""
+        self._mouth.silence()
+        self._stopped = self._frame, self._last
+
+    def _next(self, mouth: FloatArray) -> Movement:
+        onset, activity, _ = rhythm = self._rhythms.popleft() if self._rhythms else np.zeros(3, np.float32)
+        brows = self._brows(float(onset), float(activity))
+        pose = self._head(rhythm) if isinstance(self._head, _PlannedHead) else self._head(float(onset), float(activity))
+        time_s = self._frame / FPS
+        eased = 1 - np.exp(-time_s / EASE_S)
+        if self._stopped is not None:
+            since, last = self._stopped
+            share = 1 - smooth_step((self._frame - since + 1) / (STOP_S * FPS))
+            mouth = mouth + share * last
+            self._stopped = None if share <= 0 else self._stopped
+        self._frame += 1
+        self._last = mouth
+        closure = 0.0 if self._lids is None else self._lids()
+        return Movement(mouth + brows, self._amount * eased * (pose + breath(time_s)), closure)
+
+
+class _PlannedHead:
+    """A head-motion network, fed frame by frame."""
+
+    def __init__(self, network: Headmotion, seed: int) -> None:
+        self._stream = network.start(seed)
+        late = network.config.block + network.config.after - 1
+        self._planned = deque([np.zeros(POSE, np.float32)] * late)
+        self._recent = deque([np.zeros(POSE, np.float32)] * JOIN_WIDTH, maxlen=JOIN_WIDTH)
+        self._rise, self._fall = LowPass(RISE_S * FPS), LowPass(FALL_S * FPS)
+
+    def __call__(self, rhythm: FloatArray) -> FloatArray:
+        """`[3]` onset, activity and loudness of the next frame -> `[5]` pose to show."""
+        self._planned.extend(self._stream.push(rhythm[None]))
+        self._recent.append(self._planned.popleft())
+        smooth = hanning(np.stack(self._recent), JOIN_WIDTH)[JOIN_WIDTH // 2]
+        activity = float(rhythm[1])
+        awake = min(max(float(self._rise(activity)), float(self._fall(activity))) / AWAKE, 1.0)
+        calm = smooth[:SHOWN] * PHOTO_SHARE * (IDLE + (1 - IDLE) * awake)
+        return np.asarray(soften(calm[None], TRUSTED)[0])
