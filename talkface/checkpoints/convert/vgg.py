@@ -17,7 +17,7 @@ from talkface.models.perceptual import KINDS
 WRONG_NAMES = {"classifier.1": "classifier.0", "classifier.4": "classifier.3"}
 """In vgg19-d01eb7cb.pth the dropouts were counted before the layers that they follow."""
 CAFFE_KINDS = {"conv3_4": "caffe_vgg19", "conv3_3": "caffe_vggface"}  # by a layer that only the deeper one has
-DOWNLOADS = tuple(kind for kind in KINDS if kind != "tiny")
+DOWNLOADS = tuple(kind for kind in KINDS if kind not in ("tiny", "dlib_face"))
 
 
 def convert_caffe(model: Path, out: Path, kind: str | None = None) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from talkface.checkpoints.perceptual import load_perceptual
 from talkface.errors import ConfigError
 from talkface.losses.content import feature_l1
+from talkface.models.dlib_face import DLIB_FILE
 from talkface.models.perceptual import KINDS
 
 VERSIONS = ("v1", "v2")
@@ -18,12 +19,13 @@ VERSIONS = ("v1", "v2")
 class ContentConfig:
     """FSTH's L_CNT. Without downloads: `perceptual: [none]` and `pixel` above 0."""
 
-    perceptual: tuple[str, ...] = ("caffe_vgg19", "caffe_vggface")  # none | tiny | caffe_vgg19 | caffe_vggface | ...
+    perceptual: tuple[str, ...] = ("caffe_vgg19", "caffe_vggface")  # none | tiny | dlib_face | caffe_vgg19 | ...
     version: str = "v1"  # of the paper, whose weights are taken: v1 | v2
     pixel: float = 0.0  # weight of the pixels' L1
     caffe_vgg19: str = "runs/caffe_vgg19.safetensors"  # made by `talkface models convert`
     caffe_vggface: str = "runs/caffe_vggface.safetensors"
     torchvision_vgg19: str = "runs/torchvision_vgg19.safetensors"
+    dlib_face: str = ""  # dlib's own .dat; the one that comes with the landmarks if empty
 
     def __post_init__(self) -> None:
         for kind in self.perceptual:
@@ -52,6 +54,10 @@ class ContentLoss(nn.Module):
         super().__init__()
         self.config = config
         paths = {kind: Path(getattr(config, kind, "")) for kind in config.kinds}
+        if "dlib_face" in paths and not config.dlib_face:
+            from talkface.landmarks.dlib_backend import weights_path
+
+            paths["dlib_face"] = Path(weights_path(DLIB_FILE))
         self.networks = nn.ModuleDict({kind: load_perceptual(kind, path) for kind, path in paths.items()})
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
