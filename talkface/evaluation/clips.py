@@ -150,7 +150,7 @@ def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, det
     matrix, size = crop_matrix(landmarks, *probe_video(clip.path).size)
     images: dict[int, Image] = {}
     with VideoWriter(
-        video, (size, size), DEFAULT_FPS, comment="real clip, cropped and re-encoded", force=True
+        video, (size, size), DEFAULT_FPS, comment="real clip, cropped and re-encoded", force=True, synthetic=False
     ) as writer:
         for index, (image, _) in zip(range(len(landmarks)), read_frames(clip.path, DEFAULT_FPS), strict=False):
             frame = cut_patch(image, matrix, size)

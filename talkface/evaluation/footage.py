@@ -130,7 +130,7 @@ def load_photo_or_frame(photo: Path | None, real: Footage) -> tuple[Image, str]:
 
 def reencode(real: Footage, out: Path, detector: Detector, name: str, track: Track = untracked) -> Footage:
     """The real video through the encoder of made videos, and tracked again: what codec and detector alone change."""
-    with VideoWriter(out, real.size, FPS, comment="real video, re-encoded", force=True) as writer:
+    with VideoWriter(out, real.size, FPS, comment="real video, re-encoded", force=True, synthetic=False) as writer:
         for image in track(real.frames(), len(real), f"encoding {real.name}"):
             writer.write(image)
     landmarks = _landmarks(out, detector, real.duration_s, track)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from talkface.errors import MediaError
 from talkface.files.write import LONGEST_NAME, atomic_file, hidden_file, sweep
 from talkface.media.ffmpeg import FfmpegProcess
+from talkface.media.mark.spread import InvisibleMark, can_bear, payload_of
 from talkface.media.mark.tag import mark_comment
 from talkface.types import Image
 
@@ -50,6 +51,8 @@ class VideoWriter:
     yuv420p stores colour for 2x2 pixels, so an odd width or height is padded by repeating the last column or row (as
     ffmpeg's `pad=ceil(iw/2)*2` does, but without its black line): nothing of the photo is lost.
 
+    Frames of synthetic videos get an invisible mark on the way (`mark.spread`); the given arrays stay as they are.
+
     Colours are stored with the BT.709 matrix, and matrix, primaries and transfer are tagged so in stream and container.
     """
 
@@ -73,7 +76,7 @@ class VideoWriter:
             speech: sound track; None leaves the video silent.
             comment: what made the video, for the tag that says it is synthetic.
             force: replace a file that is there.
-            synthetic: False for footage that is only cut out and stored again, which must not bear the mark.
+            synthetic: False for footage that is only cut out and stored again, which must bear neither tag nor mark.
             threads: of the encoder, 0 as many as the machine suggests. The bytes depend on their number.
 
         Raises:
@@ -85,6 +88,8 @@ class VideoWriter:
         self.fps = Fraction(fps)
         self.frames_written = 0
         self._speech = speech
+        self._synthetic = synthetic
+        self._mark: InvisibleMark | None = None  # made from the first frame
         self._comment = mark_comment(comment) if synthetic else comment
         self._threads = threads
         check_output(self.path, force=force)
@@ -125,6 +130,10 @@ class VideoWriter:
         width, height = self.size
         assert frame.shape == (height, width, 3) and frame.dtype == np.uint8, (frame.shape, frame.dtype, self.size)
         assert self._encoder is not None, "use the writer in a `with` statement"
+        if self._synthetic and can_bear(width, height):
+            if self._mark is None:
+                self._mark = InvisibleMark(frame, payload_of(frame, self._comment))
+            frame = self._mark(frame)
         if width % 2 or height % 2:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
         self._encoder.feed(np.ascontiguousarray(frame).data)

@@ -279,7 +279,9 @@ def _encoded(images: Sequence[Image]) -> list[Image]:
     height, width = images[0].shape[:2]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "real.mp4"
-        with VideoWriter(path, (width, height), DEFAULT_FPS, comment="real frames, re-encoded") as writer:
+        with VideoWriter(
+            path, (width, height), DEFAULT_FPS, comment="real frames, re-encoded", synthetic=False
+        ) as writer:
             for image in images:
                 writer.write(image)
         return [image for image, _ in read_frames(path)]

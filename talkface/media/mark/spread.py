@@ -1,0 +1,120 @@
+"""Frame and payload -> the same frame with an invisible mark in its luma.
+
+The pattern is made once for a video, from its first frame, and added to every frame: it stands still, as a photo's
+background does, so it neither flickers nor costs bits in later frames. Where it is made it knows the picture, and the
+parts that this picture hides most get more of it (improved spread spectrum, Malvar and Florencio 2003).
+"""
+
+import hashlib
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from talkface.media.mark.code import KEY, PAYLOAD_BYTES, TILE, encode, frequencies, ring, tile_of
+from talkface.types import FloatArray, Image
+
+SHORT_SIDE = 256  # pixels of the shorter side, at which the mark is made and looked for
+SMALLEST = 96  # pixels; frames with a shorter side bear no mark
+BLUR = 2.5  # pixels; standard deviation of the average that is taken away, and of the one of its square
+QUIET = 4.0  # squared grey levels: below it, a flat part of the picture counts as noise
+TEXTURE = (2.0, 40.0)  # least and greatest deviation of the detail that the mark follows
+STRENGTHS = (
+    (46.0, 0.4),
+    (44.3, 0.25),
+)  # PSNR in dB, and the power by which the mark follows detail; the gentlest first
+READABLE = 550.0  # half the sum of squared correlations at which a gentler mark survives what it has to
+PILOT_SHARE = 1.5  # of the pilot's correlation in one byte's
+ROUNDS = 4  # of evening out how well pilot and bytes can be read
+LARGEST_CHANGE = 5  # grey levels
+
+
+class InvisibleMark:
+    """Adds one payload to every frame of a video."""
+
+    def __init__(self, first: Image, payload: bytes, key: str = KEY) -> None:
+        """Make the pattern for frames like `first`, `[H, W, 3]` RGB uint8."""
+        small = reduce_to(np.asarray(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), np.uint8), SHORT_SIDE)
+        signs = encode(payload, key)
+        for psnr, power in STRENGTHS:
+            pattern, readable = _even_pattern(small, signs, _rms(psnr), power)
+            if readable >= READABLE:
+                break
+        height, width = first.shape[:2]
+        full = np.asarray(cv2.resize(pattern, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+        full = full * np.float32(_rms(psnr) / max(float(np.sqrt(np.square(full).mean())), 1e-6))
+        change = np.rint(np.clip(full, -LARGEST_CHANGE, LARGEST_CHANGE))
+        lighter, darker = (np.maximum(part, 0).astype(np.uint8) for part in (change, -change))
+        self._lighter, self._darker = cv2.merge([lighter] * 3), cv2.merge([darker] * 3)
+
+    def __call__(self, frame: Image) -> Image:
+        """The marked frame; the given one stays as it is."""
+        return np.asarray(cv2.subtract(cv2.add(frame, self._lighter), self._darker), np.uint8)
+
+
+def payload_of(first: Image, comment: str) -> bytes:
+    """Six bytes that tell one video from another: the same for the same first frame and comment."""
+    text = f"{comment}\n{first.shape}\n".encode()
+    return hashlib.sha256(text + np.ascontiguousarray(first).tobytes()).digest()[:PAYLOAD_BYTES]
+
+
+def can_bear(width: int, height: int) -> bool:
+    """Whether frames of this size are large enough for the mark."""
+    return min(width, height) >= SMALLEST
+
+
+def reduce_to(luma: npt.NDArray[np.uint8], short_side: float) -> FloatArray:
+    """Luma `[H, W]` scaled until its shorter side has so many pixels."""
+    height, width = luma.shape
+    factor = short_side / min(height, width)
+    size = (max(16, round(width * factor)), max(16, round(height * factor)))
+    shrink = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(luma, size, interpolation=shrink), np.float32)
+
+
+def ring_spectrum(luma: FloatArray) -> npt.NDArray[np.complex128]:
+    """Frequencies in the ring of a picture `[H, W]` at the working size, its own structure evened out.
+
+    The average around each pixel is taken away and the rest divided by its local variance, as a matched filter in noise
+    of changing strength does; then all tiles are laid on one another, and high frequencies, of which pictures have
+    less, are raised.
+    """
+    detail = luma - cv2.GaussianBlur(luma, (0, 0), BLUR)
+    even = detail / (cv2.GaussianBlur(detail * detail, (0, 0), BLUR) + QUIET)
+    height, width = even.shape
+    rows, columns = -(-height // TILE), -(-width // TILE)
+    padded = np.zeros((rows * TILE, columns * TILE), np.float32)
+    padded[:height, :width] = even
+    folded = padded.reshape(rows, TILE, columns, TILE).sum((0, 2))
+    down, across = frequencies()
+    return np.asarray(np.fft.rfft2(folded)[ring()] * np.hypot(down, across), np.complex128)
+
+
+def _rms(psnr: float) -> float:
+    """Grey levels of a change with this peak signal-to-noise ratio."""
+    return float(255 / 10 ** (psnr / 20))
+
+
+def _even_pattern(luma: FloatArray, signs: FloatArray, rms: float, power: float) -> tuple[FloatArray, float]:
+    """Pattern for a picture `[H, W]` at the working size, pilot and bytes equally well readable in it.
+
+    Returns:
+        The pattern and half the sum of its squared correlations, as `search.chance_of` takes them.
+    """
+    detail = luma - cv2.GaussianBlur(luma, (0, 0), BLUR)
+    strength = np.clip(np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), BLUR)), *TEXTURE) ** power
+    height, width = luma.shape
+    copies = (math.ceil(height / TILE), math.ceil(width / TILE))
+    wanted = np.array([PILOT_SHARE] + [1.0] * (len(signs) - 1), np.float32)
+    best = gains = wanted / wanted.mean()
+    readable = 0.0
+    for _ in range(ROUNDS):
+        pattern = np.tile(tile_of(gains @ signs), copies)[:height, :width] * strength
+        pattern *= rms / np.sqrt(np.square(pattern).mean())
+        spectrum = ring_spectrum(np.clip(luma + pattern, 0, 255))
+        seen = signs @ np.concatenate([spectrum.real, spectrum.imag]) / max(float(np.linalg.norm(spectrum)), 1e-12)
+        readable = float(seen[0] ** 2 + np.square(seen[1:].sum()) / (len(seen) - 1)) / 2
+        best = gains
+        gains = np.clip(gains + 0.5 * (wanted / wanted.mean() - seen / max(float(seen.mean()), 1e-6)), 0.2, 4)
+    return np.tile(tile_of(best @ signs), copies)[:height, :width] * strength, readable
