@@ -13,15 +13,15 @@ def fit_similarity(source: FloatArray, target: FloatArray, weights: FloatArray |
     Args:
         source: `[..., N, 2]`.
         target: `[..., N, 2]`, broadcast against `source`.
-        weights: `[N]`, how much each point's squared error counts; all alike if not given.
+        weights: `[..., N]`, how much each point's squared error counts; all alike if not given.
 
     Returns:
         `[..., 2, 3]` float64 affine matrices.
     """
     source, target = np.broadcast_arrays(np.asarray(source, np.float64), np.asarray(target, np.float64))
     share = np.full(source.shape[-2], 1.0) if weights is None else np.asarray(weights, np.float64)
-    share = share / share.sum()
-    source_mean, target_mean = ((share[:, None] * points).sum(-2, keepdims=True) for points in (source, target))
+    share = share / share.sum(-1, keepdims=True)
+    source_mean, target_mean = ((share[..., None] * points).sum(-2, keepdims=True) for points in (source, target))
     a = (source - source_mean) @ np.array([1, 1j])
     b = (target - target_mean) @ np.array([1, 1j])
     turn = (share * np.conj(a) * b).sum(-1) / np.maximum((share * np.abs(a) ** 2).sum(-1), 1e-12)

@@ -6,26 +6,43 @@ import numpy as np
 from talkface.types import FloatArray, Image
 
 
-def look_up(image: Image, offsets: FloatArray, to_frame: FloatArray, cubic: bool = False) -> Image:
-    """Lattice of samples of `image`.
+def look_up(image: Image, offsets: FloatArray | None, to_frame: FloatArray, size: tuple[int, int] = (0, 0)) -> Image:
+    """Lattice of samples of `image`, bilinear.
 
     Args:
         image: `[H, W, 3]` or `[H, W]`.
-        offsets: `[h, w, 2]` float32 pixels, added to each lattice pixel's own place.
+        offsets: `[h, w, 2]` float32 pixels, added to each lattice pixel's own place; None adds nothing.
         to_frame: `[2, 3]` map from lattice pixels to pixels of `image`.
-        cubic: sharper and slower than linear.
+        size: (width, height) of the lattice where there are no offsets.
 
     Returns:
         `[h, w, 3]`; outside the image its border pixels repeat.
     """
+    if offsets is None:
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpAffine(image, to_frame, size, flags=how, borderMode=cv2.BORDER_REPLICATE), np.uint8)
     height, width = offsets.shape[:2]
-    x = np.arange(width, dtype=np.float32)
-    y = np.arange(height, dtype=np.float32)[:, None]
-    linear = to_frame.astype(np.float32)
-    map_x = offsets[..., 0] + (linear[0, 0] * x + linear[0, 1] * y + linear[0, 2])
-    map_y = offsets[..., 1] + (linear[1, 0] * x + linear[1, 1] * y + linear[1, 2])
-    how = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
-    return np.asarray(cv2.remap(image, map_x, map_y, how, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    across = np.arange(width, dtype=np.float32)
+    down = np.arange(height, dtype=np.float32)[:, None]
+    places = np.empty((height, width, 2), np.float32)
+    for axis, row in enumerate(to_frame.astype(np.float32)):
+        places[..., axis] = row[0] * across + (row[1] * down + row[2])
+    cv2.add(places, offsets, dst=places)
+    x, y = cv2.split(places)
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def blend(below: Image, above: Image, cover: Image, amount: float = 1.0) -> Image:
+    """One picture over another.
+
+    Args:
+        below: `[h, w, 3]`.
+        above: the same.
+        cover: `[h, w]` uint8, 255 where only `above` is to be seen.
+        amount: 0 to 1, factor on `cover`.
+    """
+    share = cv2.LUT(cover, (amount / 255 * np.arange(256)).astype(np.float32))
+    return np.asarray(cv2.blendLinear(below, above, 1 - share, share), np.uint8)
 
 
 def resample(image: Image, to_patch: FloatArray, size: int) -> Image:

@@ -49,129 +49,155 @@ class Columns:
         top, bottom = self.depths[0].min(), self.depths[-1].max()
         return np.array([self.origin + x * self.along + y * down for x in (0, far) for y in (top, bottom)])
 
-    def shift_at(self, places: FloatArray) -> FloatArray:
-        """`[M, 2]` float32 shifts at `[M, 2]` places."""
-        turn = np.array([[self.along[0], -self.along[1]], [self.along[1], self.along[0]]], np.float32)
-        local = (places - self.origin.astype(np.float32)) @ turn
-        column = np.clip(local[:, 0] / np.float32(self.spacing), 0, COUNT - 1.001)
+    def shift_at(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """`[..., 2]` float32 shifts at places of the photo's plane, given as `[...]` float32 each way."""
+        x, y = x - np.float32(self.origin[0]), y - np.float32(self.origin[1])
+        along, across = (np.float32(part) for part in self.along)
+        column = np.clip((along * x + across * y) / np.float32(self.spacing), 0, COUNT - 1.001)
+        depth = along * y - across * x
         table = np.concatenate([self.depths[..., None], self.shifts], -1).astype(np.float32)  # [K, N, 3]
+        knots = np.ascontiguousarray(table.transpose(1, 2, 0))  # [N, 3, K]
         low = column.astype(np.intp)
-        share = (column - low)[None, :, None]
-        knots = table[:, low] * (1 - share) + table[:, low + 1] * share  # [K, M, 3]
-        gaps = np.maximum(np.diff(knots[..., 0], axis=0), 1e-3)
-        passed = np.clip((local[None, :, 1] - knots[:-1, :, 0]) / gaps, 0, 1)  # [K - 1, M]
-        return np.asarray(np.einsum("km,kmc->mc", passed, np.diff(knots[..., 1:], axis=0)))
+        here = knots[low]  # [..., 3, K]
+        here += (column - low)[..., None, None] * np.diff(knots, axis=0)[low]
+        gaps = np.maximum(np.diff(here[..., 0, :]), 1e-3)
+        passed = np.clip((depth[..., None] - here[..., 0, :-1]) / gaps, 0, 1)  # [..., K - 1]
+        steps = np.diff(here[..., 1:, :])  # [..., 2, K - 1]
+        return np.asarray((steps @ passed[..., None])[..., 0])
 
 
-def eye_columns(source: FloatArray, target: FloatArray, missing: FloatArray, eye: IntArray, brow: IntArray) -> Columns:
+def eye_columns(
+    source: FloatArray, target: FloatArray, missing: FloatArray, eye: IntArray, brow: IntArray
+) -> list[Columns]:
     """Upper lid slides over the eye, which stands still: a strip of skin above the lid stretches, the eye is covered.
 
     Knots: start of the strip, lashes, lid edge, top and bottom of what shows of the eye, lower lid edge, its end.
 
     Args:
         source: `[68, 2]` the photo's landmarks.
-        target: `[68, 2]` the target's, head motion undone.
-        missing: `[68, 2]` shift that the smooth part leaves to be added at each landmark.
+        target: `[T, 68, 2]` the targets', head motion undone.
+        missing: `[T, 68, 2]` shift that the smooth part leaves to be added at each landmark.
         eye: indices of corner, two upper lid points, corner, two lower lid points in backward order.
         brow: indices of the brow above.
     """
     upper_row, lower_row = eye[[0, 1, 2, 3]], eye[[0, 5, 4, 3]]
-    frame = _Frame(target[eye[0]], target[eye[3]], margin=0.3)
+    frame = _Frames(target[:, eye[0]], target[:, eye[3]], margin=0.3)
     upper, lower = frame.arc(target, missing, upper_row), frame.arc(target, missing, lower_row)
     opening = frame.opening(upper, lower)
     photo_upper, photo_lower = frame.arc(source, missing, upper_row), frame.arc(source, missing, lower_row)
     photo_opening = frame.opening(photo_upper, photo_lower)
+    length, down = frame.length[:, None], frame.down[:, None]
     shut = frame.inside * np.clip(1 - opening / np.maximum(photo_opening, 1e-3), 0, 1)
-    up = upper[:, 1:] - frame.down * (0.04 * frame.length * shut)[:, None]  # no white of the eye left over
-    low = lower[:, 1:] + frame.down * (0.08 * frame.length * shut)[:, None]
+    up = upper[..., 1:] - down * (0.04 * length * shut)[..., None]  # no white of the eye left over
+    low = lower[..., 1:] + down * (0.08 * length * shut)[..., None]
     wider = np.maximum(opening - photo_opening, 0)  # only then is the eye stretched: it stands still behind its lids
-    behind = lower[:, 1:] + frame.down * wider[:, None]
-    rim = lower[:, 0]
-    lid = upper[:, 0] + opening * np.clip((shut - 0.6) / 0.25, 0, 1)  # lids that nearly meet hide the whole eye
-    lash = lid - 0.09 * frame.length  # the lashes ride on the lid's edge unstretched
-    brow_line = frame.local(target[brow])
-    room = photo_upper[:, 0] - np.interp(frame.x, brow_line[:, 0], brow_line[:, 1])
-    room = np.clip(0.28 * room, 0.12 * frame.length, 0.3 * frame.length)  # brow and rims of glasses stay where they are
-    start = np.minimum(photo_upper[:, 0], lid) - room
+    behind = lower[..., 1:] + down * wider[..., None]
+    rim = lower[..., 0]
+    lid = upper[..., 0] + opening * np.clip((shut - 0.6) / 0.25, 0, 1)  # lids that nearly meet hide the whole eye
+    lash = lid - 0.09 * length  # the lashes ride on the lid's edge unstretched
+    lines = zip(frame.x, frame.local(target[:, brow]), strict=True)
+    brows = np.stack([np.interp(x, line[:, 0], line[:, 1]) for x, line in lines])
+    room = 0.28 * (photo_upper[..., 0] - brows)
+    room = np.clip(room, 0.12 * length, 0.3 * length)  # brow and rims of glasses stay where they are
+    start = np.minimum(photo_upper[..., 0], lid) - room
     still = np.zeros_like(up)
-    depths = [start, lash, lid, lid, rim, rim, rim + 0.4 * frame.length]
-    shifts = [still, up, up, behind, lower[:, 1:], low, still]
-    return frame.columns(depths, shifts, float(np.median(shut[shut.size // 4 : -shut.size // 4])))
+    depths = [start, lash, lid, lid, rim, rim, rim + 0.4 * length]
+    shifts = [still, up, up, behind, lower[..., 1:], low, still]
+    quarter = COUNT // 4
+    return frame.columns(depths, shifts, np.median(shut[:, quarter:-quarter], axis=1))
 
 
-def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> Columns:
+def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> list[Columns]:
     """Inner lips slide within the lips: opening parts them at the lip line, shutting slides the lower over the teeth.
 
     The upper teeth belong to the skull: they stay below the upper lip at their own size and the lower lip covers them.
     """
-    frame = _Frame(target[48], target[54], margin=0.1)
+    frame = _Frames(target[:, 48], target[:, 54], margin=0.1)
     unit = eye_distance(source)
-    upper, lower = frame.curve(target, missing, np.arange(60, 65)), frame.curve(target, missing, [60, 67, 66, 65, 64])
-    top, bottom = (
-        frame.curve(target, missing, np.arange(48, 55)),
-        frame.curve(target, missing, [48, *range(59, 53, -1)]),
-    )
+    inner_rows, outer_rows = (np.arange(60, 65), [60, 67, 66, 65, 64]), (np.arange(48, 55), [48, *range(59, 53, -1)])
+    upper, lower = (frame.curve(target, missing, row) for row in inner_rows)
+    top, bottom = (frame.curve(target, missing, row) for row in outer_rows)
     opening = frame.opening(upper, lower)
-    photo_upper, photo_lower = (frame.curve(source, missing, row) for row in (np.arange(60, 65), [60, 67, 66, 65, 64]))
+    photo_upper, photo_lower = (frame.curve(source, missing, row) for row in inner_rows)
     photo_opening = frame.opening(photo_upper, photo_lower)
-    hide = np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * frame.inside * 0.012 * unit
-    up = upper[:, 1:] - frame.down * hide[:, None]
-    low = lower[:, 1:] + frame.down * hide[:, None]
+    down = frame.down[:, None]
+    hide = (np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * frame.inside * 0.012 * unit)[..., None]
+    up = upper[..., 1:] - down * hide
+    low = lower[..., 1:] + down * hide
     missing_depth = np.maximum(opening - photo_opening, 0)  # of the mouth's inside, which only then is stretched
-    inner = upper[:, 1:] - frame.down * missing_depth[:, None]
+    inner = upper[..., 1:] - down * missing_depth[..., None]
     still = np.zeros_like(up)
-    depths = [top[:, 0], upper[:, 0], upper[:, 0], lower[:, 0], lower[:, 0], bottom[:, 0]]
-    return frame.columns(depths, [still, up, upper[:, 1:], inner, low, still])
+    depths = [top[..., 0], upper[..., 0], upper[..., 0], lower[..., 0], lower[..., 0], bottom[..., 0]]
+    return frame.columns(depths, [still, up, upper[..., 1:], inner, low, still], np.zeros(len(target)))
 
 
-class _Frame:
-    """Columns along the line between two corners."""
+class _Frames:
+    """Columns along the lines between pairs of corners."""
 
     def __init__(self, start: FloatArray, end: FloatArray, margin: float) -> None:
-        self.length = max(float(np.linalg.norm(end - start)), 1e-2)
-        self.along = (end - start) / self.length
-        self.down = np.array([-self.along[1], self.along[0]])
-        self.origin = start - margin * self.length * self.along
+        """Take `[T, 2]` corners on the left and right, and how far columns go beyond, in lengths of the line."""
+        self.length = np.maximum(np.linalg.norm(end - start, axis=1), 1e-2)
+        self.along = (end - start) / self.length[:, None]
+        self.down = np.stack([-self.along[:, 1], self.along[:, 0]], 1)
+        self.origin = start - margin * self.length[:, None] * self.along
         self.spacing = self.length * (1 + 2 * margin) / (COUNT - 1)
-        self.x = np.arange(COUNT) * self.spacing
-        inner = np.minimum(self.x - margin * self.length, (1 + margin) * self.length - self.x)
-        self.inside = np.clip(inner / (0.12 * self.length), 0, 1)  # 0 at and beyond the corners
+        self.x = np.arange(COUNT) * self.spacing[:, None]
+        length = self.length[:, None]
+        inner = np.minimum(self.x - margin * length, (1 + margin) * length - self.x)
+        self.inside = np.clip(inner / (0.12 * length), 0, 1)  # 0 at and beyond the corners
 
     def local(self, points: FloatArray) -> FloatArray:
-        """(pixels along, pixels down) of `[N, 2]` points."""
-        return np.asarray((points - self.origin) @ np.stack([self.along, self.down], 1))
+        """(pixels along, pixels down) of `[N, 2]` or `[T, N, 2]` points."""
+        return np.asarray((points - self.origin[:, None]) @ np.stack([self.along, self.down], -1))
 
     def curve(self, points: FloatArray, shifts: FloatArray, row: IntArray | Sequence[int]) -> FloatArray:
-        """`[COUNT, 3]` depth and shift at each column of the rounded line through the landmarks of `row`."""
-        path = np.concatenate([self.local(points[row]), shifts[row]], 1)
-        path = _rounder(len(path)) @ path
-        order = np.maximum.accumulate(path[:, 0])
-        values = np.stack([np.interp(self.x, order, path[:, axis]) for axis in (1, 2, 3)], 1)
-        values[:, 1:] *= np.minimum(4 * self.inside, 1)[:, None]
-        return values
+        """`[T, COUNT, 3]` depth and shift at each column of the rounded line through the landmarks of `row`."""
+        path = _rounder(len(row)) @ self._path(points, shifts, row)
+        order = np.maximum.accumulate(path[..., 0], axis=1)
+        values = np.empty((len(path), COUNT, 3))
+        for index, x in enumerate(self.x):
+            for axis in range(3):
+                values[index, :, axis] = np.interp(x, order[index], path[index, :, axis + 1])
+        return self._fading(values)
 
     def arc(self, points: FloatArray, shifts: FloatArray, row: IntArray) -> FloatArray:
         """As `curve`, but the parabola next to the landmarks: a lid has no kinks, a detector's four points do."""
-        path = np.concatenate([self.local(points[row]), shifts[row]], 1)
-        basis = np.vander(path[:, 0] / self.length, 3)
-        weights = np.array([3.0, 1.0, 1.0, 3.0])[:, None]  # corners are found best
-        fit = np.linalg.lstsq(basis * weights, path[:, 1:] * weights, rcond=None)[0]
-        ends = np.clip(self.x, path[0, 0], path[-1, 0])
-        values = np.asarray(np.vander(ends / self.length, 3) @ fit)
-        values[:, 1:] *= np.minimum(4 * self.inside, 1)[:, None]
+        path = self._path(points, shifts, row)
+        basis = _powers(path[..., 0] / self.length[:, None])
+        weighted = np.swapaxes(basis, 1, 2) * np.array([9.0, 1.0, 1.0, 9.0])  # corners are found best
+        fit = np.linalg.solve(weighted @ basis + 1e-9 * np.eye(3), weighted @ path[..., 1:])
+        ends = np.clip(self.x, path[:, :1, 0], path[:, -1:, 0])
+        return self._fading(np.asarray(_powers(ends / self.length[:, None]) @ fit))
+
+    def _path(self, points: FloatArray, shifts: FloatArray, row: IntArray | Sequence[int]) -> FloatArray:
+        """`[T, R, 4]` places along and down, and shifts, of the landmarks of `row`."""
+        return np.concatenate([self.local(points[..., row, :]), shifts[:, row]], -1)
+
+    def _fading(self, values: FloatArray) -> FloatArray:
+        """Values whose shifts are 0 at and beyond the corners."""
+        values[..., 1:] *= np.minimum(4 * self.inside, 1)[..., None]
         return values
 
     def opening(self, upper: FloatArray, lower: FloatArray) -> FloatArray:
-        """`[COUNT]` gap; curves that cross are made to touch at their middle, in place, with one shift each kept."""
-        middle = 0.5 * (upper[:, 0] + lower[:, 0])
-        upper[:, 0] = np.minimum(upper[:, 0], middle)
-        lower[:, 0] = np.maximum(lower[:, 0], middle)
-        return np.asarray(lower[:, 0] - upper[:, 0])
+        """`[T, COUNT]` gap; curves that cross are made to touch at their middle, in place, with one shift each kept."""
+        middle = 0.5 * (upper[..., 0] + lower[..., 0])
+        upper[..., 0] = np.minimum(upper[..., 0], middle)
+        lower[..., 0] = np.maximum(lower[..., 0], middle)
+        return np.asarray(lower[..., 0] - upper[..., 0])
 
-    def columns(self, depths: list[FloatArray], shifts: list[FloatArray], shut: float = 0.0) -> Columns:
+    def columns(self, depths: list[FloatArray], shifts: list[FloatArray], shut: FloatArray) -> list[Columns]:
         """Columns with knots at `depths`, put into order where landmarks cross."""
-        ordered = np.maximum.accumulate(np.stack(depths), axis=0)
-        return Columns(self.origin, self.along, self.spacing, ordered, np.stack(shifts), shut)
+        ordered = np.maximum.accumulate(np.stack(depths, 1), axis=1)
+        parts = zip(self.origin, self.along, self.spacing, ordered, np.stack(shifts, 1), shut, strict=True)
+        return [
+            Columns(origin, along, float(spacing), depth, shift, float(share))
+            for origin, along, spacing, depth, shift, share in parts
+        ]
+
+
+def _powers(x: FloatArray) -> FloatArray:
+    """`[..., 3]` squares, values and ones."""
+    return np.stack([x * x, x, np.ones_like(x)], -1)
 
 
 @lru_cache(maxsize=8)

@@ -1,18 +1,17 @@
 """Photo's and target's landmarks -> where each pixel of the frame comes from in the photo."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
+import cv2
 import numpy as np
-import numpy.typing as npt
 
-from talkface.geometry.affine import fit_similarity, invert, transform, upright_square
+from talkface.geometry.affine import compose_affine, fit_similarity, invert, transform, upright_square
 from talkface.geometry.ease import smooth_step
 from talkface.geometry.spline import ThinPlate, fit_thin_plate
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
 from talkface.landmarks.frames import eye_angle, eye_distance
 from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE
-from talkface.landmarks.pose import head_camera, lift, mean_face_3d, project
+from talkface.landmarks.pose import head_camera, head_cameras, lift, mean_face_3d, project
 from talkface.types import FloatArray
 
 SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
@@ -70,11 +69,12 @@ class Deformation:
         """
         width, height = size
         zoom = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
-        step = max(1.0, NODE_SPACING * self.unit / zoom)
-        columns, rows = _node_count(width, step), _node_count(height, step)
-        nodes = np.stack(np.meshgrid(_nodes(width, columns), _nodes(height, rows)), -1).reshape(-1, 2)
-        smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(rows, columns, 2)
-        full = _upsampled(_upsampled(smooth, height).swapaxes(0, 1), width).swapaxes(0, 1)
+        step = max(1, int(NODE_SPACING * self.unit / zoom))
+        x, y = _nodes(width, step), _nodes(height, step)
+        nodes = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
+        smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(len(y), len(x), 2)
+        whole = cv2.resize(smooth, (len(x) * step, len(y) * step), interpolation=cv2.INTER_LINEAR)
+        full = np.asarray(whole[step // 2 :][:height, step // 2 :][:, :width], np.float32)
         for part in self.columns:
             self._bend(full, part, to_frame, rigid)
         return full
@@ -87,8 +87,10 @@ class Deformation:
         still = places + head_share[:, None] * (head - places)
         soft_radius = np.linalg.norm(transform(self.ellipse, still), axis=1)
         soft_share = 1 - smooth_step(soft_radius, *SOFT_FADE)
-        soft = self.spline(still / self.unit) * self.unit
-        return np.asarray(still - places + soft_share[:, None] * soft, np.float32)
+        offsets = np.asarray(still - places, np.float32)
+        near = np.flatnonzero(soft_share)
+        offsets[near] += soft_share[near, None] * (self.spline(still[near] / self.unit) * self.unit)
+        return offsets
 
     def reach(self) -> FloatArray:
         """`[2, 2]` box (left top, right bottom) of the frame outside which nothing moves."""
@@ -112,9 +114,11 @@ class Deformation:
         right, bottom = np.clip(np.ceil(box.max(0)).astype(int) + 1, 0, (width, height))
         if left >= right or top >= bottom:
             return
-        pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1).astype(np.float32)
-        head = transform(self.to_photo @ _square(to_frame), pixels.reshape(-1, 2)).astype(np.float32)
-        full[top:bottom, left:right] += part.shift_at(head).reshape(bottom - top, right - left, 2)
+        across = np.arange(left, right, dtype=np.float32)
+        down = np.arange(top, bottom, dtype=np.float32)[:, None]
+        to_photo = compose_affine(self.to_photo, to_frame).astype(np.float32)
+        x, y = (row[0] * across + row[1] * down + row[2] for row in to_photo)
+        full[top:bottom, left:right] += part.shift_at(x, y)
 
 
 class FaceDeformer:
@@ -140,45 +144,53 @@ class FaceDeformer:
 
     def toward(self, target: FloatArray) -> Deformation:
         """Deformation that shows the photo with `target` `[68, 2]` landmarks, pixels of the photo's frame."""
-        target = np.asarray(target, np.float64)
-        to_photo = self._undo_head(target)
-        still = transform(to_photo, target)
-        moved = float(np.linalg.norm((target - still) @ self.ellipse[:, :2].T, axis=1).max())
-        turned = np.zeros_like(self.anchors)
-        turned[:NUM_SCALP] = self._turned_scalp(target)
-        controls = np.concatenate([still[SOFT], self.anchors + turned]) / self.unit
-        offsets = np.concatenate([(self.landmarks - still)[SOFT], -turned]) / self.unit
-        spline = fit_thin_plate(controls, offsets, self.stiffness)
-        missing = self.landmarks - still - spline(still / self.unit) * self.unit  # what the columns still have to add
-        return Deformation(
-            to_photo=to_photo,
-            ellipse=self.ellipse,
-            fade=(1.0, 1.0 + max(HEAD_FADE, FADE_RATE * moved)),
-            moved=moved,
-            unit=self.unit,
-            spline=spline,
-            columns=(
-                eye_columns(self.landmarks, still, missing, RIGHT_EYE, np.arange(17, 22)),
-                eye_columns(self.landmarks, still, missing, LEFT_EYE, np.arange(22, 27)),
-                lip_columns(self.landmarks, still, missing),
-            ),
+        return self.toward_all(np.asarray(target, np.float64)[None])[0]
+
+    def toward_all(self, targets: FloatArray) -> list[Deformation]:
+        """The same for many targets `[T, 68, 2]`, at a fraction of the time each."""
+        targets = np.asarray(targets, np.float64)
+        to_photo = self._undo_head(targets)
+        still = transform(to_photo, targets)
+        moved = np.linalg.norm((targets - still) @ self.ellipse[:, :2].T, axis=-1).max(-1)
+        turned = np.zeros((len(targets), *self.anchors.shape))
+        turned[:, :NUM_SCALP] = self._turned_scalp(targets)
+        controls = np.concatenate([still[:, SOFT], self.anchors + turned], 1) / self.unit
+        offsets = np.concatenate([(self.landmarks - still)[:, SOFT], -turned], 1) / self.unit
+        splines = fit_thin_plate(controls, offsets, self.stiffness)
+        missing = self.landmarks - still - splines(still / self.unit) * self.unit  # what columns still have to add
+        columns = (
+            eye_columns(self.landmarks, still, missing, RIGHT_EYE, np.arange(17, 22)),
+            eye_columns(self.landmarks, still, missing, LEFT_EYE, np.arange(22, 27)),
+            lip_columns(self.landmarks, still, missing),
         )
+        return [
+            Deformation(
+                to_photo=to_photo[index],
+                ellipse=self.ellipse,
+                fade=(1.0, 1.0 + max(HEAD_FADE, FADE_RATE * float(moved[index]))),
+                moved=float(moved[index]),
+                unit=self.unit,
+                spline=splines[index],
+                columns=each,
+            )
+            for index, each in enumerate(zip(*columns, strict=True))
+        ]
 
-    def _undo_head(self, target: FloatArray) -> FloatArray:
-        """`[2, 3]` similarity that lays the target's head onto the photo's."""
-        stable = fit_similarity(target[STABLE], self.landmarks[STABLE])
-        moved = np.linalg.norm(transform(stable, target[STABLE]) - target[STABLE], axis=1).max() / self.unit
-        ends = smooth_step(float(moved), *JAW_ENDS_FROM)
+    def _undo_head(self, targets: FloatArray) -> FloatArray:
+        """`[T, 2, 3]` similarities that lay the targets' heads onto the photo's."""
+        stable = fit_similarity(targets[:, STABLE], self.landmarks[STABLE])
+        moved = np.linalg.norm(transform(stable, targets[:, STABLE]) - targets[:, STABLE], axis=-1).max(-1) / self.unit
         points = np.concatenate([STABLE, JAW_ENDS])
-        weights = np.concatenate([np.ones(len(STABLE)), np.full(len(JAW_ENDS), ends)])
-        return fit_similarity(target[points], self.landmarks[points], weights)
+        weights = np.ones((len(targets), len(points)))
+        weights[:, len(STABLE) :] = smooth_step(moved, *JAW_ENDS_FROM)[:, None]
+        return fit_similarity(targets[:, points], self.landmarks[points], weights)
 
-    def _turned_scalp(self, target: FloatArray) -> FloatArray:
-        """`[NUM_SCALP, 2]` shift of the hair's outline against the face, as a head does that turns in depth."""
-        camera, model = head_camera(target), mean_face_3d()[STABLE]
-        undo = fit_similarity(project(camera, model), project(self.camera, model))
-        shift = transform(undo, project(camera, self.scalp)) - self.anchors[:NUM_SCALP]
-        length = np.linalg.norm(shift, axis=1, keepdims=True) / self.unit
+    def _turned_scalp(self, targets: FloatArray) -> FloatArray:
+        """`[T, NUM_SCALP, 2]` shift of the hair's outline against the face, as of a head that turns in depth."""
+        cameras, model = head_cameras(targets), mean_face_3d()[STABLE]
+        undo = fit_similarity(project(cameras, model), project(self.camera, model))
+        shift = transform(undo, project(cameras, self.scalp)) - self.anchors[:NUM_SCALP]
+        length = np.linalg.norm(shift, axis=-1, keepdims=True) / self.unit
         counted = np.clip(length - SCALP_REST, 0, SCALP_REACH)
         return np.asarray(shift * counted / np.maximum(length, 1e-9))
 
@@ -207,29 +219,10 @@ def head_ellipse(landmarks: FloatArray) -> FloatArray:
     return np.hstack([zoom @ turn[:, :2], (zoom @ (turn[:, 2] - centre))[:, None]])
 
 
-def _square(affine: FloatArray) -> FloatArray:
-    return np.vstack([affine, [0, 0, 1]])
+def _nodes(size: int, step: int) -> FloatArray:
+    """Places of nodes, `step` pixels apart, from the first of `size` pixels or before it to the last or beyond.
 
-
-def _node_count(size: int, step: float) -> int:
-    return max(4, int(np.ceil((size - 1) / step)) + 1)
-
-
-def _nodes(size: int, count: int) -> FloatArray:
-    return np.linspace(0, size - 1, count)
-
-
-def _upsampled(nodes: FloatArray, size: int) -> FloatArray:
-    """`[N, ...]` even nodes -> `[size, ...]` float32, linear along the first axis; no matrix product, no threads."""
-    low, share = _places(size, len(nodes))
-    share = share.reshape(-1, *[1] * (nodes.ndim - 1))
-    below = nodes[low]
-    return np.asarray(below + share * (nodes[low + 1] - below), np.float32)
-
-
-@lru_cache(maxsize=64)
-def _places(size: int, count: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """For each of `size` pixels the node before it among `count`, and the share of the one after."""
-    place = np.arange(size) * ((count - 1) / max(size - 1, 1))
-    low = np.minimum(place.astype(np.intp), count - 2)
-    return low, (place - low).astype(np.float32)
+    Each stands in the middle of `step` pixels, as `cv2.resize` takes it, of which the first begin at `-(step // 2)`.
+    """
+    first = 0.5 * (step - 1) - step // 2
+    return first + step * np.arange(int(np.ceil((size - 1 - first) / step)) + 1)

@@ -1,5 +1,7 @@
 """Landmarks -> head pose; landmarks and head pose -> re-posed landmarks."""
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,13 @@ def mean_face_3d() -> FloatArray:
     return np.column_stack([MEAN_FACE, MEAN_DEPTH])
 
 
+@cache
+def _pose_solver() -> FloatArray:
+    """`[3, N]` least-squares inverse of the mean face's points around their mean."""
+    model = mean_face_3d()[_POSE_POINTS]
+    return np.asarray(np.linalg.pinv(model - model.mean(0)))
+
+
 def head_rotation(points: FloatArray) -> FloatArray:
     """Rotation of the head towards the camera, by fitting the mean face in scaled orthographic projection.
 
@@ -29,10 +38,9 @@ def head_rotation(points: FloatArray) -> FloatArray:
     Returns:
         `[T, 3, 3]` rotation matrices that turn the frontal mean face into the seen one.
     """
-    model = mean_face_3d()[_POSE_POINTS]
-    model = model - model.mean(0)
-    seen = points[:, _POSE_POINTS] - points[:, _POSE_POINTS].mean(1, keepdims=True)
-    camera = np.linalg.lstsq(model, seen.transpose(1, 0, 2).reshape(len(model), -1), rcond=None)[0]
+    seen = points[:, _POSE_POINTS]
+    seen = seen - seen.mean(1, keepdims=True)
+    camera = _pose_solver() @ seen.transpose(1, 0, 2).reshape(len(_POSE_POINTS), -1)
     rows = camera.reshape(3, len(points), 2).transpose(1, 2, 0)  # [T, 2, 3]
     scale = np.linalg.norm(rows, axis=-1, keepdims=True)
     rows = rows / np.maximum(scale, 1e-9)
@@ -40,22 +48,28 @@ def head_rotation(points: FloatArray) -> FloatArray:
     return np.asarray(left @ right)
 
 
-def head_camera(points: FloatArray) -> FloatArray:
-    """Scaled orthographic camera of one face.
+def head_cameras(points: FloatArray) -> FloatArray:
+    """Scaled orthographic camera of every face.
 
     Args:
-        points: `[68, 2]` landmarks in any 2-D space.
+        points: `[T, 68, 2]` landmarks in any 2-D space.
 
     Returns:
-        `[2, 4]` that takes homogeneous mean-face coordinates (x, y, z, 1) to that space.
+        `[T, 2, 4]` that take homogeneous mean-face coordinates (x, y, z, 1) to that space.
     """
-    rotation = head_rotation(points[None])[0]
+    rows = head_rotation(points)[:, :2]
     model = mean_face_3d()[_POSE_POINTS]
-    seen = np.asarray(points[_POSE_POINTS], np.float64)
-    turned = (model - model.mean(0)) @ rotation[:2].T
-    scale = float((turned * (seen - seen.mean(0))).sum() / (turned**2).sum())
-    linear = scale * rotation[:2]
-    return np.hstack([linear, (seen.mean(0) - linear @ model.mean(0))[:, None]])
+    seen = np.asarray(points[:, _POSE_POINTS], np.float64)
+    middle = seen.mean(1, keepdims=True)
+    turned = (model - model.mean(0)) @ np.swapaxes(rows, -1, -2)
+    scale = (turned * (seen - middle)).sum((1, 2)) / (turned**2).sum((1, 2))
+    linear = scale[:, None, None] * rows
+    return np.concatenate([linear, np.swapaxes(middle, 1, 2) - (linear @ model.mean(0))[..., None]], -1)
+
+
+def head_camera(points: FloatArray) -> FloatArray:
+    """The same, `[2, 4]`, of one face `[68, 2]`."""
+    return np.asarray(head_cameras(points[None])[0])
 
 
 def square_camera(points: FloatArray) -> FloatArray:
@@ -77,7 +91,7 @@ def with_depth(points: FloatArray) -> FloatArray:
 
 def upright_face(points: FloatArray) -> FloatArray:
     """`[68, 3]` mean face that looks ahead, in the usual size and place of a clip's `[T, 68, 2]` landmarks."""
-    cameras = np.stack([head_camera(frame) for frame in points])
+    cameras = head_cameras(points)
     scale = float(np.median(np.linalg.norm(cameras[:, 0, :3], axis=1)))
     place = np.median(points[:, _POSE_POINTS].mean(1), 0)
     face = mean_face_3d()
@@ -85,8 +99,8 @@ def upright_face(points: FloatArray) -> FloatArray:
 
 
 def project(camera: FloatArray, places: FloatArray) -> FloatArray:
-    """`[N, 2]` where `camera` `[2, 4]` sees `[N, 3]` places in mean-face coordinates."""
-    return np.asarray(places @ camera[:, :3].T + camera[:, 3])
+    """`[..., N, 2]` where cameras `[..., 2, 4]` see `[N, 3]` places in mean-face coordinates."""
+    return np.asarray(places @ np.swapaxes(camera[..., :3], -1, -2) + camera[..., None, :, 3])
 
 
 def lift(camera: FloatArray, points: FloatArray, depth: float) -> FloatArray:
@@ -157,7 +171,7 @@ def front_frame(rotation: FloatArray) -> int:
     Args:
         rotation: `[T, 3]` rotation vectors, or `[T, 6]` with a shift behind them.
     """
-    return int(np.abs(rotation[:, :3]).sum(1).argmin())
+    return int(np.round(np.abs(rotation[:, :3]).sum(1), 6).argmin())  # of frames that are equal, the first
 
 
 def reference_frames(poses: FloatArray, target: FloatArray, count: int, *, worst: bool = False) -> npt.NDArray[np.intp]:

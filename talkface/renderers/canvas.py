@@ -9,7 +9,7 @@ from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.ease import smooth_step
 from talkface.geometry.matte import Mask, hidden_background, person_matte
 from talkface.geometry.paste import match_colour
-from talkface.geometry.resample import look_up, pixel_box, shrink_part
+from talkface.geometry.resample import blend, look_up, pixel_box, shrink_part
 from talkface.landmarks.deform import Deformation, FaceDeformer
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, RIGHT_EYE, mouth_opening
@@ -53,6 +53,10 @@ class Canvas:
         """Deformation to `[68, 2]` landmarks of the photo's frame, or of the working copy's if `local`."""
         return self.deformer.toward(target if local else self.to_work(target))
 
+    def deform_all(self, targets: FloatArray) -> list[Deformation]:
+        """Deformations to `[T, 68, 2]` landmarks of the photo's frame."""
+        return self.deformer.toward_all(self.to_work(targets))
+
     def warp(self, deformation: Deformation) -> Image:
         """Whole frame; pixels that do not move are the photo's own, bit for bit."""
         image = self.shot.image
@@ -61,45 +65,48 @@ class Canvas:
         left, top, right, bottom = pixel_box(reach, (width, height))
         frame = image.copy()
         if left < right and top < bottom:
+            cut = smooth_step(deformation.moved, *CUT_OUT)
             rows = max(256, STRIP_PIXELS // (right - left))
             for start in range(top, bottom, rows):
                 end = min(start + rows, bottom)
                 corner = np.array([[1.0, 0.0, left], [0.0, 1.0, start]])
                 to_work = compose_affine(self.work_affine, corner)
                 offsets = deformation.offsets(to_work, (right - left, end - start))
-                strip = look_up(image, offsets / self.zoom, corner)
-                cut = smooth_step(deformation.moved, *CUT_OUT)
+                moved = offsets if (self.zoom == 1).all() else offsets / self.zoom
                 if cut > 0:
-                    self._keep_background(strip, image[start:end, left:right], offsets, to_work, cut)
-                frame[start:end, left:right] = strip
+                    strip = look_up(self._with_matte, moved, corner)
+                    shown = np.asarray(cv2.cvtColor(strip, cv2.COLOR_RGBA2RGB), np.uint8)
+                    behind = self._behind[start:end, left:right]
+                    frame[start:end, left:right] = blend(shown, behind, 255 - strip[..., 3], cut)
+                else:
+                    frame[start:end, left:right] = look_up(image, moved, corner)
             self._draw_lids(frame, deformation)
         return frame
 
     @cached_property
-    def _cut(self) -> tuple[Mask, Image, Mask]:
-        """Matte of the person, background behind them and where it is needed, on the working copy."""
-        matte = person_matte(self.work, self.deformer.ellipse)
-        return (matte, *hidden_background(self.work, matte))
+    def _matte(self) -> Mask:
+        """Of the person, on the working copy."""
+        return person_matte(self.work, self.deformer.ellipse)
 
-    def _keep_background(
-        self, strip: Image, photo: Image, offsets: FloatArray, to_work: FloatArray, amount: float
-    ) -> None:
-        """Put the photo's own background, in place, where a strip of a warped frame shows no person.
+    @cached_property
+    def _with_matte(self) -> Image:
+        """`[H, W, 4]` the photo and, as its fourth channel, the matte: both are moved at once."""
+        height, width = self.shot.image.shape[:2]
+        matte = look_up(self._matte, None, self.work_affine, (width, height))
+        return np.dstack([self.shot.image, matte])
 
-        Args:
-            strip: `[h, w, 3]` warped.
-            photo: the same strip of the photo.
-            offsets: `[h, w, 2]` that warped it, working pixels.
-            to_work: `[2, 3]` from pixels of the strip to the working copy.
-            amount: 0 to 1.
-        """
-        matte, background, needed = self._cut
-        at_rest = np.zeros_like(offsets)
-        person = look_up(matte, offsets, to_work)[..., None].astype(np.float32) / 255
-        gone = look_up(needed, at_rest, to_work)[..., None].astype(np.float32) / 255
-        behind = photo + gone * (look_up(background, at_rest, to_work).astype(np.float32) - photo)
-        shown = strip + amount * (1 - person) * (behind - strip)
-        strip[:] = np.clip(shown + 0.5, 0, 255).astype(np.uint8)
+    @cached_property
+    def _behind(self) -> Image:
+        """`[H, W, 3]` the photo with the background that the person hides in the person's place."""
+        background, needed = hidden_background(self.work, self._matte)
+        behind = self.shot.image.copy()
+        rows = max(1, STRIP_PIXELS // behind.shape[1])
+        for start in range(0, behind.shape[0], rows):
+            strip = behind[start : start + rows]
+            to_work = compose_affine(self.work_affine, np.array([[1.0, 0.0, 0.0], [0.0, 1.0, start]]))
+            size = (strip.shape[1], strip.shape[0])
+            strip[:] = blend(strip, look_up(background, None, to_work, size), look_up(needed, None, to_work, size))
+        return behind
 
     def _draw_lids(self, frame: Image, deformation: Deformation) -> None:
         """Redraw, in place, lids that shut."""

@@ -124,7 +124,7 @@ class MouthRenderer:
 
     def _render_batch(self, identity: MouthIdentity, landmarks: FloatArray) -> Iterator[Rendered]:
         canvas = identity.canvases[0]
-        deformations = [canvas.deform(target) for target in landmarks]
+        deformations = canvas.deform_all(landmarks)
         frames = [canvas.warp(deformation) for deformation in deformations]
         shares = [paint_share(canvas, *pair) for pair in zip(deformations, landmarks, strict=True)]
         wanted = [index for index, share in enumerate(shares) if share > 0]
