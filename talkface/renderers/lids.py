@@ -15,11 +15,13 @@ from talkface.geometry.resample import pixel_box
 from talkface.landmarks.columns import COUNT, Columns
 from talkface.types import FloatArray, Image
 
-LID_LIGHT = 0.9  # a shut lid's light over that of the skin below the eye, at least
+LID_LIGHT = 0.95  # a shut lid's light over that of the skin below the eye, at least
+SKIN_PERCENTILE = 60  # of the pixels below the eye, by channel, that is its skin
 SHADED = (0.25, 0.75)  # share of the opening that is shut from which a lid is redrawn, and wholly so
 LONGEST_TILE = 0.22  # of the eye's length: skin below the eye that lends its detail
 DETAIL_LIMIT = 10.0  # grey levels: larger steps are the rim of glasses or hair, not skin
-CREASE_SHADE, EDGE_SHADE = 0.10, 0.12  # share of its light that a lid loses where it folds and towards its edge
+CREASE_SHADE, EDGE_SHADE = 0.08, 0.10  # share of its light that a lid loses where it folds and towards its edge
+BULGE_LIGHT = 0.06  # share that it gains in the middle, where the eyeball bulges, and loses at the corners
 LASH_WIDTH = 0.022  # of the eye's length, standard deviation of the lash line across
 LASH_STRENGTH = 0.85  # of that line in its middle
 EYE_SHADE = 0.5  # share of its light that what still shows of the eye loses under a lid that is nearly shut
@@ -130,7 +132,7 @@ def _skin_share(eye: EyePatch) -> FloatArray:
     start, edge = eye.knots[0], eye.knots[2]
     down = np.clip((eye.depth - start) / np.maximum(0.35 * (edge - start), 1e-3), 0, 1)
     above = np.clip((edge - eye.depth) / (0.03 * eye.length) + 0.5, 0, 1)
-    share = (down * above * _taper(eye, 0.05)).astype(np.float32)
+    share = (down * above * _taper(eye, 0.16)).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(share, (0, 0), max(0.5, 0.02 * eye.length * eye.zoom)))[..., None]
 
 
@@ -147,13 +149,15 @@ def _skin(eye: EyePatch) -> FloatArray:
     part, start, edge, rim = eye.part, eye.knots[0], eye.knots[2], eye.knots[4]
     smooth = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.09 * reach), sigmaY=max(0.4, 0.03 * reach))
     below = (eye.depth > rim + 0.08 * eye.length) & (eye.depth < rim + 0.4 * eye.length) & (_taper(eye, 0.1) > 0)
-    weight = below[..., None].astype(np.float32)
-    floor = LID_LIGHT * (part * weight).sum((0, 1)) / max(float(weight.sum()), 1e-3)
-    smooth += 0.85 * np.maximum(floor - smooth, 0)
+    around = part[below] if below.any() else part.reshape(-1, 3)
+    typical = np.percentile(around, SKIN_PERCENTILE, axis=0)  # neither lashes nor a strand of hair across it
+    light = smooth.mean(-1, keepdims=True) / max(float(typical.mean()), 1.0)
+    smooth += 0.9 * np.maximum(np.maximum(light, LID_LIGHT) * typical - smooth, 0)
     down = np.clip((eye.depth - start) / np.maximum(edge - start, 1e-3), 0, 1)
     fold = np.exp(-np.square((down - 0.18) / 0.1))
     rounding = np.clip((down - 0.6) / 0.4, 0, 1) ** 2
-    shade = 1 - CREASE_SHADE * fold - EDGE_SHADE * rounding
+    bulge = BULGE_LIGHT * (1 - 8 * np.square(np.clip(eye.along, 0, 1) - 0.5)) * np.sin(np.pi * down)
+    shade = 1 - CREASE_SHADE * fold - EDGE_SHADE * rounding + bulge
     return np.asarray(smooth * shade[..., None] + _detail(eye), np.float32)
 
 

@@ -65,6 +65,28 @@ def test_a_shut_lid_is_skin_with_grain_and_a_lash_line(tone: float) -> None:
     assert after > 0.2 * before
 
 
+def test_a_lid_has_the_colour_of_the_skin_though_a_grey_shadow_was_stretched_into_it() -> None:
+    shot = face_photo(grain=0)
+    for eye in (RIGHT_EYE, LEFT_EYE):  # make-up
+        outline = np.round(shot.landmarks[eye]).astype(np.int32)[[0, 1, 2, 3]] - [0, 5]
+        cv2.polylines(shot.image, [outline], False, (90, 90, 90), 6)
+    frame, points = shut(shot)
+    x, edge = (round(float(value)) for value in points[[37, 38, 41, 40]].mean(0))
+    lid = frame[edge - 8 : edge - 5, x - 5 : x + 6].reshape(-1, 3).mean(0)
+    np.testing.assert_allclose(lid, 0.94 * SKIN, rtol=0.06)
+
+
+def test_an_eye_behind_hair_gets_no_light_lid() -> None:
+    shot = face_photo(grain=0)
+    rows, columns = eye_box(shot.landmarks, 0.8)
+    shot.image[rows, columns] = 30
+    x, below = (round(float(value)) for value in shot.landmarks[[41, 40]].mean(0))
+    shot.image[below + 2 : rows.stop, x - 7 : x + 2] = 220  # a lit strand
+    frame, points = shut(shot)
+    edge = round(float(points[[37, 38, 41, 40], 1].mean()))
+    assert frame[edge - 9 : edge - 5, x - 6 : x + 7].max() < 45
+
+
 def test_what_shows_of_the_eye_lies_in_the_lid_s_shadow() -> None:
     shot = face_photo(grain=0)
     frame, points = shut(shot, 0.6)
