@@ -1,0 +1,30 @@
+"""Form fields -> the request bodies that the OpenAPI page shows."""
+
+from typing import Any
+
+DESCRIPTION = (
+    "A photo and a speech clip become a video of that person speaking, marked as synthetic. "
+    'Errors are {"error": {"code", "message"}}, the message one line that says what to do.'
+)
+
+
+def _body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": required}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+_FILE = {"type": "string", "format": "binary"}
+_CONSENT = {"type": "string", "enum": ["true"], "description": "The person in the photo agreed."}
+VIDEO_BODY = _body(
+    {
+        "photo": {**_FILE, "description": "A picture with a face; left out where identity is given."},
+        "speech": {**_FILE, "description": "Sound, or a video with sound."},
+        "identity": {"type": "string", "description": "Id from POST /v1/identities, in place of a photo."},
+        "options": {"type": "string", "description": "JSON object, see GET /v1/options.", "default": "{}"},
+        "consent": _CONSENT,
+    },
+    ["speech", "consent"],
+)
+ENROLL_BODY = _body(
+    {"photo": {"type": "array", "items": _FILE}, "name": {"type": "string"}, "consent": _CONSENT}, ["photo", "consent"]
+)

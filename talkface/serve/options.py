@@ -1,0 +1,93 @@
+"""What whoever runs a server may set -> options of `talkface serve`; what its users may set -> a schema."""
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from talkface.errors import ConfigError
+from talkface.inference.request import AnimateOptions
+from talkface.options import Options, current_name, json_schema, option, options_of
+
+TOKEN = "TALKFACE_TOKEN"  # environment variable: the token that clients send
+SHORTEST_TOKEN = 16  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(Options):
+    """Options of `serve`."""
+
+    host: str = option("127.0.0.1", "Address to listen on; any but this machine's own needs a token.")
+    port: int = option(8000, "Port to listen on; 0 takes a free one.", low=0, high=65_535)
+    folder: Path | None = option(None, "Where jobs are kept; ~/.talkface/serve if not given.")
+    token: str | None = option(
+        None, f"What clients must send, 16 characters or more; ${TOKEN} keeps it out of the list of processes."
+    )
+    max_upload_mb: float = option(64.0, "Largest request, photo and speech together.", group="Limits", low=0.001)
+    max_speech_s: float = option(300.0, "Longest speech, seconds.", group="Limits", low=0.1)
+    max_megapixels: float = option(16.0, "Largest photo, million pixels.", group="Limits", low=0.01)
+    max_jobs: int = option(100, "Videos that may wait.", group="Limits", low=1)
+    max_live: int = option(0, "Live sessions at once; 0: one per core.", group="Limits", low=0)
+    keep_hours: float = option(24.0, "Hours after which videos and uploads are deleted.", group="Limits", low=0)
+    decode_s: float = option(60.0, "Seconds that reading one upload may take.", group="Limits", low=0.1)
+    decode_mb: float = option(2048.0, "Memory that reading one upload may take.", group="Limits", low=64)
+    renderer: str = option("hybrid", "Renderer family, or file of a renderer's network.", group="Networks")
+    device: str = option("auto", "auto, cpu, cuda or mps.", group="Networks")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "token", self.token or os.environ.get(TOKEN) or None)
+        if not self.is_local and not self.token:
+            raise ConfigError(f"{self.host} can be reached from elsewhere: set ${TOKEN} to 16 characters or more")
+        if self.token is not None and (len(self.token) < SHORTEST_TOKEN or not self.token.isascii()):
+            raise ConfigError(f"invalid token: expected {SHORTEST_TOKEN} or more ASCII characters")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this machine reach the server."""
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def place(self) -> Path:
+        """Folder of jobs and identities."""
+        return self.folder or Path.home() / ".talkface" / "serve"
+
+
+def user_options() -> tuple[str, ...]:
+    """Options of `animate` that somebody elsewhere may set: numbers, switches and choices.
+
+    Paths and names would reach into this machine's files, and the networks are the server's.
+    """
+    from talkface.inference.animator import NETWORKS  # with torch, not behind --help
+
+    plain = (bool, int, float, Fraction)
+    return tuple(
+        name
+        for name, found in options_of(AnimateOptions).items()
+        if (found.choices or found.kind in plain) and found.meta["per_row"] and name not in NETWORKS
+    )
+
+
+def user_schema() -> dict[str, Any]:
+    """JSON schema of `user_options`."""
+    schema, names = json_schema(AnimateOptions), user_options()
+    return {**schema, "properties": {name: schema["properties"][name] for name in names}}
+
+
+def read_options(given: object) -> AnimateOptions:
+    """Options from a request's JSON.
+
+    Raises:
+        ConfigError: not an object, an unknown option, one that is not for users, or a wrong value.
+    """
+    if not isinstance(given, dict):
+        raise ConfigError('invalid options: expected a JSON object such as {"still": true}')
+    for name in given:
+        if current_name(AnimateOptions, str(name)) not in user_options():
+            raise ConfigError(f"option {name!r} is not for requests: known are {', '.join(user_options())}")
+    return AnimateOptions.from_mapping(given)

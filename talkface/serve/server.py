@@ -1,0 +1,72 @@
+"""Options -> everything that requests share: jobs, networks, and the process that reads uploads."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from talkface.errors import MediaError
+from talkface.files.lock import open_locked
+from talkface.inference.animator import Animator
+from talkface.serve.options import ServeOptions
+from talkface.serve.replies import Metrics
+from talkface.serve.store import Store
+from talkface.serve.studio import Studio
+from talkface.serve.uploads import Reader, Task
+
+
+@dataclass
+class Server:
+    """Everything that requests share."""
+
+    options: ServeOptions
+    store: Store
+    studio: Studio
+    reader: Reader
+    claim: int
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def task(self, folder: Path, kind: str, face: int | None = None) -> Task:
+        """How an upload is read here."""
+        limits = self.options
+        return Task(
+            folder,
+            kind,
+            f"{kind}.upload",
+            max_pixels=limits.max_megapixels * 1e6,
+            max_seconds=limits.max_speech_s,
+            memory_mb=limits.decode_mb,
+            limit_s=limits.decode_s,
+            face=face,
+        )
+
+    def close(self) -> None:
+        """End all work; jobs that wait or run go on with the next start."""
+        self.studio.close()
+        self.reader.close()
+        self.store.close()
+        os.close(self.claim)
+
+
+def open_server(options: ServeOptions, animator: Animator | None = None) -> Server:
+    """Claim the folder, open the jobs and load the networks.
+
+    Args:
+        options: of the server.
+        animator: networks that are loaded already.
+
+    Raises:
+        MediaError: another server uses the folder, or it cannot be used.
+        CheckpointError, ConfigError: no such network or device.
+    """
+    place = options.place
+    try:
+        for folder in (place, place / "jobs", place / "identities"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place.chmod(0o700)
+        busy = MediaError(f"another server uses {place}: stop it, or give another --folder")
+        claim = open_locked(place / "server.lock", busy)
+    except OSError as error:
+        raise MediaError(f"{place} cannot be used: {error.strerror}; give another --folder") from error
+    networks = animator or Animator.from_pretrained(options.renderer, options.device)
+    store = Store(place / "jobs.sqlite")
+    return Server(options, store, Studio(store, place, networks, options.keep_hours), Reader(), claim)

@@ -1,0 +1,216 @@
+"""Foreign bytes -> a plain picture and plain sound, decoded in a process of its own that may not take long or much."""
+
+import contextlib
+import os
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from talkface.errors import MediaError, NoFaceError, PassingError, TalkfaceError, printable
+from talkface.files import limits
+from talkface.scale.workers import Died, LocalWorkers
+
+PHOTO, SPEECH = "photo.png", "speech.wav"  # what the worker makes, in the folder of the upload
+BARS = 120  # of the picture of a sound's loudness
+SPARE_MB = 512  # that other threads of a process may map besides
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to read.
+
+    Attributes:
+        folder: where the upload lies and the plain files go.
+        kind: `photo` or `speech`.
+        upload: name of the upload in the folder.
+        max_pixels: of a photo.
+        max_seconds: of speech.
+        memory_mb: that the process may take more than at its start.
+        face: which face, 0 the largest; None the largest.
+        limit_s: after which the process is ended.
+    """
+
+    folder: Path
+    kind: str
+    upload: str
+    max_pixels: float
+    max_seconds: float
+    memory_mb: float
+    limit_s: float
+    face: int | None = None
+    plain: str = ""
+
+    @property
+    def out(self) -> Path:
+        return self.folder / (self.plain or (PHOTO if self.kind == "photo" else SPEECH))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the worker found.
+
+    Attributes:
+        facts: of a photo `size`, `faces`, `box`, `landmarks` and `reasons`; of speech `duration_s` and `loudness`.
+        warnings: remarks for the user.
+        error: class and message of what was wrong.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    error: tuple[str, str] | None = None
+
+
+class Reader:
+    """One worker process that reads uploads one after the other; a dead one is replaced."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[tuple[Task, Future[Found]] | None] = queue.Queue()
+        self._futures: dict[int, Future[Found]] = {}
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
+        self._thread.start()
+
+    def read(self, task: Task) -> "Future[Found]":
+        """Read an upload, after those that wait; the future never raises."""
+        future: Future[Found] = Future()
+        self._waiting.put((task, future))
+        return future
+
+    def close(self) -> None:
+        """End the worker."""
+        self._waiting.put(None)
+        self._thread.join(timeout=10)
+
+    def _next(self) -> Task | None:
+        entry = self._waiting.get()
+        if entry is None:
+            self._closed = True
+            return None
+        task, future = entry
+        self._futures[id(task)] = future
+        return task
+
+    def _run(self) -> None:
+        while not self._closed:
+            try:
+                self._work()
+            except Exception as error:  # noqa: BLE001 - no process can start here: whoever waits is told
+                for future in self._futures.values():
+                    future.set_result(Found(error=("PassingError", f"uploads cannot be read: {error}")))
+                self._futures.clear()
+
+    def _work(self) -> None:
+        for task, found in LocalWorkers(1).run(self._next, read_upload, limit_s=lambda task: task.limit_s):
+            future = self._futures.pop(id(task))
+            future.set_result(_explain(found) if isinstance(found, Died) else found)
+
+
+def _explain(died: Died) -> Found:
+    if died.after_s:
+        return Found(error=("MediaError", f"reading it took more than {died.after_s:g} s: give a smaller file"))
+    return Found(error=("PassingError", "the process that read it was ended, for lack of memory or by hand: try again"))
+
+
+def raise_error(found: Found) -> None:
+    """Raise what the worker found wrong, if anything."""
+    kinds: dict[str, type[TalkfaceError]] = {"NoFaceError": NoFaceError, "PassingError": PassingError}
+    if found.error is not None:
+        raise kinds.get(found.error[0], MediaError)(found.error[1])
+
+
+def read_upload(task: Task) -> Found:
+    """Decode one upload, in the worker."""
+    _detector()  # with its libraries, before memory is counted
+    _limit_memory(task.memory_mb)
+    for name, value in (("pixels", task.max_pixels), ("seconds", task.max_seconds)):
+        os.environ[limits.variable(name)] = str(value)
+    upload = task.folder / task.upload
+    try:
+        found = _read_photo(upload, task) if task.kind == "photo" else _read_speech(upload, task.out)
+        return Found(found.facts, tuple(_named(note, upload, task.kind) for note in found.warnings))
+    except TalkfaceError as error:
+        return Found(error=(type(error).__name__, _named(str(error), upload, task.kind)))
+    except (MemoryError, ImportError):  # a library that finds no room says the latter
+        return Found(error=("MediaError", f"the {task.kind} takes more than {task.memory_mb:.0f} MB to read"))
+    except Exception as error:  # noqa: BLE001 - a fault in a decoder is the upload's, and must not end the worker
+        return Found(error=("MediaError", f"the {task.kind} cannot be read ({type(error).__name__}): convert it first"))
+
+
+def _named(text: str, upload: Path, kind: str) -> str:
+    """A message without this machine's paths, and without the environment variables that are not the user's."""
+    short = text.replace(printable(upload), f"the {kind}").replace(upload.name, f"the {kind}")
+    return short.partition(" (set TALKFACE_")[0]
+
+
+def _read_photo(upload: Path, task: Task) -> Found:
+    import cv2
+    import numpy as np
+
+    from talkface.inference.photos import load_shots
+    from talkface.landmarks.suitability import unsuited
+
+    shots = load_shots(upload, _detector(), task.face)
+    shot = shots.shots[0]
+    height, width = shot.image.shape[:2]
+    if width * height > task.max_pixels:
+        raise MediaError(f"the photo has {width}x{height} pixels: expected at most {task.max_pixels / 1e6:g} million")
+    done, encoded = cv2.imencode(".png", np.ascontiguousarray(shot.image[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    assert done, "a picture in memory can be encoded"
+    task.out.write_bytes(encoded.tobytes())
+    low, high = shot.landmarks.min(0), shot.landmarks.max(0)
+    facts = {
+        "size": [width, height],
+        "faces": shots.faces_found,
+        "box": [round(float(value)) for value in (*low, *high)],
+        "landmarks": np.round(shot.landmarks, 1).tolist(),
+        "reasons": unsuited(shot.image, shot.landmarks),
+    }
+    return Found(facts, tuple(shots.notes))
+
+
+def _read_speech(upload: Path, out: Path) -> Found:
+    import wave
+
+    import numpy as np
+
+    from talkface.media.photo import is_photo
+    from talkface.media.speech import open_speech
+
+    if is_photo(upload):
+        raise MediaError("the speech is a picture: give sound, or a video with sound")
+    sound = open_speech(upload)
+    rate, channels = sound.mux_format()
+    with wave.open(str(out), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        for block in sound.mux_blocks():
+            file.writeframes((np.clip(block, -1, 1) * 32_767).astype("<i2").tobytes())
+    parts = np.array_split(sound.loudness, min(BARS, len(sound.loudness)))
+    loudness = [round(float(part.max()), 4) for part in parts]
+    return Found({"duration_s": round(sound.duration_s, 3), "loudness": loudness}, sound.notes)
+
+
+@cache
+def _detector() -> Any:
+    import talkface.inference.photos
+    import talkface.landmarks.suitability
+    import talkface.media.speech  # noqa: F401 - now, not when memory is limited
+    from talkface.landmarks.detect import load_detector
+
+    return load_detector("dlib")
+
+
+@cache
+def _limit_memory(megabytes: float) -> None:
+    """No more than so many megabytes of address space above what is mapped now, once per process."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # systems without such limits
+        import resource
+
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        most = mapped + int((megabytes + SPARE_MB) * 1e6)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
