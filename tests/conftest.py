@@ -1,10 +1,13 @@
 """Fixtures that every room's tests share; media are made here, not stored."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="talkface_test_config_")  # certificates are made on first use
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -234,6 +234,7 @@ class Animator:
             options,
             render=lambda: self.render(subject, track, options),
             points=lambda: self.landmarks(subject, track, options),
+            networks=self.network_files(),
         )
 
 

@@ -1,7 +1,7 @@
 """Rendered frames, not made yet -> frames one by one, a video file, or a report on it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from talkface.errors import ConfigError, MediaError
 from talkface.files.write import atomic_files
 from talkface.inference.driving import save_landmarks
+from talkface.inference.origin import find_origin
 from talkface.inference.panel import face_window, panel
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
@@ -62,6 +63,7 @@ class Clip:
         render: makes the frames, from the first one, on every call.
         points: makes the pixel landmarks, `[<= 32, 68, 2]` at a time, on every call.
         picture: what of a rendered frame is shown, where that is not the frame itself.
+        networks: files of the networks behind it, for the signed manifest.
     """
 
     num_frames: int
@@ -72,6 +74,7 @@ class Clip:
     render: Callable[[], Iterator[Rendered]] = field(repr=False)
     points: Callable[[], Iterator[FloatArray]] = field(repr=False)
     picture: Callable[[Rendered], Image] | None = field(default=None, repr=False)
+    networks: Mapping[str, Path] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.num_frames
@@ -169,7 +172,10 @@ class Clip:
         except StopIteration:
             raise MediaError("there is no frame to write: the speech or landmarks are empty") from None
         height, width = first.shape[:2]
-        with VideoWriter(out, (width, height), self.fps, self.sound, force=True, threads=threads) as writer:
+        origin = find_origin(self.options, self.shots, self.networks, speech=self.sound)
+        with VideoWriter(
+            out, (width, height), self.fps, self.sound, force=True, threads=threads, origin=origin
+        ) as writer:
             writer.write(first)
             if progress:
                 progress(1, self.num_frames)

@@ -13,6 +13,7 @@ from talkface.errors import MediaError
 from talkface.inference.animator import BLOCK, Animator
 from talkface.inference.clip import AnimateResult, Progress
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
+from talkface.inference.origin import find_origin
 from talkface.inference.panel import face_window, reenact_panel
 from talkface.inference.photos import HDR_NOTE, PhotoSource
 from talkface.inference.request import ReenactOptions
@@ -172,7 +173,8 @@ def _write(
     identity = subject.identity.streaming()
     rendered = (one for block in blocks for one in animator.renderer.render(identity, block))
     size = pictures.size(next(iter(read_frames(driving, fps)))[0] if options.panel else None)
-    with VideoWriter(out, size, fps, sound, force=options.force) as writer:
+    origin = find_origin(options, subject.shots, animator.network_files(), driving=driving)
+    with VideoWriter(out, size, fps, sound, force=options.force, origin=origin) as writer:
         last: Image | None = None
         for index, (one, image) in enumerate(zip_longest(rendered, watched), start=1):
             if one is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
+from talkface.inference.origin import find_origin
 from talkface.inference.photos import PhotoSource
 from talkface.inference.reenact import Pictures, move_photo, rest_of
 from talkface.inference.request import ReenactOptions
@@ -79,7 +80,10 @@ def reenact_live(
         writer = None
         if out is not None:
             size = show.size(device.first)
-            writer = stack.enter_context(VideoWriter(out, size, fps, comment="live", force=options.force))
+            origin = find_origin(options, subject.shots, animator.network_files())
+            writer = stack.enter_context(
+                VideoWriter(out, size, fps, comment="live", force=options.force, origin=origin)
+            )
         follow = Follower(animator, subject, fps, options)
         done, started = 0, time.monotonic()
         try:

@@ -36,6 +36,24 @@ class RenderOptions(Options):
     detector: Literal["dlib", "face-alignment"] = option("dlib", "Face and landmark detector.", group="Networks")
     device: str = option("auto", "auto, cpu, cuda or mps.", group="Networks", per_row=False)
     face: int | None = option(None, "Which face, 0 the largest; the largest if not given.", group="Networks", low=0)
+    sign: bool = option(True, "Sign the video with a C2PA manifest, where that is installed.", group="Provenance")
+    consent: str | None = option(
+        None, "Note in the signed manifest: what the person shown agreed to.", group="Provenance"
+    )
+    certificate: Path | None = option(
+        None,
+        "Sign with this certificate chain (PEM), with --key; one of this computer's own if not given.",
+        group="Provenance",
+    )
+    key: Path | None = option(None, "Private key (PEM) of --certificate.", group="Provenance")
+    time_stamp: str | None = option(
+        None, "Address of a time-stamp service (RFC 3161) to ask; nobody is asked if not given.", group="Provenance"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigError("a certificate signs with its private key: give both --certificate and --key, or neither")
 
 
 @dataclass(frozen=True, kw_only=True)

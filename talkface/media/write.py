@@ -16,6 +16,7 @@ import numpy.typing as npt
 from talkface.errors import MediaError
 from talkface.files.write import LONGEST_NAME, atomic_file, hidden_file, sweep
 from talkface.media.ffmpeg import FfmpegProcess
+from talkface.media.mark.manifest import KINDS, Origin, find_credentials, sign_file
 from talkface.media.mark.spread import InvisibleMark, can_bear, payload_of
 from talkface.media.mark.tag import mark_comment
 from talkface.types import Image
@@ -66,6 +67,7 @@ class VideoWriter:
         force: bool = False,
         threads: int = 0,
         synthetic: bool = True,
+        origin: Origin | None = None,
     ) -> None:
         """Check everything that can be checked before the first frame is made.
 
@@ -77,6 +79,7 @@ class VideoWriter:
             comment: what made the video, for the tag that says it is synthetic.
             force: replace a file that is there.
             synthetic: False for footage that is only cut out and stored again, which must bear neither tag nor mark.
+            origin: what the video was made of and who signs it; if None the local certificate does, where there is one.
             threads: of the encoder, 0 as many as the machine suggests. The bytes depend on their number.
 
         Raises:
@@ -89,6 +92,7 @@ class VideoWriter:
         self.frames_written = 0
         self._speech = speech
         self._synthetic = synthetic
+        self._origin = _signing_origin(origin) if synthetic and self.path.suffix.lower() in KINDS else Origin()
         self._mark: InvisibleMark | None = None  # made from the first frame
         self._comment = mark_comment(comment) if synthetic else comment
         self._threads = threads
@@ -101,12 +105,14 @@ class VideoWriter:
         self._target = followed(self.path)
         self._force = force
         self._files = contextlib.ExitStack()
-        self._pictures = self._whole = self.path  # hidden files beside it, once entered
+        self._pictures = self._whole = self._signed = self.path  # hidden files beside it, once entered
         self._encoder: FfmpegProcess | None = None
 
     def __enter__(self) -> "VideoWriter":
         with contextlib.ExitStack() as files:
-            self._whole = files.enter_context(atomic_file(self._target, exclusive=not self._force))
+            self._signed = files.enter_context(atomic_file(self._target, exclusive=not self._force))
+            unsigned = self._origin.credentials is not None
+            self._whole = files.enter_context(hidden_file(self._target)) if unsigned else self._signed
             self._pictures = self._whole if self._speech is None else files.enter_context(hidden_file(self._target))
             self._encoder = FfmpegProcess(self._picture_output(), self.path)
             self._files = files.pop_all()
@@ -147,6 +153,9 @@ class VideoWriter:
         self._encoder = None
         if self._speech is not None:
             self._add_sound(self._speech)
+        if self._origin.credentials is not None:
+            mark = None if self._mark is None else self._mark.payload
+            sign_file(self._whole, self._signed, KINDS[self.path.suffix.lower()], self._origin, mark)
 
     def _add_sound(self, speech: SoundTrack) -> None:
         rate, channels = speech.mux_format()
@@ -213,6 +222,16 @@ class VideoWriter:
         if self._encoder is not None:
             self._encoder.kill()
             self._encoder = None
+
+
+def _signing_origin(origin: Origin | None) -> Origin:
+    """The given origin, or one that the local certificate signs; one without a signature where that cannot be used."""
+    if origin is not None:
+        return origin
+    try:
+        return Origin(credentials=find_credentials(None, None, None))
+    except MediaError:  # a home that may not be written to: the tag and the invisible mark stay
+        return Origin()
 
 
 def check_not_speech(path: Path, speech: SoundTrack | None) -> None:

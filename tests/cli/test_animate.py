@@ -144,7 +144,22 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "progress": None,
     }
     unset = [name for name in options_of(AnimateOptions) if getattr(expected, name) == getattr(AnimateOptions(), name)]
-    assert unset == ["panel"], "this command should set every option but panel, which excludes a report"
+    assert unset == ["panel", *AS_WRITTEN], "this command should set every option but panel, which excludes a report"
+
+
+AS_WRITTEN = {  # options of how a video is written -> what a command gives and what arrives
+    "sign": ("--no-sign", False),
+    "consent": ("--consent yes", "yes"),
+    "certificate": ("--certificate c.pem", Path("c.pem")),
+    "key": ("--key k.pem", Path("k.pem")),
+    "time_stamp": ("--time-stamp http://127.0.0.1", "http://127.0.0.1"),
+}
+
+
+def test_every_option_of_the_written_video_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = " ".join(words for words, _ in AS_WRITTEN.values())
+    seen = given(monkeypatch, shlex.split(f"a.jpg s.wav {words}"))
+    assert seen["options"] == AnimateOptions(**{name: value for name, (_, value) in AS_WRITTEN.items()})
 
 
 def test_flags_have_the_defaults_of_python(monkeypatch: pytest.MonkeyPatch) -> None:

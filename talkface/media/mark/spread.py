@@ -36,6 +36,7 @@ class InvisibleMark:
     def __init__(self, first: Image, payload: bytes, key: str = KEY) -> None:
         """Make the pattern for frames like `first`, `[H, W, 3]` RGB uint8."""
         small = reduce_to(np.asarray(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), np.uint8), SHORT_SIDE)
+        self.payload = payload
         signs = encode(payload, key)
         for psnr, power in STRENGTHS:
             pattern, readable = _even_pattern(small, signs, _rms(psnr), power)
