@@ -1,7 +1,9 @@
 """Identity + pixel landmarks -> the photo warped, a donor's mouth fitted between its lips by a network."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -52,6 +54,8 @@ LIGHT = (60.0, 120.0)  # grey levels from which a part counts as light, and in f
 HIDDEN = 0.075  # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares
 # them all, speech about a third
 
+FRAMES_PIXELS = 16_000_000  # of the frames of one batch, two of which are in memory at once
+
 
 @dataclass(frozen=True)
 class MouthIdentity(Identity):
@@ -81,6 +85,16 @@ class _Place:
     cover: FloatArray
     masks: Image
     anchor: FloatArray  # `[2]` pixels of the photo's frame, where the upper teeth begin
+
+
+@dataclass(frozen=True)
+class _Warped:
+    """One frame before its mouth is filled; `place` is None where it stays as it is."""
+
+    frame: Image
+    target: FloatArray
+    share: float
+    place: _Place | None
 
 
 class MouthRenderer:
@@ -117,25 +131,42 @@ class MouthRenderer:
         )
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
-        """Frames."""
+        """Frames; the network works on one batch in a thread of its own while the next one is warped."""
         assert isinstance(identity, MouthIdentity), "this identity was enrolled by another renderer"
-        for start in range(0, len(landmarks), BATCH):
-            yield from self._render_batch(identity, np.asarray(landmarks[start : start + BATCH], np.float64))
+        landmarks = np.asarray(landmarks, np.float64)
+        pixels = identity.canvases[0].shot.image.size // 3
+        count = int(np.clip(FRAMES_PIXELS // pixels, 1, BATCH))
+        starts = [0, *range(min(2, count), len(landmarks), count)]  # a short batch first: it is waited for
+        with ThreadPoolExecutor(1) as beside:
+            ahead: tuple[list[_Warped], Future[FloatArray]] | None = None
+            for start, end in pairwise([*starts, len(landmarks)]):
+                warped = self._warp_batch(identity, landmarks[start:end])
+                maps = beside.submit(self._maps, [each.place for each in warped if each.place is not None])
+                if ahead is not None:
+                    yield from self._fill_batch(identity, *ahead)
+                ahead = warped, maps
+            if ahead is not None:
+                yield from self._fill_batch(identity, *ahead)
 
-    def _render_batch(self, identity: MouthIdentity, landmarks: FloatArray) -> Iterator[Rendered]:
+    def _warp_batch(self, identity: MouthIdentity, landmarks: FloatArray) -> list[_Warped]:
         canvas = identity.canvases[0]
-        deformations = canvas.deform_all(landmarks)
-        frames = [canvas.warp(deformation) for deformation in deformations]
-        shares = [paint_share(canvas, *pair) for pair in zip(deformations, landmarks, strict=True)]
-        wanted = [index for index, share in enumerate(shares) if share > 0]
-        places = [self._place(identity, frames[i], landmarks[i], deformations[i]) for i in wanted]
-        maps = dict(zip(wanted, zip(places, self._maps(places), strict=True), strict=True)) if places else {}
-        for index, (frame, target) in enumerate(zip(frames, landmarks, strict=True)):
-            if index not in maps:
-                yield Rendered(frame, target)
+        batch = []
+        for target, deformation in zip(landmarks, canvas.deform_all(landmarks), strict=True):
+            frame, share = canvas.warp(deformation), paint_share(canvas, deformation, target)
+            place = self._place(identity, frame, target, deformation) if share > 0 else None
+            batch.append(_Warped(frame, target, share, place))
+        return batch
+
+    def _fill_batch(
+        self, identity: MouthIdentity, batch: Sequence[_Warped], maps: Future[FloatArray]
+    ) -> Iterator[Rendered]:
+        filling = iter(maps.result())
+        for each in batch:
+            if each.place is None:
+                yield Rendered(each.frame, each.target)
                 continue
-            mask, to_patch = self._fill(identity, frame, target, shares[index], *maps[index])
-            yield Rendered(frame, target, mask, to_patch)
+            mask, to_patch = self._fill(identity, each.frame, each.target, each.share, each.place, next(filling))
+            yield Rendered(each.frame, each.target, mask, to_patch)
 
     def _place(self, identity: MouthIdentity, frame: Image, target: FloatArray, deformation: Deformation) -> _Place:
         assert identity.coarse is not None
@@ -150,6 +181,8 @@ class MouthRenderer:
     @torch.no_grad()
     def _maps(self, places: Sequence[_Place]) -> FloatArray:
         """`[N, h, w, 4]` gain and shift of every place; shift in grey levels."""
+        if not places:
+            return np.zeros((0, 1, 1, 4), np.float32)
         picture, colours = (
             self._tensor([getattr(one, name) for one in places]) / 127.5 - 1 for name in ("picture", "colours")
         )
