@@ -71,10 +71,16 @@ def animate(
     photos, sound = inputs(first, second, photo or [], speech, driven=driving is not None)
     refuse_missing([*photos, sound, options.head_from])
     target = out or default_out(photos, sound or driving)
-    from talkface import animate as write_video
+    from talkface.landmarks.beside import detector_beside
 
-    with frame_progress(target.name, quiet) as moved:
-        result = write_video(photos if len(photos) > 1 else photos[0], sound, target, options, progress=moved)
+    with detector_beside(options.detector if _looks_like_photo(photos[0]) else "") as detector:
+        from talkface import Animator
+        from talkface import animate as write_video
+
+        with frame_progress(target.name, quiet) as moved:
+            person = photos if len(photos) > 1 else photos[0]
+            beside = {} if detector is None else {"animator": Animator.from_options(options, detector)}
+            result = write_video(person, sound, target, options, progress=moved, **beside)
     if not quiet:
         from talkface.inference.animator import renderer_network
 

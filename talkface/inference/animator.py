@@ -104,8 +104,13 @@ class Animator:
         return cls.from_options(AnimateOptions.from_mapping({**find_networks(name), "device": device, **options}))
 
     @classmethod
-    def from_options(cls, options: RenderOptions) -> Self:
-        """Load the networks that `options` name; speech and head-motion networks are read when first needed."""
+    def from_options(cls, options: RenderOptions, detector: Detector | None = None) -> Self:
+        """Load the networks that `options` name; speech and head-motion networks are read when first needed.
+
+        Args:
+            options: of a video.
+            detector: instead of the one that they name.
+        """
         chosen = options if isinstance(options, AnimateOptions) else AnimateOptions()
 
         def load_speech_network() -> SpeechNetwork:
@@ -114,7 +119,7 @@ class Animator:
                 return load_audio2landmark(checkpoint)
 
         renderer = load_renderer(options.renderer, options.device, weights=options.renderer_model)
-        detector = load_detector(options.detector)
+        detector = detector or load_detector(options.detector)
         named = AnimateOptions(**{name: getattr(options, name) for name in NETWORKS if hasattr(options, name)})
         return cls(renderer, load_speech_network, detector, lambda: load_heads(chosen.head_model), named)
 

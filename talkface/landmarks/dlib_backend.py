@@ -50,6 +50,12 @@ def _hog_detector() -> Any:
     return dlib.get_frontal_face_detector()
 
 
+def load_models() -> None:
+    """Read what every photo needs, before the first one comes."""
+    shape_predictor()
+    _hog_detector()
+
+
 @cache
 def _cnn_detector() -> Any:
     return dlib.cnn_face_detection_model_v1(str(weights_path("mmod_human_face_detector.dat")))

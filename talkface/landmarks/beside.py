@@ -1,0 +1,95 @@
+"""Detector's name -> that detector in a process of its own, whose models load while the caller imports its networks."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from talkface.landmarks.face import Box, Detector, Effort, Face
+from talkface.types import FloatArray, Image
+
+
+@contextlib.contextmanager
+def detector_beside(name: str) -> Iterator[Detector | None]:
+    """Start a detector in a process forked from this one; call it before threads are started or torch is imported.
+
+    Yields:
+        The detector; None where it would gain nothing: one core, another detector than dlib's, or no safe fork.
+    """
+    if name != "dlib" or not sys.platform.startswith("linux") or (os.cpu_count() or 1) < 2:
+        yield None
+        return
+    forking = multiprocessing.get_context("fork")
+    here, there = forking.Pipe()
+    process = forking.Process(target=_serve, args=(there, here, name), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield _Beside(here, name)
+    finally:
+        here.close()
+        process.terminate()
+        process.join()
+
+
+class _Beside:
+    """Passes every call on; loads the detector here where the other process was killed."""
+
+    def __init__(self, pipe: Connection, name: str) -> None:
+        self._pipe, self._name = pipe, name
+        self._own: Detector | None = None
+
+    def boxes(self, image: Image, effort: Effort = "photo") -> list[tuple[Box, float]]:
+        found: list[tuple[Box, float]] = self._ask("boxes", image, effort)
+        return found
+
+    def landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray:
+        points: FloatArray = self._ask("landmarks", image, box, roll)
+        return points
+
+    def sure_landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray | None:
+        points: FloatArray | None = self._ask("sure_landmarks", image, box, roll)
+        return points
+
+    def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
+        faces: list[Face] = self._ask("detect", image, effort)
+        return faces
+
+    def _ask(self, method: str, *words: Any) -> Any:
+        if self._own is None:
+            try:
+                self._pipe.send((method, words))
+                answer = self._pipe.recv()
+            except (EOFError, OSError):
+                from talkface.landmarks.detect import load_detector
+
+                self._own = load_detector(self._name)
+            else:
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+        return getattr(self._own, method)(*words)
+
+
+def _serve(pipe: Connection, callers: Connection, name: str) -> None:
+    """Answer calls until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the caller ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    callers.close()
+    from talkface.landmarks.detect import load_detector
+    from talkface.landmarks.dlib_backend import load_models
+
+    with contextlib.suppress(EOFError, OSError):
+        detector = load_detector(name)
+        load_models()
+        while True:
+            method, words = pipe.recv()
+            try:
+                answer = getattr(detector, method)(*words)
+            except Exception as error:  # noqa: BLE001 - raised in the process that asked
+                answer = error
+            pipe.send(answer)

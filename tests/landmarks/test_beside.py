@@ -1,0 +1,38 @@
+"""A detector in a process of its own answers as one here does, and its death costs time only."""
+
+import multiprocessing
+import sys
+
+import numpy as np
+import pytest
+
+from talkface.landmarks.beside import detector_beside
+from talkface.landmarks.detect import load_detector
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+
+def test_it_finds_what_a_detector_here_finds(astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    expected = load_detector("dlib").detect(astronaut)
+    with detector_beside("dlib") as detector:
+        assert detector is not None
+        found = detector.detect(astronaut)
+        assert len(found) == len(expected) == 1
+        np.testing.assert_array_equal(found[0].landmarks, expected[0].landmarks)
+        assert detector.boxes(astronaut)[0][0] == load_detector("dlib").boxes(astronaut)[0][0]
+        with pytest.raises(AttributeError, match="shape"):
+            detector.boxes(None)  # type: ignore[arg-type]
+        (child,) = multiprocessing.active_children()
+        child.kill()
+        child.join()
+        np.testing.assert_array_equal(detector.detect(astronaut)[0].landmarks, expected[0].landmarks)
+    assert not multiprocessing.active_children()
+
+
+def test_there_is_none_where_it_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with detector_beside("face-alignment") as detector:
+        assert detector is None
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with detector_beside("dlib") as detector:
+        assert detector is None
