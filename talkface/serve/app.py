@@ -21,6 +21,7 @@ from talkface.checkpoints.identity import save_identity
 from talkface.errors import TalkfaceError
 from talkface.serve.docs import DESCRIPTION, ENROLL_BODY, VIDEO_BODY
 from talkface.serve.guard import Guard
+from talkface.serve.live import add_live
 from talkface.serve.options import read_options, user_schema
 from talkface.serve.replies import Refusal, error_reply, refusal_of
 from talkface.serve.server import Server
@@ -55,6 +56,7 @@ def create_app(server: Server) -> FastAPI:
     _add_videos(app)
     _add_jobs(app)
     _add_identities(app)
+    add_live(app, server)
     return app
 
 
@@ -99,6 +101,7 @@ def _add_pages(app: FastAPI) -> None:
         counts = server.studio.counts
         values = {
             "talkface_frames_total": ("counter", "Frames rendered for videos.", float(counts.frames)),
+            "talkface_live_sessions": ("gauge", "Live sessions now.", float(server.live)),
             "talkface_render_seconds_total": ("counter", "Seconds spent on finished videos.", counts.seconds),
         }
         return server.metrics.text(server.store.counts(), values)

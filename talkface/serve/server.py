@@ -1,14 +1,17 @@
 """Options -> everything that requests share: jobs, networks, and the process that reads uploads."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from talkface.errors import MediaError
 from talkface.files.lock import open_locked
 from talkface.inference.animator import Animator
+from talkface.scale.workers import usable_cores
 from talkface.serve.options import ServeOptions
-from talkface.serve.replies import Metrics
+from talkface.serve.replies import Metrics, Refusal
 from talkface.serve.store import Store
 from talkface.serve.studio import Studio
 from talkface.serve.uploads import Reader, Task
@@ -24,6 +27,7 @@ class Server:
     reader: Reader
     claim: int
     metrics: Metrics = field(default_factory=Metrics)
+    live: int = 0
 
     def task(self, folder: Path, kind: str, face: int | None = None) -> Task:
         """How an upload is read here."""
@@ -38,6 +42,18 @@ class Server:
             limit_s=limits.decode_s,
             face=face,
         )
+
+    @contextmanager
+    def live_place(self) -> Iterator[None]:
+        """Inside, one of the live sessions that this machine bears; raises `Refusal` where all are taken."""
+        most = self.options.max_live or usable_cores()
+        if self.live >= most:
+            raise Refusal(503, "busy", f"{most} live sessions run already: try again later")
+        self.live += 1
+        try:
+            yield
+        finally:
+            self.live -= 1
 
     def close(self) -> None:
         """End all work; jobs that wait or run go on with the next start."""

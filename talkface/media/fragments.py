@@ -1,0 +1,87 @@
+"""RGB frames and sound as they come -> fragmented MP4 (H.264, AAC) that a browser plays while it grows."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.audio.fifo import AudioFifo
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.video.frame import VideoFrame
+
+from talkface.media.mark.tag import mark_comment
+from talkface.types import FloatArray, Image
+
+AAC_RATE = 48_000
+CODECS = 'video/mp4; codecs="avc1.42E01F,mp4a.40.2"'
+"""What Media Source is to be told."""
+KEY_EVERY = 25  # frames: a second
+
+
+class _Growing:
+    """A file that only grows, from which what is new is taken."""
+
+    def __init__(self) -> None:
+        self.new = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.new += data
+        return len(data)
+
+
+class FragmentWriter:
+    """Frames and sound -> bytes, a fragment per frame, marked as synthetic."""
+
+    def __init__(self, size: tuple[int, int], fps: Fraction, rate: int) -> None:
+        """Take width and height of the frames, cut to even ones; frames per second; samples per second."""
+        self._file, self._fps = _Growing(), fps
+        flags = "frag_every_frame+empty_moov+default_base_moof+omit_tfhd_offset"
+        # one fragment holds what came since the last one, so that neither track waits for the other
+        self._container = av.open(self._file, "w", format="mp4", options={"movflags": flags})
+        self._container.metadata["comment"] = mark_comment("live")
+        self._width, self._height = (side - side % 2 for side in size)
+        options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "crf": "23"}
+        video = self._container.add_stream("libx264", rate=fps, options=options)
+        video.width, video.height, video.pix_fmt, video.gop_size = self._width, self._height, "yuv420p", KEY_EVERY
+        video.codec_context.thread_count = 1
+        video.codec_context.time_base = 1 / fps
+        self._video = video
+        self._audio = self._container.add_stream("aac", rate=AAC_RATE, layout="mono")
+        self._resampler = AudioResampler(format="fltp", layout="mono", rate=AAC_RATE)
+        self._fifo, self._rate = AudioFifo(), rate
+        self._frames = self._samples = self._encoded = 0
+
+    def add(self, image: Image, audio: FloatArray) -> bytes:
+        """One frame `[H, W, 3]` and the `[S]` samples heard meanwhile -> the bytes that became complete."""
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(image[: self._height, : self._width]), format="rgb24")
+        frame.pts, frame.time_base = self._frames, 1 / self._fps
+        self._frames += 1
+        self._container.mux(self._video.encode(frame))
+        sound = AudioFrame.from_ndarray(np.ascontiguousarray(audio[None], np.float32), format="fltp", layout="mono")
+        sound.sample_rate, sound.pts, sound.time_base = self._rate, self._samples, Fraction(1, self._rate)
+        self._samples += len(audio)
+        for part in self._resampler.resample(sound):
+            part.pts = None
+            self._fifo.write(part)
+        self._encode(self._fifo.read_many(1024))
+        return self._taken()
+
+    def finish(self) -> bytes:
+        """The last bytes."""
+        rest = self._fifo.read(0, partial=True)
+        self._encode([] if rest is None else [rest])
+        self._container.mux(self._video.encode(None))
+        self._container.mux(self._audio.encode(None))
+        self._container.close()
+        return self._taken()
+
+    def _encode(self, parts: list[AudioFrame]) -> None:
+        for part in parts:
+            part.pts, part.time_base = self._encoded, Fraction(1, AAC_RATE)
+            self._encoded += part.samples
+            self._container.mux(self._audio.encode(part))
+
+    def _taken(self) -> bytes:
+        new = bytes(self._file.new)
+        self._file.new.clear()
+        return new
