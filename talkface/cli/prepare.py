@@ -68,6 +68,15 @@ def prepare(
         list[str] | None, typer.Option("--set", help="KEY=VALUE, such as preprocess.size=128.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SHARDS",
+            is_eager=True,
+            callback=lambda folder: write_table(folder),
+            help="Instead: measure the clips of prepared shards again and write their table, clips.index.",
+        ),
+    ] = None,
 ) -> None:
     """Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.
 
@@ -106,6 +115,16 @@ def prepare(
         mirror.push()
     if quintuple is not None:
         write_demos(folder, [record.key for record in records if not record.refused], quintuple, quiet)
+
+
+def write_table(folder: Path | None) -> None:
+    """Measure prepared shards again, and end the command; nothing where no folder was given."""
+    if folder is None:
+        return
+    from talkface.data.prepare.run import index_shards
+
+    print(f"{index_shards(folder)} clips -> {folder / 'clips.index'}")
+    raise typer.Exit
 
 
 def check_quintuple(out: Path, config: "PreprocessConfig") -> None:

@@ -1,6 +1,5 @@
 """Shards -> clips with random access to every frame."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -9,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from talkface.data.prepare.shards import find_shards, read_index
+from talkface.data.clip_index import ClipIndex, open_index
+from talkface.data.prepare.shards import read_array, read_index, read_span
 from talkface.errors import DatasetError
-from talkface.files.arrays import check_array, parse_npy
+from talkface.files.arrays import check_array
 from talkface.files.read import check_record, parse_json
 from talkface.media.photo import decode_picture
+from talkface.scale.block_cache import RemoteFile
 from talkface.types import FloatArray, Image
 
-NEEDED = ("json", "landmarks.npy", "crops.npy", "mjpeg")  # members of every clip
 FASTEST = 1000  # frames per second
 LOUDEST = 1.001  # of 16-bit samples over 32767
 
@@ -46,7 +46,7 @@ class PreparedClip:
     fps: float
     speech: bool
     meta: dict[str, Any]
-    shard: Path = field(repr=False)
+    shard: Path | RemoteFile = field(repr=False)
     offsets: Sequence[int] = field(repr=False)
 
     def __len__(self) -> int:
@@ -63,70 +63,87 @@ class PreparedClip:
             raise DatasetError(f"{self.key} in {self.shard} has landmarks only: it can teach how sound moves a face")
         start, end = self.offsets[index], self.offsets[index + 1]
         where = f"frame {index} of {self.key} in {self.shard}"
-        return decode_picture(_read(self.shard, start, end - start), ("JPEG", "PNG"), where, DatasetError)
+        return decode_picture(read_span(self.shard, start, end - start), ("JPEG", "PNG"), where, DatasetError)
 
 
-class ClipDataset:
+class ClipDataset(Sequence[PreparedClip]):
     """Prepared clips of a folder of shards, in a fixed order.
 
-    Holds the index only; `[i]` reads clip i. Safe to use from several processes and threads.
+    Holds a table of them only, on the disk where `talkface prepare` wrote one (`data.clip_index`); `[i]` reads clip i.
+    Safe to use from several processes and threads.
     """
 
     def __init__(self, folder: Path | str, split: str | None = None, *, speech: bool = False) -> None:
         """Open the shards.
 
         Args:
-            folder: what `talkface prepare` wrote.
+            folder: what `talkface prepare` wrote, by path or URL.
             split: keep clips of this split only.
             speech: keep clips with usable sound only.
 
         Raises:
             DatasetError: no shards there, or none of the wanted clips.
         """
-        folder = Path(folder)
-        shards = find_shards(folder)
-        if not shards:
-            raise DatasetError(f"no shards in {folder}: make them with `talkface prepare folder DIR {folder}`")
-        entries = [(shard, sample) for shard in shards for sample in read_index(shard)]
-        for shard, sample in entries:
-            _check_sample(shard, sample)
-        wanted = [(shard, sample) for shard, sample in entries if split in (None, sample["meta"]["split"])]
-        self._entries = [(shard, s) for shard, s in wanted if s["meta"]["speech"] or not speech]
-        if not self._entries:
-            have = sorted({sample["meta"]["split"] for _, sample in entries})
-            raise DatasetError(f"no clip with split {split!r} in {folder}, it has {', '.join(have) or 'none'}")
+        self.table = open_index(folder)
+        columns, wanted = self.table.columns, np.ones(len(self.table), bool)
+        if split is not None:
+            number = list(self.table.splits).index(split) if split in self.table.splits else -1
+            wanted &= columns["split"] == number
+        if speech:
+            wanted &= columns["speech"] > 0
+        self.rows = np.flatnonzero(wanted)
+        if not len(self.rows):
+            have = ", ".join(self.table.splits) or "none"
+            raise DatasetError(f"no clip with split {split!r} in {folder}, it has {have}")
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.rows)
 
     @property
     def keys(self) -> list[str]:
-        return [sample["key"] for _, sample in self._entries]
+        return [self.table.key(int(row)) for row in self.rows]
+
+    @property
+    def speakers(self) -> list[str]:
+        """Who is in each clip."""
+        return [self.table.speaker(int(row)) for row in self.rows]
+
+    def column(self, name: str) -> np.ndarray:
+        """One of the table's columns for these clips: `speech`, `frames`, `seen`, `fps`..."""
+        return np.asarray(self.table.columns[name][self.rows])
 
     @property
     def metas(self) -> list[dict[str, Any]]:
-        """JSON of every sample (speaker, num_frames, speech, fps...), without reading the shards."""
-        return [sample["meta"] for _, sample in self._entries]
+        """JSON of every sample (speaker, num_frames, speech, fps...), read from the lists beside the shards."""
+        folder = self.table.folder
+        every = [sample["meta"] for name in self.table.shards for sample in read_index(folder / name)]
+        return [every[row] for row in self.rows]
 
-    def __getitem__(self, index: int) -> PreparedClip:
-        shard, sample = self._entries[index]
-        members = sample["members"]
-        where = f"{sample['key']} in {shard}"
-        header = parse_json(_read(shard, *members["json"]), where, DatasetError)
+    def __getitem__(self, index: int) -> PreparedClip:  # type: ignore[override]  # slices are not needed
+        row = int(self.rows[index])
+        shard, key = self.table.shard(row), self.table.key(row)
+        where = f"{key} in {shard}"
+
+        def span(name: str) -> tuple[int, int]:
+            found = self.table.span(row, name)
+            assert found is not None, (where, name)
+            return found
+
+        header = parse_json(read_span(shard, *span("json")), where, DatasetError)
         check_record(
             header, where, DatasetError, speaker=str, split=str, fps=float, speech=bool, image_offsets=list[int]
         )
-        landmarks, crops = (_array(shard, members[f"{name}.npy"]) for name in ("landmarks", "crops"))
+        landmarks, crops = (read_array(shard, span(f"{name}.npy")) for name in ("landmarks", "crops"))
         check_array(landmarks, [(None, 68, 2)], f"landmarks of {where}", DatasetError, finite=False)
         check_array(crops, [(len(landmarks), 2, 3)], f"crops of {where}", DatasetError, finite=False)
         audio: FloatArray = np.zeros(0, np.float32)
-        if "audio.npy" in members:
-            audio = _array(shard, members["audio.npy"]).astype(np.float32) / 32767
-        start, size = members["mjpeg"]
+        if self.table.span(row, "audio.npy") is not None:
+            audio = read_array(shard, span("audio.npy")).astype(np.float32) / 32767
+        start, size = span("mjpeg")
         _check_clip(header, audio, len(landmarks), size, where)
         return PreparedClip(
-            key=sample["key"],
-            speaker=header["speaker"],
+            key=key,
+            speaker=self.table.speaker(row),
             split=header["split"],
             landmarks=landmarks,
             crops=crops,
@@ -139,13 +156,52 @@ class ClipDataset:
         )
 
 
-def _check_sample(shard: Path, sample: dict[str, Any]) -> None:
-    """Refuse an entry of an index that lacks what every clip has."""
-    where = f"{sample['key']} in {shard}"
-    check_record(sample["meta"], where, DatasetError, speaker=str, split=str, speech=bool, fps=float)
-    missing = [name for name in NEEDED if name not in sample["members"]]
-    if missing:
-        raise DatasetError(f"{where} has no {missing[0]}: delete the shard and prepare again")
+class Chosen(Sequence[Any]):
+    """Some clips of a larger collection, each read when it is asked for: a million need no memory."""
+
+    def __init__(self, source: Sequence[Any], places: Sequence[int] | np.ndarray) -> None:
+        self.source, self.places = source, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.source[int(self.places[index])]
+
+    def measured(self) -> tuple[ClipIndex, np.ndarray] | None:
+        """The measured table of a corpus and these clips' rows of it; None where they were not measured."""
+        if isinstance(self.source, ClipDataset) and self.source.table.measured:
+            return self.source.table, self.source.rows[np.asarray(self.places, np.int64)]
+        return None
+
+
+def clip_speakers(clips: Sequence[Any]) -> list[str]:
+    """Who is in each clip, without reading any of a corpus."""
+    if isinstance(clips, ClipDataset):
+        return clips.speakers
+    if isinstance(clips, Chosen) and isinstance(clips.source, ClipDataset):
+        table, rows = clips.source.table, clips.source.rows
+        return [table.speaker(int(rows[place])) for place in clips.places]
+    return [clip.speaker for clip in clips]
+
+
+def whole_lengths(clips: Sequence[Any]) -> list[int | None]:
+    """Of each clip how many frames it has if all of them show a face; None where its landmarks must be looked at."""
+    found = clips.measured() if isinstance(clips, Chosen) else None
+    if found is None:
+        return [None] * len(clips)
+    table, rows = found
+    seen, frames = table.columns["seen"][rows], table.columns["frames"][rows]
+    return [int(count) if count == whole else None for count, whole in zip(seen, frames, strict=True)]
+
+
+def video_numbers(clips: Sequence[Any]) -> np.ndarray:
+    """`[N]` which source video each clip is of, from 0 on; a video of its own where the corpus does not say."""
+    found = clips.measured() if isinstance(clips, Chosen) else None
+    if found is None:
+        return np.arange(len(clips))
+    table, rows = found
+    return np.asarray(np.unique(table.columns["video"][rows], return_inverse=True)[1])
 
 
 def _check_clip(header: dict[str, Any], audio: FloatArray, num_frames: int, size: int, where: str) -> None:
@@ -156,19 +212,3 @@ def _check_clip(header: dict[str, Any], audio: FloatArray, num_frames: int, size
         raise DatasetError(f"the pictures of {where} do not fit its {num_frames} frames: prepare it again")
     if not 0 <= header["fps"] <= FASTEST or audio.ndim != 1 or (audio.size and np.abs(audio).max() > LOUDEST):
         raise DatasetError(f"the sound or frame rate of {where} is impossible: prepare it again")
-
-
-def _read(shard: Path, offset: int, size: int) -> bytes:
-    try:
-        with shard.open("rb", buffering=0) as handle:
-            data = os.pread(handle.fileno(), size, offset)
-    except OSError as error:
-        raise DatasetError(f"{shard} cannot be read: {error.strerror}") from error
-    if len(data) != size:
-        raise DatasetError(f"{shard} is shorter than its index says: delete shard and index and prepare again")
-    return data
-
-
-def _array(shard: Path, member: Sequence[int]) -> FloatArray:
-    """`.npy` member -> array; object arrays, which could run code, are refused."""
-    return parse_npy(_read(shard, member[0], member[1]), f"an array in {shard}", DatasetError)

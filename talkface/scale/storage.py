@@ -174,7 +174,7 @@ class Folder:
         return target
 
     def _remote(self) -> "tuple[AbstractFileSystem, str]":
-        return _open_remote(self.place)
+        return open_remote(self.place)
 
 
 @contextmanager
@@ -194,7 +194,7 @@ def local_copies(sources: Sequence[str]) -> Iterator[list[Path]]:
 
 
 def _fetched(source: str, folder: Path) -> Path:
-    files, name = _open_remote(source)
+    files, name = open_remote(source)
     target = folder / name.rpartition("/")[2]
     folder.mkdir()
     try:
@@ -204,8 +204,8 @@ def _fetched(source: str, folder: Path) -> Path:
     return target
 
 
-def _open_remote(place: str) -> "tuple[AbstractFileSystem, Any]":
-    """File system and path of a URL.
+def open_remote(place: str, options: dict[str, Any] | None = None) -> "tuple[AbstractFileSystem, Any]":
+    """File system, opened with fsspec's `options`, and path of a URL.
 
     Raises:
         MissingExtraError: fsspec, or the package behind this kind of address, is not installed.
@@ -216,7 +216,7 @@ def _open_remote(place: str) -> "tuple[AbstractFileSystem, Any]":
     except ImportError as error:
         raise MissingExtraError(f"{place} is no path on this disk: pip install 'talkface[scale]'") from error
     try:
-        files, root = url_to_fs(place)
+        files, root = url_to_fs(place, **(options or {}))
     except ImportError as error:
         raise MissingExtraError(f"{place} cannot be reached: {error}") from error
     except ValueError as error:

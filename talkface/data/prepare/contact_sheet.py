@@ -21,9 +21,9 @@ def write_contact_sheet(shards: Path, out: Path) -> None:
     clips = ClipDataset(shards)
     seen: Counter[str] = Counter()
     turns = []  # how many clips of the same speaker come before
-    for meta in clips.metas:
-        turns.append(seen[meta["speaker"]])
-        seen[meta["speaker"]] += 1
+    for speaker in clips.speakers:
+        turns.append(seen[speaker])
+        seen[speaker] += 1
     chosen = sorted(sorted(range(len(clips)), key=lambda index: (turns[index], index))[:MOST_CLIPS])
     strips = [_strip(clips[index]) for index in chosen]
     strips += [np.zeros_like(strips[0])] * (-len(strips) % COLUMNS)

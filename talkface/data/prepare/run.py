@@ -4,8 +4,10 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,7 @@ import cv2
 from talkface.data.prepare.manifest import Record, source_hash, source_stat
 from talkface.data.prepare.preprocess import PreprocessConfig, Refusal, check_config, members, preprocess
 from talkface.data.prepare.shard_folder import ShardFolder, pending_path
-from talkface.data.prepare.shards import PENDING, write_sample
+from talkface.data.prepare.shards import PENDING, find_shards, write_sample
 from talkface.files.write import atomic_write
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
@@ -70,7 +72,25 @@ def prepare(
         pool = workers or LocalWorkers(min(config.workers or usable_cores(), max(len(todo), 1)))
         for record in _run(todo, out, config, pool):
             _tell(progress, folder.add(record))
-        return folder.finish([clip.key for clip in clips])
+        records = folder.finish([clip.key for clip in clips])
+        if any(not record.refused for record in folder.records.values()):
+            index_shards(out, config.workers)
+        return records
+
+
+def index_shards(folder: Path, workers: int = 0) -> int:
+    """Measure the clips of a folder of shards and write their table; returns how many there are.
+
+    Raises:
+        DatasetError: no shards, or damaged ones.
+    """
+    from talkface.data.clip_index import build_index  # loads torch
+
+    count = min(workers or usable_cores(), len(find_shards(folder)))
+    if count < 2:
+        return len(build_index(folder))
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        return len(build_index(folder, pool.map))
 
 
 def _tell(progress: Progress | None, record: Record) -> None:

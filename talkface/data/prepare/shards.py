@@ -7,14 +7,18 @@ is one `pread` away. Everything is written under another name and renamed when c
 
 import io
 import json
+import os
 import tarfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from talkface.errors import DatasetError
+from talkface.files.arrays import parse_npy
 from talkface.files.read import check_record, parse_json, read_json, refusing
 from talkface.files.write import atomic_file, atomic_write
+from talkface.scale.block_cache import RemoteFile
+from talkface.types import FloatArray
 
 LARGEST_JSON = 64_000_000  # bytes
 PENDING = "pending"  # sub-folder of finished clips that wait for their shard
@@ -111,3 +115,26 @@ def read_index(shard: Path) -> list[dict[str, Any]]:
         if not all(start >= 0 and 0 <= length <= size - start for start, length in sample["members"].values()):
             raise DatasetError(f"{shard} is shorter than its index says: delete shard and index and prepare again")
     return list(values["samples"])
+
+
+def read_span(shard: Path | RemoteFile, offset: int, size: int) -> bytes:
+    """`size` bytes of a shard from `offset` on.
+
+    Raises:
+        DatasetError: it cannot be read, or ends before.
+    """
+    if isinstance(shard, RemoteFile):
+        return shard.read(offset, size)
+    try:
+        with shard.open("rb", buffering=0) as handle:
+            data = os.pread(handle.fileno(), size, offset)
+    except OSError as error:
+        raise DatasetError(f"{shard} cannot be read: {error.strerror}") from error
+    if len(data) != size:
+        raise DatasetError(f"{shard} is shorter than its index says: delete shard and index and prepare again")
+    return data
+
+
+def read_array(shard: Path | RemoteFile, member: Sequence[int]) -> FloatArray:
+    """`.npy` member at (first byte, length) -> array; object arrays, which could run code, are refused."""
+    return parse_npy(read_span(shard, member[0], member[1]), f"an array in {shard}", DatasetError)

@@ -1,12 +1,13 @@
 """Prepared clips -> pairs or short runs of frames as patches: what the renderer's network sees and should paint."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Protocol
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from talkface.data.datasets import clip_speakers, whole_lengths
+from talkface.data.samplers.chances import Chances
 from talkface.data.samplers.patches import (
     Example,
     PatchBatch,
@@ -59,15 +60,20 @@ class PairSampler:
 
     def __init__(self, clips: Sequence[FaceClip], config: PatchConfig) -> None:
         self.clips, self.config = clips, config
-        self.frames = [np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2))) for clip in clips]
-        self.openings = [mouth_opening(clip.landmarks[kept]) for clip, kept in zip(clips, self.frames, strict=True)]
-        usable = [index for index, kept in enumerate(self.frames) if len(kept) >= 2]
-        speakers = sorted({clips[index].speaker for index in usable})
-        self.by_speaker = [[index for index in usable if clips[index].speaker == speaker] for speaker in speakers]
-        lengths = np.array([sum(len(self.frames[index]) for index in group) for group in self.by_speaker], np.float64)
-        self.chances = np.sqrt(np.minimum(lengths, 4000)) if len(lengths) else lengths
-        self.chances = self.chances / max(self.chances.sum(), 1e-9)
-        self._poses = cache(lambda index: _turns(clips[index].landmarks[self.frames[index]]))
+        lengths = whole_lengths(clips)
+        self._frames = {  # of clips some of whose frames may show no face
+            index: np.flatnonzero(np.isfinite(clips[index].landmarks).all((1, 2)))
+            for index, length in enumerate(lengths)
+            if length is None
+        }
+        counts = [len(self._frames[index]) if length is None else length for index, length in enumerate(lengths)]
+        groups: dict[str, list[int]] = {}
+        for index, speaker in enumerate(clip_speakers(clips)):
+            if counts[index] >= 2:
+                groups.setdefault(speaker, []).append(index)
+        self.by_speaker = [groups[speaker] for speaker in sorted(groups)]
+        chances = np.sqrt([min(sum(counts[index] for index in group), 4000) for group in self.by_speaker])
+        self.chances = Chances(chances / chances.sum()) if len(chances) else None
 
     def batch(self, size: int, shots: int, rng: np.random.Generator) -> PatchBatch:
         """`size` examples of `shots` photos each, varied in colour, sharpness, side and landmarks."""
@@ -80,19 +86,21 @@ class PairSampler:
 
     def examples(self, shots: int, length: int, rng: np.random.Generator) -> list[Example]:
         """One run of frames, drawn and varied alike; of clips that have none, the same frame over and over."""
-        group = self.by_speaker[rng.choice(len(self.by_speaker), p=self.chances)]
+        assert self.chances is not None, "no clip has two frames with a face"
+        group = self.by_speaker[self.chances.draw(rng)]
         index = group[rng.integers(len(group))]
         clip = self.clips[index]
+        kept = self._frames[index] if index in self._frames else np.arange(len(clip.landmarks))
         worst = self.config.worst > 0 and rng.random() < self.config.worst
         for _ in range(DRAWS):
-            sources, target = self._pick(index, shots, rng, worst)
+            sources, target = self._pick(clip, kept, shots, rng, worst)
             if worst or pose_error(clip.landmarks[sources[0]], clip.landmarks[target]) < POSE_ERROR:
                 break
         photos = [clip.image(int(frame)) for frame in sources]
         if rng.random() < self.config.degrade:
             photos = [worsen(photo, rng) for photo in photos]
         noise = landmark_noise(self.config.jitter, rng)
-        frames = [target] if length == 1 else self._run(index, target, sources, length, rng)
+        frames = [target] if length == 1 else self._run(clip, target, sources, length, rng)
         variation = draw_variation(rng)
         made: list[Example] = []
         for frame in frames:
@@ -101,9 +109,11 @@ class PairSampler:
             made.append(make_example(photos, clip.landmarks[sources], picture, points, self.config, noise, before))
         return [vary(example, variation) for example in made]
 
-    def _pick(self, index: int, shots: int, rng: np.random.Generator, worst: bool = False) -> tuple[np.ndarray, int]:
-        """Frames of the photos and of the target."""
-        kept, openings = self.frames[index], self.openings[index]
+    def _pick(
+        self, clip: FaceClip, kept: np.ndarray, shots: int, rng: np.random.Generator, worst: bool = False
+    ) -> tuple[np.ndarray, int]:
+        """Frames of the photos and of the target, of those `kept`."""
+        openings = mouth_opening(clip.landmarks[kept])
         given = np.flatnonzero(np.isin(kept, self.config.ref_ids))
         if 0 < len(given) < len(kept):
             target = int(rng.choice(np.setdiff1d(np.arange(len(kept)), given)))
@@ -121,21 +131,23 @@ class PairSampler:
             pool = rng.permutation(pool)
             target, rest = pool[-1], pool[:-1]
         if worst:
-            poses = self._poses(index)
+            poses = _turns(clip.landmarks[kept])
             rest = np.roll(rest, -int(reference_frames(poses[rest], poses[target], 1, worst=True)[0]))
         sources = np.resize(rest[:1] if shots == 1 else np.concatenate([rest[:1], rng.permutation(rest[1:])]), shots)
         return kept[sources], int(kept[target])
 
-    def _run(self, index: int, target: int, sources: np.ndarray, length: int, rng: np.random.Generator) -> list[int]:
+    def _run(
+        self, clip: FaceClip, target: int, sources: np.ndarray, length: int, rng: np.random.Generator
+    ) -> list[int]:
         """`length` frames that follow each other, the target among them and no photo."""
-        seen = np.asarray(np.isfinite(self.clips[index].landmarks).all((1, 2)))
+        seen = np.asarray(np.isfinite(clip.landmarks).all((1, 2)))
         seen[sources] = False
         starts = [
             start
             for start in range(max(target - length + 1, 0), min(target, len(seen) - length) + 1)
             if seen[start : start + length].all()
         ]
-        if self.clips[index].fps <= 0 or not starts:
+        if clip.fps <= 0 or not starts:
             return [target] * length
         start = starts[rng.integers(len(starts))]
         return list(range(start, start + length))

@@ -1,23 +1,25 @@
 """Prepared clips -> shots of a person, a target that is none of them, and their sketches."""
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.data.datasets import ClipDataset
+from talkface.data.datasets import clip_speakers, video_numbers, whole_lengths
 from talkface.data.prepare.crops import window_map
+from talkface.data.samplers.chances import Chances
 from talkface.data.samplers.pairs import FaceClip
 from talkface.errors import ConfigError, DatasetError
+from talkface.files.read import parse_json
 from talkface.geometry.affine import transform
 from talkface.geometry.resample import resample
 from talkface.landmarks.rasterize import face_sketch
+from talkface.scale.storage import Folder
 from talkface.types import FloatArray, Image
 
 FRAMES_COUNTED = 4000  # a speaker's frames beyond make him no likelier to be drawn
@@ -45,7 +47,7 @@ class FewshotBatch:
         shot_sketches: `[B, K, 3, S, S]`.
         sketch: `[B, 3, S, S]` of the target.
         real: `[B, 3, S, S]` the target, a frame of the same video that is none of the shots.
-        videos: `[B]` int64, number of the video in the list of clips.
+        videos: `[B]` int64, number of the source video, see `data.datasets.video_numbers`.
     """
 
     shots: Tensor
@@ -53,19 +55,6 @@ class FewshotBatch:
     sketch: Tensor
     real: Tensor
     videos: Tensor
-
-
-class Chosen(Sequence[FaceClip]):
-    """Some clips of a larger collection, each read when it is asked for: 145,000 need no memory."""
-
-    def __init__(self, source: Sequence[FaceClip] | ClipDataset, places: Sequence[int]) -> None:
-        self._source, self._places = source, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._source[self._places[index]]
 
 
 class ShotSampler:
@@ -81,21 +70,22 @@ class ShotSampler:
             DatasetError: no clip has two frames with a face.
         """
         self.clips, self.config = clips, config
-        self.frames: list[np.ndarray] = []
+        self.videos = video_numbers(clips)
+        self._lengths = whole_lengths(clips)
+        self._frames: dict[int, np.ndarray] = {}  # of clips some of whose frames show no face
         speakers: dict[str, list[int]] = {}
-        for index in range(len(clips)):
-            clip = clips[index]
-            kept = np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2)))
-            self.frames.append(kept)
-            if len(kept) >= 2:
-                speakers.setdefault(clip.speaker, []).append(index)
+        for index, speaker in enumerate(clip_speakers(clips)):
+            if self._lengths[index] is None:
+                self._frames[index] = np.flatnonzero(np.isfinite(clips[index].landmarks).all((1, 2)))
+            if self._count(index) >= 2:
+                speakers.setdefault(speaker, []).append(index)
         self.usable = sum(len(group) for group in speakers.values())
         if not self.usable:
             raise DatasetError(f"none of {len(clips)} clips has two frames with a face: prepare others")
         self.by_speaker = list(speakers.values())
-        counts = np.array([sum(len(self.frames[index]) for index in group) for group in self.by_speaker], np.float64)
+        counts = np.array([sum(self._count(index) for index in group) for group in self.by_speaker], np.float64)
         chances = np.sqrt(np.minimum(counts, FRAMES_COUNTED))
-        self.chances = chances / chances.sum()
+        self.chances = Chances(chances / chances.sum())
         self._kept: dict[tuple[int, int], tuple[Image, Image]] = {}
 
     def batch(self, size: int, shots: int, rng: np.random.Generator) -> FewshotBatch:
@@ -109,32 +99,42 @@ class ShotSampler:
 
     def pick(self, video: int, shots: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
         """Frames of the shots and of the target, which is never among them; short videos give shots twice."""
-        target, *rest = rng.permutation(self.frames[video])
+        target, *rest = rng.permutation(self.frames_of(video))
         return np.resize(rest, shots), int(target)
+
+    def frames_of(self, video: int) -> np.ndarray:
+        """Frames of a clip that show a face."""
+        return self._frames[video] if video in self._frames else np.arange(self._count(video))
+
+    def _count(self, video: int) -> int:
+        length = self._lengths[video]
+        return len(self._frames[video]) if length is None else length
 
     def pictures(self, video: int, frames: Sequence[int]) -> list[tuple[Image, Image]]:
         """What an example holds, shots first and the target last: picture and sketch of each frame."""
-        return [self.picture(video, frame) for frame in frames]
+        missing = any((video, frame) not in self._kept for frame in frames)
+        clip = self.clips[video] if missing else None  # read once
+        return [self._picture(clip, video, frame) for frame in frames]
 
-    def picture(self, video: int, frame: int) -> tuple[Image, Image]:
+    def _picture(self, clip: FaceClip | None, video: int, frame: int) -> tuple[Image, Image]:
         """Picture and sketch of one frame, `[S, S, 3]` each."""
         if (video, frame) in self._kept:
             return self._kept[video, frame]
-        clip = self.clips[video]
+        assert clip is not None, (video, frame)
         pair = framed(clip.image(frame), clip.landmarks[frame], self.config)
         if len(self._kept) < self.config.kept_frames:
             self._kept[video, frame] = pair
         return pair
 
     def _draw(self, shots: int, rng: np.random.Generator) -> tuple[int, np.ndarray, int]:
-        group = self.by_speaker[rng.choice(len(self.by_speaker), p=self.chances)]
+        group = self.by_speaker[self.chances.draw(rng)]
         video = int(group[rng.integers(len(group))])
         return video, *self.pick(video, shots, rng)
 
     def _stack(self, drawn: Sequence[tuple[int, np.ndarray, int]], rng: np.random.Generator | None) -> FewshotBatch:
         examples = [self._example(video, [*frames, target], rng) for video, frames, target in drawn]
         images, sketches = (torch.from_numpy(np.stack(part)) for part in zip(*examples, strict=True))  # [B, K + 1, ...]
-        videos = torch.tensor([video for video, _, _ in drawn])
+        videos = torch.tensor([int(self.videos[video]) for video, _, _ in drawn])
         return FewshotBatch(images[:, :-1], sketches[:, :-1], sketches[:, -1], images[:, -1], videos)
 
     def _example(
@@ -180,7 +180,7 @@ def framed(image: Image, landmarks: FloatArray, config: ShotsConfig) -> tuple[Im
     return resample(image, to_picture, size), face_sketch(points, (size, size), config.sketch)
 
 
-def stored_zoom(shards: Path, crop: str, side: float) -> float:
+def stored_zoom(shards: Path | str, crop: str, side: float) -> float:
     """How much closer than the crops of a shard folder a network wants to look.
 
     Args:
@@ -190,10 +190,10 @@ def stored_zoom(shards: Path, crop: str, side: float) -> float:
     Raises:
         ConfigError: the folder holds another crop, or a closer one.
     """
-    path = shards / "prepare.json"
-    if not path.is_file():
+    text = Folder(str(shards)).read("prepare.json")
+    if not text:
         return 1.0  # shards made elsewhere: taken as they are
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = parse_json(text, f"{shards}/prepare.json", ConfigError)
     if stored["crop"] != crop:
         raise ConfigError(
             f"{shards} holds {stored['crop']} crops, model.crop is {crop}: prepare them anew, or change it"

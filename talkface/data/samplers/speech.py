@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, reference_power
+from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, MelPower, reference_power
+from talkface.audio.mfcc import FilterPower
+from talkface.data.samplers.chances import Chances
 from talkface.errors import DatasetError
 from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
@@ -23,6 +25,7 @@ CLOSED_SHARE = 0.1  # of the frames: the closed mouth that motion is relative to
 RANGE_PERCENTILE = 90.0  # of the opening: a speaker's range
 SMALLEST_RANGE = 0.03  # outer-eye distances; below it the detector's noise would be scaled up
 QUIET = 1e-8  # mel power of what lies outside a clip
+NOBODY = "no clip has sound and a face in most frames: run `talkface prepare` on talking clips"
 
 
 class SpeechClip(Protocol):
@@ -70,6 +73,12 @@ class SpeechExample:
     def __len__(self) -> int:
         return len(self.opening)
 
+    def scale_by(self, scale: float) -> None:
+        """Express motion and opening in ranges of the speaker, `scale` outer-eye distances each."""
+        self.scale = scale
+        self.motion = self.motion / np.float32(scale)
+        self.opening = self.opening / np.float32(scale)
+
     def face(self, index: int) -> FloatArray:
         """`[68, 2]` canonical landmarks of frame `index`."""
         return np.asarray(self.shape + self.motion[index] * self.scale, np.float32)
@@ -86,43 +95,88 @@ def make_examples(clips: Sequence[SpeechClip], mel: Bands) -> list[SpeechExample
     Raises:
         DatasetError: no clip is usable, or one holds numbers that are none.
     """
-    examples = [example for clip in clips if (example := _measure(clip, mel)) is not None]
+    examples = [example for clip in clips if (example := measure_clip(clip, mel)) is not None]
     if not examples:
-        raise DatasetError("no clip has sound and a face in most frames: run `talkface prepare` on talking clips")
+        raise DatasetError(NOBODY)
     openings: dict[str, list[FloatArray]] = {}
     for example in examples:
         openings.setdefault(example.speaker, []).append(example.opening)
+    scales = {speaker: speaker_range(np.concatenate(each)) for speaker, each in openings.items()}
     for example in examples:
-        spread = float(np.percentile(np.concatenate(openings[example.speaker]), RANGE_PERCENTILE))
-        example.scale = max(spread, SMALLEST_RANGE)
-        example.motion = example.motion / np.float32(example.scale)
-        example.opening = example.opening / np.float32(example.scale)
+        example.scale_by(scales[example.speaker])
     return examples
 
 
-def _measure(clip: SpeechClip, mel: Bands) -> SpeechExample | None:
-    points = np.asarray(clip.landmarks, np.float32)
+def speaker_range(openings: FloatArray) -> float:
+    """Range of a speaker in outer-eye distances, by which his motion is divided, from the openings of his clips."""
+    return max(float(np.percentile(openings, RANGE_PERCENTILE)), SMALLEST_RANGE)
+
+
+def standard_bands() -> dict[str, Bands]:
+    """The bands whose reference power a corpus' index holds, by `bands_name`: those of the presets."""
+    made: list[Bands] = [MelPower(64), FilterPower()]
+    return {bands_name(mel): mel for mel in made}
+
+
+def bands_name(mel: Bands) -> str:
+    """A name for a kind of bands, such as MelPower64."""
+    return f"{type(mel).__name__}{mel.num_mels}"
+
+
+@dataclass(frozen=True)
+class MouthTrack:
+    """A clip's face over time, unscaled: `[T, 68, 2]` motion, `[T]` opening and seen, `[68, 2]` shape."""
+
+    motion: FloatArray
+    opening: FloatArray
+    seen: FloatArray
+    shape: FloatArray
+
+
+def measure_track(landmarks: FloatArray, audio: FloatArray) -> MouthTrack | None:
+    """Motion from the closed mouth, `[T, 68, 2]` pixels and `[S]` sound; None for too few frames, faces or sound."""
+    points = np.asarray(landmarks, np.float32)
     seen = np.asarray(np.isfinite(points).all((1, 2)))
-    if len(points) < SHORTEST or seen.mean() < FOUND or len(clip.audio) < FRAME_RATE * HOP // 2:
-        return None
-    if not np.isfinite(clip.audio).all():
-        raise DatasetError(f"the sound of clip {clip.key} holds values that are not numbers: prepare it again")
-    count = len(points)
-    samples = np.zeros(count * MELS_PER_FRAME * HOP, np.float32)
-    used = min(len(samples), len(clip.audio))
-    samples[:used] = clip.audio[:used]
-    power = mel(torch.from_numpy(samples)[None])[0].numpy()
-    reference = reference_power(power.mean(1))
-    if reference < SILENT_POWER:
+    if len(points) < SHORTEST or seen.mean() < FOUND or len(audio) < FRAME_RATE * HOP // 2:
         return None
     canonical = _smooth(to_canonical(fill_unseen(points, seen))[0])
     gap = lip_gap(canonical)
-    closed = np.argsort(gap, kind="stable")[: max(2, round(CLOSED_SHARE * count))]
+    closed = np.argsort(gap, kind="stable")[: max(2, round(CLOSED_SHARE * len(points)))]
     shape = canonical[closed].mean(0)
     motion = (canonical - shape).astype(np.float32)
-    opening = lip_gap(motion)
+    return MouthTrack(motion, lip_gap(motion), seen.astype(np.float32), shape)
+
+
+def _clip_power(audio: FloatArray, num_frames: int, mel: Bands) -> FloatArray:
+    """`[4 T, C]` power of `[S]` sound, cut or filled up with silence to the length of T frames."""
+    samples = np.zeros(num_frames * MELS_PER_FRAME * HOP, np.float32)
+    used = min(len(samples), len(audio))
+    samples[:used] = audio[:used]
+    return np.asarray(mel(torch.from_numpy(samples)[None])[0].numpy())
+
+
+def measure_reference(audio: FloatArray, num_frames: int, mel: Bands) -> float:
+    """Power of the speech that everything is relative to; below `SILENT_POWER` there is none."""
+    return reference_power(_clip_power(audio, num_frames, mel).mean(1))
+
+
+def measure_clip(clip: SpeechClip, mel: Bands) -> SpeechExample | None:
+    """One clip with a scale of 1; None where it cannot teach speech.
+
+    Raises:
+        DatasetError: its sound holds values that are not numbers.
+    """
+    track = measure_track(clip.landmarks, clip.audio)
+    if track is None:
+        return None
+    if not np.isfinite(clip.audio).all():
+        raise DatasetError(f"the sound of clip {clip.key} holds values that are not numbers: prepare it again")
+    power = _clip_power(clip.audio, len(track.opening), mel)
+    reference = reference_power(power.mean(1))
+    if reference < SILENT_POWER:
+        return None
     relative = np.asarray(power / np.float32(reference))
-    return SpeechExample(clip.key, clip.speaker, relative, motion, opening, seen.astype(np.float32), shape, 1.0)
+    return SpeechExample(clip.key, clip.speaker, relative, track.motion, track.opening, track.seen, track.shape, 1.0)
 
 
 def _smooth(points: FloatArray) -> FloatArray:
@@ -182,7 +236,7 @@ class StretchSampler:
             others = chance.sum() - chance[main]
             chance[main] = config.main_share / (1 - config.main_share) * others
             self.main = self.speakers[main] if config.main_as_is else None
-        self.chance = chance / chance.sum()
+        self.chance = Chances(chance / chance.sum())
 
     def draw(self, count: int, rng: np.random.Generator) -> SpeechBatch:
         """One batch of `count` stretches."""
@@ -194,7 +248,7 @@ class StretchSampler:
     def _stretch(self, rng: np.random.Generator, other: np.random.Generator) -> tuple[FloatArray, ...]:
         """Columns of `SpeechBatch`; `other` draws the example."""
         frames = self.config.frames
-        clips = self.by_speaker[self.speakers[rng.choice(len(self.speakers), p=self.chance)]]
+        clips = self.by_speaker[self.speakers[self.chance.draw(rng)]]
         clip = clips[rng.integers(len(clips))]
         example = clip.face(int(other.choice(np.flatnonzero(clip.seen))))
         if rng.random() < self.config.still:

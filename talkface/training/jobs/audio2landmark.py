@@ -1,5 +1,6 @@
 """Prepared clips + config -> trained audio2landmark: offsets measured first, speakers balanced, voices varied."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,8 +13,9 @@ from accelerate import PartialState
 from talkface.audio.features import MelPower
 from talkface.checkpoints.format import save_checkpoint
 from talkface.config import to_dict
-from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.speech import FPS, SpeechClip, SpeechExample, make_examples
+from talkface.data.datasets import Chosen, ClipDataset, clip_speakers
+from talkface.data.samplers.speech import FPS, SpeechClip, SpeechExample
+from talkface.data.samplers.speech_store import speech_examples
 from talkface.errors import DatasetError
 from talkface.landmarks.lip_shape import LipRange
 from talkface.models.audio2landmark import Audio2Landmark
@@ -25,6 +27,7 @@ from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining,
 from talkface.training.jobs.audio2landmark_job import (
     Audio2LandmarkJob,
     FrontEnd,
+    evenly,
     fill_buffers,
     front_end_of,
     new_network,
@@ -34,6 +37,7 @@ from talkface.training.jobs.offsets import estimate_lags, load_lags, save_lags
 from talkface.training.jobs.phones import teach_phones
 
 JUDGED = "val"  # a corpus' own split for judging a run while it trains
+MOST_MEASURED = 2000  # clips that tell the lips' range, of each half of the people
 MOST_JUDGED = 300  # clips of it: LRW has 25,000
 
 
@@ -60,18 +64,19 @@ def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechC
     """
     check_resumable(Path(config.run.out), to_dict(config))
     make_accelerator(config.run)
-    judged = load_judged_clips(config.data) if clips is None else []
-    clips = _chosen(load_clips(config.data) if clips is None else clips, config.data.speakers)
-    examples = make_examples([*clips, *judged], new_network(config).mel)
+    clips, judged = (clips, []) if clips is not None else load_clips(config.data)
+    clips = _chosen(clips, config.data.speakers)
+    every = _both(clips, judged)
+    examples = speech_examples(every, new_network(config).mel, config.data.memory_mb << 20)
     keys = {clip.key for clip in judged}
     train, held_out = ([e for e in examples if (e.key in keys) is apart] for apart in (False, True))
     front_end = _teach_phones(clips, train, config)
-    _correct_offsets([*clips, *judged], examples, config, front_end)
+    _correct_offsets(every, examples, config, front_end)
     if not held_out:
         train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
     job = Audio2LandmarkJob(config, train, held_out, front_end)
     if config.range.steps > 0:
-        job.set_range(_measure_range([*clips, *judged], train, config, front_end, float(job.network.scale)))
+        job.set_range(_measure_range(every, train, config, front_end, float(job.network.scale)))
     if config.range.only:
         return _write_as_is(job, Path(config.run.out))
     return fit(job, config.run, to_dict(config))
@@ -87,42 +92,36 @@ def _write_as_is(job: Audio2LandmarkJob, folder: Path) -> dict[str, float]:
     return scores
 
 
-def load_clips(data: SpeechDataConfig) -> list[SpeechClip]:
-    """Clips of `data.split` that have sound.
+def load_clips(data: SpeechDataConfig) -> tuple[Chosen, Chosen]:
+    """Clips of `data.split` that have sound, and clips to judge the run by, each read when it is asked for.
+
+    Those to judge by are at most `MOST_JUDGED` of the corpus' own split for it, spread over it; none where the shards
+    have no such split, or where it is the one that trains.
 
     Raises:
         DatasetError: no shards, no clips with sound, or clips at another frame rate than the networks'.
     """
-    dataset = ClipDataset(Path(data.shards), data.split)
-    usable = [index for index, meta in enumerate(dataset.metas) if meta["speech"]]
-    if not usable:
+    dataset = ClipDataset(data.shards)
+    speech = dataset.column("speech") > 0
+    of_split = [name == data.split for name in dataset.table.splits]
+    usable = np.flatnonzero(speech & np.array(of_split, bool)[dataset.column("split")])
+    if not len(usable):
         raise DatasetError(
             f"no clip of split {data.split!r} in {data.shards} has sound that fits its picture:"
             " prepare talking clips, with their sound"
         )
-    return [dataset[index] for index in _at_rate(data, dataset, usable)]
+    of_split = [name == JUDGED != data.split for name in dataset.table.splits]
+    judged = np.flatnonzero(speech & np.array(of_split, bool)[dataset.column("split")])
+    if data.speakers:
+        speakers = dataset.speakers
+        judged = np.array([place for place in judged if _wanted(speakers[place], data.speakers)], np.int64)
+    places = np.unique(np.linspace(0, len(judged) - 1, min(MOST_JUDGED, len(judged))).round().astype(int))
+    return tuple(Chosen(dataset, _at_rate(data, dataset, some)) for some in (usable, judged[places]))  # type: ignore[return-value]
 
 
-def load_judged_clips(data: SpeechDataConfig) -> list[SpeechClip]:
-    """Clips with sound of the corpus' own split for judging a run, at most `MOST_JUDGED`, spread over it.
-
-    Empty where the shards have no such split, or where it is the one that trains.
-    """
-    dataset = ClipDataset(Path(data.shards))
-    if data.split == JUDGED:
-        return []
-    found = [
-        index
-        for index, meta in enumerate(dataset.metas)
-        if meta["split"] == JUDGED and meta["speech"] and _wanted(meta["speaker"], data.speakers)
-    ]
-    places = np.unique(np.linspace(0, len(found) - 1, min(MOST_JUDGED, len(found))).round().astype(int))
-    return [dataset[index] for index in _at_rate(data, dataset, [found[place] for place in places])]
-
-
-def _at_rate(data: SpeechDataConfig, dataset: ClipDataset, usable: list[int]) -> list[int]:
+def _at_rate(data: SpeechDataConfig, dataset: ClipDataset, usable: np.ndarray) -> np.ndarray:
     """The clips `usable`, all of them at the rate that speech networks learn at; else an error."""
-    rates = sorted({float(dataset.metas[index]["fps"]) for index in usable})
+    rates = sorted(set(dataset.column("fps")[usable].tolist()))
     if set(rates) - {float(FPS)}:
         found = " and ".join(f"{rate:g}" for rate in rates)
         raise DatasetError(
@@ -132,18 +131,31 @@ def _at_rate(data: SpeechDataConfig, dataset: ClipDataset, usable: list[int]) ->
     return usable
 
 
+def _both(clips: Sequence[SpeechClip], others: Sequence[SpeechClip]) -> Sequence[SpeechClip]:
+    """All clips behind each other; of one corpus they stay unread."""
+    if isinstance(clips, Chosen) and isinstance(others, Chosen) and clips.source is others.source:
+        return Chosen(clips.source, np.concatenate([clips.places, others.places]))
+    return [*clips, *others]
+
+
 def _wanted(speaker: str, parts: Sequence[str]) -> bool:
     """Whether a speaker is one of those to train on: any, or whose name contains one of these."""
     return not parts or any(part in speaker for part in parts)
 
 
-def _chosen(clips: Sequence[SpeechClip], speakers: Sequence[str]) -> Sequence[SpeechClip]:
-    chosen = [clip for clip in clips if _wanted(clip.speaker, speakers)]
-    if not chosen:
-        have = sorted({clip.speaker for clip in clips})
+def _chosen(clips: Sequence[SpeechClip], parts: Sequence[str]) -> Sequence[SpeechClip]:
+    """Clips by the speakers to train on."""
+    if not parts:
+        return clips
+    speakers = clip_speakers(clips)
+    places = [place for place, speaker in enumerate(speakers) if _wanted(speaker, parts)]
+    if not places:
+        have = sorted(set(speakers))
         listed = ", ".join(have[:8]) + (f" and {len(have) - 8} more" if len(have) > 8 else "")
-        raise DatasetError(f"no clip is by a speaker of data.speakers ({', '.join(speakers)}): there are {listed}")
-    return chosen
+        raise DatasetError(f"no clip is by a speaker of data.speakers ({', '.join(parts)}): there are {listed}")
+    if isinstance(clips, Chosen):
+        return Chosen(clips.source, np.asarray(clips.places)[places])
+    return [clips[place] for place in places]
 
 
 def _teach_phones(
@@ -164,8 +176,8 @@ def split_speakers(examples: Sequence[E], every: int, first: int) -> tuple[list[
     Raises:
         DatasetError: nobody is left to train on.
     """
-    speakers = sorted({example.speaker for example in examples})
-    counts = {speaker: sum(example.speaker == speaker for example in examples) for speaker in speakers}
+    counts = Counter(example.speaker for example in examples)
+    speakers = sorted(counts)
     main = max(speakers, key=lambda speaker: counts[speaker])
     others = [speaker for speaker in speakers if speaker != main]
     kept = set(others[first::every]) if every > 0 else set()
@@ -203,14 +215,15 @@ def _correct_offsets(
     What was measured is kept in the run folder. The speaker with most clips stays as recorded: two halves of the others
     measure each other.
     """
-    if config.offsets.steps == 0 or len({example.speaker for example in examples}) == 1:
+    few = len({example.speaker for example in examples}) == 1
+    if config.offsets.steps == 0 or few or len(examples) > config.offsets.most_clips:
         return
     path = Path(config.run.out) / "offsets.json"
     measuring = _measuring(config)
     key = fingerprint(clips, measuring)
     lags = load_lags(path, key)
     if lags is None:
-        heard = examples if config.family == "base" else make_examples(clips, MelPower(config.model.num_mels))
+        heard = examples if config.family == "base" else speech_examples(clips, MelPower(config.model.num_mels))
         lags = {}
         for half in range(2):
             train, others = split_speakers(heard, 2, half)
@@ -249,7 +262,7 @@ def _measure_range(
             train, others = hold_out(examples, 2, half)
             job = Audio2LandmarkJob(measuring, train, [], front_end)
             job.run_without_folder(f"range {half + 1}/2")
-            measured += [job.measure_lips(example, scale) for example in others]
+            measured += [job.measure_lips(example, scale) for example in evenly(others, MOST_MEASURED)]
         lips = fit_range(measured, config.range)
         save_range(path, key, lips)
     return lips

@@ -25,6 +25,8 @@ class SpeechDataConfig:
     held_out_every: int = 10  # every so many-th speaker is kept for the scores (of one alone: clip); 0 trains on all.
     # Shards with a split val of their own, as LRW's, are scored on that instead and train on all of `split`
     held_out_first: int = 0  # which of them comes first
+    memory_mb: int = 1024  # of measured clips that are kept; of a corpus that is larger, each is read when it is drawn
+    workers: int = 0  # threads that make batches ahead
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from talkface.audio.augment import augment_voice, mask_features, noise_power
 from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.registry import load_weights
 from talkface.data.noises import load_noises
+from talkface.data.samplers.shots import Ahead
 from talkface.data.samplers.speech import SpeechBatch, SpeechExample, StretchSampler
 from talkface.errors import ConfigError
 from talkface.landmarks.basis import fit_basis, point_weights
@@ -39,6 +40,7 @@ from talkface.types import FloatArray, Image
 FrontEnd = dict[str, Tensor]
 FRONT_END = ("convolutions.", "norms.", "phone_head.")  # names of its weights start so
 BASIS_FRAMES = 4000  # of any one speaker, at most, in the PCA
+MOST_FITTED = 2000  # clips that the PCA, the range and the features are fitted to
 TYPICAL_RANGE = 30.0  # percentile of the speakers' ranges: half of what a mouth does is a guess, so it is made smaller
 
 
@@ -81,6 +83,7 @@ class Audio2LandmarkJob(StateOfParts):
         )
         self.ema = Ema(self.network, config.run.ema)
         self.sampler = StretchSampler(train, config.batch)
+        self.batches = Ahead(self._lessons, config.data.workers)
         self.importance = torch.from_numpy(point_weights()).to(self.accelerator.device)
         self.hz = network.mel.centre_hz
         folder = config.augment.noise_folder
@@ -91,12 +94,17 @@ class Audio2LandmarkJob(StateOfParts):
             group["lr"] = self._rate(step)
         self.network.train()
         self.network.hurry(step < self.config.optim.hurried * self.config.run.steps)
-        rng = step_generator(self.config.run.seed, step)
-        lessons = [self._draw(rng) for _ in self.network.members]
+        lessons = self.batches.get(step)
         sums: dict[str, float] = {}
         step_on(self.accelerator, self._losses(lessons, sums), self.optimizer, self.network, self.config.run.grad_clip)
         self.ema.update(self.network)
         return {name: total / len(lessons) / len(self.rows) for name, total in sums.items()}
+
+    @torch.no_grad()
+    def _lessons(self, step: int) -> list[_Lesson]:
+        """Every member's batch of a step."""
+        rng = step_generator(self.config.run.seed, step)
+        return [self._draw(rng) for _ in self.network.members]
 
     def _draw(self, rng: np.random.Generator) -> _Lesson:
         """The whole batch, the same in every process."""
@@ -253,6 +261,13 @@ def go_on_from(network: SpeechNetwork, start: str) -> float:
     return float(checkpoint.metrics.get("basis_variance", 0.0))
 
 
+def evenly(examples: Sequence[SpeechExample], most: int) -> Sequence[SpeechExample]:
+    """At most so many of the examples, evenly over their order."""
+    if len(examples) <= most:
+        return examples
+    return [examples[place] for place in np.linspace(0, len(examples) - 1, most).round().astype(int)]
+
+
 def fill_buffers(network: SpeechNetwork, examples: Sequence[SpeechExample]) -> float:
     """Fit the PCA, the typical range of motion and what the features need, and put them into the network.
 
@@ -261,6 +276,7 @@ def fill_buffers(network: SpeechNetwork, examples: Sequence[SpeechExample]) -> f
     """
     used: dict[str, int] = {}
     parts = []
+    examples = evenly(examples, MOST_FITTED)
     for example in examples:
         room = max(0, BASIS_FRAMES - used.get(example.speaker, 0))
         parts.append(example.motion[:room])

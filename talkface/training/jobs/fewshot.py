@@ -16,7 +16,7 @@ from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.pairs import FaceClip
-from talkface.data.samplers.shots import Ahead, Chosen, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
+from talkface.data.samplers.shots import Ahead, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -35,7 +35,7 @@ from talkface.training.engine.memory import told_how_to_save_memory
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.content import ContentLoss
 from talkface.training.jobs.fewshot_config import FewshotTraining
-from talkface.training.jobs.hybrid_scores import held_out_speakers
+from talkface.training.jobs.hybrid_scores import split_people
 from talkface.types import Image
 
 HELD_OUT = 48  # examples that are scored at most
@@ -55,7 +55,7 @@ def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = No
     check_resumable(Path(config.run.out), to_dict(config))
     if clips is not None:
         return fit(FewshotJob(config, clips), config.run, to_dict(config))
-    shards = Path(config.data.shards)
+    shards = config.data.shards
     zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
     return fit(FewshotJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
 
@@ -74,7 +74,7 @@ class FewshotJob(StateOfParts):
         count = min(HELD_OUT, PER_VIDEO * judged.usable)
         self.held_out = judged.spread(count, data.shots, step_generator(config.run.seed, 0))
         self.batches = Ahead(self._draw, data.workers)
-        self._build(len(training))
+        self._build(int(self.sampler.videos.max()) + 1)
         self.start_l1 = 0.0  # of the untrained networks on people held out
 
     def _build(self, videos: int) -> None:
@@ -289,17 +289,6 @@ def _go_on_from(networks: FewshotNetworks, start: Path) -> None:
     for name, network in networks.by_name().items():
         with refusing(f"start={start} has another {name} than model describes", CheckpointError):
             network.load_state_dict(before.by_name()[name].state_dict())
-
-
-def split_people(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
-    """Clips of the people to train on, and of those held out."""
-    if isinstance(clips, ClipDataset):
-        speakers = [str(meta["speaker"]) for meta in clips.metas]
-    else:
-        speakers = [clip.speaker for clip in clips]
-    apart = held_out_speakers(speakers, every)
-    places = [[i for i, speaker in enumerate(speakers) if (speaker in apart) is held] for held in (False, True)]
-    return Chosen(clips, places[0]), Chosen(clips, places[1])
 
 
 def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step: int) -> None:

@@ -1,7 +1,6 @@
 """Shards + config -> trained hybrid renderer: pixels first, discriminators late."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from talkface.config import to_dict
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.pairs import FaceClip, PairSampler
 from talkface.data.samplers.patches import PatchBatch
+from talkface.data.samplers.shots import Ahead
 from talkface.errors import DatasetError
 from talkface.losses.adversarial import hinge_discriminator
 from talkface.models.discriminator import PatchDiscriminator
@@ -20,7 +20,7 @@ from talkface.models.hybrid import Hybrid, Painted, Previous
 from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
 from talkface.training.engine.processes import own_part, whole_answer
 from talkface.training.jobs.hybrid_config import RendererConfig
-from talkface.training.jobs.hybrid_scores import draw_preview, held_out_batch, score, signed_batch, split_speakers
+from talkface.training.jobs.hybrid_scores import draw_preview, held_out_batch, score, signed_batch, split_people
 from talkface.training.jobs.hybrid_terms import adversarial_terms, cut_mouth, flow_terms, pixel_terms
 from talkface.types import Image
 
@@ -32,8 +32,7 @@ def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = No
         DatasetError: no clips to train on.
     """
     if clips is None:
-        dataset = ClipDataset(Path(config.data.shards), config.data.split)
-        clips = [dataset[index] for index in range(len(dataset))]
+        clips = ClipDataset(config.data.shards, config.data.split)
     return fit(RendererJob(config, clips), config.run, to_dict(config))
 
 
@@ -43,11 +42,12 @@ class RendererJob(StateOfParts):
     def __init__(self, config: RendererConfig, clips: Sequence[FaceClip]) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
-        training, held_out = split_speakers(clips, config.data.held_out_every)
+        training, held_out = split_people(clips, config.data.held_out_every)
         if not training:
             raise DatasetError("no clip to train on: prepare some with `talkface prepare`, or check data.split")
         patches = config.patches()
         self.sampler = PairSampler(training, patches)
+        self.batches = Ahead(self._draw, config.data.workers)
         self.held_out = held_out_batch(held_out or training, patches)
         torch.manual_seed(config.run.seed)
         device = self.accelerator.device
@@ -66,13 +66,8 @@ class RendererJob(StateOfParts):
 
     def train_step(self, step: int) -> dict[str, float]:
         """One batch: renderer, then (late in the run) discriminators."""
-        run, data = self.config.run, self.config.data
-        shots = data.shots if data.several_every and step % data.several_every == data.several_every - 1 else 1
-        frames = self.config.frames_at(step)
-        processes = self.accelerator.num_processes
-        size = max(1, run.batch_size // (shots * frames * processes)) * processes
-        drawn = self.sampler.sequences(size, shots, frames, step_generator(run.seed, step))
-        batches = [signed_batch(batch, self.accelerator.device) for batch in drawn]
+        run, processes, frames = self.config.run, self.accelerator.num_processes, self.config.frames_at(step)
+        batches = [signed_batch(batch, self.accelerator.device) for batch in self.batches.get(step)]
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optim.rate_at(step)
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
@@ -89,6 +84,14 @@ class RendererJob(StateOfParts):
         if adversarial:
             logged |= self._discriminator_steps(torch.cat([one.image.detach() for one in painted]), batches)
         return logged
+
+    def _draw(self, step: int) -> list[PatchBatch]:
+        """The whole batch of a step, the same in every process."""
+        run, data, frames = self.config.run, self.config.data, self.config.frames_at(step)
+        shots = data.shots if data.several_every and step % data.several_every == data.several_every - 1 else 1
+        processes = self.accelerator.num_processes
+        size = max(1, run.batch_size // (shots * frames * processes)) * processes
+        return self.sampler.sequences(size, shots, frames, step_generator(run.seed, step))
 
     def _paint_run(self, batches: list[PatchBatch]) -> list[Painted]:
         """Frames in their order; each sees the one painted before it, and leaves no gradient there."""

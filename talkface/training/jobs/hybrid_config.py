@@ -29,6 +29,7 @@ class RendererDataConfig:
     degrade: float = 0.25  # share of photos behind a coarse JPEG
     worst: float = 0.0  # share of examples whose first photo is that of the pool whose pose differs most
     ref_ids: tuple[int, ...] = ()  # frames of every clip that are its photos; any if empty
+    workers: int = 0  # threads that make batches ahead
     sequence: SequenceConfig = field(default_factory=SequenceConfig)  # used by a network with `previous_frame`
 
 

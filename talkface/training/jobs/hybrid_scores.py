@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkface.data.datasets import Chosen, ClipDataset, clip_speakers
 from talkface.data.samplers.pairs import POSE_ERROR, FaceClip, pose_error
 from talkface.data.samplers.patches import PatchBatch, PatchConfig, make_example, stack_examples
 from talkface.landmarks.layout import mouth_opening
@@ -17,10 +18,12 @@ from talkface.types import Image
 Paint = Callable[[PatchBatch], Painted]
 
 
-def split_speakers(clips: Sequence[FaceClip], every: int) -> tuple[list[FaceClip], list[FaceClip]]:
-    """Clips of the speakers to train on and of those held out."""
-    apart = held_out_speakers([clip.speaker for clip in clips], every)
-    return [c for c in clips if c.speaker not in apart], [c for c in clips if c.speaker in apart]
+def split_people(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
+    """Clips of the people to train on, and of those held out."""
+    speakers = clip_speakers(clips)
+    apart = held_out_speakers(speakers, every)
+    held = np.fromiter((speaker in apart for speaker in speakers), bool, len(speakers))
+    return Chosen(clips, np.flatnonzero(~held)), Chosen(clips, np.flatnonzero(held))
 
 
 def held_out_speakers(clip_speakers: Sequence[str], every: int) -> set[str]:

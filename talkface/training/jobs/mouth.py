@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def train_mouth(config: MouthTraining, clips: Sequence[PhotoClip] | None = None)
         DatasetError: no shards, or no open mouth in them.
     """
     if clips is None:
-        dataset = ClipDataset(Path(config.data.shards), config.data.split)
+        dataset = ClipDataset(config.data.shards, config.data.split)
         clips = [dataset[index] for index in range(len(dataset))]
     return fit(MouthJob(config, clips), config.run, to_dict(config))
 

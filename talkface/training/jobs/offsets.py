@@ -19,6 +19,7 @@ class OffsetConfig:
     """How offsets are measured before training."""
 
     steps: int = 400  # of training of each of the two networks that measure; 0 leaves all clips as they are
+    most_clips: int = 20_000  # of a larger corpus, clips stay in time as `prepare` left them
     reach: int = 8  # largest offset in frames
     spread: float = 1.0  # frames; offsets beyond it must be well supported
 

@@ -32,7 +32,7 @@ from talkface.training.engine.loop import (
 from talkface.training.engine.memory import told_how_to_save_memory
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.content import ContentLoss
-from talkface.training.jobs.fewshot import split_people
+from talkface.training.jobs.hybrid_scores import split_people
 from talkface.training.jobs.spade_config import SpadeTraining
 from talkface.types import Image
 
@@ -53,7 +53,7 @@ def train_spade(config: SpadeTraining, clips: Sequence[FaceClip] | None = None) 
     check_resumable(Path(config.run.out), to_dict(config))
     if clips is not None:
         return fit(SpadeJob(config, clips), config.run, to_dict(config))
-    shards = Path(config.data.shards)
+    shards = config.data.shards
     zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
     return fit(SpadeJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
 

@@ -39,7 +39,7 @@ from talkface.training.engine.loop import (
 from talkface.training.engine.memory import told_how_to_save_memory
 from talkface.training.engine.processes import own_part
 from talkface.training.engine.run_folder import check_resumable
-from talkface.training.jobs.fewshot import split_people
+from talkface.training.jobs.hybrid_scores import split_people
 from talkface.training.jobs.vgnet_config import VgnetTraining
 from talkface.types import Image
 
@@ -54,7 +54,7 @@ def train_vgnet(config: VgnetTraining, clips: Sequence[FaceClip] | None = None) 
         DatasetError: no clips to train on.
     """
     check_resumable(Path(config.run.out), to_dict(config))
-    given = clips if clips is not None else ClipDataset(Path(config.data.shards), config.data.split)
+    given = clips if clips is not None else ClipDataset(config.data.shards, config.data.split)
     return fit(VgnetJob(config, given), config.run, to_dict(config))
 
 

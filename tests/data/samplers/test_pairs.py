@@ -50,7 +50,8 @@ def test_pairs_mostly_open_the_mouth():
     sampler = PairSampler([clip], CONFIG)
     rng = np.random.default_rng(0)
     opening = mouth_opening(clip.landmarks)
-    drawn = [sampler._pick(0, 1, rng) for _ in range(300)]
+    clip = sampler.clips[0]
+    drawn = [sampler._pick(clip, np.arange(len(clip.landmarks)), 1, rng) for _ in range(300)]
     differences = np.array([opening[target] - opening[sources[0]] for sources, target in drawn])
     assert (differences > 0.1).mean() > 0.5
     assert 0.1 < (differences < -0.1).mean() < 0.45

@@ -16,6 +16,7 @@ from talkface.types import HeadPose
 from tests.data.samplers.test_pairs import drawn_clip
 
 CONFIG = PatchConfig(size=48)
+EVERY = np.arange(12)  # frames of a drawn clip
 PLAIN = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
 
 
@@ -106,7 +107,7 @@ def test_the_worst_reference_is_the_one_turned_farthest():
     usual, worst = np.random.default_rng(0), np.random.default_rng(0)
     apart = []
     for rng, flag in ((usual, False), (worst, True)):
-        drawn = [sampler._pick(0, 2, rng, flag) for _ in range(100)]
+        drawn = [sampler._pick(sampler.clips[0], EVERY, 2, rng, flag) for _ in range(100)]
         apart.append(np.mean([abs(int(sources[0]) - target) for sources, target in drawn]))
     assert apart[1] > 1.1 * apart[0]
 
@@ -114,9 +115,9 @@ def test_the_worst_reference_is_the_one_turned_farthest():
 def test_explicit_references_are_those_frames_and_never_the_target():
     sampler = PairSampler([drawn_clip()], replace(CONFIG, ref_ids=(0, 3)))
     rng = np.random.default_rng(0)
-    drawn = [sampler._pick(0, 2, rng) for _ in range(50)]
+    drawn = [sampler._pick(sampler.clips[0], EVERY, 2, rng) for _ in range(50)]
     assert all(list(sources) == [0, 3] and target not in (0, 3) for sources, target in drawn)
-    assert PairSampler([drawn_clip()], replace(CONFIG, ref_ids=(99,)))._pick(0, 1, rng)[0][0] < 12
+    assert PairSampler([drawn_clip()], replace(CONFIG, ref_ids=(99,)))._pick(drawn_clip(), EVERY, 1, rng)[0][0] < 12
 
 
 def test_runs_follow_each_other_without_a_photo_among_them():
@@ -124,8 +125,8 @@ def test_runs_follow_each_other_without_a_photo_among_them():
     sampler = PairSampler([clip], CONFIG)
     rng = np.random.default_rng(1)
     for _ in range(50):
-        sources, target = sampler._pick(0, 2, rng)
-        run = sampler._run(0, target, sources, 3, rng)
+        sources, target = sampler._pick(sampler.clips[0], EVERY, 2, rng)
+        run = sampler._run(clip, target, sources, 3, rng)
         assert (target in run and (np.diff(run) == 1).all()) or run == [target] * 3
         assert not set(run) & set(sources.tolist())
     batches = sampler.sequences(2, 1, 3, np.random.default_rng(4))
@@ -134,4 +135,4 @@ def test_runs_follow_each_other_without_a_photo_among_them():
     assert (batches[0].patches == batches[2].patches).all()  # the same photos in the same light
     photos = drawn_clip()
     photos.fps = 0.0
-    assert PairSampler([photos], CONFIG)._run(0, 5, np.array([0]), 3, rng) == [5, 5, 5]
+    assert PairSampler([photos], CONFIG)._run(photos, 5, np.array([0]), 3, rng) == [5, 5, 5]

@@ -60,7 +60,9 @@ def test_pictures_kept_in_memory_are_the_same():
     read = ShotSampler(CLIPS, CONFIG)
     for _ in range(2):
         for frame in range(7):
-            assert all((a == b).all() for a, b in zip(kept.picture(0, frame), read.picture(0, frame), strict=True))
+            assert all(
+                (a == b).all() for a, b in zip(kept.pictures(0, [frame])[0], read.pictures(0, [frame])[0], strict=True)
+            )
 
 
 def test_zoom_keeps_picture_and_sketch_together():
@@ -114,7 +116,7 @@ def test_prepared_clips_make_batches(shards):
 
 def test_sketches_are_drawn_in_the_style_that_the_network_was_told():
     plain, edges = (
-        ShotSampler(CLIPS, ShotsConfig(size=64, sketch=style)).picture(0, 3) for style in ("lines", "edges")
+        ShotSampler(CLIPS, ShotsConfig(size=64, sketch=style)).pictures(0, [3])[0] for style in ("lines", "edges")
     )
     np.testing.assert_array_equal(plain[0], edges[0])
     assert (edges[1] == edges[1][..., :1]).all() and not (plain[1] == plain[1][..., :1]).all()

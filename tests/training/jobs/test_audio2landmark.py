@@ -15,7 +15,7 @@ from talkface.errors import DatasetError
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.audio2landmark import Audio2LandmarkConfig, load_audio2landmark
 from talkface.testing.shards import write_loud_mouth_shards
-from talkface.training.jobs.audio2landmark import hold_out, load_judged_clips, train_audio2landmark
+from talkface.training.jobs.audio2landmark import hold_out, load_clips, train_audio2landmark
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig, SpeechOptimConfig
 from talkface.training.jobs.audio2landmark_job import Audio2LandmarkJob
 from talkface.training.jobs.offsets import OffsetConfig, estimate_lags, lag_evidence, most_likely_lag
@@ -133,15 +133,15 @@ def test_a_corpus_with_a_split_of_its_own_is_judged_by_it(
     write_loud_mouth_shards(tmp_path / "shards", {"a0": "anna"}, split="train")
     data = SpeechDataConfig(shards=str(tmp_path / "shards"), held_out_every=2)
     alone = replace(config, data=data, run=replace(config.run, steps=2, eval_every=2, save_every=2))
-    assert load_judged_clips(data) == []
+    assert not len(load_clips(data)[1])
     with pytest.raises(DatasetError, match="one clip is too few to hold any out"):
         train_audio2landmark(alone)
     write_loud_mouth_shards(tmp_path / "more", {"b0": "ben", "b1": "ben", "c0": "carl"}, split="val")
     for file in (tmp_path / "more").iterdir():
         file.rename(tmp_path / "shards" / file.name.replace("00000", "00001"))
-    assert [clip.key for clip in load_judged_clips(data)] == ["b0", "b1", "c0"]
-    assert [clip.key for clip in load_judged_clips(replace(data, speakers=("carl",)))] == ["c0"]
-    assert load_judged_clips(replace(data, split="val")) == []
+    assert [clip.key for clip in load_clips(data)[1]] == ["b0", "b1", "c0"]
+    assert [clip.key for clip in load_clips(replace(data, speakers=("carl",)))[1]] == ["c0"]
+    assert not len(load_clips(replace(data, split="val"))[1])
     monkeypatch.setattr("talkface.training.jobs.audio2landmark.MOST_JUDGED", 2)
-    assert [clip.key for clip in load_judged_clips(data)] == ["b0", "c0"]
+    assert [clip.key for clip in load_clips(data)[1]] == ["b0", "c0"]
     assert np.isfinite(list(train_audio2landmark(alone).values())).all()

@@ -13,7 +13,7 @@ from talkface.errors import DatasetError
 from talkface.models.hybrid import Hybrid, HybridConfig
 from talkface.training.jobs.hybrid import RendererJob, train_renderer
 from talkface.training.jobs.hybrid_config import RendererConfig, RendererDataConfig, RendererLossConfig
-from talkface.training.jobs.hybrid_scores import split_speakers
+from talkface.training.jobs.hybrid_scores import split_people
 from tests.data.samplers.test_pairs import drawn_clip
 
 CLIPS = [drawn_clip("a"), drawn_clip("b"), drawn_clip("c")]
@@ -58,7 +58,7 @@ def test_resuming_equals_no_interruption(tmp_path):
 
 
 def test_held_out_speakers_are_never_trained_on():
-    training, held_out = split_speakers([drawn_clip(name) for name in "aaabcdef"], 2)
+    training, held_out = split_people([drawn_clip(name) for name in "aaabcdef"], 2)
     assert not {clip.speaker for clip in training} & {clip.speaker for clip in held_out}
     assert "a" in {clip.speaker for clip in training}
 
