@@ -16,6 +16,7 @@ AAC_RATE = 48_000
 CODECS = 'video/mp4; codecs="avc1.42E01F,mp4a.40.2"'
 """What Media Source is to be told."""
 KEY_EVERY = 25  # frames: a second
+PRIMING = 1024  # samples of silence that the AAC encoder puts in front, for which as many of the start are left out
 
 
 class _Growing:
@@ -30,18 +31,21 @@ class _Growing:
 
 
 class FragmentWriter:
-    """Frames and sound -> bytes, a fragment per frame, marked as synthetic."""
+    """Frames and sound -> bytes, a fragment per frame or two, marked as synthetic."""
 
     def __init__(self, size: tuple[int, int], fps: Fraction, rate: int) -> None:
         """Take width and height of the frames, cut to even ones; frames per second; samples per second."""
         self._file, self._fps = _Growing(), fps
-        flags = "frag_every_frame+empty_moov+default_base_moof+omit_tfhd_offset"
-        # one fragment holds what came since the last one, so that neither track waits for the other
-        self._container = av.open(self._file, "w", format="mp4", options={"movflags": flags})
+        options = {
+            "movflags": "empty_moov+default_base_moof",
+            "frag_duration": str(round(1_000_000 / fps)),
+            "avoid_negative_ts": "disabled",  # which would move all but the first frame
+        }
+        self._container = av.open(self._file, "w", format="mp4", options=options)
         self._container.metadata["comment"] = mark_comment("live")
         self._width, self._height = (side - side % 2 for side in size)
-        options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "crf": "23"}
-        video = self._container.add_stream("libx264", rate=fps, options=options)
+        coding = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "crf": "23"}
+        video = self._container.add_stream("libx264", rate=fps, options=coding)
         video.width, video.height, video.pix_fmt, video.gop_size = self._width, self._height, "yuv420p", KEY_EVERY
         video.codec_context.thread_count = 1
         video.codec_context.time_base = 1 / fps
@@ -50,20 +54,28 @@ class FragmentWriter:
         self._resampler = AudioResampler(format="fltp", layout="mono", rate=AAC_RATE)
         self._fifo, self._rate = AudioFifo(), rate
         self._frames = self._samples = self._encoded = 0
+        self._primed = False
 
     def add(self, image: Image, audio: FloatArray) -> bytes:
         """One frame `[H, W, 3]` and the `[S]` samples heard meanwhile -> the bytes that became complete."""
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(image[: self._height, : self._width]), format="rgb24")
         frame.pts, frame.time_base = self._frames, 1 / self._fps
+        frame.duration = 1
         self._frames += 1
-        self._container.mux(self._video.encode(frame))
+        for packet in self._video.encode(frame):
+            packet.duration = round(1 / (self._fps * packet.time_base))  # else a fragment's length is guessed
+            self._container.mux(packet)
         sound = AudioFrame.from_ndarray(np.ascontiguousarray(audio[None], np.float32), format="fltp", layout="mono")
         sound.sample_rate, sound.pts, sound.time_base = self._rate, self._samples, Fraction(1, self._rate)
         self._samples += len(audio)
         for part in self._resampler.resample(sound):
             part.pts = None
             self._fifo.write(part)
-        self._encode(self._fifo.read_many(1024))
+        if not self._primed and self._fifo.samples >= PRIMING:
+            self._fifo.read(PRIMING)
+            self._primed = True
+        if self._primed:
+            self._encode(self._fifo.read_many(1024))
         return self._taken()
 
     def finish(self) -> bytes:

@@ -99,7 +99,7 @@ async def _serve(server: Server, socket: WebSocket) -> None:
         sender.end = True
         await asyncio.to_thread(thread.join)
         sending.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+        with contextlib.suppress(asyncio.CancelledError):
             await sending
 
 
@@ -193,12 +193,13 @@ class Sender:
 
 
 async def _send(socket: WebSocket, outgoing: "asyncio.Queue[bytes | str | None]") -> None:
-    while (part := await outgoing.get()) is not None:
-        if isinstance(part, str):
-            await socket.send_text(part)
-        else:
-            await socket.send_bytes(part)
-    await socket.close(1011)
+    with contextlib.suppress(Exception):  # the client has left, which every web server says in its own way
+        while (part := await outgoing.get()) is not None:
+            if isinstance(part, str):
+                await socket.send_text(part)
+            else:
+                await socket.send_bytes(part)
+        await socket.close(1011)
 
 
 async def _receive(socket: WebSocket, session: Session, outgoing: "asyncio.Queue[bytes | str | None]") -> None:
