@@ -22,6 +22,7 @@ VERBS = {
     "enroll": "Keep a person: `animate` and `reenact` take the file, or its name, in place of the photos.",
     "identities": "People that `enroll` keeps by name: list and delete them.",
     "demo": "Make a portrait speak, with nothing but this package.",
+    "live": "Make the person in PHOTO say what is said, as it is said.",
     "serve": "Serve a web page and an HTTP API that make videos and live streams.",
     "verify": "Tell whether VIDEO carries the tag that marks it as synthetic; exit code 1 where it does not.",
     "doctor": "Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run.",

@@ -18,10 +18,10 @@ from starlette.exceptions import HTTPException
 
 from talkface import __version__
 from talkface.checkpoints.identity import save_identity
-from talkface.errors import TalkfaceError
-from talkface.serve.docs import DESCRIPTION, ENROLL_BODY, VIDEO_BODY
+from talkface.errors import TalkfaceError, missing_package
+from talkface.serve.docs import DESCRIPTION, ENROLL_BODY, OFFER_BODY, VIDEO_BODY
 from talkface.serve.guard import Guard
-from talkface.serve.live import add_live
+from talkface.serve.live import Hello, add_live
 from talkface.serve.options import read_options, user_schema
 from talkface.serve.replies import Refusal, error_reply, refusal_of
 from talkface.serve.server import Server
@@ -43,6 +43,8 @@ def create_app(server: Server) -> FastAPI:
         try:
             yield
         finally:
+            for leave in list(server.leaving):
+                await leave()
             await asyncio.to_thread(server.close)
 
     app = FastAPI(title="talkface", version=__version__, description=DESCRIPTION, lifespan=lifespan, redoc_url=None)
@@ -57,6 +59,7 @@ def create_app(server: Server) -> FastAPI:
     _add_jobs(app)
     _add_identities(app)
     add_live(app, server)
+    _add_offers(app)
     return app
 
 
@@ -213,6 +216,24 @@ def _add_identities(app: FastAPI) -> None:
             raise Refusal(404, "not_found", "there is no such person: see GET /v1/identities")
         server.studio.identity_file(identity_id).unlink(missing_ok=True)
         return {"id": identity_id, "state": "deleted"}
+
+
+def _add_offers(app: FastAPI) -> None:
+    @app.post("/v1/live/offer", tags=["live"], openapi_extra=OFFER_BODY)
+    async def offer(request: Request) -> dict[str, str]:
+        """Answer a WebRTC offer: what its sound track says, the person in the photo says."""
+        server = _server(request)
+        try:
+            from talkface.serve.webrtc import RATE, take_offer
+        except ModuleNotFoundError as error:
+            raise Refusal(501, "not_installed", missing_package(error.name or "aiortc")) from error
+        async with _form(request) as form:
+            _check_consent(form)
+            upload = form.get("photo")
+            photo = await upload.read() if isinstance(upload, UploadFile) else b""
+            options, identity = _json(_text(form, "options", "{}")), _text(form, "identity", "") or None
+            sdp = _text(form, "sdp", "")
+        return await take_offer(server, sdp, Hello(RATE, "jpeg", len(photo), identity, options), photo)
 
 
 async def _accept(server: Server, form: FormData) -> dict[str, Any]:

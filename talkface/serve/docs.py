@@ -25,6 +25,16 @@ VIDEO_BODY = _body(
     },
     ["speech", "consent"],
 )
+OFFER_BODY = _body(
+    {
+        "sdp": {"type": "string", "description": "The offer, with all candidates in it."},
+        "photo": {**_FILE, "description": "A picture with a face; left out where identity is given."},
+        "identity": {"type": "string"},
+        "options": {"type": "string", "default": "{}"},
+        "consent": _CONSENT,
+    },
+    ["sdp", "consent"],
+)
 ENROLL_BODY = _body(
     {"photo": {"type": "array", "items": _FILE}, "name": {"type": "string"}, "consent": _CONSENT}, ["photo", "consent"]
 )

@@ -1,10 +1,11 @@
 """Options -> everything that requests share: jobs, networks, and the process that reads uploads."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from talkface.errors import MediaError
 from talkface.files.lock import open_locked
@@ -19,7 +20,18 @@ from talkface.serve.uploads import Reader, Task
 
 @dataclass
 class Server:
-    """Everything that requests share."""
+    """Everything that requests share.
+
+    Attributes:
+        options: of the server.
+        store: of jobs and people.
+        studio: makes the videos.
+        reader: of uploads.
+        claim: file descriptor that holds the folder.
+        metrics: counters.
+        live: sessions now.
+        leaving: what closes each WebRTC connection.
+    """
 
     options: ServeOptions
     store: Store
@@ -28,6 +40,7 @@ class Server:
     claim: int
     metrics: Metrics = field(default_factory=Metrics)
     live: int = 0
+    leaving: "set[Callable[[], Coroutine[Any, Any, None]]]" = field(default_factory=set)
 
     def task(self, folder: Path, kind: str, face: int | None = None) -> Task:
         """How an upload is read here."""

@@ -1,0 +1,57 @@
+"""`talkface live PHOTO --microphone` -> the photo's person says what is said, as it is said."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from talkface.cli.animate import refuse_missing
+from talkface.cli.options import normaliser, with_options
+from talkface.errors import ConfigError
+from talkface.inference.request import AnimateOptions
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("live", context_settings={"token_normalize_func": normaliser(AnimateOptions, {})})(live)
+
+
+@with_options(AnimateOptions)
+def live(
+    photo: Annotated[str, typer.Argument(help="Photo, folder of photos, video, or identity file of the person.")],
+    microphone: Annotated[bool, typer.Option("--microphone", help="Say what the microphone hears.")] = False,
+    speech: Annotated[
+        str | None, typer.Option("--speech", "-s", help="Say this sound or video file, as if it came now.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="With --microphone: its name, as ffmpeg calls it.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also record to this .mp4, with the sound.")] = None,
+    window: Annotated[bool, typer.Option("--window/--no-window", help="Show the person.")] = True,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    *,
+    options: AnimateOptions,
+) -> None:
+    """Make the person in PHOTO say what is said, as it is said.
+
+    The mouth follows 0.16 s after the sound; the window shows the picture, the recording has both.
+    Escape, Q or the window's cross ends. Animate only people who agreed, and say that the video is made.
+    """
+    if microphone == (speech is not None):
+        raise ConfigError("give either --microphone or --speech FILE: talkface live PHOTO --microphone")
+    refuse_missing([photo, speech])
+    from talkface import Animator
+    from talkface.inference.live import check_live
+    from talkface.inference.speak_live import RATE, speak_live
+
+    check_live(RATE, options)
+    animator = Animator.from_options(options)
+    report = speak_live(
+        animator, photo, speech, options=options, microphone=source, out=out, window=window, seconds=seconds
+    )
+    if not quiet:
+        typer.echo(
+            f"live: {report.frames} frames, {report.idle} of them idle, {report.repeated} pictures left out, "
+            f"speech late {report.starved} times"
+        )
+        if out is not None:
+            typer.echo(f"{out}: {float(report.frames / options.fps):.2f} s, marked as synthetic")

@@ -1,0 +1,154 @@
+"""Photo and microphone, or a speech file as if it were spoken now -> a window, a recording, or both."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from talkface.errors import ConfigError
+from talkface.inference.animator import Animator
+from talkface.inference.live import LiveReport, Moment, Session
+from talkface.inference.live_clock import in_time
+from talkface.inference.photos import PhotoSource
+from talkface.inference.request import AnimateOptions
+from talkface.media.microphone import Microphone
+from talkface.media.speech import open_speech
+from talkface.media.window import Window
+from talkface.media.write import VideoWriter, check_output
+from talkface.types import FloatArray
+
+RATE = 48_000  # Hz, of a microphone
+KEPT_S = 0.2  # of what is said now that may wait; beyond it, silence is left out
+AFTER_S = 0.6  # of an idle face after a speech file
+
+
+def speak_live(
+    animator: Animator,
+    photo: PhotoSource | Sequence[PhotoSource],
+    speech: str | Path | None,
+    *,
+    options: AnimateOptions,
+    microphone: str | None = None,
+    out: Path | None = None,
+    window: bool = True,
+    seconds: float | None = None,
+) -> LiveReport:
+    """Speak until the window is closed, `seconds` are over, the file ends, or Ctrl-C.
+
+    Args:
+        animator: its networks are used.
+        photo: who speaks.
+        speech: file that is spoken as if it came now; None for the microphone.
+        options: how the face moves; the recording replaces a file where `force` is on.
+        microphone: device, where not the system's own.
+        out: recording with sound; without a window a file is worked on as fast as the machine can.
+        window: show the person.
+        seconds: after which to end.
+
+    Raises:
+        ConfigError: neither window nor recording, or options that are not for live sessions.
+        MediaError: no microphone, no display, unusable files.
+    """
+    if out is None and not window:
+        raise ConfigError("neither window nor recording asked for: leave --no-window out, or give -o OUT.mp4")
+    if out is not None:
+        check_output(out, force=options.force)
+    sound = None if speech is None else open_speech(speech)
+    with ExitStack() as stack:
+        screen = stack.enter_context(Window("talkface")) if window else None
+        rate = RATE if sound is None else sound.mux_format()[0]
+        session = animator.live(photo, rate, options)
+        if sound is None:
+            source = stack.enter_context(Microphone(rate, microphone))
+            moments = _spoken_now(session, source)
+        else:
+            moments = _spoken_from(session, sound.mux_blocks(), in_real_time=window)
+        recording = stack.enter_context(_Recording(rate))
+        writer: VideoWriter | None = None
+        try:
+            for moment in moments:
+                if seconds is not None and moment.time_s >= seconds:
+                    break
+                if out is not None and writer is None:
+                    height, width = moment.image.shape[:2]
+                    made = VideoWriter(out, (width, height), session.fps, recording, "live", force=options.force)
+                    writer = stack.enter_context(made)
+                if writer is not None:
+                    recording.add(moment.audio)
+                    writer.write(moment.image)
+                if screen is not None and not screen.show(moment.image):
+                    break
+        except KeyboardInterrupt:  # how a session without a window ends: what was recorded is kept
+            if not session.report.frames:
+                raise
+    return session.report
+
+
+def _spoken_now(session: Session, source: Microphone) -> Iterator[Moment]:
+    """Moments of what a microphone hears, in time."""
+
+    def listen() -> bool:
+        session.push(source.take())
+        session.skip_silence(KEPT_S)
+        return True
+
+    yield from in_time(session, listen)
+
+
+def _spoken_from(
+    session: Session, blocks: Iterable[npt.NDArray[np.float32]], *, in_real_time: bool
+) -> Iterator[Moment]:
+    """Moments of a whole speech, read as it is needed, and of the idle face after it."""
+    waiting, over = iter(blocks), False
+    left = round(AFTER_S * session.fps)
+
+    def read() -> bool:
+        nonlocal over, left
+        while not over and session.queued_s < 1:
+            block = next(waiting, None)
+            over = block is None
+            if block is None:
+                session.flush()
+            else:
+                session.push(block.mean(1))
+        left -= over and not session.ready
+        return left >= 0
+
+    if in_real_time:
+        yield from in_time(session, read)
+        return
+    while read():
+        yield session.step()
+
+
+class _Recording:
+    """Sound that was heard, on the disk until the video is written; the writer's sound track."""
+
+    path: Path | None = None
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the recording
+
+    def __enter__(self) -> "_Recording":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, audio: FloatArray) -> None:
+        """Keep `[S]` samples more."""
+        self._file.write(np.ascontiguousarray(audio, np.float32).tobytes())
+
+    def mux_format(self) -> tuple[int, int]:
+        """Rate and channels."""
+        return self._rate, 1
+
+    def mux_blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+        """`[S, 1]` from the start."""
+        self._file.seek(0)
+        while block := self._file.read(4 * self._rate):
+            yield np.frombuffer(block, np.float32)[:, None]
