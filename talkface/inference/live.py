@@ -106,7 +106,7 @@ class Session:
         self._queued, self._flushed, self._interrupted = 0, False, False
         self._lock = threading.Lock()
         self._coming = np.zeros(0, np.float32)  # sound that was fed and is not yet heard
-        self._spoken_until = 0  # sample of the stream up to which pushed sound was fed
+        self._spoken: deque[tuple[int, int]] = deque()  # samples of the stream, from and to, that were pushed
         self._image: Image | None = None
         self._report = LiveReport()
         self._fed = self._heard = 0
@@ -124,13 +124,22 @@ class Session:
         return self._queued / self.rate
 
     @property
+    def unheard_s(self) -> float:
+        """Seconds of pushed speech that were not yet heard, taken or not."""
+        return (self._queued + (0 if self._interrupted else self._fed_unheard())) / self.rate
+
+    @property
     def ready(self) -> bool:
         """Whether speech is there for one more frame."""
         return self._queued >= self._samples_of(self._report.frames) or (self._flushed and self._busy)
 
     @property
     def _busy(self) -> bool:
-        return self._queued > 0 or self._heard < self._spoken_until
+        return self._queued > 0 or self._fed_unheard() > 0
+
+    def _fed_unheard(self) -> int:
+        """Samples of pushed sound that were fed and not yet heard."""
+        return sum(end - max(start, self._heard) for start, end in tuple(self._spoken) if end > self._heard)
 
     def push(self, pcm: npt.NDArray[np.floating] | npt.NDArray[np.int16] | bytes) -> None:
         """Add speech: `[S]` float in -1..1 or int16, or the bytes of little-endian int16, at the session's rate.
@@ -186,8 +195,10 @@ class Session:
             taken, self._interrupted = self._take(count), False
         self._feed(taken)
         audio, self._coming = self._coming[:count], self._coming[count:]
-        speaking = self._heard < self._spoken_until
+        speaking = bool(self._spoken) and self._spoken[0][0] < self._heard + count
         self._heard += count
+        while self._spoken and self._spoken[0][1] <= self._heard:
+            self._spoken.popleft()
         movement = self._movement(index)
         repeated = not render and self._image is not None
         if not repeated:
@@ -201,9 +212,9 @@ class Session:
 
     def _fall_silent(self) -> None:
         """Drop the sound that was fed and not yet heard."""
-        self._drop(max(0, self._spoken_until - self._heard))
+        self._drop(self._fed_unheard())
         self._coming = np.zeros_like(self._coming)
-        self._spoken_until = self._heard
+        self._spoken.clear()
         self._motion.silence()
 
     def _drop(self, samples: int) -> None:
@@ -217,7 +228,7 @@ class Session:
         """`[count]` samples of the queue, or silence where they have not come."""
         whole = self._queued >= count or (self._flushed and self._queued > 0)
         if not whole:
-            if not self._flushed and 0 < self._spoken_until == self._fed:
+            if not self._flushed and self._spoken and self._spoken[-1][1] == self._fed:
                 self._report = replace(self._report, starved=self._report.starved + 1)
             return np.zeros(count, np.float32)
         parts, missing = [], count
@@ -228,7 +239,9 @@ class Session:
                 self._queue.appendleft(first[missing:])
             missing -= len(parts[-1])
         self._queued -= count - missing
-        self._spoken_until = self._fed + count - missing
+        end = self._fed + count - missing
+        start = self._spoken.pop()[0] if self._spoken and self._spoken[-1][1] == self._fed else self._fed
+        self._spoken.append((start, end))
         return np.concatenate([*parts, np.zeros(missing, np.float32)])
 
     def _feed(self, samples: FloatArray) -> None:

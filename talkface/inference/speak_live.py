@@ -1,8 +1,9 @@
 """Photo and microphone, or a speech file as if it were spoken now -> a window, a recording, or both."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -66,21 +67,13 @@ def speak_live(
             moments = _spoken_now(session, source)
         else:
             moments = _spoken_from(session, sound.mux_blocks(), in_real_time=window)
-        recording = stack.enter_context(_Recording(rate))
-        writer: VideoWriter | None = None
         try:
-            for moment in moments:
-                if seconds is not None and moment.time_s >= seconds:
-                    break
-                if out is not None and writer is None:
-                    height, width = moment.image.shape[:2]
-                    made = VideoWriter(out, (width, height), session.fps, recording, "live", force=options.force)
-                    writer = stack.enter_context(made)
-                if writer is not None:
-                    recording.add(moment.audio)
-                    writer.write(moment.image)
-                if screen is not None and not screen.show(moment.image):
-                    break
+            with closing(_recorded(moments, session, out, options)) as shown:
+                for moment in shown:
+                    if seconds is not None and moment.time_s >= seconds:
+                        break
+                    if screen is not None and not screen.show(moment.image):
+                        break
         except KeyboardInterrupt:  # how a session without a window ends: what was recorded is kept
             if not session.report.frames:
                 raise
@@ -122,6 +115,30 @@ def _spoken_from(
         return
     while read():
         yield session.step()
+
+
+def _recorded(
+    moments: Iterator[Moment], session: Session, out: Path | None, options: AnimateOptions
+) -> Generator[Moment, None, None]:
+    """The same moments, written to `out` where it is given; the file is finished when whoever reads them stops."""
+    if out is None:
+        yield from moments
+        return
+    first = next(moments, None)
+    if first is None:
+        return
+    height, width = first.image.shape[:2]
+    with (
+        _Recording(session.rate) as sound,
+        VideoWriter(out, (width, height), session.fps, sound, "live", force=options.force) as writer,
+    ):
+        for moment in chain([first], moments):
+            sound.add(moment.audio)
+            writer.write(moment.image)
+            try:
+                yield moment
+            except (GeneratorExit, KeyboardInterrupt):
+                return
 
 
 class _Recording:

@@ -1,0 +1,61 @@
+"""Speech in segments -> moments in time, and the end of every segment when it was heard."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from talkface.inference.live import Moment, Session
+from talkface.media.sample_rate import RateConverter
+
+
+class SegmentEnd:
+    """All of a segment was heard."""
+
+
+class AgentFace:
+    """A session that is driven from an event loop; rendering runs in a thread."""
+
+    def __init__(self, session: Session) -> None:
+        """Take a session of its own."""
+        self.session = session
+        self._converter: tuple[int, RateConverter] | None = None
+        self._pushed_s, self._ends = 0.0, []  # type: tuple[float, list[float]]
+        self._closed = False
+
+    def push(self, pcm: bytes, rate: int, channels: int = 1) -> None:
+        """Little-endian int16 of any rate; of several channels the mean is heard."""
+        samples = np.frombuffer(pcm, "<i2").reshape(-1, channels).mean(1).astype(np.float32) / 32_768
+        if self._converter is None or self._converter[0] != rate:
+            self._converter = rate, RateConverter(rate, self.session.rate)
+        samples = self._converter[1].push(samples)
+        self.session.push(samples)
+        self._pushed_s += len(samples) / self.session.rate
+
+    def end_segment(self) -> None:
+        """What was pushed is a whole utterance; its end is reported when it was heard."""
+        self.session.flush()
+        self._ends.append(self._pushed_s)
+
+    def clear(self) -> None:
+        """Interrupt: nothing of what was pushed is heard any more, and no end of it is reported."""
+        self.session.interrupt()
+        self._pushed_s, self._ends = 0.0, []
+
+    def close(self) -> None:
+        """End the iteration."""
+        self._closed = True
+
+    async def moments(self) -> AsyncIterator[Moment | SegmentEnd]:
+        """Every moment when it is due, and the ends between them."""
+        start, first = time.monotonic(), self.session.report.frames
+        while not self._closed:
+            due = start + float((self.session.report.frames - first) / self.session.fps)
+            now = time.monotonic()
+            await asyncio.sleep(max(0.0, due - now))
+            late = now - due > 1 / float(self.session.fps)
+            yield await asyncio.to_thread(self.session.step, render=not late)
+            while self._ends and self._pushed_s - self.session.unheard_s >= self._ends[0] - 1e-6:
+                self._ends.pop(0)
+                yield SegmentEnd()
