@@ -21,8 +21,16 @@ def train(
     config: Annotated[Path, typer.Argument(help="A file of configs/audio2landmark, headmotion or renderer.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Settings to change, as run.steps=100.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only where the weights are.")] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes of this machine that train together, one per GPU or share of cores.")
+    ] = 1,
 ) -> None:
     """Train a network; the same command again goes on where the last one stopped."""
+    if processes > 1:
+        from talkface.training.engine.launch import launch
+
+        flags = ["--quiet"] if quiet else []
+        raise typer.Exit(launch(["train", str(config), *(overrides or []), *flags], processes))
     kind = read_kind(config)
     if kind == "audio2landmark":
         from talkface.training.jobs.audio2landmark import train_audio2landmark

@@ -20,7 +20,7 @@ from talkface.types import Image
 FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience", "quiet")
 """Settings of `run:` that may differ from those the run folder was started with; all others must not."""
 
-CONFIG, LOG, STATE = "config.yaml", "log.csv", "state.pt"
+CONFIG, LOG, STATE, BEFORE = "config.yaml", "log.csv", "state.pt", "state.before.pt"
 COLUMNS = ["step", "name", "value"]
 STEP = re.compile(r"[0-9]{1,12}")
 
@@ -33,7 +33,7 @@ def check_resumable(folder: Path, config: dict[str, Any]) -> None:
     Raises:
         ConfigError: the folder belongs to a run of another kind, or with other settings.
     """
-    saved = _read_config(folder) if (folder / STATE).is_file() else None
+    saved = _read_config(folder) if any((folder / name).is_file() for name in (STATE, BEFORE)) else None
     if saved is not None:
         compare_settings(folder, saved, config)
 
@@ -59,7 +59,7 @@ def save_config(folder: Path, config: dict[str, Any], *, resumed: bool) -> None:
     Leftovers of killed runs are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG, LOG, STATE, "best.safetensors", "last.safetensors"):
+    for name in (CONFIG, LOG, STATE, BEFORE, "best.safetensors", "last.safetensors"):
         sweep(folder / name)
     saved = _read_config(folder)
     if not resumed or saved is None or not _fixed_part(saved).keys() >= _fixed_part(config).keys():

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +13,7 @@ import torch
 from talkface.errors import CheckpointError, ConfigError
 from talkface.files.read import refusing
 from talkface.files.write import atomic_file
-from talkface.training.engine.run_folder import CONFIG, STATE, check_resumable, compare_settings
+from talkface.training.engine.run_folder import BEFORE, CONFIG, STATE, check_resumable, compare_settings
 
 
 class Stateful(Protocol):
@@ -41,9 +43,20 @@ def resume(job: Stateful, folder: Path, config: dict[str, Any]) -> tuple[Trainin
         CheckpointError: the state cannot be used.
     """
     check_resumable(folder, config)
-    state_file = folder / STATE
-    if not state_file.is_file():
-        return TrainingProgress(), None
+    files = [file for file in (folder / STATE, folder / BEFORE) if file.is_file()]
+    for place, state_file in enumerate(files):
+        try:
+            return _resume_from(job, state_file, folder, config)
+        except CheckpointError as error:
+            if place == len(files) - 1:
+                raise
+            sys.stderr.write(f"note: {error}; going on from {files[place + 1].name}, the state before it\n")
+    return TrainingProgress(), None
+
+
+def _resume_from(
+    job: Stateful, state_file: Path, folder: Path, config: dict[str, Any]
+) -> tuple[TrainingProgress, str | None]:
     with refusing(f"{state_file} cannot be resumed: remove it to start again", CheckpointError):
         state = torch.load(state_file, map_location="cpu", weights_only=True)
         progress, kept = TrainingProgress(**state["progress"]), state.get("config")
@@ -57,7 +70,9 @@ def resume(job: Stateful, folder: Path, config: dict[str, Any]) -> tuple[Trainin
 
 
 def save_state(job: Stateful, folder: Path, progress: TrainingProgress, config: dict[str, Any], log: str) -> None:
-    """Write `state.pt`, with all that the other files of the folder can be made from again."""
+    """Write `state.pt`, with all that the other files of the folder can be made from again; the one before is kept."""
     state = {"job": job.state_dict(), "progress": vars(progress), "config": json.dumps(config), "log": log}
     with atomic_file(folder / STATE) as part:
         torch.save(state, part)
+        if (folder / STATE).is_file():
+            os.replace(folder / STATE, folder / BEFORE)

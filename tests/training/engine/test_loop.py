@@ -15,7 +15,7 @@ from torch import nn
 
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import RunConfig
-from talkface.errors import ConfigError, StoppedError, TalkfaceError
+from talkface.errors import CheckpointError, ConfigError, StoppedError, TalkfaceError
 from talkface.training.engine.loop import Ema, backward_and_step, check_launched, fit, make_accelerator, step_generator
 
 
@@ -115,6 +115,25 @@ def test_not_a_number_is_named_and_the_good_state_stays(run: RunConfig) -> None:
     with pytest.raises(TalkfaceError, match="mse is nan at step 8"):
         fit(LineJob(run, poison_at=7), run, config_of(run))
     assert torch.load(Path(run.out) / "state.pt", weights_only=True)["progress"]["step"] == 5
+
+
+def test_a_state_cut_short_falls_back_to_the_one_before(run: RunConfig, tmp_path: Path, capsys) -> None:
+    whole = replace(run, out=str(tmp_path / "whole"))
+    fit(LineJob(whole), whole, config_of(whole))
+    with pytest.raises(KeyboardInterrupt):
+        fit(LineJob(run, die_at=9), replace(run, save_every=2), config_of(run))
+    folder = Path(run.out)
+    assert torch.load(folder / "state.before.pt", weights_only=True)["progress"]["step"] == 6
+    state = folder / "state.pt"
+    state.write_bytes(state.read_bytes()[:-500])
+    fit(LineJob(run), run, config_of(run))
+    assert "going on from state.before.pt" in capsys.readouterr().err
+    ours, theirs = (load_checkpoint(Path(each.out) / "last.safetensors").tensors for each in (run, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    for name in ("state.pt", "state.before.pt"):
+        (folder / name).write_bytes(b"x")
+    with pytest.raises(CheckpointError, match=r"state.before.pt cannot be resumed"):
+        fit(LineJob(run), run, config_of(run))
 
 
 def test_patience_stops_early(run: RunConfig) -> None:

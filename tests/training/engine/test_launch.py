@@ -1,0 +1,65 @@
+"""`train --processes`: the weights of one process, one error line, and a signal that reaches all."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from talkface.errors import ConfigError
+from talkface.testing.shards import write_loud_mouth_shards
+from talkface.training.engine.launch import launch
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("shards")
+    write_loud_mouth_shards(folder, {f"c{i}": f"s{i}" for i in range(6)}, frames=40, split="train")
+    return folder
+
+
+def command(shards: Path, out: Path, *more: str) -> list[str]:
+    config = str(ROOT / "configs" / "audio2landmark" / "debug.yaml")
+    settings = [f"data.shards={shards}", f"run.out={out}", "run.threads=1", "offsets.steps=0", "model.dropout=0"]
+    return ["train", "--quiet", config, *settings, *more]
+
+
+@pytest.mark.flow
+def test_two_processes_give_the_weights_of_one_and_a_signal_ends_both(shards, tmp_path):
+    steps = ("run.steps=4", "run.eval_every=4")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    for name, extra in (("one", []), ("two", ["--processes", "2"])):
+        arguments = command(shards, tmp_path / name, *steps, *extra)
+        done = subprocess.run([sys.executable, "-m", "talkface", *arguments], capture_output=True, text=True,
+                              env=environment, timeout=300)  # fmt: skip
+        assert done.returncode == 0 and done.stdout.count("weights:") == 1, done.stderr
+    one, two = (
+        torch.load(tmp_path / name / "state.pt", weights_only=True)["job"]["network"] for name in ("one", "two")
+    )
+    matrices = [name for name, tensor in one.items() if tensor.ndim > 1]  # biases before a norm move by rounding alone
+    ours, theirs = (torch.cat([some[name].flatten() for name in matrices]) for some in (one, two))
+    assert (ours - theirs).norm() < 1e-3 * ours.norm()
+    arguments = command(shards, tmp_path / "long", "run.steps=100000", "run.save_every=100000", "--processes", "2")
+    with subprocess.Popen([sys.executable, "-m", "talkface", *arguments], stderr=subprocess.PIPE, text=True,
+                          env=environment) as running:  # fmt: skip
+        log = tmp_path / "long" / "log.csv"
+        for _ in range(600):
+            if log.is_file() and log.read_text().count("\n") > 1:
+                break
+            time.sleep(0.1)
+        running.send_signal(signal.SIGTERM)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 128 + signal.SIGTERM and "resume with the same command" in said, said
+    assert (tmp_path / "long" / "state.pt").is_file()
+
+
+def test_a_launcher_inside_a_launcher_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="leave it out under torchrun"):
+        launch(["train"], 2)
