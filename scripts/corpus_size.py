@@ -3,6 +3,7 @@
 python scripts/corpus_size.py lrw|voxceleb2 FOLDER [STEPS [CONFIG OVERRIDES...]]; about 1 GB of disk, removed again.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def write(kind: str, folder: Path) -> Path:
     lrw = kind == "lrw"
     small, out = folder / "small", folder / kind
     start = time.perf_counter()
-    write_loud_mouth_shards(small, {f"c{i}": f"s{i}" for i in range(CLIPS_PER_SHARD)}, frames=29 if lrw else 9)
+    write_loud_mouth_shards(small, {f"c{i}": f"s{i}" for i in range(CLIPS_PER_SHARD)}, frames=29 if lrw else 12)
     if lrw:
         corpora.repeat_shard(small, out, corpora.LRW_CLIPS, corpora.lrw_names, judged_every=21)
     else:
@@ -46,6 +47,12 @@ def memory_mb(process: int) -> dict[str, float]:
     return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM", "RssAnon") if name in fields}
 
 
+def processor_s(process: int) -> float:
+    """Processor time that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def watch(command: list[str], log: Path) -> None:
     """Run a training; print the time of its first step and its memory."""
     start, first, shown, peak = time.perf_counter(), 0.0, 0.0, 0.0
@@ -54,13 +61,13 @@ def watch(command: list[str], log: Path) -> None:
         time.sleep(SAMPLED_S)
         now = time.perf_counter() - start
         try:
-            used = memory_mb(process.pid)
+            used, worked = memory_mb(process.pid), processor_s(process.pid)
         except (OSError, KeyError):
             continue
         peak = max(peak, used.get("VmHWM", 0.0))
         if not first and log.is_file() and log.read_text(encoding="utf-8").count("\n") > 1:
             first = now
-            say(f"first step after {first:.0f} s")
+            say(f"first step after {first:.0f} s, {worked:.0f} s of one processor")
         if now >= shown:
             own = used.get("RssAnon", 0)
             say(f"{now:6.0f} s  {used.get('VmRSS', 0):7.0f} MB, not of files {own:7.0f}")

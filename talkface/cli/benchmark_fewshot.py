@@ -35,8 +35,23 @@ def benchmark_fewshot(
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0 leaves torch's own choice.")] = 0,
     videos: Annotated[int, typer.Option(min=1, help="Rows of the table of W.")] = VIDEOS,
     train: Annotated[bool, typer.Option(help="Time a training step too, with one example per step.")] = True,
+    data_only: Annotated[
+        bool, typer.Option("--data-only", help="Time drawing the batches of any CONFIG from its shards instead.")
+    ] = False,
+    settings_changed: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as data.shards=FOLDER, for --data-only.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to draw, for --data-only.")] = 20.0,
 ) -> None:
     """Time the few-shot generator, one training step, and the table of W at VoxCeleb2's size."""
+    if data_only:
+        from talkface.cli.benchmark_data import benchmark_data
+        from talkface.errors import ConfigError
+
+        if config is None:
+            raise ConfigError("--data-only needs a CONFIG: give one of configs/audio2landmark or configs/renderer")
+        benchmark_data(config, settings_changed or [], seconds)
+        return
     import torch
 
     from talkface.config import load_config

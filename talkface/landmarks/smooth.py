@@ -56,6 +56,8 @@ def fill_unseen(points: FloatArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
         points: `[T, ...]`, anything where `seen` is false.
         seen: `[T]` bool, true at least once.
     """
+    if seen.all():
+        return points.copy()
     time = np.arange(len(points))
     flat = points.reshape(len(points), -1).copy()
     for column in flat.T:

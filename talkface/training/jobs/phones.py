@@ -42,6 +42,7 @@ class PhoneConfig:
     frames: int = 64  # of 40 ms
     rate: float = 2e-3
     synthetic: int = 1200  # sentences by synthetic voices
+    most_clips: int = 4000  # whose own speech is labelled, spread over a larger corpus
     per_speaker_s: float = 240.0  # seconds of one speaker that are labelled, at most
     shares: tuple[float, float, float] = (0.5, 0.35, 0.15)  # of a batch: synthetic, other speakers, the main speaker
 
@@ -75,6 +76,9 @@ def label_speech(
         MissingExtraError: a tool is not installed; the message names it.
     """
     mel = MelPower(num_mels)
+    if len(clips) > config.most_clips:
+        places = np.linspace(0, len(clips) - 1, config.most_clips).round().astype(int)
+        clips = [clips[int(place)] for place in places]
     counts: dict[str, int] = {}
     for clip in clips:
         counts[clip.speaker] = counts.get(clip.speaker, 0) + len(clip.audio)
