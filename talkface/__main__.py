@@ -24,7 +24,7 @@ VERBS = {
     "demo": "Make a portrait speak, with nothing but this package.",
     "live": "Make the person in PHOTO say what is said, as it is said.",
     "serve": "Serve a web page and an HTTP API that make videos and live streams.",
-    "verify": "Tell whether VIDEO carries the tag that marks it as synthetic; exit code 1 where it does not.",
+    "verify": "Tell which marks of a synthetic video FILE bears: C2PA signature, invisible mark, comment tag.",
     "doctor": "Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run.",
     "models": "The networks inside the package, and networks to train with.",
     "prepare": "Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.",

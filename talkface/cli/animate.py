@@ -51,7 +51,8 @@ def animate(
         str | None, typer.Argument(metavar="SPEECH", help="Any sound or video file that ffmpeg decodes.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The .mp4 to write. (default: PHOTO_SPEECH.mp4, here)")
+        Path | None,
+        typer.Option("--out", "-o", help="The video to write. (default: PHOTO_SPEECH.mp4, here)"),
     ] = None,
     photo: Annotated[
         list[str] | None, typer.Option("--photo", "-p", help="A photo; repeat for more shots of the same person.")
@@ -70,7 +71,7 @@ def animate(
     driving = options.landmarks if isinstance(options.landmarks, str) else None
     photos, sound = inputs(first, second, photo or [], speech, driven=driving is not None)
     refuse_missing([*photos, sound, options.head_from])
-    target = out or default_out(photos, sound or driving)
+    target = out or default_out(photos, sound or driving, options.format)
     from talkface.landmarks.beside import detector_beside
 
     with detector_beside(options.detector if _looks_like_photo(photos[0]) else "") as detector:
@@ -139,9 +140,9 @@ def _looks_like_photo(word: str) -> bool:
     return Path(word).suffix.lower() in PHOTO_SUFFIXES or Path(word).is_dir()
 
 
-def default_out(photos: list[str], driving: str | Path | None) -> Path:
-    """`PHOTO_SPEECH.mp4` in the current folder, cut where the names are too long together."""
-    return Path(fitting_name(f"{Path(photos[0]).stem}_{Path(driving or 'speaking').stem}", ".mp4"))
+def default_out(photos: list[str], driving: str | Path | None, suffix: str | None = None) -> Path:
+    """`PHOTO_SPEECH.mp4`, or with another suffix, in the current folder, cut where the names are too long together."""
+    return Path(fitting_name(f"{Path(photos[0]).stem}_{Path(driving or 'speaking').stem}", f".{suffix or 'mp4'}"))
 
 
 def _say_warnings(report: Path, quiet: bool) -> None:

@@ -58,7 +58,7 @@ def reenact(
     refuse_missing([photo])
     from talkface import reenact as write_video
 
-    target = out or default_out([photo], driving)
+    target = out or default_out([photo], driving, options.format)
     with frame_progress(target.name, quiet) as report:
         made = write_video(photo, driving, target, options, progress=report)
     if not quiet:

@@ -12,9 +12,11 @@ from talkface.errors import ConfigError, MediaError
 from talkface.files.write import atomic_files
 from talkface.inference.driving import save_landmarks
 from talkface.inference.origin import find_origin
-from talkface.inference.panel import face_window, panel
+from talkface.inference.output import Finish, track_text
+from talkface.inference.panel import panel
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
+from talkface.media.formats import format_of
 from talkface.media.speech import SpeechStream
 from talkface.media.write import VideoWriter, check_not_speech, check_output
 from talkface.renderers.base import Rendered
@@ -54,6 +56,8 @@ class AnimateResult:
 @dataclass(frozen=True)
 class Clip:
     """A video that is made when it is read: iterate for `[H, W, 3]` RGB uint8 frames, or `save` it.
+
+    Transparent frames are `[H, W, 4]`; those of files bear an invisible mark besides.
 
     Attributes:
         fps: frames per second, exact.
@@ -102,7 +106,7 @@ class Clip:
         """Write the video, and the landmarks, maps and report that the options ask for: all of them, or none.
 
         Args:
-            out: the .mp4 to write: H.264, and AAC where there is sound.
+            out: the file to write; its ending says the format, see `media.formats`.
             encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
             progress: called with (frames written, frames in all).
             report: writes the report on a result, whose video does not have its name yet, to a file; without it there
@@ -143,14 +147,13 @@ class Clip:
 
     def _pictures(self, rendered: Iterator[Rendered]) -> Iterator[Image]:
         shot = self.shots.shots[0]
-        window = face_window(shot.image.shape[:2], shot.landmarks) if self.options.crop else None
-        for frame in rendered:
+        finish = Finish(self.options, shot)
+        for index, frame in enumerate(rendered):
             if self.picture is not None:
                 yield self.picture(frame)
-            elif self.options.panel:
-                yield panel(shot.image, frame, window)
-            else:
-                yield frame.image if window is None else np.ascontiguousarray(frame.image[window])
+                continue
+            shown = panel(shot.image, frame, finish.window) if self.options.panel else finish.person(frame)
+            yield finish.letter(shown, float(index / self.fps))
 
     @contextlib.contextmanager
     def _mapping(self) -> Iterator[Callable[[Iterator[Rendered]], Iterator[Rendered]]]:
@@ -174,7 +177,15 @@ class Clip:
         height, width = first.shape[:2]
         origin = find_origin(self.options, self.shots, self.networks, speech=self.sound)
         with VideoWriter(
-            out, (width, height), self.fps, self.sound, force=True, threads=threads, origin=origin
+            out,
+            (width, height),
+            self.fps,
+            self.sound,
+            force=True,
+            threads=threads,
+            origin=origin,
+            alpha=self.options.alpha,
+            captions=track_text(self.options),
         ) as writer:
             writer.write(first)
             if progress:
@@ -191,9 +202,13 @@ def check_outputs(out: Path, options: RenderOptions) -> None:
 
     Raises:
         MediaError: a file that exists (without `force`), a missing folder, or a wrong suffix.
+        ConfigError: the output's name and the format asked for disagree.
     """
     force = options.force
     check_output(out, force=force)
+    if options.format is not None and out.suffix.lower() != f".{options.format}":
+        raise ConfigError(f"the output {out} and --format {options.format} disagree: leave one out")
+    format_of(out.suffix.lower(), alpha=options.alpha)
     if not isinstance(options, AnimateOptions):
         return
     if options.save_landmarks is not None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from talkface.errors import MediaError
 from talkface.inference.animator import BLOCK, Animator
-from talkface.inference.clip import AnimateResult, Progress
+from talkface.inference.clip import AnimateResult, Progress, check_outputs
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
 from talkface.inference.origin import find_origin
-from talkface.inference.panel import face_window, reenact_panel
+from talkface.inference.output import Finish, track_text
+from talkface.inference.panel import reenact_panel
 from talkface.inference.photos import HDR_NOTE, PhotoSource
 from talkface.inference.request import ReenactOptions
 from talkface.inference.subject import Subject
@@ -26,7 +27,7 @@ from talkface.landmarks.retarget import Retargeter
 from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
 from talkface.media.read import VideoInfo, probe_video, read_frames
 from talkface.media.speech import SpeechStream, open_speech
-from talkface.media.write import VideoWriter, check_output
+from talkface.media.write import VideoWriter
 from talkface.renderers.animation import with_animation
 from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image
@@ -65,7 +66,7 @@ def reenact(
     Raises:
         MediaError, NoFaceError, ConfigError: one line that names the next step.
     """
-    check_output(out, force=options.force)
+    check_outputs(out, options)
     driver = open_driver(driving)
     info = probe_video(driver.video)
     fps = options.fps or usable_fps(info)
@@ -174,13 +175,22 @@ def _write(
     rendered = (one for block in blocks for one in animator.renderer.render(identity, block))
     size = pictures.size(next(iter(read_frames(driving, fps)))[0] if options.panel else None)
     origin = find_origin(options, subject.shots, animator.network_files(), driving=driving)
-    with VideoWriter(out, size, fps, sound, force=options.force, origin=origin) as writer:
+    with VideoWriter(
+        out,
+        size,
+        fps,
+        sound,
+        force=options.force,
+        origin=origin,
+        alpha=options.alpha,
+        captions=track_text(options),
+    ) as writer:
         last: Image | None = None
         for index, (one, image) in enumerate(zip_longest(rendered, watched), start=1):
             if one is None:
                 break
             last = image if image is not None else last
-            writer.write(pictures(one, last))
+            writer.write(pictures(one, last, float((index - 1) / fps)))
             if progress:
                 progress(index, len(points))
     return size
@@ -191,18 +201,18 @@ class Pictures:
 
     def __init__(self, subject: Subject, options: ReenactOptions) -> None:
         shot = subject.shots.shots[0]
-        self._photo = shot.image
+        self._photo, self._landmarks = shot.image, shot.landmarks
         self._panel = options.panel
-        self._window = face_window(shot.image.shape[:2], shot.landmarks) if options.crop else None
+        self._finish = Finish(options, shot)
 
-    def __call__(self, rendered: Rendered, driver: Image | None) -> Image:
+    def __call__(self, rendered: Rendered, driver: Image | None, time_s: float = 0.0) -> Image:
         if self._panel:
             assert driver is not None, "panels need the driver's picture"
-            return reenact_panel(driver, rendered, self._window)
-        return rendered.image if self._window is None else np.ascontiguousarray(rendered.image[self._window])
+            return self._finish.letter(reenact_panel(driver, rendered, self._finish.window), time_s)
+        return self._finish.letter(self._finish.person(rendered), time_s)
 
     def size(self, driver: Image | None) -> tuple[int, int]:
         """Width and height of every picture."""
-        empty = Rendered(self._photo, np.zeros((68, 2), np.float32))
+        empty = Rendered(self._photo, self._landmarks)
         height, width = self(empty, driver).shape[:2]
         return width, height

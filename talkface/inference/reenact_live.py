@@ -9,6 +9,7 @@ from pathlib import Path
 
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
+from talkface.inference.clip import check_outputs
 from talkface.inference.origin import find_origin
 from talkface.inference.photos import PhotoSource
 from talkface.inference.reenact import Pictures, move_photo, rest_of
@@ -18,7 +19,7 @@ from talkface.landmarks.detect import FaceTracker
 from talkface.landmarks.online import DriverLearner, Keeper, Steadier
 from talkface.media.camera import Camera
 from talkface.media.window import Window
-from talkface.media.write import VideoWriter, check_output
+from talkface.media.write import VideoWriter
 from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image
 
@@ -70,7 +71,7 @@ def reenact_live(
     if out is None and not window:
         raise ConfigError("neither window nor recording asked for: leave --no-window out, or give -o OUT.mp4")
     if out is not None:
-        check_output(out, force=options.force)
+        check_outputs(out, options)
     with ExitStack() as stack:
         screen = stack.enter_context(Window("talkface")) if window else None
         device = stack.enter_context(Camera(camera))
@@ -82,7 +83,7 @@ def reenact_live(
             size = show.size(device.first)
             origin = find_origin(options, subject.shots, animator.network_files())
             writer = stack.enter_context(
-                VideoWriter(out, size, fps, comment="live", force=options.force, origin=origin)
+                VideoWriter(out, size, fps, comment="live", force=options.force, origin=origin, alpha=options.alpha)
             )
         follow = Follower(animator, subject, fps, options)
         done, started = 0, time.monotonic()
@@ -91,7 +92,7 @@ def reenact_live(
                 if seconds is not None and time_s >= seconds:
                     break
                 done += 1
-                picture = show(follow(image), image)
+                picture = show(follow(image), image, time_s)
                 _record(writer, picture, time_s)
                 if not progress(done) or (screen is not None and not screen.show(picture)):
                     break

@@ -1,5 +1,6 @@
 """What a user may ask of a video -> options, checked once, that flags, keywords and batch columns share."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +37,23 @@ class RenderOptions(Options):
     detector: Literal["dlib", "face-alignment"] = option("dlib", "Face and landmark detector.", group="Networks")
     device: str = option("auto", "auto, cpu, cuda or mps.", group="Networks", per_row=False)
     face: int | None = option(None, "Which face, 0 the largest; the largest if not given.", group="Networks", low=0)
+    format: Literal["mp4", "mov", "webm", "gif", "png"] | None = option(
+        None, "Format of the video; its name's ending says so, too. gif and png (animated) are silent.", group="Picture"
+    )
+    alpha: bool = option(False, "Transparent background: mov (ProRes 4444), webm (VP9) or png.", group="Picture")
+    background: str | None = option(None, "Picture or colour (a name or #rrggbb) behind the person.", group="Picture")
+    aspect: str | None = option(None, "Cut to this aspect around the face, such as 9:16.", group="Picture")
+    captions: Path | None = option(None, "Captions of this .srt or .vtt file.", group="Picture")
+    captions_as: Literal["burnt", "track"] = option(
+        "burnt", "Captions drawn into the picture, or a text track that a player shows.", group="Picture"
+    )
+    caption_font: Path | None = option(None, "Font (.ttf) of burnt captions; found if not given.", group="Picture")
+    label: bool = option(False, "A visible label in a corner.", group="Picture")
+    label_text: str = option("AI-generated", "What the label says.", group="Picture")
+    label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = option(
+        "bottom-right", "Where the label stands.", group="Picture"
+    )
+    label_opacity: float = option(0.8, "Opacity of the label.", group="Picture", low=0.1, high=1)
     sign: bool = option(True, "Sign the video with a C2PA manifest, where that is installed.", group="Provenance")
     consent: str | None = option(
         None, "Note in the signed manifest: what the person shown agreed to.", group="Provenance"
@@ -52,8 +70,19 @@ class RenderOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_picture()
         if (self.certificate is None) != (self.key is None):
             raise ConfigError("a certificate signs with its private key: give both --certificate and --key, or neither")
+
+    def _check_picture(self) -> None:
+        if self.aspect is not None and not re.fullmatch(r"[1-9]\d?:[1-9]\d?", self.aspect):
+            raise ConfigError(f"invalid aspect {self.aspect!r}: expected width:height such as 9:16, 1:1 or 4:5")
+        if self.aspect is not None and self.crop:
+            raise ConfigError("crop cuts a square around the face and aspect another shape: leave one out")
+        if self.alpha and self.background is not None:
+            raise ConfigError("alpha leaves the background out and background replaces it: leave one out")
+        if self.panel and (self.alpha or self.background is not None or self.aspect is not None):
+            raise ConfigError("a panel shows the photo as it is: leave out the panel, or alpha, background and aspect")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""RGB frames (+ speech) -> H.264 and AAC in one MP4, complete or not there at all."""
+"""RGB frames (+ speech) -> MP4, MOV, WebM, GIF or PNG, complete or not there at all."""
 
 import contextlib
 import os
@@ -16,19 +16,15 @@ import numpy.typing as npt
 from talkface.errors import MediaError
 from talkface.files.write import LONGEST_NAME, atomic_file, hidden_file, sweep
 from talkface.media.ffmpeg import FfmpegProcess
+from talkface.media.formats import BT709, SUFFIXES, encoded, format_of
 from talkface.media.mark.manifest import KINDS, Origin, find_credentials, sign_file
 from talkface.media.mark.spread import InvisibleMark, can_bear, payload_of
 from talkface.media.mark.tag import mark_comment
 from talkface.types import Image
 
-SUFFIXES = (".mp4", ".m4v", ".mov")
-CRF = 17  # constant quality; 17-18 is where H.264 differences stop being visible
-PRESET = "veryfast"
 LARGE_PIXELS = 8_000_000  # above this, few frames may be in flight: 8K takes 1.4 GB then, and 3.4 GB otherwise
-FRUGAL = "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:sliced-threads=1:threads=2"
 LARGEST_SIDE = 16_384  # pixels, H.264's limit
 SMALLEST_SIDE = 16  # pixels, x264's limit
-AAC_BITRATE = 160_000  # bits per second
 
 
 class SoundTrack(Protocol):
@@ -68,11 +64,13 @@ class VideoWriter:
         threads: int = 0,
         synthetic: bool = True,
         origin: Origin | None = None,
+        alpha: bool = False,
+        captions: str = "",
     ) -> None:
         """Check everything that can be checked before the first frame is made.
 
         Args:
-            path: `.mp4`, `.m4v` or `.mov`.
+            path: its suffix says the format, one of `formats.SUFFIXES`; GIF and PNG are silent.
             size: width, height of the frames in pixels.
             fps: exact frames per second.
             speech: sound track; None leaves the video silent.
@@ -80,6 +78,8 @@ class VideoWriter:
             force: replace a file that is there.
             synthetic: False for footage that is only cut out and stored again, which must bear neither tag nor mark.
             origin: what the video was made of and who signs it; if None the local certificate does, where there is one.
+            alpha: frames have a fourth channel, for a transparent background.
+            captions: SubRip text of a text track.
             threads: of the encoder, 0 as many as the machine suggests. The bytes depend on their number.
 
         Raises:
@@ -90,7 +90,7 @@ class VideoWriter:
         self.size = size
         self.fps = Fraction(fps)
         self.frames_written = 0
-        self._speech = speech
+        self._alpha = alpha
         self._synthetic = synthetic
         self._origin = _signing_origin(origin) if synthetic and self.path.suffix.lower() in KINDS else Origin()
         self._mark: InvisibleMark | None = None  # made from the first frame
@@ -102,6 +102,10 @@ class VideoWriter:
             raise MediaError(
                 f"a video of {size[0]}x{size[1]} cannot be written: each side must be {SMALLEST_SIDE} to {LARGEST_SIDE}"
             )
+        self._format = format_of(self.path.suffix.lower(), alpha=alpha, large=size[0] * size[1] > LARGE_PIXELS)
+        self._speech = speech if self._format.sound else None
+        self._captions = captions if self._format.subtitles else ""
+        self._captions_file = self.path
         self._target = followed(self.path)
         self._force = force
         self._files = contextlib.ExitStack()
@@ -113,7 +117,11 @@ class VideoWriter:
             self._signed = files.enter_context(atomic_file(self._target, exclusive=not self._force))
             unsigned = self._origin.credentials is not None
             self._whole = files.enter_context(hidden_file(self._target)) if unsigned else self._signed
-            self._pictures = self._whole if self._speech is None else files.enter_context(hidden_file(self._target))
+            alone = self._speech is None and not self._captions
+            if self._captions:
+                self._captions_file = files.enter_context(hidden_file(self._target.with_suffix(".srt")))
+                self._captions_file.write_text(self._captions, encoding="utf-8")
+            self._pictures = self._whole if alone else files.enter_context(hidden_file(self._target))
             self._encoder = FfmpegProcess(self._picture_output(), self.path)
             self._files = files.pop_all()
         return self
@@ -128,22 +136,26 @@ class VideoWriter:
             self._finish()
 
     def write(self, frame: Image) -> None:
-        """Append one frame `[H, W, 3]` RGB uint8 of the writer's size.
+        """Append one frame `[H, W, 3]` RGB uint8 of the writer's size, `[H, W, 4]` for a transparent video.
 
         Raises:
             MediaError: ffmpeg stopped, for example because the disk is full.
         """
         width, height = self.size
-        assert frame.shape == (height, width, 3) and frame.dtype == np.uint8, (frame.shape, frame.dtype, self.size)
+        assert frame.shape == (height, width, 3 + self._alpha) and frame.dtype == np.uint8, (frame.shape, self.size)
         assert self._encoder is not None, "use the writer in a `with` statement"
         if self._synthetic and can_bear(width, height):
-            if self._mark is None:
-                self._mark = InvisibleMark(frame, payload_of(frame, self._comment))
-            frame = self._mark(frame)
+            frame = self._marked(frame)
         if width % 2 or height % 2:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
         self._encoder.feed(np.ascontiguousarray(frame).data)
         self.frames_written += 1
+
+    def _marked(self, frame: Image) -> Image:
+        colour = np.ascontiguousarray(frame[..., :3])
+        if self._mark is None:
+            self._mark = InvisibleMark(colour, payload_of(colour, self._comment))
+        return np.dstack([self._mark(colour), frame[..., 3]]) if self._alpha else self._mark(colour)
 
     def _finish(self) -> None:
         if self.frames_written == 0:
@@ -151,18 +163,19 @@ class VideoWriter:
         assert self._encoder is not None
         self._encoder.finish()
         self._encoder = None
-        if self._speech is not None:
-            self._add_sound(self._speech)
+        if self._speech is not None or self._captions:
+            self._add_tracks()
         if self._origin.credentials is not None:
             mark = None if self._mark is None else self._mark.payload
             sign_file(self._whole, self._signed, KINDS[self.path.suffix.lower()], self._origin, mark)
 
-    def _add_sound(self, speech: SoundTrack) -> None:
-        rate, channels = speech.mux_format()
-        self._encoder = FfmpegProcess(self._sound_output(rate, channels), self.path)
-        samples = round(self.frames_written / self.fps * rate)
-        for block in exact_length(speech.mux_blocks(), samples, channels):
-            self._encoder.feed(block.data)
+    def _add_tracks(self) -> None:
+        rate, channels = (16_000, 1) if self._speech is None else self._speech.mux_format()
+        self._encoder = FfmpegProcess(self._whole_output(rate, channels), self.path)
+        if self._speech is not None:
+            samples = round(self.frames_written / self.fps * rate)
+            for block in exact_length(self._speech.mux_blocks(), samples, channels):
+                self._encoder.feed(block.data)
         self._encoder.finish()
         self._encoder = None
 
@@ -172,51 +185,34 @@ class VideoWriter:
         frames = ffmpeg.input(
             "pipe:0",
             format="rawvideo",
-            pix_fmt="rgb24",
+            pix_fmt="rgba" if self._alpha else "rgb24",
             video_size=(width, height),
             framerate=str(self.fps),
             thread_queue_size=1 if large else 8,
         )
-        coloured = frames.filter("scale", out_color_matrix="bt709", out_range="tv").filter(
-            "setparams", color_primaries="bt709", color_trc="bt709", colorspace="bt709", range="tv"
-        )
-        frugal = {"x264-params": FRUGAL} if large else {}
         threads = {"threads": self._threads} if self._threads else {}
-        return coloured.output(
-            f"file:{self._pictures}",
-            vcodec="libx264",
-            preset=PRESET,
-            crf=CRF,
-            pix_fmt="yuv420p",
-            colorspace="bt709",
-            color_primaries="bt709",
-            color_trc="bt709",
-            color_range="tv",
-            **self._container_options(),
-            **frugal,
-            **threads,
+        colours = {**BT709, "color_range": "tv"} if self._format.yuv else {}
+        return encoded(frames, self._format).output(
+            f"file:{self._pictures}", **self._format.pictures, **colours, **self._container_options(), **threads
         )
 
-    def _sound_output(self, rate: int, channels: int) -> "ffmpeg.Stream":
-        pictures = ffmpeg.input(f"file:{self._pictures}")
-        sound = ffmpeg.input("pipe:0", format="f32le", ar=rate, ac=channels)
-        return ffmpeg.output(
-            pictures.video,
-            sound.audio,
-            f"file:{self._whole}",
-            vcodec="copy",
-            acodec="aac",
-            audio_bitrate=AAC_BITRATE,
-            **self._container_options(),
-        )
+    def _whole_output(self, rate: int, channels: int) -> "ffmpeg.Stream":
+        streams, codecs = [ffmpeg.input(f"file:{self._pictures}").video], {"vcodec": "copy"}
+        if self._speech is not None:
+            streams.append(ffmpeg.input("pipe:0", format="f32le", ar=rate, ac=channels).audio)
+            codecs |= self._format.sound
+        if self._captions:
+            streams.append(ffmpeg.input(f"file:{self._captions_file}", format="srt")["s"])
+            codecs |= {"scodec": self._format.subtitles}
+        return ffmpeg.output(*streams, f"file:{self._whole}", **codecs, **self._container_options())
 
     def _container_options(self) -> dict[str, str]:
-        # a time scale that is a multiple of the rate keeps every time stamp exact
-        return {
-            "movflags": "+faststart+write_colr",
-            "metadata": f"comment={self._comment}",
-            "video_track_timescale": str(self.fps.numerator * max(1, 12_800 // self.fps.numerator)),
-        }
+        options = {"metadata": f"comment={self._comment}"}
+        if self._format.quicktime:
+            # a time scale that is a multiple of the rate keeps every time stamp exact
+            options["movflags"] = "+faststart+write_colr"
+            options["video_track_timescale"] = str(self.fps.numerator * max(1, 12_800 // self.fps.numerator))
+        return options
 
     def _end_encoder(self) -> None:
         if self._encoder is not None:

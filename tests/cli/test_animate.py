@@ -147,7 +147,18 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
     assert unset == ["panel", *AS_WRITTEN], "this command should set every option but panel, which excludes a report"
 
 
-AS_WRITTEN = {  # options of how a video is written -> what a command gives and what arrives
+AS_WRITTEN: dict[str, tuple[str, object]] = {  # options of how a video is written -> words given, value that arrives
+    "format": ("--format mov", "mov"),
+    "alpha": ("--alpha", True),
+    "background": ("", None),
+    "aspect": ("--aspect 9:16", "9:16"),
+    "captions": ("--captions c.srt", Path("c.srt")),
+    "captions_as": ("--captions-as track", "track"),
+    "caption_font": ("--caption-font f.ttf", Path("f.ttf")),
+    "label": ("--label", True),
+    "label_text": ("--label-text made", "made"),
+    "label_corner": ("--label-corner top-left", "top-left"),
+    "label_opacity": ("--label-opacity 0.5", 0.5),
     "sign": ("--no-sign", False),
     "consent": ("--consent yes", "yes"),
     "certificate": ("--certificate c.pem", Path("c.pem")),

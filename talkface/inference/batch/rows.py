@@ -12,8 +12,8 @@ from talkface.files.encoding import decode_text
 from talkface.files.read import parse_table, read_bytes
 from talkface.files.write import LONGEST_NAME
 from talkface.inference.request import AnimateOptions
+from talkface.media.formats import SUFFIXES
 from talkface.media.photo import PHOTO_SUFFIXES
-from talkface.media.write import SUFFIXES
 from talkface.options import WORDS, current_name, options_of
 from talkface.scale.storage import is_url
 
@@ -291,15 +291,16 @@ def _with_files_beside(row: Row, taken: dict[str, int]) -> Row:
 
 
 def _free_name(row: Row, taken: dict[str, int], numbers: dict[str, int]) -> str:
-    """PHOTO_SPEECH.mp4, or PHOTO_SPEECH_2.mp4 and so on; `numbers` has the last number of each name."""
+    """PHOTO_SPEECH.mp4, or in the format asked for, PHOTO_SPEECH_2.mp4 ...; `numbers` has each name's last number."""
     driving = row.speech or str(row.options.landmarks or "speaking")
     stem = f"{_stem(row.photos[0])}_{_stem(driving)}".lstrip(".")
     stem = stem.encode(errors="ignore")[:LONGEST_STEM].decode(errors="ignore")
     count = numbers.get(stem.lower(), 1)
-    name = f"{stem}_{count}.mp4" if count > 1 else f"{stem}.mp4"
+    suffix = row.options.format or "mp4"
+    name = f"{stem}_{count}.{suffix}" if count > 1 else f"{stem}.{suffix}"
     while taken.setdefault(name.lower(), row.number) != row.number:
         count += 1
-        name = f"{stem}_{count}.mp4"
+        name = f"{stem}_{count}.{suffix}"
     numbers[stem.lower()] = count
     return name
 

@@ -1,0 +1,110 @@
+"""Video or picture of unknown origin -> which marks of a synthetic one it bears, and whether they hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from talkface.media.mark.manifest import Manifest, read_manifest
+from talkface.media.mark.search import Found, Luma, find_mark
+from talkface.media.mark.signer import can_sign
+from talkface.media.mark.tag import MARK, read_comment
+from talkface.media.photo import is_photo, read_photo
+from talkface.media.read import probe_video, read_frames
+from talkface.media.seek import read_window
+from talkface.types import Image
+
+FRAMES = 12  # in which the invisible mark is looked for, spread over the video
+SHORT_S = 20.0  # videos up to here are decoded from end to end
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found in a file.
+
+    Attributes:
+        tag: the comment tag, where it says that the video is synthetic.
+        mark: the invisible mark.
+        manifest: the C2PA manifest.
+        sought: whether a manifest was looked for, which needs the extra `provenance`.
+    """
+
+    tag: str | None
+    mark: Found | None
+    manifest: Manifest | None
+    sought: bool
+
+    @property
+    def marked(self) -> bool:
+        """Whether anything says that the file is synthetic."""
+        return bool(self.tag or self.mark or (self.manifest is not None and self.manifest.synthetic))
+
+    @property
+    def faults(self) -> list[str]:
+        """What does not hold, a line each; empty where all that was found agrees."""
+        found = []
+        if self.manifest is not None and self.manifest.state == "invalid":
+            what = "the file was altered after it was signed" if self.manifest.altered else "the signature is broken"
+            found.append(f"{what} ({', '.join(self.manifest.failures)})")
+        named = None if self.manifest is None else self.manifest.details.get("invisible_mark")
+        if named and self.mark is not None and named != self.mark.payload.hex():
+            found.append(f"the signature names the invisible mark {named}, the pictures bear {self.mark.payload.hex()}")
+        return found
+
+    def plain(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        mark, manifest = self.mark, self.manifest
+        return {
+            "synthetic": self.marked,
+            "faults": self.faults,
+            "comment_tag": self.tag,
+            "invisible_mark": mark and {**vars(mark), "payload": mark.payload.hex()},
+            "c2pa": manifest and {**vars(manifest), "failures": list(manifest.failures)},
+            "c2pa_sought": self.sought,
+        }
+
+
+def verify_file(path: Path, trusted: bytes | None = None) -> Verdict:
+    """Look for all three marks in a video or picture; that none is there proves nothing.
+
+    Args:
+        path: any video or picture.
+        trusted: certificates of authorities as PEM, beside the local one.
+
+    Raises:
+        MediaError: neither a video nor a picture.
+    """
+    frames = list(_frames(path))
+    comment = "" if is_photo(path) else read_comment(path)
+    sought = can_sign()
+    return Verdict(
+        tag=comment if comment.startswith(MARK) else None,
+        mark=find_mark(frames),
+        manifest=read_manifest(path, trusted) if sought else None,
+        sought=sought,
+    )
+
+
+def _frames(path: Path) -> Iterator[Luma]:
+    """Luma of a picture, or of a dozen frames spread over a video."""
+    if is_photo(path):
+        yield _luma(read_photo(path))
+        return
+    info = probe_video(path)
+    duration_s = info.duration_s or 0.0
+    if duration_s > SHORT_S:
+        for index in range(FRAMES):
+            start = Fraction(duration_s * (index + 0.5) / FRAMES).limit_denominator(1000)
+            yield from (_luma(image) for image in read_window(path, Fraction(25), start, 1))
+        return
+    step = max(1, int(duration_s * float(info.fps)) // FRAMES)
+    yield from (_luma(image) for image, _ in islice(read_frames(path), 0, FRAMES * step, step))
+
+
+def _luma(image: Image) -> Luma:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)

@@ -1,0 +1,39 @@
+"""Shot and a frame's landmarks -> matte of the person in that frame."""
+
+import numpy as np
+
+from talkface.geometry.affine import compose_affine, invert, transform
+from talkface.geometry.matte import Mask, person_matte
+from talkface.geometry.resample import look_up, pixel_box
+from talkface.renderers.canvas import Canvas
+from talkface.types import FloatArray, Shot
+
+CLEAN_EDGE = 70, 245  # of 255: fainter parts of the matte are background, stronger ones the person
+
+
+class Cutout:
+    """Head, hair, neck and shoulders of one photo, moved as the renderers move them."""
+
+    def __init__(self, shot: Shot) -> None:
+        """Cut the person out of the photo once."""
+        self._canvas = Canvas(shot)
+        whole = compose_affine(self._canvas.deformer.ellipse, self._canvas.work_affine)
+        matte = person_matte(shot.image, whole).astype(np.float32)
+        low, high = CLEAN_EDGE
+        self._matte: Mask = np.clip((matte - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+
+    def __call__(self, landmarks: FloatArray) -> Mask:
+        """`[H, W]` uint8, 255 on the person, in a frame drawn for `[68, 2]` landmarks."""
+        canvas, matte = self._canvas, self._matte
+        height, width = matte.shape
+        deformation = canvas.deform(landmarks)
+        reach = transform(invert(canvas.work_affine), deformation.reach())
+        left, top, right, bottom = pixel_box(reach, (width, height))
+        if left >= right or top >= bottom:
+            return matte
+        moved = matte.copy()
+        corner = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
+        offsets = deformation.offsets(compose_affine(canvas.work_affine, corner), (right - left, bottom - top))
+        part = look_up(np.dstack([matte] * 3), offsets / canvas.zoom, corner)
+        moved[top:bottom, left:right] = part[..., 0]
+        return moved
