@@ -51,6 +51,7 @@ class LiveReport:
         idle: of those without pushed sound.
         repeated: of those that show the picture before, as there was no time to render.
         starved: times that speech was cut by silence, as the rest of it had not come.
+        slipped_s: seconds that the stream stood still, as the machine could not make even the sound in time.
         dropped_s: seconds of pushed sound that were never heard: interrupted, or silence that was left out.
     """
 
@@ -58,6 +59,7 @@ class LiveReport:
     idle: int = 0
     repeated: int = 0
     starved: int = 0
+    slipped_s: float = 0.0
     dropped_s: float = 0.0
 
 
@@ -176,6 +178,11 @@ class Session:
                 gone = len(self._queue.popleft())
                 self._queued -= gone
                 self._drop(gone)
+
+    def slip(self, seconds: float) -> None:
+        """Count that the stream stood still, see `inference.live_clock`."""
+        with self._lock:
+            self._report = replace(self._report, slipped_s=self._report.slipped_s + seconds)
 
     def __iter__(self) -> Iterator[Moment]:
         while self.ready:

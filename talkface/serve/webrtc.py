@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import fractions
-import time
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.video.frame import VideoFrame
 
 from talkface.inference.live import Moment, Session
+from talkface.inference.live_clock import Pace
 from talkface.serve.live import Hello, open_session
 from talkface.serve.replies import Refusal
 from talkface.serve.server import Server
@@ -27,8 +27,7 @@ class Feed:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._start: float | None = None
-        self._first = session.report.frames
+        self._pace: Pace | None = None  # the clock starts when a track is first asked
         self._lock = asyncio.Lock()
         self._moments: dict[str, asyncio.Queue[Moment]] = {kind: asyncio.Queue() for kind in ("video", "audio")}
 
@@ -44,14 +43,10 @@ class Feed:
             return await mine.get()
 
     async def _make(self) -> Moment:
-        now = time.monotonic()
-        self._start = now if self._start is None else self._start
-        due = self._start + float((self.session.report.frames - self._first) / self.session.fps)
-        if due > now:
-            await asyncio.sleep(due - now)
-        late = now - due > 1 / float(self.session.fps)
+        self._pace = self._pace or Pace(self.session)
+        await asyncio.sleep(self._pace.wait_s())
         self.session.skip_silence(KEPT_S)
-        return await asyncio.to_thread(self.session.step, render=not late)
+        return await asyncio.to_thread(self.session.step, render=self._pace.render())
 
 
 class VideoOut(MediaStreamTrack):

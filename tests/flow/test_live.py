@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from talkface.audio.level import RunningLevel
 from talkface.cli.demo import DEMO_SPEECH
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
-from talkface.inference.live import LONGEST_QUEUE_S, Session
+from talkface.inference.live import LONGEST_QUEUE_S, Moment, Session
 from talkface.inference.live_clock import in_time
 from talkface.inference.subject import Subject
 from talkface.landmarks.lip_shape import lip_measures
@@ -254,6 +254,20 @@ def test_a_clock_that_runs_ahead_repeats_pictures_and_keeps_the_sound(session: S
     same = sum(first.image is second.image for first, second in pairwise(moments))
     assert same == report.repeated
     assert len(np.concatenate([moment.audio for moment in moments])) == 50 * 640
+
+
+def test_a_machine_that_is_far_too_slow_slips_and_still_shows_pictures(session: Session) -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    moments: list[Moment] = []
+    for moment in in_time(session, lambda: len(moments) < 60, lambda: now[0], sleep):
+        moments.append(moment)
+        now[0] += 0.05  # more than a frame, whatever is left out
+    assert session.report.slipped_s > 0.5
+    assert max(sum(1 for _ in run) for _, run in groupby(moments, key=lambda moment: id(moment.image))) <= 4
 
 
 @pytest.mark.parametrize(

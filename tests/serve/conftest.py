@@ -31,6 +31,10 @@ def animator() -> talkface.Animator:
 @pytest.fixture(scope="session")
 def photo() -> bytes:
     """PNG of a face that dlib finds, 160x160."""
+    return photo_bytes()
+
+
+def photo_bytes() -> bytes:
     file = io.BytesIO()
     Pillow.fromarray(draw_face(draw_person(np.random.default_rng(1)), 0.0)).save(file, "PNG")
     return file.getvalue()
@@ -54,6 +58,10 @@ def to_wav() -> Callable[[np.ndarray], bytes]:
 @pytest.fixture(scope="session")
 def speech() -> bytes:
     """One second of a buzz that has syllables."""
+    return speech_bytes()
+
+
+def speech_bytes() -> bytes:
     rng = np.random.default_rng(2)
     return wav_of(speech_of(mouth_motion(rng, 25), draw_person(rng), rng))
 

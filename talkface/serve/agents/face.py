@@ -1,12 +1,12 @@
 """Speech in segments -> moments in time, and the end of every segment when it was heard."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import numpy as np
 
 from talkface.inference.live import Moment, Session
+from talkface.inference.live_clock import Pace
 from talkface.media.sample_rate import RateConverter
 
 
@@ -49,13 +49,10 @@ class AgentFace:
 
     async def moments(self) -> AsyncIterator[Moment | SegmentEnd]:
         """Every moment when it is due, and the ends between them."""
-        start, first = time.monotonic(), self.session.report.frames
+        pace = Pace(self.session)
         while not self._closed:
-            due = start + float((self.session.report.frames - first) / self.session.fps)
-            now = time.monotonic()
-            await asyncio.sleep(max(0.0, due - now))
-            late = now - due > 1 / float(self.session.fps)
-            yield await asyncio.to_thread(self.session.step, render=not late)
+            await asyncio.sleep(pace.wait_s())
+            yield await asyncio.to_thread(self.session.step, render=pace.render())
             while self._ends and self._pushed_s - self.session.unheard_s >= self._ends[0] - 1e-6:
                 self._ends.pop(0)
                 yield SegmentEnd()

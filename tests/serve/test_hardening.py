@@ -1,0 +1,126 @@
+"""What clients, disks and the system do to a server: it lives, and says what happened."""
+
+import importlib.util
+import multiprocessing
+import random
+import shutil
+import threading
+import time
+from collections import namedtuple
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from talkface.serve.server import Server
+from talkface.serve.uploads import Task, read_upload
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(scope="module")
+def fuzz() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fuzz_requests", Path(__file__).with_name("fuzz_requests.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def ask(client: TestClient, photo: bytes, speech: bytes) -> Any:
+    return client.post("/v1/videos", files={"photo": photo, "speech": speech}, data={"consent": "true"})
+
+
+def test_damaged_requests_get_an_answer_of_ours(client: TestClient, photo: bytes, speech: bytes, fuzz: Any) -> None:
+    rng = random.Random(1)
+    outcomes = {fuzz.damaged_request(client, photo, speech, rng) for _ in range(200)}
+    assert len(outcomes) > 12 and client.get("/healthz").status_code == 200
+    left = {path.name for path in (client.app.state.server.options.place / "jobs").iterdir()}
+    assert not [name for name in left if name.startswith("tmp-")]
+
+
+def test_jobs_of_several_clients_are_all_done(client: TestClient, photo: bytes, speech: bytes, fuzz: Any) -> None:
+    assert fuzz.load(client, photo, speech, jobs=8) > 0
+
+
+def test_a_killed_reader_is_replaced(client: TestClient, photo: bytes, server: Server) -> None:
+    assert client.post("/v1/photos", files={"photo": photo}).status_code == 200
+    (worker,) = multiprocessing.active_children()
+    worker.kill()
+    assert client.post("/v1/photos", files={"photo": photo}).status_code == 200
+
+    def kill_all(until: float) -> None:
+        while time.monotonic() < until and not answered:
+            for child in multiprocessing.active_children():
+                child.kill()
+            time.sleep(0.01)
+
+    answered: list[int] = []
+    killer = threading.Thread(target=kill_all, args=(time.monotonic() + 30,))
+    killer.start()
+    answer = client.post("/v1/photos", files={"photo": photo})
+    answered.append(answer.status_code)
+    killer.join()
+    assert answer.status_code == 507 and "try again" in answer.json()["error"]["message"]
+    assert client.post("/v1/photos", files={"photo": photo}).status_code == 200
+
+
+def test_a_full_disk_is_said_and_passes(
+    client: TestClient, photo: bytes, speech: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 30, 1 << 30, 0))
+    full = ask(client, photo, speech)
+    assert full.status_code == 507 and full.json()["error"]["code"] == "try_again"
+    monkeypatch.undo()
+    assert ask(client, photo, speech).status_code == 202
+
+
+def test_a_full_queue_is_said(client: TestClient, photo: bytes, speech: bytes, server: Server) -> None:
+    object.__setattr__(server.options, "max_jobs", 0)
+    answer = ask(client, photo, speech)
+    object.__setattr__(server.options, "max_jobs", 100)
+    assert (
+        answer.status_code == 429 and answer.headers["retry-after"] and answer.json()["error"]["code"] == "queue_full"
+    )
+
+
+def test_what_is_finished_expires(
+    client: TestClient, photo: bytes, speech: bytes, server: Server, wait_for: Any
+) -> None:
+    job = ask(client, photo, speech).json()["id"]
+    assert wait_for(client, job)["state"] == "done"
+    server.store.update(job, finished=time.time() - 25 * 3600)
+    server.studio._sweep()
+    assert client.get(f"/v1/jobs/{job}").status_code == 404 and not server.studio.job_folder(job).exists()
+
+
+def test_reading_stops_at_its_time_and_memory(client: TestClient, photo: bytes, server: Server) -> None:
+    decode_s = server.options.decode_s
+    object.__setattr__(server.options, "decode_s", 0.001)
+    late = client.post("/v1/photos", files={"photo": photo})
+    object.__setattr__(server.options, "decode_s", decode_s)
+    assert late.status_code == 422 and "took more than" in late.json()["error"]["message"]
+    assert client.post("/v1/photos", files={"photo": photo}).status_code == 200
+
+
+def test_a_picture_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(1 << 20)))
+        + chunk(b"IEND", b"")
+    )
+    (tmp_path / "photo.upload").write_bytes(bomb)
+    process = multiprocessing.get_context("spawn").Pool(1)
+    found = process.apply(read_upload, (Task(tmp_path, "photo", "photo.upload", 1e6, 60, 2048, 60),))
+    process.terminate()
+    assert found.error is not None and "pixels" in found.error[1] and str(tmp_path) not in found.error[1]
