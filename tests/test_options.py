@@ -25,16 +25,16 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "options.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Extended(AnimateOptions):
-    gaze: float = option(0.0, "Where the eyes look.", group="Motion", low=-1, high=1, old="look")
+    glance: float = option(0.0, "Where the eyes look.", group="Motion", low=-1, high=1, old="look")
 
 
 def test_a_new_option_appears_everywhere():
-    assert Extended(gaze=0.5).gaze == 0.5  # keyword
-    assert "gaze" in option_names(Extended)  # batch column
-    (row,) = make_rows([{"photo": "a.jpg", "speech": "s.wav", "gaze": "0.25"}], Path(), group=Extended)
-    assert row.options.gaze == 0.25
-    assert "| `--gaze` | `0.0` | Where the eyes look. (a number, -1 to 1) |" in markdown_table(Extended)  # table
-    assert json_schema(Extended)["properties"]["gaze"]["maximum"] == 1  # form
+    assert Extended(glance=0.5).glance == 0.5  # keyword
+    assert "glance" in option_names(Extended)  # batch column
+    (row,) = make_rows([{"photo": "a.jpg", "speech": "s.wav", "glance": "0.25"}], Path(), group=Extended)
+    assert row.options.glance == 0.25
+    assert "| `--glance` | `0.0` | Where the eyes look. (a number, -1 to 1) |" in markdown_table(Extended)  # table
+    assert json_schema(Extended)["properties"]["glance"]["maximum"] == 1  # form
     seen = []
 
     @with_options(Extended)
@@ -43,9 +43,9 @@ def test_a_new_option_appears_everywhere():
 
     app = typer.Typer()
     app.command()(command)
-    assert CliRunner().invoke(app, ["a.jpg", "--gaze", "-0.5", "--no-blink"]).exit_code == 0  # flag
-    assert seen == [("a.jpg", Extended(gaze=-0.5, blink=False))]
-    assert "gaze" not in inspect.signature(AnimateOptions).parameters
+    assert CliRunner().invoke(app, ["a.jpg", "--glance", "-0.5", "--no-blink"]).exit_code == 0  # flag
+    assert seen == [("a.jpg", Extended(glance=-0.5, blink=False))]
+    assert "glance" not in inspect.signature(AnimateOptions).parameters
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.inference.subject import Subject, Track
 from talkface.landmarks.detect import Detector, load_detector
-from talkface.landmarks.motion import blink_track, close_eyes, raise_brows
+from talkface.landmarks.motion import blink_track, close_eyes, held_brows, raise_brows, scale_mouth
 from talkface.landmarks.retarget import Retargeter
 from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.models.audio2landmark import load_audio2landmark
@@ -163,12 +163,15 @@ class Animator:
         pose = self._pose(track, options)
         own = [options.seed, subject.key, track.key]
         blink_rng, brow_rng = (np.random.default_rng([*own, purpose]) for purpose in (1, 2))
-        closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile) * options.blink
+        closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile, options.blink_rate)
+        closure *= options.blink
         brows = raise_brows(track.rhythm.onset, track.rhythm.activity, options.fps, brow_rng)
+        brows += held_brows(options.brow_raise)
+        mouth = scale_mouth(track.displacement, options.mouth_opening, options.mouth_width)
         for start in range(0, len(track), BLOCK):
             part = slice(start, start + BLOCK)
             block_pose = None if pose is None else HeadPose(pose.rotation[part], pose.translation[part])
-            moved = track.displacement[part] + brows[part]
+            moved = mouth[part] + brows[part]
             points = subject.retargeter(moved, block_pose, expression_scale=options.expression_scale)
             yield close_eyes(points, closure[part])
 

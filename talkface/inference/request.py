@@ -22,6 +22,7 @@ class RenderOptions(Options):
     head_scale: float = option(
         1.0, "Head motion: 0 none, 1 natural or as driven.", group="Motion", low=0, high=1, old="head_motion"
     )
+    gaze: float = option(0.0, "Eyes look aside: -1 to the picture's left, 1 right.", group="Motion", low=-1, high=1)
     crop: bool = option(False, "Write only a square around the face.")
     panel: bool = option(False, "Write the source, the landmark sketch and the result side by side.")
     force: bool = option(False, "Overwrite the output.", per_row=False)
@@ -94,6 +95,10 @@ class AnimateOptions(RenderOptions):
     blink_profile: Literal["natural", "rhythmic"] = option(
         "natural", "When and how the lids shut; rhythmic follows Chen et al. 2020.", group="Motion"
     )
+    blink_rate: float = option(1.0, "Factor on how often blinks come.", group="Motion", low=0.1, high=4)
+    brow_raise: float = option(0.0, "Brows held lower (-1) or higher (1).", group="Motion", low=-1, high=1)
+    mouth_opening: float = option(1.0, "Factor on how far the mouth opens.", group="Motion", low=0, high=2)
+    mouth_width: float = option(1.0, "Factor on how the mouth's corners move aside.", group="Motion", low=0, high=2)
     still: bool = option(False, "Keep the head still; the eyes still blink.", group="Motion")
     seed: int = option(0, "Of blinks, brows and head motion: the same seed, the same frames.", group="Motion", low=0)
     landmarks: str | LandmarkSequence | None = option(

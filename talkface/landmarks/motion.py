@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.geometry.ease import smooth_step
-from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, NUM_LANDMARKS, RIGHT_BROW, RIGHT_EYE
+from talkface.landmarks.layout import JAW, LEFT_BROW, LEFT_EYE, MOUTH, NUM_LANDMARKS, RIGHT_BROW, RIGHT_EYE
 from talkface.landmarks.smooth import gaussian
 from talkface.types import FloatArray, HeadPose
 
@@ -27,6 +27,7 @@ LIDS_SHUT, LIDS_OPEN = 0.09, 0.13  # lid gap over the eye's length up to which a
 
 BROW_RAISE = 0.05  # outer-eye distances, of an emphatic syllable
 BROW_SHAPE = np.array([0.6, 0.9, 1.0, 0.9, 0.75])  # share of it along a brow, from the temple to the nose
+BROW_HELD = 0.09  # outer-eye distances that brows are held higher or lower at most
 BROW_ONSET = 0.6  # onset strength from which a syllable is emphatic
 BROW_CHANCE = 0.8  # that the brows follow it
 BROW_SHORTEST_S = 0.5  # from one raise to the next
@@ -98,7 +99,9 @@ def _drift(num_frames: int, channels: int, frames: float, rng: np.random.Generat
     return np.asarray(slow[-num_frames:] * gain) if num_frames else slow[:0]
 
 
-def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator, profile: str = "natural") -> FloatArray:
+def blink_track(
+    num_frames: int, fps: Fraction, rng: np.random.Generator, profile: str = "natural", pace: float = 1.0
+) -> FloatArray:
     """Closure of both eyelids over time: `[T]` float32 in 0..1.
 
     Args:
@@ -107,18 +110,19 @@ def blink_track(num_frames: int, fps: Fraction, rng: np.random.Generator, profil
         rng: source of the intervals.
         profile: one of `BLINK_PROFILES`. `natural`: log-normal intervals, as measured in people who talk; lids close
             faster than they open. `rhythmic`: intervals and lids of Chen et al. 2020.
+        pace: factor on how often blinks come.
     """
     rate = float(fps)
     closure = np.zeros(num_frames)
     times = np.arange(num_frames) / rate
-    for start in blink_starts(rate, rng, profile):
+    for start in blink_starts(rate, rng, profile, pace):
         if start >= num_frames / rate:
             break
         closure = np.maximum(closure, lid_closure(times - start, profile))
     return closure.astype(np.float32)
 
 
-def blink_starts(rate: float, rng: np.random.Generator, profile: str = "natural") -> Iterator[float]:
+def blink_starts(rate: float, rng: np.random.Generator, profile: str = "natural", pace: float = 1.0) -> Iterator[float]:
     """Times in seconds at which blinks begin, without end; arguments as `blink_track`, `rate` its frames per second."""
     assert profile in BLINK_PROFILES, f"profile {profile!r} is none of {', '.join(BLINK_PROFILES)}"
     natural = profile == "natural"
@@ -127,7 +131,7 @@ def blink_starts(rate: float, rng: np.random.Generator, profile: str = "natural"
     while True:
         gap = BLINK_MEAN_S * float(np.exp(0.55 * rng.standard_normal() - 0.15)) if natural else _rhythmic_gap(rng)
         yield start
-        start += max(BLINK_SHORTEST_S, gap) if natural else gap
+        start += max(BLINK_SHORTEST_S, gap) / pace if natural else gap / pace
 
 
 def lid_closure(phase: FloatArray, profile: str = "natural") -> FloatArray:
@@ -193,6 +197,30 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
     moved[:, RIGHT_BROW, 1] = -up * BROW_SHAPE
     moved[:, LEFT_BROW, 1] = -up * BROW_SHAPE[::-1]
     return moved
+
+
+def held_brows(amount: float) -> FloatArray:
+    """`[68, 2]` canonical displacement of brows that are held higher (1) or lower (-1) than in the photo."""
+    moved = np.zeros((NUM_LANDMARKS, 2), np.float32)
+    moved[RIGHT_BROW, 1] = -BROW_HELD * amount * BROW_SHAPE
+    moved[LEFT_BROW, 1] = -BROW_HELD * amount * BROW_SHAPE[::-1]
+    return moved
+
+
+def scale_mouth(displacement: FloatArray, opening: float, width: float) -> FloatArray:
+    """Scale the motion of mouth and jaw downwards and aside.
+
+    Args:
+        displacement: `[T, 68, 2]` canonical, from the closed mouth; stays as it is.
+        opening: factor on what moves up and down.
+        width: factor on what moves left and right.
+    """
+    if opening == 1 and width == 1:
+        return displacement
+    scaled = displacement.copy()
+    scaled[:, MOUTH] *= np.array([width, opening], scaled.dtype)
+    scaled[:, JAW] *= np.array([1.0, opening], scaled.dtype)
+    return scaled
 
 
 def peaks(values: FloatArray, height: float) -> npt.NDArray[np.intp]:

@@ -13,6 +13,7 @@ from talkface.options import Options, current_name, json_schema, option, options
 
 TOKEN = "TALKFACE_TOKEN"  # environment variable: the token that clients send
 SHORTEST_TOKEN = 16  # characters
+OURS = ("sign", "format", "alpha", "captions_as")  # a server signs what it makes, and its videos are MP4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def user_options() -> tuple[str, ...]:
     return tuple(
         name
         for name, found in options_of(AnimateOptions).items()
-        if (found.choices or found.kind in plain) and found.meta["per_row"] and name not in NETWORKS
+        if (found.choices or found.kind in plain) and found.meta["per_row"] and name not in (*NETWORKS, *OURS)
     )
 
 

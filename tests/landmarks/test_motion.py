@@ -12,9 +12,11 @@ from talkface.landmarks.motion import (
     blink_track,
     close_eyes,
     head_motion,
+    held_brows,
     low_pass,
     peaks,
     raise_brows,
+    scale_mouth,
     smooth_activity,
 )
 from talkface.landmarks.smooth import hanning
@@ -144,3 +146,31 @@ def test_filters_and_peaks_are_scipys():
 @pytest.mark.parametrize("values", [[], [0.0], [0.9], [0.9, 0.9], [0.1, 0.9, 0.9, 0.9, 0.2]])
 def test_peaks_of_short_tracks_are_scipys(values: list[float]):
     np.testing.assert_array_equal(peaks(np.array(values), 0.6), find_peaks(np.pad(values, 1), height=0.6)[0] - 1)
+
+
+def test_blinks_come_as_often_as_asked():
+    def count(pace: float) -> int:
+        closure = blink_track(25 * 120, Fraction(25), np.random.default_rng(0), pace=pace)
+        return int(((closure[1:] > 0.5) & (closure[:-1] <= 0.5)).sum())
+
+    assert count(2.0) == pytest.approx(2 * count(1.0), rel=0.15) and count(0.5) == pytest.approx(
+        0.5 * count(1.0), rel=0.2
+    )
+
+
+def test_brows_are_held_and_nothing_else_moves():
+    moved = held_brows(1.0)
+    brows = np.concatenate([RIGHT_BROW, LEFT_BROW])
+    assert (moved[brows, 1] < -0.04).all() and not np.delete(moved, brows, 0).any() and not moved[:, 0].any()
+    np.testing.assert_array_equal(held_brows(-1.0), -moved)
+
+
+def test_each_gain_of_the_mouth_scales_its_own_direction():
+    motion = np.random.default_rng(0).standard_normal((3, 68, 2)).astype(np.float32)
+    np.testing.assert_array_equal(scale_mouth(motion, 1, 1), motion)
+    opened, wide = scale_mouth(motion, 0.5, 1), scale_mouth(motion, 1, 2)
+    np.testing.assert_allclose(opened[:, 48:, 1], 0.5 * motion[:, 48:, 1])
+    np.testing.assert_array_equal(opened[..., 0], motion[..., 0])
+    np.testing.assert_allclose(wide[:, 48:, 0], 2 * motion[:, 48:, 0])
+    np.testing.assert_array_equal(wide[..., 1], motion[..., 1])
+    np.testing.assert_array_equal(wide[:, 17:48], motion[:, 17:48])

@@ -16,6 +16,8 @@ from talkface.media.mark.search import Found
 from talkface.media.mark.verify import Verdict, verify_file
 from talkface.media.write import VideoWriter
 
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "provenance.md"
+
 
 @pytest.fixture(scope="module")
 def video(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -93,3 +95,15 @@ def test_an_unmarked_picture_exits_with_1(
     (tmp_path / "a.txt").write_text("words")
     assert run(["verify", str(tmp_path / "a.txt")]) == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_table_in_the_docs_has_every_change() -> None:
+    import importlib.util
+
+    script = DOCS.parents[1] / "scripts" / "marks_table.py"
+    spec = importlib.util.spec_from_file_location("marks_table", script)
+    assert spec is not None and spec.loader is not None
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    text = DOCS.read_text(encoding="utf-8")
+    assert all(f"| {name} |" in text for name in table.CHANGES), "run scripts/marks_table.py"

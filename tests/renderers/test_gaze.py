@@ -1,0 +1,44 @@
+"""Eyes look aside: the dark iris moves between the lids, and nothing else changes."""
+
+import cv2
+import numpy as np
+import pytest
+
+from talkface.landmarks.detect import load_detector
+from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
+from talkface.landmarks.motion import close_eyes
+from talkface.renderers.gaze import shift_gaze
+
+
+@pytest.fixture(scope="module")
+def landmarks(astronaut: np.ndarray) -> np.ndarray:
+    return load_detector().detect(astronaut)[0].landmarks
+
+
+def darkness_centre(frame: np.ndarray, lids: np.ndarray) -> float:
+    """Where the dark pixels of an eye lie, 0 at its left end and 1 at its right one."""
+    area = np.zeros(frame.shape[:2], np.uint8)
+    cv2.fillPoly(area, [np.round(lids).astype(np.int32)], 1)
+    y, x = np.nonzero(area)
+    dark = 255.0 - frame[y, x].mean(-1)
+    weight = np.clip(dark - np.percentile(dark, 60), 0, None)
+    return float(((x - lids[:, 0].min()) * weight).sum() / weight.sum() / np.ptp(lids[:, 0]))
+
+
+def test_the_iris_moves_and_all_else_stays(astronaut: np.ndarray, landmarks: np.ndarray) -> None:
+    left, straight, right = (shift_gaze(astronaut, landmarks, across) for across in (-1.0, 0.0, 1.0))
+    np.testing.assert_array_equal(straight, astronaut)
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        places = [darkness_centre(frame, landmarks[eye]) for frame in (left, straight, right)]
+        assert places[0] < places[1] - 0.03 < places[1] + 0.03 < places[2]
+    changed = (right != astronaut).any(-1)
+    near = np.zeros(changed.shape, np.uint8)
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        cv2.fillPoly(near, [np.round(landmarks[eye]).astype(np.int32)], 1)
+    assert changed.any() and not (changed & (cv2.dilate(near, np.ones((5, 5), np.uint8)) == 0)).any()
+
+
+def test_shut_eyes_do_not_change(astronaut: np.ndarray, landmarks: np.ndarray) -> None:
+    shut = close_eyes(landmarks[None].astype(np.float64), np.ones(1))[0]
+    change = np.abs(shift_gaze(astronaut, shut, 1.0).astype(int) - astronaut)
+    assert change.sum() < 0.35 * np.abs(shift_gaze(astronaut, landmarks, 1.0).astype(int) - astronaut).sum()
