@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from talkface.cli.demo import DEMO_PHOTO
-from talkface.errors import EXTRAS, CheckpointError, MediaError
+from talkface.errors import EXTRAS, CheckpointError, MediaError, printable
 
 NEEDED = {  # module -> distribution, of everything that `animate` imports besides torch, dlib and the encoder
     "numpy": "numpy",
@@ -31,6 +32,7 @@ NEEDED = {  # module -> distribution, of everything that `animate` imports besid
 NEEDED_FREE_GB = 0.5
 NEEDED_MEMORY_GB = 1.5
 GIB = 2**30
+POOR = 70  # score below which advice is given
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,17 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor() -> None:
-    """Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run."""
+def doctor(
+    photo: Annotated[str | None, typer.Argument(help="A photo to judge before it is animated.")] = None,
+    speech: Annotated[str | None, typer.Argument(help="Speech to judge, too.")] = None,
+) -> None:
+    """Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run.
+
+    With PHOTO, and SPEECH, say instead how well they suit, 0 to 100, and what to improve.
+    """
+    if photo is not None:
+        _judge(photo, speech)
+        return
     table = Table("what", "state", "found", title="talkface doctor")
     healthy = True
     for check in CHECKS:
@@ -71,6 +82,25 @@ def doctor() -> None:
     Console().print(table)
     if not healthy:
         raise typer.Exit(1)
+
+
+def _judge(photo: str, speech: str | None) -> None:
+    """Print a score and its reasons for a photo and for speech."""
+    from talkface.inference.photos import load_shots
+    from talkface.inference.suitability import judge_photo, judge_speech, score_of
+    from talkface.landmarks.detect import load_detector
+    from talkface.media.speech import open_speech
+
+    judged = {photo: judge_photo(load_shots(photo, load_detector()))}
+    if speech is not None:
+        judged[speech] = judge_speech(open_speech(speech))
+    for name, findings in judged.items():
+        table = Table("what", "score", "found", title=f"{printable(name)}: {score_of(findings)} of 100")
+        for finding in findings:
+            score = round(100 * finding.score)
+            advice = f": {finding.advice}" if score < POOR else ""
+            table.add_row(finding.name, str(score), f"{finding.value}{advice}")
+        Console().print(table)
 
 
 def _python() -> str:
