@@ -15,5 +15,8 @@ shards=${2:-runs/shards}
 .venv/bin/talkface train configs/renderer/hybrid.yaml data.shards="$shards"
 .venv/bin/talkface prepare folder "$data" "$shards-mouth" --table "$data/manifest.csv" --config configs/data/mouth.yaml \
   --where kind=face,frames --where split=train --where tier=A,B
-.venv/bin/talkface train configs/renderer/mouth_free.yaml data.shards="$shards-mouth"
-.venv/bin/talkface train configs/renderer/mouth.yaml data.shards="$shards-mouth"
+.venv/bin/talkface prepare folder "$data" "$shards-mouth-talk" --table "$data/manifest.csv" \
+  --config configs/data/mouth_talk.yaml --where kind=talk,frames-video --where split=train --where tier=A,B
+for config in mouth mouth_free; do
+  .venv/bin/talkface train configs/renderer/$config.yaml data.shards="$shards-mouth" data.talk_shards="$shards-mouth-talk"
+done

@@ -192,7 +192,7 @@ def _networks() -> str:
     from talkface import list_models
 
     models = list_models()
-    lacking = {"audio2landmark", "headmotion", "mouth-free"} - {model.name for model in models}
+    lacking = {"audio2landmark", "headmotion", "mouth"} - {model.name for model in models}
     if lacking:
         raise CheckpointError(f"not in the package: {', '.join(sorted(lacking))}")
     return ", ".join(f"{model.name} ({model.size_mb:.1f} MB, {model.sha256})" for model in models)

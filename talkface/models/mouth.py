@@ -1,4 +1,4 @@
-"""Erased mouth, donor and outlines -> how the donor's colours change: a gain and a shift, smooth over the patch."""
+"""Erased mouth, donor and outlines -> its likely colours, smooth over the patch, and how much of the donor's detail."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from talkface.errors import ConfigError
 
-INPUTS = 10  # picture with a hole, donor, donor's cover, outer lips, inner lips, hole
+INPUTS = 11  # picture with a hole, donor, donor's cover, outer lips, inner lips, hole, whether the donor is the person
+RECOLOURING_INPUTS = 10  # without the last one
 LEAK = 0.2
-MOST_GAIN = 2.0
+MOST = 2.0  # of the detail, or of a recolouring network's gain
+DETAIL = 0.03  # outer-eye distances, standard deviation of the blur whose difference from a donor is its detail
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,19 @@ class _Residual(nn.Module):
 class MouthInpainter(nn.Module):
     """U-Net that fits a donor's mouth into a face.
 
-    It returns no pixels but a gain and a shift of the donor's colours, at half the patch's resolution, after the
-    bilateral learning of Gharbi et al. 2017 ("Deep bilateral learning for real-time image enhancement"). So every
-    detail is a photographed one: nothing can turn grainy, and the same maps serve at any size of the face.
+    It predicts the mouth's colours at half the patch's resolution, which an L1 loss makes the most likely ones, and how
+    much of the donor's fine detail is added to them. So light and place of teeth are as likely as they can be, every
+    edge is a photographed one, nothing can turn grainy, and the same maps serve at any size of the face.
+
+    Networks of the first form, which are still shipped, recolour the donor instead: they return a gain `[B, 1, ...]` in
+    (0, 2) and a shift `[B, 3, ...]` in (-1, 1) of its colours, and are not told whose it is.
     """
 
-    def __init__(self, config: MouthConfig) -> None:
+    def __init__(self, config: MouthConfig, *, recolours: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.recolours = config, recolours
         fine, middle, coarse = config.widths
-        self.stem = nn.Conv2d(4 * INPUTS, fine, 3, padding=1)
+        self.stem = nn.Conv2d(4 * (RECOLOURING_INPUTS if recolours else INPUTS), fine, 3, padding=1)
         self.encode_fine, self.decode_fine = _Residual(fine), _Residual(fine)
         self.encode_middle, self.decode_middle = _Residual(middle), _Residual(middle)
         self.down_middle = nn.Conv2d(fine, middle, 4, 2, 1)
@@ -64,7 +69,9 @@ class MouthInpainter(nn.Module):
             self.maps.weight.mul_(0.1)
         nn.init.zeros_(self.maps.bias)  # type: ignore[arg-type]
 
-    def forward(self, picture: Tensor, donor: Tensor, cover: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, picture: Tensor, donor: Tensor, cover: Tensor, masks: Tensor, own: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Maps for a batch of patches; sides are multiples of 8.
 
         Args:
@@ -72,34 +79,45 @@ class MouthInpainter(nn.Module):
             donor: `[B, 3, H, W]` in [-1, 1], as it is laid.
             cover: `[B, 1, H, W]` in [0, 1], where that is the donor's own.
             masks: `[B, 3, H, W]` in [0, 1]: outer lips, inner lips, hole.
+            own: `[B]` 1 where the donor is another picture of the same person, 0 where it is a stranger's.
 
         Returns:
-            `[B, 1, H / 2, W / 2]` gain in (0, 2) and `[B, 3, H / 2, W / 2]` shift in (-1, 1), float32.
+            `[B, 3, H / 2, W / 2]` colours in (-1, 1) and `[B, 1, H / 2, W / 2]` share of the detail in (0, 2), float32.
         """
-        seen = torch.cat([picture * (1 - masks[:, 2:]), donor, 2 * cover - 1, 2 * masks - 1], 1)
+        parts = [picture * (1 - masks[:, 2:]), donor, 2 * cover - 1, 2 * masks - 1]
+        if not self.recolours:
+            parts.append(2 * own[:, None, None, None].expand_as(cover) - 1)
+        seen = torch.cat(parts, 1)
         fine = self.encode_fine(self.stem(F.pixel_unshuffle(seen, 2)))
         middle = self.encode_middle(self.down_middle(F.leaky_relu(fine, LEAK)))
         coarse = self.bottom(self.down_coarse(F.leaky_relu(middle, LEAK)))
         middle = self.decode_middle(middle + _doubled(self.up_middle(coarse)))
         fine = self.decode_fine(fine + _doubled(self.up_fine(middle)))
         maps = self.maps(F.leaky_relu(fine, LEAK)).float()
-        return MOST_GAIN * torch.sigmoid(maps[:, :1]), torch.tanh(maps[:, 1:])
+        if self.recolours:
+            return MOST * torch.sigmoid(maps[:, :1]), torch.tanh(maps[:, 1:])
+        return torch.tanh(maps[:, :3]), MOST * torch.sigmoid(maps[:, 3:])
 
 
-def inpaint_mouth(picture: Tensor, donor: Tensor, masks: Tensor, maps: tuple[Tensor, Tensor]) -> Tensor:
-    """`[B, 3, H, W]` the picture, its hole filled by the donor's colours times gain plus shift.
-
-    Args:
-        picture: `[B, 3, H, W]` in [-1, 1].
-        donor: the same.
-        masks: `[B, 3, H, W]` in [0, 1].
-        maps: what the network returned.
-    """
-    size = (donor.shape[2], donor.shape[3])
-    gain, shift = (F.interpolate(each, size=size, mode="bilinear") for each in maps)
-    colour = (gain * (donor + 1) - 1 + shift).clamp(-1, 1)
+def fill_hole(picture: Tensor, inside: Tensor, masks: Tensor) -> Tensor:
+    """`[B, 3, H, W]` the picture with `inside` in its hole; masks `[B, 3, H, W]` in [0, 1]."""
     hole = masks[:, 2:]
-    return colour * hole + picture * (1 - hole)
+    return inside * hole + picture * (1 - hole)
+
+
+def to_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps at (height, width) of a patch."""
+    return F.interpolate(maps, size=size, mode="bilinear")
+
+
+def donor_detail(donor: Tensor, sigma: float) -> Tensor:
+    """`[B, 3, H, W]` a donor less its Gaussian blur of `sigma` pixels."""
+    reach = round(3 * sigma)
+    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=donor.device, dtype=donor.dtype) / sigma) ** 2)
+    bell = (bell / bell.sum()).expand(donor.shape[1], 1, 1, -1)
+    wide = F.pad(donor, (reach, reach, reach, reach), mode="replicate")
+    blurred = F.conv2d(F.conv2d(wide, bell, groups=donor.shape[1]), bell.mT, groups=donor.shape[1])
+    return donor - blurred
 
 
 def _doubled(x: Tensor) -> Tensor:

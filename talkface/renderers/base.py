@@ -14,7 +14,7 @@ from talkface.types import FloatArray, Image, Shot
 RENDERERS = ("hybrid", "warp", "fewshot", "vgnet", "spade")
 RENDERER_OF = {"hybrid": "hybrid", "mouth": "hybrid", "fewshot": "fewshot", "vgnet": "vgnet", "spade": "spade"}
 """Kind of a checkpoint -> the renderer that takes it."""
-DEFAULT_INPAINTER = "mouth-free"  # weights of the renderer `hybrid`
+DEFAULT_INPAINTER = "mouth"  # weights of the renderer `hybrid`
 BATCH = 8  # frames painted at once
 
 

@@ -40,17 +40,16 @@ from talkface.landmarks.mouth_patch import (
     skin_colour,
     teeth_share,
 )
-from talkface.models.mouth import MouthConfig, MouthInpainter
+from talkface.models.mouth import RECOLOURING_INPUTS, MouthConfig, MouthInpainter
 from talkface.renderers.base import BATCH, Identity, Rendered
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.hybrid import cpu_has_bf16, one_thread, paint_share
+from talkface.renderers.mouth_colours import depth_shade, detailed, recoloured
 from talkface.types import FloatArray, Image, Shot
 
 FINE = (64.0, 256.0)  # outer-eye distance at which donors are laid, pixels: the photo's own within these
 OWN_OPEN, OWN_TEETH, OWN_UNIT = 0.05, 0.1, 60.0  # least gap, share of teeth and size in pixels of a person's own donor
 WANTED = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
-KEPT = 0.35  # of the light parts of a donor as they are: the network dims teeth to the mean of mouths
-LIGHT = (60.0, 120.0)  # grey levels from which a part counts as light, and in full
 HIDDEN = 0.075  # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares
 # them all, speech about a third
 
@@ -67,6 +66,8 @@ class MouthIdentity(Identity):
         zoom: how much smaller it is shown.
         teeth: `[2]` where its upper lip goes in the photo's working copy.
         unit: outer-eye distance of the fine patch, pixels.
+        own: whether the donor is this person.
+        lip: `[3]` mean colour of the photo's lips.
     """
 
     coarse: Donor | None = field(default=None, repr=False)
@@ -74,6 +75,8 @@ class MouthIdentity(Identity):
     zoom: float = 1.0
     teeth: FloatArray = field(default_factory=lambda: np.zeros(2), repr=False)
     unit: float = UNIT
+    own: bool = False
+    lip: FloatArray = field(default_factory=lambda: np.full(3, 128.0), repr=False)
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,16 @@ class MouthRenderer:
         fine = softened(fine, edge_fineness(cut_mouth_patch(shots[0].image, shots[0].landmarks, unit)[0]))
         zoom = 1.0 if own else fitting_zoom(choice[best].width, face.width)
         teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0])
+        seat = canvas.to_work(teeth[None])[0]
         return MouthIdentity(
-            (canvas,), coarse=coarse, fine=fine, zoom=zoom, teeth=canvas.to_work(teeth[None])[0], unit=unit
+            (canvas,),
+            coarse=coarse,
+            fine=fine,
+            zoom=zoom,
+            teeth=seat,
+            unit=unit,
+            own=bool(own),
+            lip=lip_colour(shots[0]),
         )
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
@@ -141,7 +152,8 @@ class MouthRenderer:
             ahead: tuple[list[_Warped], Future[FloatArray]] | None = None
             for start, end in pairwise([*starts, len(landmarks)]):
                 warped = self._warp_batch(identity, landmarks[start:end])
-                maps = beside.submit(self._maps, [each.place for each in warped if each.place is not None])
+                places = [each.place for each in warped if each.place is not None]
+                maps = beside.submit(self._maps, identity, places)
                 if ahead is not None:
                     yield from self._fill_batch(identity, *ahead)
                 ahead = warped, maps
@@ -179,8 +191,8 @@ class MouthRenderer:
         return _Place(picture, colours, cover, lip_masks(points[MOUTH], patch_size(), GROW * UNIT), anchor)
 
     @torch.no_grad()
-    def _maps(self, places: Sequence[_Place]) -> FloatArray:
-        """`[N, h, w, 4]` gain and shift of every place; shift in grey levels."""
+    def _maps(self, identity: MouthIdentity, places: Sequence[_Place]) -> FloatArray:
+        """`[N, h, w, 4]` of every place: colours in grey levels and share of the donor's detail, or gain and shift."""
         if not places:
             return np.zeros((0, 1, 1, 4), np.float32)
         picture, colours = (
@@ -189,8 +201,10 @@ class MouthRenderer:
         masks = self._tensor([one.masks for one in places]) / 255
         cover = self._tensor([one.cover[..., None] for one in places])
         with one_thread(self.device), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            gain, shift = self.network(picture, colours, cover, masks)
-        return np.asarray(torch.cat([gain, 127.5 * shift], 1).movedim(1, -1).cpu().numpy(), np.float32)
+            own = torch.full((len(places),), float(identity.own), device=self.device)
+            first, second = self.network(picture, colours, cover, masks, own)
+        both = [first, 127.5 * second] if self.network.recolours else [127.5 * (first + 1), second]
+        return np.asarray(torch.cat(both, 1).movedim(1, -1).cpu().numpy(), np.float32)
 
     def _fill(
         self, identity: MouthIdentity, frame: Image, target: FloatArray, share: float, place: _Place, maps: FloatArray
@@ -200,8 +214,13 @@ class MouthRenderer:
         size = patch_size(identity.unit)
         to_patch = mouth_patch_frame(target, identity.unit)
         upper, gap = _laid_at(place.anchor, target, to_patch)
-        colours, _ = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target))
-        colours = fitted(colours, np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32))
+        colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target))
+        maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        colours = (
+            recoloured(maps, colours)
+            if self.network.recolours
+            else detailed(maps, colours, cover, identity.lip * depth_shade(size[1], upper[1], gap), identity.unit)
+        )
         if identity.canvases[0].grey:
             colours = np.repeat(colours.mean(-1, keepdims=True), 3, -1)
         lips = transform(to_patch, target[MOUTH])
@@ -223,7 +242,9 @@ def load_mouth_renderer(checkpoint: Checkpoint, device: torch.device) -> MouthRe
     """
     weights = network_tensors(checkpoint.tensors)
     with must_fit("this mouth network", checkpoint.config, weights):
-        network = MouthInpainter(MouthConfig(**{**checkpoint.config, "widths": tuple(checkpoint.config["widths"])}))
+        config = MouthConfig(**{**checkpoint.config, "widths": tuple(checkpoint.config["widths"])})
+        recolours = weights["stem.weight"].shape[1] == 4 * RECOLOURING_INPUTS
+        network = MouthInpainter(config, recolours=recolours)
         network.load_state_dict(weights)
     donors = unpack_donors(checkpoint.tensors, "this mouth network")
     return MouthRenderer(network, donors, device)
@@ -234,6 +255,14 @@ def face_mouth(shot: Shot) -> Donor:
     unit = float(np.clip(eye_distance(shot.landmarks), *FINE))
     patch, points = cut_mouth_patch(shot.image, shot.landmarks, unit)
     return measure_donor(patch, points[INNER_LIP], skin_colour(patch, points[MOUTH], unit), unit)
+
+
+def lip_colour(shot: Shot) -> FloatArray:
+    """`[3]` mean colour of a photo's lips."""
+    patch, points = cut_mouth_patch(shot.image, shot.landmarks)
+    masks = lip_masks(points[MOUTH], patch_size(), GROW * UNIT).astype(np.float32)
+    weight = np.clip(masks[..., 0] - masks[..., 2], 0, 255) + 1e-3
+    return np.asarray((patch * weight[..., None]).sum((0, 1)) / weight.sum(), np.float32)
 
 
 def own_donor(shot: Shot) -> Donor | None:
@@ -256,18 +285,6 @@ def strange_teeth(photo: Shot) -> FloatArray:
     angle = eye_angle(photo.landmarks)
     up = HIDDEN * eye_distance(photo.landmarks) * np.array([np.sin(angle), -np.cos(angle)])
     return np.asarray(upper_middle(photo.landmarks[INNER_LIP]) + up)
-
-
-def fitted(colours: FloatArray, maps: FloatArray) -> FloatArray:
-    """`[h, w, 3]` a donor's colours times gain plus shift, its light parts kept by a share as they are.
-
-    Args:
-        colours: `[h, w, 3]` grey levels.
-        maps: `[h, w, 4]` gain, and shift in grey levels.
-    """
-    kept = KEPT * np.clip((colours.mean(-1, keepdims=True) - LIGHT[0]) / (LIGHT[1] - LIGHT[0]), 0, 1)
-    changed = colours * maps[..., :1] + maps[..., 1:]
-    return np.asarray(np.clip(changed + kept * (colours - changed), 0, 255), np.float32)
 
 
 def turned(target: FloatArray) -> float:

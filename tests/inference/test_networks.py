@@ -20,5 +20,5 @@ def test_a_network_of_another_kind_is_refused():
 
 
 def test_the_default_names_its_files():
-    assert "mouth-free" in network_names(AnimateOptions())
-    assert "mouth" in network_names(AnimateOptions(renderer_model="mouth"))
+    assert "mouth" in network_names(AnimateOptions())
+    assert "mouth-free" in network_names(AnimateOptions(renderer_model="mouth-free"))

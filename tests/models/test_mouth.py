@@ -1,10 +1,11 @@
-"""The mouth inpainter: shapes, what it sees, and that its maps only recolour a donor inside the hole."""
+"""The mouth inpainter: shapes, what it sees, and what becomes of a donor inside the hole."""
 
+import cv2
 import pytest
 import torch
 
 from talkface.errors import ConfigError
-from talkface.models.mouth import MouthConfig, MouthInpainter, inpaint_mouth
+from talkface.models.mouth import MouthConfig, MouthInpainter, donor_detail, fill_hole
 
 SMALL = MouthConfig(widths=(8, 12, 16), depth=1)
 
@@ -15,40 +16,53 @@ def given() -> tuple[torch.Tensor, ...]:
     picture, donor = (torch.rand(2, 3, 32, 48, generator=generator) * 2 - 1 for _ in range(2))
     masks = torch.zeros(2, 3, 32, 48)
     masks[:, :, 8:24, 12:36] = 1
-    return picture, donor, torch.ones(2, 1, 32, 48), masks
+    return picture, donor, torch.ones(2, 1, 32, 48), masks, torch.tensor([0.0, 1.0])
 
 
-def test_maps_have_half_the_size_and_start_at_no_change(given: tuple[torch.Tensor, ...]):
+def test_colours_and_share_have_half_the_size_and_their_range(given: tuple[torch.Tensor, ...]):
     torch.manual_seed(0)
     with torch.no_grad():
-        gain, shift = MouthInpainter(SMALL)(*given)
+        colours, share = MouthInpainter(SMALL)(*given)
+    assert (colours.shape, share.shape) == ((2, 3, 16, 24), (2, 1, 16, 24))
+    assert float(colours.abs().max()) < 1
+    assert float((share - 1).abs().mean()) < 0.2
+
+
+def test_networks_of_the_first_form_start_at_no_change_and_are_not_told_whose_donor_it_is(
+    given: tuple[torch.Tensor, ...],
+):
+    torch.manual_seed(0)
+    network = MouthInpainter(SMALL, recolours=True)
+    with torch.no_grad():
+        gain, shift = network(*given)
+        other, _ = network(*given[:4], 1 - given[4])
     assert (gain.shape, shift.shape) == ((2, 1, 16, 24), (2, 3, 16, 24))
     assert float((gain - 1).abs().mean()) < 0.2
     assert float(shift.abs().mean()) < 0.2
+    torch.testing.assert_close(gain, other)
 
 
 def test_what_lies_in_the_hole_is_not_seen(given: tuple[torch.Tensor, ...]):
-    picture, donor, cover, masks = given
+    picture, *rest = given
     network = MouthInpainter(SMALL)
     other = picture.clone()
     other[:, :, 8:24, 12:36] = 0.7
-    for first, second in zip(network(picture, donor, cover, masks), network(other, donor, cover, masks), strict=True):
+    for first, second in zip(network(picture, *rest), network(other, *rest), strict=True):
         torch.testing.assert_close(first, second)
 
 
-def test_no_change_lays_the_donor_into_the_hole_and_nowhere_else(given: tuple[torch.Tensor, ...]):
-    picture, donor, _, masks = given
-    maps = torch.ones(2, 1, 16, 24), torch.zeros(2, 3, 16, 24)
-    painted = inpaint_mouth(picture, donor, masks, maps)
+def test_the_hole_is_filled_and_nothing_else(given: tuple[torch.Tensor, ...]):
+    picture, donor, _, masks, _ = given
+    painted = fill_hole(picture, donor, masks)
     torch.testing.assert_close(painted[:, :, 8:24, 12:36], donor[:, :, 8:24, 12:36])
     torch.testing.assert_close(painted[:, :, :8], picture[:, :, :8])
 
 
-def test_a_gain_scales_light_from_black(given: tuple[torch.Tensor, ...]):
-    picture, donor, _, masks = given
-    maps = torch.full((2, 1, 16, 24), 0.5), torch.zeros(2, 3, 16, 24)
-    painted = inpaint_mouth(picture, donor, masks, maps)
-    torch.testing.assert_close(painted[:, :, 8:24, 12:36] + 1, 0.5 * (donor[:, :, 8:24, 12:36] + 1))
+def test_detail_is_what_opencvs_blur_takes(given: tuple[torch.Tensor, ...]):
+    donor = given[1]
+    image = donor[0].movedim(0, -1).numpy()
+    wanted = image - cv2.GaussianBlur(image, (13, 13), 2.0, borderType=cv2.BORDER_REPLICATE)
+    torch.testing.assert_close(donor_detail(donor, 2.0)[0].movedim(0, -1), torch.from_numpy(wanted), atol=1e-4, rtol=0)
 
 
 def test_impossible_sizes_are_refused():

@@ -9,7 +9,18 @@ from talkface.landmarks.layout import INNER_LIP
 from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.load import load_renderer
-from talkface.renderers.mouth import KEPT, MouthRenderer, fitted, own_donor
+from talkface.renderers.mouth import MouthRenderer, lip_colour, own_donor
+from talkface.renderers.mouth_colours import (
+    BACK,
+    FINER,
+    KEPT,
+    SHAPED,
+    TONGUE,
+    blurred,
+    depth_shade,
+    detailed,
+    recoloured,
+)
 from talkface.types import Shot
 from tests.data.samplers.test_mouths import DrawnPhoto
 
@@ -24,8 +35,8 @@ def shot(photo: DrawnPhoto) -> Shot:
 
 @pytest.fixture(scope="module")
 def renderer() -> MouthRenderer:
-    """A network that changes nothing, and a donor."""
-    network = MouthInpainter(MouthConfig(widths=(8, 8, 8), depth=1))
+    """A network that recolours nothing, and a donor."""
+    network = MouthInpainter(MouthConfig(widths=(8, 8, 8), depth=1), recolours=True)
     with torch.no_grad():
         network.maps.weight.zero_()
     donor = own_donor(shot(OPEN))
@@ -106,12 +117,79 @@ def test_ones_own_open_mouth_is_preferred(renderer: MouthRenderer):
 
 def test_teeth_keep_a_share_of_their_light_and_the_dark_none():
     colours = np.array([[[200.0, 190.0, 180.0], [50.0, 40.0, 30.0]]], np.float32)
-    black = fitted(colours, np.zeros((1, 2, 4), np.float32))
+    black = recoloured(np.zeros((1, 2, 4), np.float32), colours)
     np.testing.assert_allclose(black[0, 0], KEPT * colours[0, 0], rtol=1e-5)
     np.testing.assert_allclose(black[0, 1], 0)
     same = np.zeros((1, 2, 4), np.float32)
     same[..., 0] = 1
-    np.testing.assert_allclose(fitted(colours, same), colours, rtol=1e-5)
+    np.testing.assert_allclose(recoloured(same, colours), colours, rtol=1e-5)
+
+
+LIP = np.full((40, 1, 3), (180.0, 100.0, 110.0), np.float32)
+
+
+def test_detail_is_added_to_the_likely_colours_by_its_share():
+    maps = np.zeros((40, 40, 4), np.float32)
+    maps[..., :3], maps[..., 3] = 120, 0.5
+    donor, cover = np.full((40, 40, 3), 200, np.float32), np.ones((40, 40), np.float32)
+    np.testing.assert_allclose(detailed(maps, donor, cover, LIP, 128.0), 120, atol=1e-3)  # an even donor has none
+    donor[:, 20] = 100  # a gap between teeth
+    made = detailed(maps, donor, cover, LIP, 128.0)
+    assert made[20, 20, 0] == pytest.approx(120 - (0.5 * FINER + SHAPED * 0.1) * 90, abs=8)
+    assert made[20, 5, 0] == pytest.approx(120, abs=2)
+
+
+def test_where_the_donor_shows_nothing_the_likely_light_has_the_hue_of_the_lips():
+    maps, donor = np.zeros((40, 40, 4), np.float32), np.full((40, 40, 3), 200, np.float32)
+    for light, wanted in ((65.0, 65.0), (250.0, TONGUE * 130)):  # no tongue is lighter than the lips
+        maps[..., :3] = light
+        made = detailed(maps, donor, np.zeros((40, 40), np.float32), LIP, 128.0)[20, 20]
+        assert made.mean() == pytest.approx(wanted, abs=1)
+        np.testing.assert_allclose(made / made.mean(), LIP[0, 0] / 130, atol=0.01)
+
+
+def test_a_mouth_is_darkest_behind_its_upper_teeth():
+    shade = depth_shade(10, 2.0, 6.0)[:, 0, 0]
+    assert shade[0] == shade[2] == pytest.approx(BACK)
+    assert (np.diff(shade[2:9]) > 0).all()
+    assert shade[8] == shade[9] == 1
+
+
+def test_a_wide_blur_is_that_of_opencv():
+    picture = np.random.default_rng(0).uniform(0, 255, (96, 128, 3)).astype(np.float32)
+    picture = cv2.GaussianBlur(picture, (0, 0), 3)
+    wanted = cv2.GaussianBlur(picture, (0, 0), 10.0, borderType=cv2.BORDER_REPLICATE)
+    np.testing.assert_allclose(blurred(picture, 10.0), wanted, atol=5)
+    assert np.abs(blurred(picture, 10.0) - wanted).mean() < 1
+
+
+def test_the_lips_colour_is_that_of_the_lips():
+    photo = shot(SHUT)
+    red, points = photo.image.copy(), np.round(photo.landmarks).astype(np.int32)
+    cv2.fillPoly(red, [points[48:60]], (200, 60, 80))
+    found = lip_colour(Shot(red, photo.landmarks))
+    np.testing.assert_allclose(found, (200, 60, 80), atol=25)
+
+
+def test_the_network_is_told_whose_the_donor_is():
+    """A network whose colours are those of the plane that says so: light for one's own donor, dark for a stranger's."""
+    network = MouthInpainter(MouthConfig(widths=(8, 8, 8), depth=1))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.stem.weight[:, 40:] = 0.1  # the last of eleven planes, four pixels each
+        network.maps.weight[:3] = 0.05
+    donor = own_donor(shot(OPEN))
+    assert donor is not None
+    renderer = MouthRenderer(network, [donor], torch.device("cpu"))
+    photo = shot(SHUT)
+    targets = opened(photo.landmarks, [0.2])
+    other = Shot(OPEN.image(0), OPEN.landmarks[0])
+    strange, own = (
+        inside(next(iter(renderer.render(renderer.enroll(shots), targets))).image, targets[0]).mean()
+        for shots in ([photo], [photo, other])
+    )
+    assert own > strange + 20
 
 
 def test_a_darker_face_gets_darker_teeth(renderer: MouthRenderer):

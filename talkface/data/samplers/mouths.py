@@ -1,13 +1,13 @@
 """Prepared photos -> mouths to fill in: each with a hole between its lips and a donor laid into it.
 
-A photo with an open mouth is an example of its own: nobody has to be seen twice. In half of the examples the donor is
-the photo itself, recoloured, so that the network learns to bring back light and edges; in the
-others it is somebody else's mouth, chosen by opening, width and colour as in use.
+A photo with an open mouth is an example of its own: nobody has to be seen twice. In some of the examples the donor is
+another picture of the same person, or the photo itself, recoloured; in most it is somebody else's mouth, chosen by
+opening, width and colour as in use.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import cv2
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from talkface.geometry.affine import fit_similarity, transform
 from talkface.geometry.donor import (
     Donor,
     colour_gain,
@@ -27,7 +28,7 @@ from talkface.geometry.donor import (
     upper_middle,
 )
 from talkface.landmarks.frames import eye_distance
-from talkface.landmarks.layout import MOUTH
+from talkface.landmarks.layout import MOUTH, STABLE, mouth_opening
 from talkface.landmarks.mouth_patch import (
     HEIGHT,
     UNIT,
@@ -45,7 +46,7 @@ POINT_NOISE, SHIFT_NOISE = 0.6, 0.4  # pixels, of every lip point and of all tog
 OPEN = 0.03  # mean gap in outer-eye distances from which a mouth is an example
 CENTRED = 0.1  # outer-eye distances by which the mouth may lie beside the nose: no profiles
 DONOR_OPEN, DONOR_UNIT, DONOR_TEETH = 0.05, 100.0, 0.12  # least gap, size in pixels and share of teeth of a donor
-SELF_SHARE = 0.5  # of examples whose donor is the photo itself
+SELF_SHARE = 0.3  # of examples whose donor is the same person
 CANDIDATES = 24  # donors that the best is taken of
 
 
@@ -57,6 +58,11 @@ class PhotoClip(Protocol):
 
     @property
     def speaker(self) -> str: ...
+
+    @property
+    def fps(self) -> float:
+        """0 for photos that have no order in time."""
+        ...
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -85,24 +91,28 @@ class Mouth:
     Attributes:
         donor: `CROP_UNIT` pixels between the outer eye corners, and its inner lips.
         lips: `[20, 2]` points 48-67 in the donor's picture.
+        skull: `[11, 2]` points there that speech does not move.
         speaker: who it is.
         tier: of the photo's licence.
         key: of its clip.
         source_unit: outer-eye distance in the photo, pixels.
         teeth: share of bright and pale pixels between the lips.
+        talking: whether it is a frame of a talking clip.
     """
 
     donor: Donor
     lips: FloatArray
+    skull: FloatArray
     speaker: str
     tier: str
     key: str
     source_unit: float
-    teeth: float = field(default=0.0)
+    teeth: float = 0.0
+    talking: bool = False
 
 
 Example = tuple[npt.NDArray[Any], ...]
-"""The parts of a `MouthBatch` as pictures `[H, W, C]`, and whether the donor is the photo itself."""
+"""The parts of a `MouthBatch` as pictures `[H, W, C]`, and whether the donor is the same person."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ class MouthBatch:
         cover: `[B, 1, H, W]` in [0, 1], where that is the donor's own.
         masks: `[B, 3, H, W]` in [0, 1]: outer lips, inner lips, hole.
         again: the same for the same lips, found a little elsewhere.
-        own: `[B]` 1 where the donor is the photo itself.
+        own: `[B]` 1 where the donor is the same person.
     """
 
     real: Tensor
@@ -137,16 +147,25 @@ def cut_mouth(clip: PhotoClip, index: int, unit: float = CROP_UNIT) -> Mouth | N
     donor = measure_donor(patch, lips[12:], skin_colour(patch, lips, unit), unit)
     source_unit = eye_distance(landmarks) / float(np.sqrt(abs(np.linalg.det(clip.crops[index][:, :2]))))
     return Mouth(
-        donor, lips, clip.speaker, str(clip.meta.get("tier", "")), clip.key, source_unit, teeth_share(patch, lips[12:])
+        donor=donor,
+        lips=lips,
+        skull=np.asarray(points[STABLE], np.float32),
+        speaker=clip.speaker,
+        tier=str(clip.meta.get("tier", "")),
+        key=clip.key,
+        source_unit=source_unit,
+        teeth=teeth_share(patch, lips[12:]),
+        talking=clip.fps > 0,
     )
 
 
 def load_mouths(clips: Sequence[PhotoClip], tiers: Sequence[str] = ()) -> list[Mouth]:
-    """Mouths of all photos of prepared clips, of some licence tiers only where any are named."""
+    """Mouths of all photos, and of the open-mouthed frames of clips; of some licence tiers only where any are named."""
     found = []
     for clip in clips:
         if not tiers or clip.meta.get("tier") in tiers:
-            cut = (cut_mouth(clip, i) for i in range(len(clip.landmarks)))
+            wanted = mouth_opening(clip.landmarks) > OPEN if clip.fps > 0 else np.ones(len(clip.landmarks), bool)
+            cut = (cut_mouth(clip, int(i)) for i in np.flatnonzero(wanted))
             found += [mouth for mouth in cut if mouth is not None]
     return found
 
@@ -160,17 +179,28 @@ def may_lend(mouth: Mouth) -> bool:
 class MouthSampler:
     """Draws examples; a large, open mouth comes more often, a person with many photos not much more."""
 
-    def __init__(self, mouths: Sequence[Mouth]) -> None:
+    def __init__(self, mouths: Sequence[Mouth], talk_share: float = 0.75) -> None:
+        """Take mouths; `talk_share` of the examples are frames of talking clips, where there are both kinds."""
         self.open = [mouth for mouth in mouths if mouth.donor.opening > OPEN]
         self.lenders = [mouth for mouth in mouths if may_lend(mouth)] or self.open
+        self.own: dict[str, list[Mouth]] = {}
+        for mouth in self.open:
+            if mouth.donor.opening > DONOR_OPEN:
+                self.own.setdefault(mouth.speaker, []).append(mouth)
         counts = Counter(mouth.speaker for mouth in self.open)
-        weights = [
-            min(mouth.source_unit / 140, 1) ** 1.5
-            * (0.3 + min(mouth.donor.opening, 0.2) / 0.2)
-            / np.sqrt(counts[mouth.speaker])
-            for mouth in self.open
-        ]
-        self.chances = np.array(weights) / max(sum(weights), 1e-9)
+        weights = np.array(
+            [
+                min(mouth.source_unit / 140, 1) ** (0.5 if mouth.talking else 1.5)
+                * (0.3 + min(mouth.donor.opening, 0.2) / 0.2)
+                / np.sqrt(counts[mouth.speaker])
+                for mouth in self.open
+            ]
+        )
+        talking = np.array([mouth.talking for mouth in self.open], bool)
+        if talking.any() and not talking.all():
+            for chosen, share in ((talking, talk_share), (~talking, 1 - talk_share)):
+                weights[chosen] *= share / weights[chosen].sum()
+        self.chances = weights / max(float(weights.sum()), 1e-9)
 
     def batch(self, size: int, rng: np.random.Generator) -> MouthBatch:
         """`size` examples, varied in colour, size, place, side and landmarks."""
@@ -179,15 +209,22 @@ class MouthSampler:
 
     def _example(self, mouth: Mouth, rng: np.random.Generator) -> Example:
         own = rng.random() < SELF_SHARE
-        donor = mouth.donor if own else self._lender(mouth, rng).donor
+        other = self._other_picture(mouth, rng) if own else self._lender(mouth, rng)
         scale = UNIT / CROP_UNIT * rng.uniform(0.9, 1.1)
-        real, lips = _placed(mouth, scale, rng.normal(0, 2, 2))
+        real, lips, matrix = _placed(mouth, scale, rng.normal(0, 2, 2))
         first, second = _noisy(lips, rng), _noisy(lips, rng)
-        if own:
-            colours, cover = _relaid(donor, scale, lips, rng)
+        if other is mouth:
+            colours, cover = _relaid(mouth.donor, scale, lips, rng)
         else:
-            zoom = CROP_UNIT / UNIT * fitting_zoom(donor.width, mouth.donor.width) * rng.uniform(0.94, 1.08)
-            upper = upper_middle(first[12:]) + np.array([rng.normal(0, 0.8), rng.uniform(-8, 1)])
+            donor, upper = other.donor, upper_middle(first[12:])
+            zoom = 1 / scale
+            if own:  # where the same skull has its teeth
+                there = transform(fit_similarity(other.skull, mouth.skull), upper_middle(donor.lips)[None])
+                there = transform(matrix, there)[0]
+                upper = np.array([there[0], min(there[1], upper[1])])
+            else:
+                zoom = CROP_UNIT / UNIT * fitting_zoom(donor.width, mouth.donor.width) * rng.uniform(0.94, 1.08)
+                upper = upper + np.array([rng.normal(0, 0.8), rng.uniform(-11, 1)])
             gap = float(first[17:20, 1].mean() - upper[1])
             colours, cover = lay_donor(donor, upper, gap, zoom, (WIDTH, HEIGHT))
             colours = colours * (colour_gain(mouth.donor.skin, donor.skin) * rng.uniform(0.88, 1.12))
@@ -199,6 +236,11 @@ class MouthSampler:
             parts = [part[:, ::-1] for part in parts]
         return (*parts, np.asarray(own, np.float32))
 
+    def _other_picture(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
+        """Another picture of the same person; the mouth itself where there is none."""
+        others = [one for one in self.own.get(mouth.speaker, ()) if one is not mouth]
+        return others[int(rng.integers(len(others)))] if others else mouth
+
     def _lender(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
         picked = [self.lenders[int(index)] for index in rng.integers(0, len(self.lenders), CANDIDATES)]
         others = [one for one in picked if one.speaker != mouth.speaker] or picked
@@ -208,7 +250,7 @@ class MouthSampler:
 
 def fixed_example(mouth: Mouth, donor: Donor) -> Example:
     """One example without any variation, for scores and pictures."""
-    real, lips = _placed(mouth, UNIT / CROP_UNIT, np.zeros(2))
+    real, lips, _ = _placed(mouth, UNIT / CROP_UNIT, np.zeros(2))
     zoom = CROP_UNIT / UNIT * fitting_zoom(donor.width, mouth.donor.width)
     upper, gap = upper_middle(lips[12:]), lip_gap(lips[12:])
     colours, cover = lay_donor(donor, upper, gap, zoom, (WIDTH, HEIGHT))
@@ -230,8 +272,8 @@ def stack(examples: Sequence[Example]) -> MouthBatch:
     )
 
 
-def _placed(mouth: Mouth, scale: float, shift: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Patch `[H, W, 3]` of a mouth and its `[20, 2]` lips there."""
+def _placed(mouth: Mouth, scale: float, shift: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Patch `[H, W, 3]` of a mouth, its `[20, 2]` lips there, and the map `[2, 3]` to it."""
     donor = mouth.donor
     size = np.array(donor.image.shape[1::-1])
     move = 0.5 * (np.array([WIDTH, HEIGHT]) - 1) - scale * 0.5 * (size - 1) + shift
@@ -239,7 +281,7 @@ def _placed(mouth: Mouth, scale: float, shift: FloatArray) -> tuple[FloatArray, 
     patch = cv2.warpAffine(
         donor.image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.asarray(patch, np.float32), mouth.lips * scale + move
+    return np.asarray(patch, np.float32), mouth.lips * scale + move, matrix
 
 
 def _relaid(donor: Donor, scale: float, lips: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -27,9 +26,10 @@ from talkface.data.samplers.mouths import (
 )
 from talkface.errors import DatasetError
 from talkface.geometry.donor import Donor, misfit
-from talkface.losses.local import local_contrast, local_light
+from talkface.landmarks.mouth_patch import UNIT
+from talkface.losses.local import local_contrast
 from talkface.metrics.mouth import inner_sharpness
-from talkface.models.mouth import MouthInpainter, inpaint_mouth
+from talkface.models.mouth import DETAIL, MouthInpainter, donor_detail, fill_hole, to_size
 from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
 from talkface.training.jobs.hybrid_scores import held_out_speakers
 from talkface.training.jobs.mouth_config import MouthTraining
@@ -37,8 +37,8 @@ from talkface.types import FloatArray, Image
 
 DONOR_UNIT = 256.0  # outer-eye distance of the donors in the checkpoint, pixels
 DONOR_SOURCE, DONOR_TEETH, DONOR_OPENING = 140.0, 0.3, (0.055, 0.25)  # what a photo must have to be one
-NEAR = 3  # pixels around a donor's own picture that are compared, too
 SCORED, SHOWN = 96, 28  # held-out mouths
+SCORED_OPEN = 0.05  # their least gap, outer-eye distances
 
 
 def train_mouth(config: MouthTraining, clips: Sequence[PhotoClip] | None = None) -> dict[str, float]:
@@ -48,8 +48,9 @@ def train_mouth(config: MouthTraining, clips: Sequence[PhotoClip] | None = None)
         DatasetError: no shards, or no open mouth in them.
     """
     if clips is None:
-        dataset = ClipDataset(config.data.shards, config.data.split)
-        clips = [dataset[index] for index in range(len(dataset))]
+        names = [name for name in (config.data.shards, config.data.talk_shards) if name]
+        datasets = [ClipDataset(name, config.data.split) for name in names]
+        clips = [dataset[index] for dataset in datasets for index in range(len(dataset))]
     return fit(MouthJob(config, clips), config.run, to_dict(config))
 
 
@@ -62,7 +63,7 @@ class MouthJob(StateOfParts):
         mouths = load_mouths(clips, config.data.tiers)
         apart = held_out_speakers([mouth.speaker for mouth in mouths], config.data.held_out_every)
         training = [mouth for mouth in mouths if mouth.speaker not in apart]
-        self.sampler = MouthSampler(training)
+        self.sampler = MouthSampler(training, config.data.talk_share)
         if not self.sampler.open:
             raise DatasetError(
                 "no open mouth to train on: prepare photos with configs/data/mouth.yaml, or check data.tiers"
@@ -70,7 +71,8 @@ class MouthJob(StateOfParts):
         chosen = choose_donors(mouths, config.data.donor_tiers, config.data.donors, config.data.donor_keys)
         self.donor_keys = [mouth.key for mouth in chosen]
         self.donors = [_fine(mouth, clips) for mouth in chosen]
-        held_out = [mouth for mouth in mouths if mouth.speaker in apart and may_lend(mouth)] or self.sampler.open
+        held_out = [mouth for mouth in mouths if mouth.speaker in apart and mouth.donor.opening > SCORED_OPEN]
+        held_out = held_out or self.sampler.open
         coarse = [mouth.donor for mouth in chosen]
         picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, SCORED).astype(int))]
         best = [coarse[int(misfit(coarse, one.donor, one.donor.opening + 0.03).argmin())] for one in picked]
@@ -88,43 +90,47 @@ class MouthJob(StateOfParts):
         batch = self._on_device(self.sampler.batch(run.batch_size, step_generator(run.seed, step)))
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optim.rate_at(step, run.steps)
-        painted = self._paint(self.painter, batch, batch.masks)
-        terms = self._terms(painted, batch)
+        colours, share = self._maps(self.painter, batch, batch.masks)
+        terms = self._terms(colours, share, batch)
         if loss.steady > 0 and step % loss.steady_every == 0:
             both = batch.masks[:, 2:] * batch.again[:, 2:]
-            second = self._paint(self.painter, batch, batch.again)
-            terms["g/steady"] = loss.steady * ((painted - second).abs() * both).sum() / (3 * both.sum() + 1)
-        total = sum(terms.values(), torch.zeros((), device=painted.device))
+            second, _ = self._maps(self.painter, batch, batch.again)
+            terms["g/steady"] = loss.steady * ((colours - second).abs() * both).sum() / (3 * both.sum() + 1)
+        total = sum(terms.values(), torch.zeros((), device=colours.device))
         backward_and_step(self.accelerator, total, self.optimizer, self.painter, run.grad_clip)
         self.ema.update(self.painter)
         return {name: float(term.detach()) for name, term in terms.items()}
 
-    def _terms(self, painted: Tensor, batch: MouthBatch) -> dict[str, Tensor]:
-        """Pixels where the donor is the photo itself, light and contrast where it is somebody else."""
+    def _terms(self, colours: Tensor, share: Tensor, batch: MouthBatch) -> dict[str, Tensor]:
+        """Pixels of the colours; slopes, which the share of the donor's detail is to bring back, of the sum."""
         loss, hole = self.config.loss, batch.masks[:, 2:]
-        same = batch.own + loss.others * (1 - batch.own)
         area = 3 * hole.sum((1, 2, 3)) + 30  # 30: a sliver of a hole does not count in full
+        pixel = ((colours - batch.real).abs() * hole).sum((1, 2, 3)) / area
+        painted = fill_hole(
+            batch.real, colours.detach() + share * donor_detail(batch.donor, DETAIL * UNIT), batch.masks
+        )
         error = painted - batch.real
-        pixel = (error.abs() * hole).sum((1, 2, 3)) / area
         down = (error.diff(dim=2).abs() * hole[..., 1:, :]).sum((1, 2, 3))
         across = (error.diff(dim=3).abs() * hole[..., 1:]).sum((1, 2, 3))
-        strange = 1 - batch.own + loss.own_light * batch.own
-        seen, dark = judged(batch)
         return {
-            "g/pixel": loss.pixel * (pixel * same).mean(),
-            "g/edges": loss.edges * ((down + across) / area * same).mean(),
-            "g/light": loss.light * (local_light(painted, batch.real, seen) * strange).mean(),
-            "g/contrast": loss.contrast * (local_contrast(painted, batch.real, seen) * strange).mean(),
-            "g/dark": loss.dark * ((painted - batch.donor).abs() * dark).sum() / (3 * dark.sum() + 30),
+            "g/pixel": loss.pixel * pixel.mean(),
+            "g/edges": loss.edges * ((down + across) / area * batch.own).mean(),
+            "g/contrast": loss.contrast * (local_contrast(painted, batch.real, hole) * (1 - batch.own)).mean(),
         }
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """People held out with donors of the checkpoint; `score` is light plus contrast."""
+        """People held out with donors of the checkpoint; `score` is the L1 in [-1, 1] plus contrast.
+
+        `l1` and `l1_colours` are in grey levels, of the picture and of the colours alone.
+        """
         batch = self._on_device(self.held_out)
-        painted = self._paint(self.ema.network, batch, batch.masks)
-        hole = batch.masks[:, 2:]
-        light, contrast = (each(painted, batch.real, hole).mean() for each in (local_light, local_contrast))
+        painted, colours = self._paint(batch), self._maps(self.ema.network, batch, batch.masks)[0]
+        inner, hole = batch.masks[:, 1:2], batch.masks[:, 2:]
+        contrast = local_contrast(painted, batch.real, hole).mean()
+        l1, l1_colours = (
+            127.5 * ((made - batch.real).abs() * inner).sum() / (3 * inner.sum() + 1) for made in (painted, colours)
+        )
         areas = batch.masks[:, 1].cpu().numpy() > 0.5
         ratios = [
             inner_sharpness(made, area) / max(inner_sharpness(real, area), 1e-3)
@@ -132,7 +138,7 @@ class MouthJob(StateOfParts):
             if area.sum() > 40
         ]
         sharpness = float(np.median(ratios)) if ratios else 0.0
-        values = {"score": light + contrast, "light": light, "contrast": contrast}
+        values = {"score": l1 / 127.5 + contrast, "l1": l1, "l1_colours": l1_colours, "contrast": contrast}
         return {name: float(value) for name, value in values.items()} | {"sharpness": sharpness}
 
     @torch.no_grad()
@@ -140,7 +146,7 @@ class MouthJob(StateOfParts):
         """Held-out people, two a row: erased, donor as laid, painted, real."""
         batch = self._on_device(self.held_out)
         some = torch.linspace(0, len(batch.real) - 1, SHOWN).long().unique()
-        painted = self._paint(self.ema.network, batch, batch.masks)
+        painted = self._paint(batch)
         columns = (batch.real * (1 - batch.masks[:, 2:]), batch.donor, painted, batch.real)
         drawn = [np.concatenate(each, 1) for each in zip(*(_pictures(part[some]) for part in columns), strict=True)]
         pairs = [drawn[i : i + 2] for i in range(0, len(drawn) - 1, 2)] or [drawn]
@@ -158,25 +164,23 @@ class MouthJob(StateOfParts):
     def parts(self) -> dict[str, Any]:
         return {"painter": self.painter, "ema": self.ema, "optimizer": self.optimizer}
 
-    def _paint(self, network: torch.nn.Module, batch: MouthBatch, masks: Tensor) -> Tensor:
+    def _maps(self, network: torch.nn.Module, batch: MouthBatch, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """`[B, 3, H, W]` colours and `[B, 1, H, W]` share of the detail."""
         with self.accelerator.autocast():
-            maps = network(batch.real, batch.donor, batch.cover, masks)
-        return inpaint_mouth(batch.real, batch.donor, masks, maps)
+            maps = network(batch.real, batch.donor, batch.cover, masks, batch.own)
+        height, width = batch.real.shape[2:]
+        colours, share = (to_size(each.float(), (height, width)) for each in maps)
+        return colours, share
+
+    def _paint(self, batch: MouthBatch) -> Tensor:
+        """The averaged network's picture."""
+        colours, share = self._maps(self.ema.network, batch, batch.masks)
+        inside = (colours + share * donor_detail(batch.donor, DETAIL * UNIT)).clamp(-1, 1)
+        return fill_hole(batch.real, inside, batch.masks)
 
     def _on_device(self, batch: MouthBatch) -> MouthBatch:
         device = self.accelerator.device
         return MouthBatch(*(getattr(batch, name).to(device) for name in MouthBatch.__annotations__))
-
-
-def judged(batch: MouthBatch) -> tuple[Tensor, Tensor]:
-    """`[B, 1, H, W]` twice: where a painting is compared with the photo, and where it shall stay dark as laid.
-
-    Below a donor's teeth the photo may show its own: a dark gap would turn to a mean of teeth and tongue.
-    """
-    inner, hole = batch.masks[:, 1:2], batch.masks[:, 2:]
-    near = F.max_pool2d(batch.cover, 2 * NEAR + 1, stride=1, padding=NEAR)
-    dark = inner * (1 - near)
-    return hole * (1 - dark), dark
 
 
 def choose_donors(mouths: Sequence[Mouth], tiers: Sequence[str], count: int, keys: Sequence[str]) -> list[Mouth]:

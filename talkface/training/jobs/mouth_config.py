@@ -12,6 +12,8 @@ class MouthDataConfig:
     """Which photos, and which of them go along as donors."""
 
     shards: str = "shards"  # folder that `talkface prepare` wrote with configs/data/mouth.yaml
+    talk_shards: str = ""  # another, of configs/data/mouth_talk.yaml; none if empty
+    talk_share: float = 0.75  # of the examples that are frames of talking clips, where there are any
     split: str = "train"
     tiers: tuple[str, ...] = ()  # licence tiers to train on; all if empty
     donor_tiers: tuple[str, ...] = ("A",)  # licence tiers that the donors in the checkpoint may have
@@ -24,14 +26,10 @@ class MouthDataConfig:
 class MouthLossConfig:
     """Weights of the terms."""
 
-    pixel: float = 4.0  # L1, where the donor is the photo itself
-    edges: float = 2.0  # L1 of neighbouring pixels' differences, likewise
-    others: float = 0.04  # how much both count with somebody else's mouth
-    light: float = 1.5  # local means of colour
-    contrast: float = 4.0  # local means of slope
-    own_light: float = 0.3  # how much these two count where the donor is the photo itself
-    dark: float = 1.0  # L1 to what is laid, where a donor has nothing to show
-    steady: float = 2.0  # L1 between two paintings for the same lips, found a little elsewhere
+    pixel: float = 6.0  # L1 of the colours
+    edges: float = 1.0  # L1 of neighbouring pixels' differences, where the donor is the same person
+    contrast: float = 3.0  # local means of slope: how much of the donor's detail
+    steady: float = 2.0  # L1 between the colours for the same lips, found a little elsewhere
     steady_every: int = 4  # steps between two that have this term
 
 
