@@ -156,7 +156,7 @@ class MouthJob(StateOfParts):
         """Averaged weights in half precision, and the donors."""
         tensors = {name: tensor.half() for name, tensor in self.ema.network.state_dict().items()}
         config = to_dict(self.config)
-        for section, name in (("run", "out"), ("data", "shards")):
+        for section, name in (("run", "out"), ("data", "shards"), ("data", "talk_shards")):
             config[section].pop(name)  # a place on one machine says nothing on another
         provenance = {"config": config, "donors": self.donor_keys}
         return Checkpoint("mouth", to_dict(self.config.model), tensors | pack_donors(self.donors), provenance)

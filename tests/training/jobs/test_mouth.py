@@ -43,6 +43,7 @@ def test_training_beats_the_start_and_its_weights_render(tmp_path: Path):
     checkpoint = load_checkpoint(tmp_path / "run" / "last.safetensors", "mouth")
     renderer = load_mouth_renderer(checkpoint, torch.device("cpu"))
     assert len(renderer.donors) == 2
+    assert not {"shards", "talk_shards"} & set(checkpoint.provenance["config"]["data"])  # places on one machine
     assert {key for key in checkpoint.provenance["donors"]} <= {"p0", "p2"}  # p1 is of tier B
 
 
