@@ -90,11 +90,13 @@ def _shots(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
 def _patches(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
     from talkface.data.datasets import ClipDataset
     from talkface.data.samplers.pairs import PairSampler
+    from talkface.training.jobs.hybrid import KEPT_BYTES
     from talkface.training.jobs.hybrid_config import RendererConfig
     from talkface.training.jobs.hybrid_scores import split_people
 
     settings = load_config(RendererConfig, config, overrides)
     data, size = settings.data, settings.run.batch_size
-    clips, _ = split_people(ClipDataset(data.shards, data.split), data.held_out_every)
+    dataset = ClipDataset(data.shards, data.split, kept_bytes=KEPT_BYTES)
+    clips, _ = split_people(dataset, data.held_out_every)
     sampler = PairSampler(clips, settings.patches())
     return lambda rng: sampler.batch(size, 1, rng), size, "patches"

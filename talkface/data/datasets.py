@@ -73,17 +73,22 @@ class ClipDataset(Sequence[PreparedClip]):
     Safe to use from several processes and threads.
     """
 
-    def __init__(self, folder: Path | str, split: str | None = None, *, speech: bool = False) -> None:
+    def __init__(
+        self, folder: Path | str, split: str | None = None, *, speech: bool = False, kept_bytes: int = 0
+    ) -> None:
         """Open the shards.
 
         Args:
             folder: what `talkface prepare` wrote, by path or URL.
             split: keep clips of this split only.
             speech: keep clips with usable sound only.
+            kept_bytes: of clips that stay in memory once read, so that a small corpus is read once.
 
         Raises:
             DatasetError: no shards there, or none of the wanted clips.
         """
+        self._kept: dict[int, PreparedClip] = {}
+        self._room = kept_bytes
         self.table = open_index(folder)
         columns, wanted = self.table.columns, np.ones(len(self.table), bool)
         if split is not None:
@@ -121,6 +126,15 @@ class ClipDataset(Sequence[PreparedClip]):
 
     def __getitem__(self, index: int) -> PreparedClip:  # type: ignore[override]  # slices are not needed
         row = int(self.rows[index])
+        if row not in self._kept:
+            clip = self._read(row)
+            self._room -= clip.landmarks.nbytes + clip.audio.nbytes + 8 * len(clip.offsets)
+            if self._room < 0:
+                return clip
+            self._kept[row] = clip
+        return self._kept[row]
+
+    def _read(self, row: int) -> PreparedClip:
         shard, key = self.table.shard(row), self.table.key(row)
         where = f"{key} in {shard}"
 

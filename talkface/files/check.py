@@ -90,6 +90,9 @@ def _matches_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
         return False
     if not inner:
         return True
+    if inner[0] is int and origin is list:  # the offsets of every picture of a clip: thousands for every read
+        whole = all(type(each) is int for each in value)
+        return whole and (not value or -LARGEST_INT < min(value) <= max(value) < LARGEST_INT)
     if origin is list or (len(inner) == 2 and inner[1] is Ellipsis):
         return all(matches(each, inner[0]) for each in value)
     return len(value) == len(inner) and all(matches(each, one) for each, one in zip(value, inner, strict=True))

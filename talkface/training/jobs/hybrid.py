@@ -24,6 +24,8 @@ from talkface.training.jobs.hybrid_scores import draw_preview, held_out_batch, s
 from talkface.training.jobs.hybrid_terms import adversarial_terms, cut_mouth, flow_terms, pixel_terms
 from talkface.types import Image
 
+KEPT_BYTES = 512 << 20  # of clips that stay in memory; their pictures are read when drawn
+
 
 def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
@@ -32,7 +34,7 @@ def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = No
         DatasetError: no clips to train on.
     """
     if clips is None:
-        clips = ClipDataset(config.data.shards, config.data.split)
+        clips = ClipDataset(config.data.shards, config.data.split, kept_bytes=KEPT_BYTES)
     return fit(RendererJob(config, clips), config.run, to_dict(config))
 
 
