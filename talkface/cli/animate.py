@@ -37,6 +37,9 @@ ALIASES = {  # what users of other talking-head programs type
 }
 
 
+SEVERAL = "Several faces"
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("animate", context_settings={"token_normalize_func": normaliser(AnimateOptions, ALIASES)})(animate)
@@ -59,6 +62,19 @@ def animate(
     ] = None,
     speech: Annotated[str | None, typer.Option("--speech", "-s", help="The speech, instead of as an argument.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    speaker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="FACE=SPEECH: what one of several faces says, 0 the largest; repeat.", rich_help_panel=SEVERAL
+        ),
+    ] = None,
+    stereo: Annotated[
+        bool, typer.Option("--stereo", help="SPEECH is a dialogue: left is face 0, right 1.", rich_help_panel=SEVERAL)
+    ] = False,
+    turns: Annotated[
+        Path | None,
+        typer.Option(help="Who speaks when in SPEECH: .rttm, or CSV of start, end, speaker.", rich_help_panel=SEVERAL),
+    ] = None,
     *,
     options: AnimateOptions,
 ) -> None:
@@ -69,6 +85,9 @@ def animate(
     Animate only people who agreed, and say that the video is made.
     """
     driving = options.landmarks if isinstance(options.landmarks, str) else None
+    if speaker or stereo or turns is not None:
+        _converse([first, second, *(photo or []), speech], speaker or [], stereo, turns, out, options, quiet)
+        return
     photos, sound = inputs(first, second, photo or [], speech, driven=driving is not None)
     refuse_missing([*photos, sound, options.head_from])
     target = out or default_out(photos, sound or driving, options.format)
@@ -94,6 +113,40 @@ def animate(
                 typer.echo(f"{what}: {place}")
     if options.report is not None:
         _say_warnings(options.report, quiet)
+
+
+def _converse(
+    words: list[str | None],
+    speakers: list[str],
+    stereo: bool,
+    turns: Path | None,
+    out: Path | None,
+    options: AnimateOptions,
+    quiet: bool,
+) -> None:
+    """Write a video of several faces of one photo, each with its own speech."""
+    given = [word for word in words if word is not None]
+    if bool(speakers) + stereo + (turns is not None) != 1 or len(given) != (1 if speakers else 2):
+        raise ConfigError(
+            "several faces: PHOTO with --speaker FACE=SPEECH ..., or PHOTO SPEECH with --stereo or --turns"
+        )
+    refuse_missing([*given, None if turns is None else str(turns)])
+    from talkface import Animator
+    from talkface.inference.clip import check_outputs
+    from talkface.inference.dialogue import converse, parse_speakers, read_turns, split_channels, split_turns
+    from talkface.media.speech import read_waveform
+
+    target = out or default_out(given[:1], given[1] if len(given) > 1 else "dialogue", options.format)
+    check_outputs(target, options)
+    if turns is not None:
+        speeches = split_turns(read_waveform(given[1]), read_turns(turns))
+    else:
+        speeches = split_channels(Path(given[1])) if stereo else parse_speakers(speakers)
+    clip = converse(Animator.from_options(options), given[0], speeches, options)
+    with frame_progress(target.name, quiet) as moved:
+        result = clip.save(target, progress=moved)
+    if not quiet:
+        report_result(result, [])
 
 
 def inputs(
