@@ -31,7 +31,13 @@ from talkface.serve.uploads import SPEECH, Found, Task, raise_error
 PAGE = Path(__file__).with_name("page.html")
 LONGEST_FIELD = 65_536  # bytes of a form's field that is not a file
 MOST_FILES = 8
-MEDIA_TYPES = {".mp4": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm", ".gif": "image/gif"}
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".gif": "image/gif",
+    ".png": "image/png",
+}
 
 
 def create_app(server: Server) -> FastAPI:

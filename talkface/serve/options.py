@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,9 @@ from talkface.options import Options, current_name, json_schema, option, options
 
 TOKEN = "TALKFACE_TOKEN"  # environment variable: the token that clients send
 SHORTEST_TOKEN = 16  # characters
-OURS = ("sign", "format", "alpha", "captions_as")  # a server signs what it makes, and its videos are MP4
+OURS = ("sign", "captions_as")  # a server signs what it makes, and captions are a file
+TEXTS = {"aspect": r"\d{1,2}:\d{1,2}", "background": "#[0-9a-fA-F]{6}", "label_text": r"[^\x00]{1,60}"}
+"""Options of requests that are text -> what it must be; a background that is a picture would be a path."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ class ServeOptions(Options):
 
 
 def user_options() -> tuple[str, ...]:
-    """Options of `animate` that somebody elsewhere may set: numbers, switches and choices.
+    """Options of `animate` that somebody elsewhere may set: numbers, switches, choices, and text that is no path.
 
     Paths and names would reach into this machine's files, and the networks are the server's.
     """
@@ -70,7 +73,9 @@ def user_options() -> tuple[str, ...]:
     return tuple(
         name
         for name, found in options_of(AnimateOptions).items()
-        if (found.choices or found.kind in plain) and found.meta["per_row"] and name not in (*NETWORKS, *OURS)
+        if (found.choices or found.kind in plain or name in TEXTS)
+        and found.meta["per_row"]
+        and name not in (*NETWORKS, *OURS)
     )
 
 
@@ -91,4 +96,7 @@ def read_options(given: object) -> AnimateOptions:
     for name in given:
         if current_name(AnimateOptions, str(name)) not in user_options():
             raise ConfigError(f"option {name!r} is not for requests: known are {', '.join(user_options())}")
+        text, wanted = given[name], TEXTS.get(current_name(AnimateOptions, str(name)))
+        if wanted and text is not None and not (isinstance(text, str) and re.fullmatch(wanted, text)):
+            raise ConfigError(f"invalid {name} {str(text)[:40]!r}: expected text like {wanted}")
     return AnimateOptions.from_mapping(given)

@@ -15,6 +15,7 @@ from talkface.checkpoints.identity import load_identity
 from talkface.errors import PassingError, TalkfaceError
 from talkface.inference.animator import Animator
 from talkface.inference.photos import PhotoSource
+from talkface.inference.request import AnimateOptions
 from talkface.renderers.base import Rendered
 from talkface.serve.options import read_options
 from talkface.serve.replies import code_of
@@ -193,9 +194,9 @@ class Studio:
         return result.path.name
 
 
-def suffix_of(options: object) -> str:
+def suffix_of(options: AnimateOptions) -> str:
     """Suffix of the file that these options ask for."""
-    return f".{getattr(options, 'format', 'mp4') or 'mp4'}"
+    return f".{options.format or ('webm' if options.alpha else 'mp4')}"
 
 
 def jpeg(image: Image, quality: int) -> bytes:

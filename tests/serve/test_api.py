@@ -16,7 +16,7 @@ from talkface.media.mark.tag import verify_mark
 from talkface.media.read import probe_video
 from talkface.options import options_of
 from talkface.serve.app import create_app
-from talkface.serve.options import ServeOptions, read_options, user_options
+from talkface.serve.options import TEXTS, ServeOptions, read_options, user_options
 from talkface.serve.server import Server, open_server
 
 Wait = Callable[..., dict[str, Any]]
@@ -187,11 +187,29 @@ def test_metrics_health_options_and_the_api_page(client: TestClient) -> None:
 def test_no_option_of_requests_names_files_or_networks() -> None:
     for name in user_options():
         found = options_of(AnimateOptions)[name]
-        assert found.choices or found.kind.__name__ in ("bool", "int", "float", "Fraction")
+        assert found.choices or found.kind.__name__ in ("bool", "int", "float", "Fraction") or name in TEXTS
     assert {"fps", "still", "face", "crop", "expression_scale"} <= set(user_options())
     assert read_options({"head-scale": 0.5}).head_scale == 0.5
-    with pytest.raises(ConfigError, match="not for requests"):
-        read_options({"landmarks": "x"})
+    assert read_options({"background": "#00ff7f", "aspect": "9:16", "label_text": "made"}).aspect == "9:16"
+    for name, value, says in (
+        ("landmarks", "x", "not for requests"),
+        ("background", "photo.jpg", "invalid background"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            read_options({name: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "suffix", "kind"),
+    [('{"format": "gif"}', ".gif", "image/gif"), ('{"alpha": true}', ".webm", "video/webm")],
+)
+def test_other_formats_come_with_their_type(
+    client: TestClient, photo: bytes, speech: bytes, wait_for: Wait, options: str, suffix: str, kind: str
+) -> None:
+    job = client.post("/v1/videos", **form(photo, speech, options=options)).json()
+    assert wait_for(client, job["id"])["state"] == "done"
+    answer = client.get(f"/v1/jobs/{job['id']}/video")
+    assert answer.headers["content-type"] == kind and suffix in answer.headers["content-disposition"]
 
 
 def test_pages_of_other_sites_are_refused(client: TestClient, photo: bytes) -> None:
