@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from talkface.errors import ConfigError
 from talkface.inference.live_motion import MotionStream, Movement
+from talkface.inference.output import Finish
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import Subject
 from talkface.landmarks.motion import close_eyes
@@ -100,7 +101,7 @@ class Session:
         check_live(sample_rate, options)
         self.fps, self.rate, self.options = options.fps, sample_rate, options
         self._renderer, self._subject, self._motion = renderer, subject, motion
-        self._identity = subject.identity.streaming()
+        self._identity, self._finish = subject.identity.streaming(), Finish(options, subject.shots.shots[0])
         self._to_network = RateConverter(sample_rate, SAMPLE_RATE)
         self._movements: deque[Movement] = deque()
         self._passed = 0  # movements that were taken from the queue
@@ -270,15 +271,16 @@ class Session:
         scale = self.options.expression_scale
         points = self._subject.retargeter(movement.displacement[None], pose, expression_scale=scale)
         points = close_eyes(points, np.array([movement.closure]))
-        return next(iter(self._renderer.render(self._identity, points))).image
+        rendered = next(iter(self._renderer.render(self._identity, points)))
+        return self._finish.letter(self._finish.person(rendered), 0.0)
 
 
 def check_live(sample_rate: int, options: AnimateOptions) -> None:
     """Raises `ConfigError` where a live session cannot be had so."""
     if not isinstance(sample_rate, int) or not RATES[0] <= sample_rate <= RATES[1]:
         raise ConfigError(f"invalid sample rate {sample_rate!r}: expected {RATES[0]} to {RATES[1]} Hz")
-    for name in ("landmarks", "head_from", "save_landmarks", "save_maps", "report"):
-        if getattr(options, name) is not None:
+    for name in ("landmarks", "head_from", "save_landmarks", "save_maps", "report", "captions", "alpha", "panel"):
+        if getattr(options, name) not in (None, False):
             raise ConfigError(f"{name} is for whole videos and not for a live session: leave it out")
 
 

@@ -10,7 +10,7 @@ from talkface.geometry.ease import smooth_step
 from talkface.inference.request import AnimateOptions
 from talkface.landmarks.driver import soften
 from talkface.landmarks.head_track import AWAKE, FALL_S, RISE_S, SHOWN, TRUSTED
-from talkface.landmarks.motion import EASE_S, IDLE
+from talkface.landmarks.motion import EASE_S, IDLE, held_brows, scale_mouth
 from talkface.landmarks.motion_stream import Brows, Lids, LowPass, Nods, breath
 from talkface.landmarks.smooth import hanning
 from talkface.models.headmotion import JOIN_WIDTH, PHOTO_SHARE, POSE, Headmotion
@@ -74,7 +74,9 @@ class MotionStream:
         rngs = [np.random.default_rng([options.seed, key, purpose]) for purpose in range(3)]
         self._gain = gain
         self._mouth, self._rhythm = MouthStream(speech, example), RhythmStream()
-        self._lids = Lids(FPS, rngs[1], options.blink_profile) if options.blink else None
+        lids = Lids(FPS, rngs[1], options.blink_profile, options.blink_rate)
+        self._lids = lids if options.blink else None
+        self._held, self._gains = held_brows(options.brow_raise), (options.mouth_opening, options.mouth_width)
         self._brows = Brows(FPS, rngs[2], BROWS_AHEAD)
         self._amount = 0.0 if options.still else options.head_scale
         self._head = Nods(FPS, rngs[0]) if heads is None else _PlannedHead(heads, options.seed)
@@ -107,7 +109,8 @@ class MotionStream:
         self._frame += 1
         self._last = mouth
         closure = 0.0 if self._lids is None else self._lids()
-        return Movement(mouth + brows, self._amount * eased * (pose + breath(time_s)), closure)
+        moved = scale_mouth(mouth[None], *self._gains)[0] + brows + self._held
+        return Movement(moved, self._amount * eased * (pose + breath(time_s)), closure)
 
 
 class _PlannedHead:

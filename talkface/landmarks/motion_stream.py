@@ -48,9 +48,9 @@ class LowPass:
 class Lids:
     """Closure of the lids, as `landmarks.motion.blink_track` has it, without end."""
 
-    def __init__(self, fps: float, rng: np.random.Generator, profile: str = "natural") -> None:
+    def __init__(self, fps: float, rng: np.random.Generator, profile: str = "natural", pace: float = 1.0) -> None:
         self._fps, self._profile, self._frame = fps, profile, 0
-        self._starts = blink_starts(fps, rng, profile)
+        self._starts = blink_starts(fps, rng, profile, pace)
         self._recent = deque([next(self._starts)], maxlen=4)
 
     def __call__(self) -> float:

@@ -23,6 +23,7 @@ from talkface.inference.live_clock import in_time
 from talkface.inference.photos import PhotoSource
 from talkface.media.fragments import FragmentWriter
 from talkface.serve.guard import check_token
+from talkface.serve.marked import Marked
 from talkface.serve.options import read_options
 from talkface.serve.replies import Refusal, refusal_of
 from talkface.serve.server import Server
@@ -165,6 +166,7 @@ class Sender:
 
     def __init__(self, session: Session, format: str, size: tuple[int, int]) -> None:
         self._session, self.end, self.left_out = session, False, 0
+        self._marked = Marked()
         self._fragments = FragmentWriter(size, session.fps, session.rate) if format == "mp4" else None
 
     def run(self, send: Callable[[bytes | str | None], object], waiting: Callable[[], int]) -> None:
@@ -179,13 +181,13 @@ class Sender:
             send(None)
 
     def _encode(self, moment: Moment, send: Callable[[bytes | str | None], object], behind: bool) -> None:
-        index = self._session.report.frames - 1
+        index, image = self._session.report.frames - 1, self._marked(moment.image)
         if self._fragments is not None:
-            send(self._fragments.add(moment.image, moment.audio))
+            send(self._fragments.add(image, moment.audio))
         else:
             pcm = (np.clip(moment.audio, -1, 1) * 32_767).astype("<i2").tobytes()
             self.left_out += behind
-            picture = b"" if behind else jpeg(moment.image, QUALITY)
+            picture = b"" if behind else jpeg(image, QUALITY)
             send(HEAD.pack(index, len(pcm), len(picture), 0) + pcm + picture)
         if index % REPORT_EVERY == 0:
             report = {**asdict(self._session.report), "fps": float(self._session.fps), "left_out": self.left_out}

@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from talkface.inference.live import Moment, Session
 from talkface.inference.live_clock import Pace
 from talkface.serve.live import Hello, open_session
+from talkface.serve.marked import Marked
 from talkface.serve.replies import Refusal
 from talkface.serve.server import Server
 
@@ -56,13 +57,13 @@ class VideoOut(MediaStreamTrack):
 
     def __init__(self, feed: Feed) -> None:
         super().__init__()
-        self._feed, self._count = feed, 0
+        self._feed, self._count, self._marked = feed, 0, Marked()
 
     async def recv(self) -> VideoFrame:
         """The next picture."""
         moment = await self._feed.next("video")
         height, width = moment.image.shape[:2]
-        image = np.ascontiguousarray(moment.image[: height - height % 2, : width - width % 2])
+        image = np.ascontiguousarray(self._marked(moment.image)[: height - height % 2, : width - width % 2])
         frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
         frame.pts, frame.time_base = self._count, 1 / fractions.Fraction(self._feed.session.fps)
         self._count += 1

@@ -230,6 +230,14 @@ def test_blinks_without_end_are_those_of_a_clip() -> None:
         assert np.allclose(clip, [lids() for _ in range(500)], atol=1e-6)
 
 
+def test_a_label_and_an_aspect_are_shown_live(animator: Animator, face: np.ndarray) -> None:
+    plain = animator.live(face).step().image
+    labelled = animator.live(face, RATE, talkface.AnimateOptions(label=True)).step().image
+    assert np.abs(labelled[-60:, -150:].astype(int) - plain[-60:, -150:]).max() > 60
+    tall = animator.live(face, RATE, talkface.AnimateOptions(aspect="1:2")).step().image
+    assert tall.shape[0] == 2 * tall.shape[1]
+
+
 def test_nods_keep_their_size() -> None:
     nods = Nods(25, np.random.default_rng(0))
     poses = np.stack([nods(float(i % 7 == 0), 1.0) for i in range(4000)])[500:]
@@ -287,7 +295,12 @@ def test_wrong_sound_is_refused(session: Session, pcm: object, says: str) -> Non
 
 @pytest.mark.parametrize(
     ("rate", "options", "says"),
-    [(0, {}, "sample rate"), (10**6, {}, "sample rate"), (16_000, {"report": Path("r.json")}, "report is for whole")],
+    [
+        (0, {}, "sample rate"),
+        (10**6, {}, "sample rate"),
+        (16_000, {"report": Path("r.json")}, "report is for whole"),
+        (16_000, {"alpha": True}, "alpha"),
+    ],
 )
 def test_what_cannot_be_live_is_refused(
     outlines: Animator, person: Subject, rate: int, options: dict[str, object], says: str

@@ -8,6 +8,7 @@ import numpy as np
 from talkface.inference.live import Moment, Session
 from talkface.inference.live_clock import Pace
 from talkface.media.sample_rate import RateConverter
+from talkface.serve.marked import Marked
 
 
 class SegmentEnd:
@@ -22,7 +23,7 @@ class AgentFace:
         self.session = session
         self._converter: tuple[int, RateConverter] | None = None
         self._pushed_s, self._ends = 0.0, []  # type: tuple[float, list[float]]
-        self._closed = False
+        self._closed, self._marked = False, Marked()
 
     def push(self, pcm: bytes, rate: int, channels: int = 1) -> None:
         """Little-endian int16 of any rate; of several channels the mean is heard."""
@@ -52,7 +53,8 @@ class AgentFace:
         pace = Pace(self.session)
         while not self._closed:
             await asyncio.sleep(pace.wait_s())
-            yield await asyncio.to_thread(self.session.step, render=pace.render())
+            moment = await asyncio.to_thread(self.session.step, render=pace.render())
+            yield moment._replace(image=self._marked(moment.image))
             while self._ends and self._pushed_s - self.session.unheard_s >= self._ends[0] - 1e-6:
                 self._ends.pop(0)
                 yield SegmentEnd()
