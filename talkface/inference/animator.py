@@ -253,9 +253,11 @@ def network_names(options: AnimateOptions) -> tuple[str, ...]:
 
 
 def renderer_network(options: RenderOptions) -> tuple[str, ...]:
-    """Name or path of the renderer's network; none for `warp`."""
-    own = {"hybrid": DEFAULT_INPAINTER}.get(options.renderer, options.renderer)
-    return () if options.renderer == "warp" else (options.renderer_model or own,)
+    """Name or path of the renderer's network; none for `warp`, or where a person's file holds it."""
+    if options.renderer == "warp":
+        return ()
+    named = options.renderer_model or {"hybrid": DEFAULT_INPAINTER}.get(options.renderer)
+    return () if named is None else (named,)
 
 
 def find_networks(name: str | Path) -> dict[str, str]:

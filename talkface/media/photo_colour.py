@@ -123,8 +123,10 @@ def _png_space(info: Mapping[str | tuple[int, int], object]) -> ColourSpace:
 
 def _is_adobe(photo: Pillow.Image) -> bool:
     tags = photo.getexif()
-    said = tags.get_ifd(EXIF).get(EXIF_COLOUR_SPACE)
+    details = tags.get_ifd(EXIF)
+    said = details.get(EXIF_COLOUR_SPACE)
     if said == EXIF_UNCALIBRATED:
-        index = tags.get_ifd(INTEROPERABILITY).get(INTEROPERABILITY_INDEX, "")
+        known = INTEROPERABILITY in details  # Pillow 12 has a KeyError for a part that is not there
+        index = tags.get_ifd(INTEROPERABILITY).get(INTEROPERABILITY_INDEX, "") if known else ""
         return str(index).strip("\0 ") != INDEX_SRGB
     return bool(said == EXIF_ADOBE)

@@ -40,8 +40,8 @@ SMALL_HYBRID = ["model.patch=32", "model.channels=[8,8,8]", "model.depth=1", "mo
 
 
 def block_with(words: str) -> list[list[str]]:
-    """Commands of the one shell block of the README that has these words, without the leading `talkface`."""
-    (block,) = [inside for inside in code_blocks("sh") if words in inside]
+    """Commands of the last shell block of the README's pages that has these words, without the leading `talkface`."""
+    *_, block = [inside for inside in code_blocks("sh") if words in inside]
     return [shlex.split(command)[1:] for command in commands_in(block)]
 
 

@@ -47,7 +47,7 @@ def train_headmotion(config: HeadmotionTraining, clips: Sequence[HeadClip] | Non
     check_resumable(Path(config.run.out), to_dict(config))
     make_accelerator(config.run)
     if clips is None:
-        clips = cast(Sequence[HeadClip], load_clips(config.data))
+        clips = cast(Sequence[HeadClip], load_clips(config.data)[0])
     examples = make_head_examples(clips)
     train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
     return fit(HeadmotionJob(config, train, held_out), config.run, to_dict(config))
