@@ -6,13 +6,15 @@ import time
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from talkface.media.mark.search import find_mark
 from talkface.serve.live import HEAD
 from talkface.serve.server import Server
-from talkface.testing.clips import draw_person, mouth_motion, speech_of
+from talkface.testing.clips import draw_face, draw_person, mouth_motion, speech_of
 
 RATE = 16_000
 
@@ -140,3 +142,16 @@ def test_more_sessions_than_the_machine_bears_are_refused(client: TestClient, ph
 def test_other_sites_have_no_live_socket(client: TestClient) -> None:
     with pytest.raises(Exception), client.websocket_connect("/v1/live", headers={"Origin": "https://evil.example"}):  # noqa: B017
         pass
+
+
+def test_live_pictures_bear_the_invisible_mark(client: TestClient) -> None:
+    drawn = draw_face(draw_person(np.random.default_rng(1)), 0.0, size=320)
+    large = cv2.imencode(".png", drawn[..., ::-1])[1].tobytes()
+    with client.websocket_connect("/v1/live") as socket:
+        socket.send_text(hello(large, options={"still": True, "blink": False}))
+        socket.send_bytes(large)
+        assert socket.receive_json()["type"] == "ready"
+        pictures = [picture for _, _, picture in moments(socket, 16) if picture]
+    frames = [cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE) for picture in pictures]
+    assert find_mark(frames) is not None
+    assert find_mark([cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY)] * 2) is None
