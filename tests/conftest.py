@@ -1,13 +1,17 @@
 """Fixtures that every room's tests share; media are made here, not stored."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="talkface_test_config_")  # certificates are made on first use
+CONFIG = tempfile.mkdtemp(prefix="talkface_test_config_")  # where certificates are made on first use
+os.environ["XDG_CONFIG_HOME"] = CONFIG
+atexit.register(shutil.rmtree, CONFIG, ignore_errors=True)
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
