@@ -50,6 +50,7 @@ OLD_VERBS = {
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 LEAVE_WITHIN_S = 8.0  # seconds from SIGTERM to the end
 USAGE = 2  # exit code of a command line that cannot be understood
+COMPLETING = "_TALKFACE_COMPLETE"  # environment variable by which a shell asks how a word goes on
 TRACEBACK = "TALKFACE_TRACEBACK"  # environment variable that shows where in the code an error arose
 
 
@@ -59,7 +60,6 @@ def build_app(called: Container[str] = VERBS) -> typer.Typer:
         name="talkface",
         help="A photo and a speech clip become a video of that person speaking.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -93,7 +93,8 @@ def run(arguments: Sequence[str]) -> int:
     warnings.simplefilter("ignore")
     try:
         arguments = _with_current_verb(arguments)
-        called = next((word for word in arguments if not word.startswith("-")), "")
+        typed = os.environ["COMP_WORDS"].split()[1:] if COMPLETING in os.environ else arguments
+        called = next((word for word in typed if not word.startswith("-")), "")
         code = build_app({called})(args=list(arguments), prog_name="talkface", standalone_mode=False)
     except typer.Exit as error:
         return error.exit_code

@@ -83,7 +83,7 @@ EXTRAS = {
     "webrtc": ("aiortc",),
     "agents": ("livekit", "pipecat"),
     "gradio": ("gradio",),
-    "storage": ("s3fs", "webdataset"),
+    "storage": ("s3fs",),
     "phones": ("pocketsphinx",),
     "heic": ("pillow_heif",),
     "hdf5": ("h5py",),

@@ -24,13 +24,17 @@ def train(
     processes: Annotated[
         int, typer.Option(min=1, help="Processes of this machine that train together, one per GPU or share of cores.")
     ] = 1,
+    changed: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting to change, as an argument does.")
+    ] = None,
 ) -> None:
     """Train a network; the same command again goes on where the last one stopped."""
+    overrides = [*(overrides or []), *(changed or [])]
     if processes > 1:
         from talkface.training.engine.launch import launch
 
         flags = ["--quiet"] if quiet else []
-        raise typer.Exit(launch(["train", str(config), *(overrides or []), *flags], processes))
+        raise typer.Exit(launch(["train", str(config), *overrides, *flags], processes))
     kind = read_kind(config)
     if kind == "audio2landmark":
         from talkface.training.jobs.audio2landmark import train_audio2landmark

@@ -1,6 +1,7 @@
 """The command line says every mistake in one line, and its help needs no network library."""
 
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -192,3 +193,14 @@ def test_verbs_of_a_release_ago_work_with_a_warning(capsys: pytest.CaptureFixtur
     assert "now called talkface enroll --finetune" in said and "--finetune needs a few-shot network" in said
     for words in OLD_VERBS.values():
         assert run([*words, "--help"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"), [("talkface ani", "animate"), ("talkface animate --head-sc", "--head-scale")]
+)
+def test_a_shell_can_complete_verbs_and_options(line: str, expected: str) -> None:
+    words = line.split()
+    asked = {"_TALKFACE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    code = "from talkface.__main__ import main; main([])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **asked})
+    assert expected in done.stdout.split()

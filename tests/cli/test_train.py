@@ -35,6 +35,11 @@ def test_both_scores_are_said_and_said_again(arguments: list[str], tmp_path: Pat
     assert quiet.out.splitlines() == first[3:] and quiet.err == ""
 
 
+def test_settings_may_also_be_given_by_set(arguments: list[str], capsys: pytest.CaptureFixture):
+    assert run([*arguments, "--set", "run.batch_size=0", "--set", "run.seed=1"]) == 1
+    assert "run.batch_size is 0: expected 1 or more" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("override", "line"),
     [
