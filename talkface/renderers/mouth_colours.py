@@ -6,12 +6,12 @@ import numpy as np
 from talkface.models.mouth import DETAIL
 from talkface.types import FloatArray
 
-FINER = 1.4  # of a donor's detail, over the network's share
+FINER = 1.7  # of a donor's detail, over the network's share
 SHAPE = 0.1  # outer-eye distances, of the blur whose difference from a soft donor is its teeth's shape
 SHAPED = 0.2  # of that shape: the likely colours alone are the mean of all mouths
-BACK = 0.6  # light at the back of a mouth over that at the lower lip
-TONGUE = 0.85  # most light of what a donor does not show, over the lips'
-TOOTH = 0.5  # how far its teeth keep their own hue
+BACK = 0.55  # light at the back of a mouth over that at the lower lip
+TONGUE = 0.78  # most light of what a donor does not show, over the lips'
+TOOTH = 0.6  # how far its teeth keep their own hue
 KEPT = 0.35  # of the light parts of a donor as they are where a network recolours: it dims teeth to the mean of mouths
 LIGHT = (60.0, 120.0)  # grey levels from which a part counts as light, and in full
 
