@@ -151,6 +151,7 @@ DEBUG = {  # what makes a README command small: fewer steps, drawn faces' buzz t
         "run.eval_every=2",
         "offsets.steps=0",
         "phones.steps=0",
+        "range.steps=0",
         "run.bf16=false",
     ],
     "evaluate": ["--plots", "1", "--videos", "0"],

@@ -277,3 +277,12 @@ def test_every_corpus_says_where_it_comes_from():
         line = corpus.describe()
         assert line.startswith(f"{name}: ") and "https://" in line and "\n" not in line
         assert corpus.licence
+
+
+def test_a_link_to_itself_is_neither_folder_nor_file(tmp_path):
+    from talkface.data.sources.tree import files, folders
+
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    (tmp_path / "a").mkdir()
+    assert folders(tmp_path) == [tmp_path / "a"] and files(tmp_path, (".mp4",)) == []

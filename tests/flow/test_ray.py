@@ -54,7 +54,7 @@ def rows(astronaut, untrained, tmp_path) -> list[Row]:
     for number in range(5):
         soundfile.write(tmp_path / f"{number}.wav", 0.1 * rng.standard_normal(4800).astype(np.float32), 16_000)
     given = [{"photo": "ada.png", "speech": f"{number}.wav"} for number in range(6)]
-    return make_rows(given, tmp_path, {"renderer": "warp", "audio2landmark": str(untrained)})
+    return make_rows(given, tmp_path, {"renderer": "warp", "speech_model": str(untrained), "sign": False})
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> None:

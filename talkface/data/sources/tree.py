@@ -51,13 +51,21 @@ class Corpus:
 
 def folders(path: Path) -> list[Path]:
     """Sub-folders in the order of their names; none where `path` is no folder."""
-    return sorted(Path(entry.path) for entry in _entries(path) if entry.is_dir())
+    return sorted(Path(entry.path) for entry in _entries(path) if _is(entry.is_dir))
 
 
 def files(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Files with one of `suffixes`, of either case, in the order of their names; hidden ones are left out."""
     found = (e for e in _entries(path) if not e.name.startswith(".") and e.name.lower().endswith(suffixes))
-    return sorted(Path(entry.path) for entry in found if entry.is_file())
+    return sorted(Path(entry.path) for entry in found if _is(entry.is_file))
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind; a link to itself is of none."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def first_folder(root: Path, *names: str) -> Path:

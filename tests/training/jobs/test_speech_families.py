@@ -104,7 +104,7 @@ def test_eight_steps_of_atnet_equal_four_a_kill_and_four(
 
 def test_a_noisy_copy_is_to_be_heard_as_the_clean_one(config: Audio2LandmarkTraining) -> None:
     config = replace(config, resilience=ResilienceConfig(agreement=0.5))
-    clips = load_clips(config.data)
+    clips, _ = load_clips(config.data)
     from talkface.data.samplers.speech import make_examples
     from talkface.training.jobs.audio2landmark_job import new_network
 
@@ -167,7 +167,7 @@ def test_silent_clips_other_rates_and_no_shards_are_one_clear_line(tmp_path: Pat
 
 
 def test_sound_that_is_no_number_names_the_clip(config: Audio2LandmarkTraining, shards: Path) -> None:
-    clips = [replace(clip) for clip in load_clips(config.data)]
+    clips = [replace(clip) for clip in load_clips(config.data)[0]]
     clips[1].audio[100] = np.nan
     with pytest.raises(DatasetError, match="sound of clip c1 holds values that are not numbers"):
         train_audio2landmark(config, clips)
