@@ -188,23 +188,28 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
         if activity[frame] < 0.5 or times[frame] - last < BROW_SHORTEST_S or rng.random() > BROW_CHANCE:
             continue
         last = float(times[frame])
-        phase = times - last
-        rise, fall = phase / BROW_RISE_S + 0.5, (phase - 0.5 * BROW_RISE_S) / BROW_FALL_S
-        pulse = smooth_step(np.clip(rise, 0, 1)) * (1 - smooth_step(np.clip(fall, 0, 1)))
-        raised = np.maximum(raised, rng.uniform(0.5, 1.0) * pulse)
-    moved = np.zeros((len(onset), NUM_LANDMARKS, 2), np.float32)
-    up = BROW_RAISE * raised[:, None] * low_pass(np.minimum(activity, 1), 0.16 * rate)[:, None]
-    moved[:, RIGHT_BROW, 1] = -up * BROW_SHAPE
-    moved[:, LEFT_BROW, 1] = -up * BROW_SHAPE[::-1]
+        raised = np.maximum(raised, rng.uniform(0.5, 1.0) * brow_pulse(times - last))
+    return lifted_brows(BROW_RAISE * raised * low_pass(np.minimum(activity, 1), 0.16 * rate))
+
+
+def brow_pulse(phase: FloatArray | float) -> FloatArray:
+    """How far brows have risen, 0..1, at seconds since a syllable's peak."""
+    rise, fall = phase / BROW_RISE_S + 0.5, (phase - 0.5 * BROW_RISE_S) / BROW_FALL_S
+    return np.asarray(smooth_step(np.clip(rise, 0, 1)) * (1 - smooth_step(np.clip(fall, 0, 1))))
+
+
+def lifted_brows(up: FloatArray | float) -> FloatArray:
+    """`[...]` height of the brows' middle in outer-eye distances -> `[..., 68, 2]` canonical displacement."""
+    up = np.asarray(up)
+    moved = np.zeros((*up.shape, NUM_LANDMARKS, 2), np.float32)
+    moved[..., RIGHT_BROW, 1] = -up[..., None] * BROW_SHAPE
+    moved[..., LEFT_BROW, 1] = -up[..., None] * BROW_SHAPE[::-1]
     return moved
 
 
 def held_brows(amount: float) -> FloatArray:
     """`[68, 2]` canonical displacement of brows that are held higher (1) or lower (-1) than in the photo."""
-    moved = np.zeros((NUM_LANDMARKS, 2), np.float32)
-    moved[RIGHT_BROW, 1] = -BROW_HELD * amount * BROW_SHAPE
-    moved[LEFT_BROW, 1] = -BROW_HELD * amount * BROW_SHAPE[::-1]
-    return moved
+    return lifted_brows(BROW_HELD * amount)
 
 
 def scale_mouth(displacement: FloatArray, opening: float, width: float) -> FloatArray:

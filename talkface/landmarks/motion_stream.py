@@ -4,15 +4,10 @@ from collections import deque
 
 import numpy as np
 
-from talkface.geometry.ease import smooth_step
-from talkface.landmarks.layout import LEFT_BROW, NUM_LANDMARKS, RIGHT_BROW
 from talkface.landmarks.motion import (
     BROW_CHANCE,
-    BROW_FALL_S,
     BROW_ONSET,
     BROW_RAISE,
-    BROW_RISE_S,
-    BROW_SHAPE,
     BROW_SHORTEST_S,
     IDLE,
     NOD_RAD,
@@ -21,7 +16,9 @@ from talkface.landmarks.motion import (
     WANDER_S,
     WANDER_SHIFT,
     blink_starts,
+    brow_pulse,
     lid_closure,
+    lifted_brows,
 )
 from talkface.landmarks.motion import FADE_S as WAKE_S
 from talkface.types import FloatArray
@@ -85,13 +82,8 @@ class Brows:
         self._active.append(activity)
         phase = self._frame / self._fps - self._raise[0]
         self._frame += 1
-        rise, fall = phase / BROW_RISE_S + 0.5, (phase - 0.5 * BROW_RISE_S) / BROW_FALL_S
-        pulse = smooth_step(np.clip(rise, 0, 1)) * (1 - smooth_step(np.clip(fall, 0, 1)))
-        up = BROW_RAISE * self._raise[1] * pulse * self._wake(min(self._active[0], 1.0))
-        moved = np.zeros((NUM_LANDMARKS, 2), np.float32)
-        moved[RIGHT_BROW, 1] = -up * BROW_SHAPE
-        moved[LEFT_BROW, 1] = -up * BROW_SHAPE[::-1]
-        return moved
+        height = BROW_RAISE * self._raise[1] * brow_pulse(phase)
+        return lifted_brows(height * self._wake(min(self._active[0], 1.0)))
 
 
 class Nods:
