@@ -60,28 +60,35 @@ class Canvas:
     def warp(self, deformation: Deformation) -> Image:
         """Whole frame; pixels that do not move are the photo's own, bit for bit."""
         image = self.shot.image
-        height, width = image.shape[:2]
-        reach = transform(invert(self.work_affine), deformation.reach())
-        left, top, right, bottom = pixel_box(reach, (width, height))
+        left, top, right, bottom = self.moving_box(deformation)
         frame = image.copy()
         if left < right and top < bottom:
             cut = smooth_step(deformation.moved, *CUT_OUT)
             rows = max(256, STRIP_PIXELS // (right - left))
             for start in range(top, bottom, rows):
                 end = min(start + rows, bottom)
-                corner = np.array([[1.0, 0.0, left], [0.0, 1.0, start]])
-                to_work = compose_affine(self.work_affine, corner)
-                offsets = deformation.offsets(to_work, (right - left, end - start))
-                moved = offsets if (self.zoom == 1).all() else offsets / self.zoom
+                box = (left, start, right, end)
                 if cut > 0:
-                    strip = look_up(self._with_matte, moved, corner)
+                    strip = self.look_up(self._with_matte, deformation, box)
                     shown = np.asarray(cv2.cvtColor(strip, cv2.COLOR_RGBA2RGB), np.uint8)
                     behind = self._behind[start:end, left:right]
                     frame[start:end, left:right] = blend(shown, behind, 255 - strip[..., 3], cut)
                 else:
-                    frame[start:end, left:right] = look_up(image, moved, corner)
+                    frame[start:end, left:right] = self.look_up(image, deformation, box)
             self._draw_lids(frame, deformation)
         return frame
+
+    def moving_box(self, deformation: Deformation) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) pixels of the frame outside which nothing moves."""
+        height, width = self.shot.image.shape[:2]
+        return pixel_box(transform(invert(self.work_affine), deformation.reach()), (width, height))
+
+    def look_up(self, image: Image, deformation: Deformation, box: tuple[int, int, int, int]) -> Image:
+        """What a frame shows inside (left, top, right, bottom) of a picture that lies on the photo."""
+        left, top, right, bottom = box
+        corner = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
+        offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, bottom - top))
+        return look_up(image, offsets if (self.zoom == 1).all() else offsets / self.zoom, corner)
 
     @cached_property
     def _matte(self) -> Mask:

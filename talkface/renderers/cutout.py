@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from talkface.geometry.affine import compose_affine, invert, transform
+from talkface.geometry.affine import compose_affine
 from talkface.geometry.matte import Mask, person_matte
-from talkface.geometry.resample import look_up, pixel_box
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Shot
 
@@ -25,15 +24,10 @@ class Cutout:
     def __call__(self, landmarks: FloatArray) -> Mask:
         """`[H, W]` uint8, 255 on the person, in a frame drawn for `[68, 2]` landmarks."""
         canvas, matte = self._canvas, self._matte
-        height, width = matte.shape
         deformation = canvas.deform(landmarks)
-        reach = transform(invert(canvas.work_affine), deformation.reach())
-        left, top, right, bottom = pixel_box(reach, (width, height))
+        left, top, right, bottom = box = canvas.moving_box(deformation)
         if left >= right or top >= bottom:
             return matte
         moved = matte.copy()
-        corner = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
-        offsets = deformation.offsets(compose_affine(canvas.work_affine, corner), (right - left, bottom - top))
-        part = look_up(np.dstack([matte] * 3), offsets / canvas.zoom, corner)
-        moved[top:bottom, left:right] = part[..., 0]
+        moved[top:bottom, left:right] = canvas.look_up(matte, deformation, box)
         return moved
