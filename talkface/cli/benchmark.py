@@ -239,6 +239,7 @@ def _write_speech(path: Path, seconds: int) -> None:
 
     import numpy as np
 
+    from talkface.media.sample_rate import to_pcm16
     from talkface.media.speech import read_waveform
 
     speech = read_waveform(DEMO_SPEECH)
@@ -247,7 +248,7 @@ def _write_speech(path: Path, seconds: int) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(speech.rate)
-        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+        file.writeframes(to_pcm16(samples).tobytes())
 
 
 def _encode(frames: "list[Image]", path: Path) -> None:

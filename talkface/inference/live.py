@@ -69,7 +69,7 @@ class Session:
 
     Iterate for the moments that are ready now; `step` makes one more whether or not there is speech, as a clock does
     (`inference.live_clock`). What is pushed is heard and seen `delay_s` later, 160 ms at 25 frames/s: a mouth is made
-    from the sound up to 200 ms after its frame starts. Such mouths differ from those of `animate`, which hears the
+    from the sound up to 200 ms after its frame starts. Such mouths differ from those of `animate`, which has the
     whole clip: openings correlate by 0.84 in the mean of the five sentences in demo/ and cli/ (0.78 to 0.95, lag 0,
     their standard deviation 1.03 of animate's); were level and mean spectrum known beforehand by 0.91, and with 300 ms
     of sound by 0.96.
@@ -170,7 +170,7 @@ class Session:
             self._queue.clear()
             self._queued, self._flushed, self._interrupted = 0, True, True
 
-    def skip_silence(self, keep_s: float, quieter_than: float = 1e-3) -> None:
+    def skip_silence(self, keep_s: float = 0.2, quieter_than: float = 1e-3) -> None:
         """Catch up with somebody who speaks now: drop waiting sound beyond `keep_s` as far as it is silent."""
         with self._lock:
             while self._queue and self._queued - len(self._queue[0]) >= keep_s * self.rate:

@@ -22,7 +22,6 @@ from talkface.media.write import VideoWriter, check_output
 from talkface.types import FloatArray
 
 RATE = 48_000  # Hz, of a microphone
-KEPT_S = 0.2  # of what is said now that may wait; beyond it, silence is left out
 AFTER_S = 0.6  # of an idle face after a speech file
 
 
@@ -85,7 +84,7 @@ def _spoken_now(session: Session, source: Microphone) -> Iterator[Moment]:
 
     def listen() -> bool:
         session.push(source.take())
-        session.skip_silence(KEPT_S)
+        session.skip_silence()
         return True
 
     yield from in_time(session, listen)

@@ -1,12 +1,18 @@
-"""Samples at any rate as they come -> samples at another rate."""
+"""Samples at any rate as they come -> samples at another rate, or as 16-bit numbers."""
 
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from talkface.types import FloatArray
+
+
+def to_pcm16(samples: FloatArray) -> npt.NDArray[np.int16]:
+    """Samples in -1 to 1, beyond which they are cut -> little-endian int16 of the same shape."""
+    return np.asarray((np.clip(samples, -1, 1) * 32_767).astype("<i2"))
 
 
 class RateConverter:

@@ -98,7 +98,7 @@ class Reader:
         while not self._closed:
             try:
                 self._work()
-            except Exception as error:  # noqa: BLE001 - no process can start here: whoever waits is told
+            except Exception as error:  # noqa: BLE001 - no process can start here: whoever waits gets the error
                 for future in self._futures.values():
                     future.set_result(Found(error=("PassingError", f"uploads cannot be read: {error}")))
                 self._futures.clear()
@@ -178,6 +178,7 @@ def _read_speech(upload: Path, out: Path) -> Found:
     import numpy as np
 
     from talkface.media.photo import is_photo
+    from talkface.media.sample_rate import to_pcm16
     from talkface.media.speech import open_speech
 
     if is_photo(upload):
@@ -189,7 +190,7 @@ def _read_speech(upload: Path, out: Path) -> Found:
         file.setsampwidth(2)
         file.setframerate(rate)
         for block in sound.mux_blocks():
-            file.writeframes((np.clip(block, -1, 1) * 32_767).astype("<i2").tobytes())
+            file.writeframes(to_pcm16(block).tobytes())
     parts = np.array_split(sound.loudness, min(BARS, len(sound.loudness)))
     loudness = [round(float(part.max()), 4) for part in parts]
     return Found({"duration_s": round(sound.duration_s, 3), "loudness": loudness}, sound.notes)

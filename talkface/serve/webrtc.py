@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from talkface.inference.live import Moment, Session
 from talkface.inference.live_clock import Pace
+from talkface.media.sample_rate import to_pcm16
 from talkface.serve.live import Hello, open_session
 from talkface.serve.marked import Marked
 from talkface.serve.replies import Refusal
@@ -20,7 +21,6 @@ from talkface.serve.server import Server
 
 RATE = 48_000  # Hz, Opus's own
 PIECE = RATE // 50  # samples of a frame of sound, 20 ms
-KEPT_S = 0.2  # of what somebody says now, beyond which silence is left out to catch up
 
 
 class Feed:
@@ -46,7 +46,7 @@ class Feed:
     async def _make(self) -> Moment:
         self._pace = self._pace or Pace(self.session)
         await asyncio.sleep(self._pace.wait_s())
-        self.session.skip_silence(KEPT_S)
+        self.session.skip_silence()
         return await asyncio.to_thread(self.session.step, render=self._pace.render())
 
 
@@ -84,7 +84,7 @@ class AudioOut(MediaStreamTrack):
         """The next 20 ms."""
         while len(self._pcm) < PIECE:
             moment = await self._feed.next("audio")
-            pcm = (np.clip(moment.audio, -1, 1) * 32_767).astype(np.int16)
+            pcm = to_pcm16(moment.audio)
             self._pcm = np.concatenate([self._pcm, pcm])
         frame = AudioFrame.from_ndarray(self._pcm[None, :PIECE].copy(), format="s16", layout="mono")
         self._pcm = self._pcm[PIECE:]

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from talkface.inference.live import Session
+from talkface.media.sample_rate import to_pcm16
 from talkface.serve.agents.face import AgentFace, SegmentEnd
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def livekit_face(session: Session) -> "VideoGenerator":
                 height, width = made.image.shape[:2]
                 yield rtc.VideoFrame(width, height, rtc.VideoBufferType.RGB24, made.image.tobytes())
                 if made.speaking:
-                    pcm = (np.clip(made.audio, -1, 1) * 32_767).astype("<i2")
+                    pcm = to_pcm16(made.audio)
                     yield rtc.AudioFrame(pcm.tobytes(), session.rate, 1, len(pcm))
 
         def __aiter__(self) -> "AsyncIterator[Any]":

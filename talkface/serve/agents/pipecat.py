@@ -3,9 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from talkface.inference.live import Moment, Session
+from talkface.media.sample_rate import to_pcm16
 from talkface.serve.agents.face import AgentFace, SegmentEnd
 
 if TYPE_CHECKING:
@@ -104,6 +103,6 @@ class _Player:
         image.sync_with_audio = moment.speaking
         await self._processor.push_frame(image)
         if moment.speaking:
-            pcm = (np.clip(moment.audio, -1, 1) * 32_767).astype("<i2").tobytes()
+            pcm = to_pcm16(moment.audio).tobytes()
             sound = frames.TTSAudioRawFrame(audio=pcm, sample_rate=self._session.rate, num_channels=1)
             await self._processor.push_frame(sound)
