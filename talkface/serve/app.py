@@ -31,13 +31,6 @@ from talkface.serve.uploads import SPEECH, Found, Task, raise_error
 PAGE = Path(__file__).with_name("page.html")
 LONGEST_FIELD = 65_536  # bytes of a form's field that is not a file
 MOST_FILES = 8
-MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".mov": "video/quicktime",
-    ".webm": "video/webm",
-    ".gif": "image/gif",
-    ".png": "image/png",
-}
 
 
 def create_app(server: Server) -> FastAPI:
@@ -70,9 +63,8 @@ def create_app(server: Server) -> FastAPI:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    refusal = refusal_of(error) if isinstance(error, TalkfaceError) else error
-    assert isinstance(refusal, Refusal)
-    return error_reply(refusal)
+    assert isinstance(error, (Refusal, TalkfaceError))
+    return error_reply(refusal_of(error))
 
 
 async def _not_found(_: Request, error: Exception) -> Response:
@@ -128,7 +120,7 @@ def _add_videos(app: FastAPI) -> None:
     async def check_photo(request: Request) -> JSONResponse:
         """Find the face in a photo and say how well it suits, without keeping it."""
         server = _server(request)
-        async with _form(request) as form, _temporary(server) as folder:
+        async with _form(request) as form, server.temporary_folder() as folder:
             await _save(form, "photo", folder)
             found = await _read(server, server.task(folder, "photo", _face(form)))
             return JSONResponse({**found.facts, "warnings": list(found.warnings)})
@@ -164,8 +156,7 @@ def _add_jobs(app: FastAPI) -> None:
         if job.state != "done" or job.video is None:
             raise Refusal(409, "not_done", f"the video is not there: the job is {job.state}")
         path = server.studio.job_folder(job_id) / job.video
-        kind = MEDIA_TYPES.get(path.suffix, "application/octet-stream")
-        return FileResponse(path, media_type=kind, filename=f"talkface-{job_id[:8]}{path.suffix}")
+        return FileResponse(path, filename=f"talkface-{job_id[:8]}{path.suffix}")
 
     @app.get("/v1/jobs/{job_id}/preview", tags=["videos"])
     async def preview(request: Request, job_id: str) -> Response:
@@ -191,7 +182,7 @@ def _add_identities(app: FastAPI) -> None:
     async def enroll(request: Request) -> dict[str, Any]:
         """Keep a person, whose id stands for a photo then. Faces are biometric data: delete what is not needed."""
         server = _server(request)
-        async with _form(request) as form, _temporary(server) as folder:
+        async with _form(request) as form, server.temporary_folder() as folder:
             _check_consent(form)
             name = " ".join(_text(form, "name", "unnamed").split())[:80]
             plain: list[Path] = []
@@ -248,8 +239,8 @@ async def _accept(server: Server, form: FormData) -> dict[str, Any]:
     given = _json(_text(form, "options", "{}"))
     options = read_options(given)
     identity = _text(form, "identity", "") or None
-    if identity is not None and identity not in {row["id"] for row in server.store.identities()}:
-        raise Refusal(404, "not_found", "there is no such person: see GET /v1/identities")
+    if identity is not None:
+        server.check_person(identity)
     job = Job(secrets.token_urlsafe(12), options=given, identity=identity)
     folder = server.studio.job_folder(job.id)
     folder.mkdir(mode=0o700)
@@ -311,16 +302,6 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
             yield form
     except (UnicodeError, ValueError, KeyError, AssertionError) as error:
         raise Refusal(400, "bad_request", "the request is malformed: send multipart/form-data") from error
-
-
-@contextlib.asynccontextmanager
-async def _temporary(server: Server) -> AsyncIterator[Path]:
-    folder = server.studio.job_folder(f"tmp-{secrets.token_hex(8)}")
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _save(form: FormData, kind: str, folder: Path) -> None:

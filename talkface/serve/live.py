@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import secrets
-import shutil
 import struct
 import threading
 from collections.abc import Callable
@@ -12,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from fastapi import FastAPI
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -22,6 +19,7 @@ from talkface.inference.live import Moment, Session
 from talkface.inference.live_clock import in_time
 from talkface.inference.photos import PhotoSource
 from talkface.media.fragments import FragmentWriter
+from talkface.media.sample_rate import to_pcm16
 from talkface.serve.guard import check_token
 from talkface.serve.marked import Marked
 from talkface.serve.options import read_options
@@ -69,7 +67,7 @@ def add_live(app: FastAPI, server: Server) -> None:
         except WebSocketDisconnect:
             return
         except (Refusal, TalkfaceError) as error:
-            refusal = refusal_of(error) if isinstance(error, TalkfaceError) else error
+            refusal = refusal_of(error)
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 await socket.send_json({"type": "error", "code": refusal.code, "message": refusal.message})
                 await socket.close(1008)
@@ -139,18 +137,13 @@ async def open_session(server: Server, hello: Hello, photo: bytes) -> Session:
     """A session for a client's photo or kept person; raises `Refusal` and our errors."""
     options = read_options(hello.options)
     if hello.identity is not None:
-        if hello.identity not in {row["id"] for row in server.store.identities()}:
-            raise Refusal(404, "not_found", "there is no such person: see GET /v1/identities")
+        server.check_person(hello.identity)
         person = await asyncio.to_thread(load_identity, server.studio.identity_file(hello.identity))
         return await asyncio.to_thread(server.studio.animator.live, person, hello.rate, options)
     if not photo:
         raise Refusal(422, "no_photo", "neither photo nor identity: send one")
-    folder = server.studio.job_folder(f"tmp-{secrets.token_hex(8)}")
-    folder.mkdir(mode=0o700)
-    try:
+    async with server.temporary_folder() as folder:
         return await asyncio.to_thread(_photo_session, server, folder, photo, hello.rate, options)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _photo_session(server: Server, folder: Path, photo: bytes, rate: int, options: Any) -> Session:
@@ -174,7 +167,7 @@ class Sender:
         try:
             for moment in in_time(self._session, lambda: not self.end):
                 self._encode(moment, send, waiting() > MOST_WAITING)
-        except Exception as error:  # noqa: BLE001 - the client is told, and the session ends
+        except Exception as error:  # noqa: BLE001 - the client gets an error message, and the session ends
             send(
                 json.dumps({"type": "error", "code": "fault", "message": f"fault in talkface: {type(error).__name__}"})
             )
@@ -185,7 +178,7 @@ class Sender:
         if self._fragments is not None:
             send(self._fragments.add(image, moment.audio))
         else:
-            pcm = (np.clip(moment.audio, -1, 1) * 32_767).astype("<i2").tobytes()
+            pcm = to_pcm16(moment.audio).tobytes()
             self.left_out += behind
             picture = b"" if behind else jpeg(image, QUALITY)
             send(HEAD.pack(index, len(pcm), len(picture), 0) + pcm + picture)

@@ -36,8 +36,10 @@ def code_of(error: errors.TalkfaceError) -> str:
     return refusal_of(error).code
 
 
-def refusal_of(error: errors.TalkfaceError) -> Refusal:
-    """One of our errors as a refusal."""
+def refusal_of(error: errors.TalkfaceError | Refusal) -> Refusal:
+    """One of our errors as a refusal, which itself stays as it is."""
+    if isinstance(error, Refusal):
+        return error
     status, code = next((found for kind, found in CODES.items() if isinstance(error, kind)), (422, "refused"))
     return Refusal(status, code, str(error))
 

@@ -1,8 +1,10 @@
 """Options -> everything that requests share: jobs, networks, and the process that reads uploads."""
 
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,21 @@ class Server:
             limit_s=limits.decode_s,
             face=face,
         )
+
+    def check_person(self, identity: str) -> None:
+        """Raise `Refusal` where no kept person has this id."""
+        if identity not in {row["id"] for row in self.store.identities()}:
+            raise Refusal(404, "not_found", "there is no such person: see GET /v1/identities")
+
+    @asynccontextmanager
+    async def temporary_folder(self) -> AsyncIterator[Path]:
+        """A folder for uploads that are read and not kept."""
+        folder = self.studio.job_folder(f"tmp-{secrets.token_hex(8)}")
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def live_place(self) -> Iterator[None]:

@@ -115,7 +115,7 @@ class Studio:
                     swept = time.monotonic()
                     self._sweep()
                 job = self.store.take()
-            except TalkfaceError:  # the disk is full, which requests are told
+            except TalkfaceError:  # the disk is full, which requests are answered with
                 job = None
             if job is None:
                 self._wake.wait(timeout=SWEEP_EVERY_S)
