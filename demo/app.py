@@ -20,7 +20,7 @@ def make(
     expression_scale: float,
     seed: float,
     consent: bool,
-    progress: gradio.Progress = gradio.Progress(),  # noqa: B008 - how Gradio is told to show it
+    progress: gradio.Progress = gradio.Progress(),  # noqa: B008 - this default makes Gradio show it
 ) -> tuple[str, str]:
     """One video, and the remarks on photo and speech."""
     if photo is None or speech is None:

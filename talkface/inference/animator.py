@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 NETWORKS = ("renderer", "renderer_model", "detector", "device", "speech_model", "head_model")
 """Options that choose networks; the others say what to do with them."""
 BLOCK = 32  # frames of landmarks made and rendered at a time
-MOTION_GAIN = 1.0  # at 1.15 test people's painted mouths measured 1.21 of real openings (95th percentile, quick set)
+MOTION_GAIN = 1.0  # at 1.15 test people's rendered mouths measured 1.21 of real openings (95th percentile, quick set)
 
 
 class Animator:

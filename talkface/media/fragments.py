@@ -14,7 +14,7 @@ from talkface.types import FloatArray, Image
 
 AAC_RATE = 48_000
 CODECS = 'video/mp4; codecs="avc1.42E01F,mp4a.40.2"'
-"""What Media Source is to be told."""
+"""The type that Media Source needs."""
 KEY_EVERY = 25  # frames: a second
 PRIMING = 1024  # samples of silence that the AAC encoder puts in front, for which as many of the start are left out
 

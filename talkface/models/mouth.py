@@ -50,7 +50,7 @@ class MouthInpainter(nn.Module):
     edge is a photographed one, nothing can turn grainy, and the same maps serve at any size of the face.
 
     Networks of the first form, which are still shipped, recolour the donor instead: they return a gain `[B, 1, ...]` in
-    (0, 2) and a shift `[B, 3, ...]` in (-1, 1) of its colours, and are not told whose it is.
+    (0, 2) and a shift `[B, 3, ...]` in (-1, 1) of its colours, and do not depend on whose it is.
     """
 
     def __init__(self, config: MouthConfig, *, recolours: bool = False) -> None:

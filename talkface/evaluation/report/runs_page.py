@@ -139,10 +139,10 @@ def _chart(name: str, curve: Curve) -> str:
     x = 4 + (width - 8) * (steps - steps[0]) / max(steps[-1] - steps[0], 1)
     y = 22 + (height - 42) * (high - values) / max(high - low, 1e-12)
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    told = f"{escape(name)}: first {number(values[0])}, lowest {number(low)}, last {number(values[-1])}"
+    summary = f"{escape(name)}: first {number(values[0])}, lowest {number(low)}, last {number(values[-1])}"
     return (
-        f'<svg role="img" aria-label="{told}" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f'<text x="4" y="13">{told}</text><polyline fill="none" stroke="currentColor" points="{points}"/>'
+        f'<svg role="img" aria-label="{summary}" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<text x="4" y="13">{summary}</text><polyline fill="none" stroke="currentColor" points="{points}"/>'
         f'<text x="4" y="{height - 4}">{steps[0]:.0f}</text>'
         f'<text x="{width - 4}" y="{height - 4}" text-anchor="end">{steps[-1]:.0f} steps</text></svg>'
     )
