@@ -1,5 +1,6 @@
 """Options -> everything that requests share: jobs, networks, and the process that reads uploads."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastapi import Request
+
 from talkface.errors import MediaError
 from talkface.files.lock import open_locked
 from talkface.inference.animator import Animator
@@ -17,7 +20,7 @@ from talkface.serve.options import ServeOptions
 from talkface.serve.replies import Metrics, Refusal
 from talkface.serve.store import Store
 from talkface.serve.studio import Studio
-from talkface.serve.uploads import Reader, Task
+from talkface.serve.uploads import Found, Reader, Task, raise_error
 
 
 @dataclass
@@ -58,6 +61,12 @@ class Server:
             face=face,
         )
 
+    async def read(self, task: Task) -> Found:
+        """What an upload holds; raises our errors where it cannot be read."""
+        found = await asyncio.wrap_future(self.reader.read(task))
+        raise_error(found)
+        return found
+
     def check_person(self, identity: str) -> None:
         """Raise `Refusal` where no kept person has this id."""
         if identity not in {row["id"] for row in self.store.identities()}:
@@ -91,6 +100,12 @@ class Server:
         self.reader.close()
         self.store.close()
         os.close(self.claim)
+
+
+def server_of(request: Request) -> Server:
+    """What the requests of an application share."""
+    server: Server = request.app.state.server
+    return server
 
 
 def open_server(options: ServeOptions, animator: Animator | None = None) -> Server:
