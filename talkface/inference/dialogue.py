@@ -14,7 +14,7 @@ from talkface.errors import ConfigError, MediaError
 from talkface.files.read import read_text
 from talkface.inference.animator import Animator
 from talkface.inference.clip import Clip
-from talkface.inference.photos import PhotoSource
+from talkface.inference.photos import PhotoSource, load_people
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import Subject, Track
 from talkface.media.speech import open_speech, read_waveform
@@ -63,8 +63,9 @@ def converse(animator: Animator, photo: PhotoSource, speeches: Mapping[int, Wave
     longest = max(len(speech.samples) for speech in speeches.values())
     padded = {face: _padded(speech.samples, longest) for face, speech in sorted(speeches.items())}
     people: list[tuple[Subject, Track]] = []
-    for face, samples in padded.items():
-        subject = animator.prepare(photo, face)
+    found = load_people(photo, animator.detector, list(padded))
+    for shots, samples in zip(found, padded.values(), strict=True):
+        subject = animator.subject(shots)
         people.append((subject, animator.listen(open_speech(Waveform(samples)), options.fps, subject)))
     mixed = np.sum(list(padded.values()), 0)
     sound = open_speech(Waveform(np.clip(mixed, -1, 1).astype(np.float32)))
@@ -73,7 +74,7 @@ def converse(animator: Animator, photo: PhotoSource, speeches: Mapping[int, Wave
     return Clip(
         len(track),
         options.fps,
-        replace(first.shots, notes=[note for subject, _ in people for note in subject.shots.notes]),
+        replace(first.shots, notes=list(dict.fromkeys(note for shots in found for note in shots.notes))),
         sound,
         options,
         render=lambda: _together(animator, people, own, options),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image as Pillow
@@ -67,29 +68,56 @@ def load_shots(
         ConfigError: `face` is no whole number.
         CheckpointError: an identity file that cannot be read.
     """
-    if face is not None and not isinstance(face, (int, np.integer)):
-        raise ConfigError(f"face {face!r} is no whole number: count the photo's faces from 0, the largest")
+    return load_people(photos, detector, (face,), from_video)[0]
+
+
+def load_people(
+    photos: PhotoSource | Sequence[PhotoSource],
+    detector: Detector,
+    faces: Sequence[int | None],
+    from_video: int = SHOTS_FROM_VIDEO,
+) -> list[Shots]:
+    """Shots of several people of the same photos, which are read and searched once; as `load_shots` otherwise."""
+    for face in faces:
+        if face is not None and not isinstance(face, (int, np.integer)):
+            raise ConfigError(f"face {face!r} is no whole number: count the photo's faces from 0, the largest")
     sources = _sources(photos)
     if any(isinstance(source, StoredIdentity) or is_identity(source) for source in sources):
-        return _stored_shots(sources)
-    shots: list[Shot] = []
-    names: list[str] = []
+        return [_stored_shots(sources) for _ in faces]
     notes: list[str] = []
     images, is_clip = _read_all(sources, notes, from_video)
+    searched = [_Searched(name, image, *detect_any_rotation(detector, image)) for name, image in images]
+    return [_person(searched, face, notes, is_clip=is_clip) for face in faces]
+
+
+class _Searched(NamedTuple):
+    """A picture, the faces in it, and the quarter turns after which they are upright."""
+
+    name: str
+    image: Image
+    faces: list[Face]
+    turns: int
+
+
+def _person(searched: Sequence[_Searched], face: int | None, read: Sequence[str], *, is_clip: bool) -> Shots:
+    """Shots of one person; `read` are the remarks on the pictures."""
+    shots: list[Shot] = []
+    names: list[str] = []
+    notes = list(read)
     faces_found = 0
     refusal: NoFaceError | None = None
-    for name, image in images:
+    for each in searched:
         try:
-            shot, count, remarks = _find_shot(name, image, detector, face)
+            shot, remarks = _find_shot(each, face)
         except NoFaceError as error:
             refusal = refusal or error
-            if len(images) > 1 and not is_clip:
+            if len(searched) > 1 and not is_clip:
                 notes.append(f"left out: {error}")
             continue
-        faces_found = faces_found or count
+        faces_found = faces_found or len(each.faces)
         notes += remarks if not shots else []
         shots.append(shot)
-        names.append(name)
+        names.append(each.name)
     if not shots:
         assert refusal is not None
         raise refusal
@@ -196,8 +224,8 @@ def _sample_video(path: Path, frames: int) -> list[tuple[str, Image]]:
     return [(f"{path} (frame {index})", image) for index, (image, _) in stored if index in wanted]
 
 
-def _find_shot(name: str, image: Image, detector: Detector, face: int | None) -> tuple[Shot, int, list[str]]:
-    faces, turns = detect_any_rotation(detector, image)
+def _find_shot(searched: _Searched, face: int | None) -> tuple[Shot, list[str]]:
+    name, image, faces, turns = searched
     height, width = image.shape[:2]
     if not faces:
         raise NoFaceError(f"no face found in {name} ({width}x{height}): use a sharp, frontal photo of a human face")
@@ -212,7 +240,7 @@ def _find_shot(name: str, image: Image, detector: Detector, face: int | None) ->
         notes.append(f"{len(faces)} faces in {name}: animating number {index} (0 is the largest; choose with --face)")
     chosen = faces[index]
     notes += _check_face(name, image, chosen)
-    return Shot(image, chosen.landmarks), len(faces), notes
+    return Shot(image, chosen.landmarks), notes
 
 
 def _check_face(name: str, image: Image, face: Face) -> list[str]:

@@ -11,6 +11,7 @@ from talkface.__main__ import run
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animator import Animator
 from talkface.inference.dialogue import converse, parse_speakers, read_turns, split_channels, split_turns
+from talkface.inference.photos import load_people, load_shots
 from talkface.inference.request import AnimateOptions
 from talkface.media.read import probe_video
 from talkface.types import Waveform
@@ -46,6 +47,23 @@ def test_each_mouth_follows_its_own_speech(pair: np.ndarray) -> None:
     early, late = slice(3, 22), slice(30, 48)
     assert moved(early, 0) > 2 * moved(early, 1) and moved(late, 1) > 2 * moved(late, 0)
     assert clip.sound.waveform().samples[:RATE].std() > 0.05 and clip.sound.duration_s == 2
+
+
+def test_a_photo_of_several_is_searched_once(pair: np.ndarray) -> None:
+    animator, seen = Animator.from_pretrained("warp", "cpu"), []
+
+    class Counting:
+        def detect(self, image: np.ndarray, effort: str = "photo") -> list:
+            seen.append(image.shape)
+            return animator.detector.detect(image, effort)
+
+    counted = Counting()
+    two = load_people(pair, counted, [0, 1])
+    for_two = len(seen)
+    one = load_shots(pair, counted, 1)
+    assert len(seen) == 2 * for_two
+    np.testing.assert_array_equal(two[1].shots[0].landmarks, one.shots[0].landmarks)
+    assert two[1].notes == one.notes and not np.allclose(two[0].shots[0].landmarks, two[1].shots[0].landmarks)
 
 
 @pytest.mark.flow
