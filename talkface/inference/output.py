@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ImageColor
 
 from talkface.errors import ConfigError
+from talkface.geometry.resample import blend
 from talkface.inference.panel import face_window
 from talkface.inference.request import RenderOptions
 from talkface.media.photo import read_photo
@@ -57,8 +58,7 @@ class Finish:
         if self._options.alpha:
             image = np.dstack([image, self._cutout(rendered.landmarks)])
         elif self._background is not None:
-            share = self._cutout(rendered.landmarks)[..., None].astype(np.float32) / 255
-            image = np.rint(image * share + self._background * (1 - share)).astype(np.uint8)
+            image = blend(self._background, image, self._cutout(rendered.landmarks))
         return image if self.window is None else np.ascontiguousarray(image[self.window])
 
     def letter(self, frame: Image, time_s: float) -> Image:

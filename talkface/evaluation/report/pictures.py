@@ -31,7 +31,7 @@ def film_strip(real: Footage, made: Footage, alignment: Alignment) -> tuple[str,
     for one, matrix in ((real, to_real), (made, to_made)):
         frames = _chosen(one, moments)
         rows.append(np.hstack([_scaled(frames[int(moment)], matrix, THUMB) for moment in moments]))
-    return _jpeg(np.vstack(rows)), [float(moment / FPS) for moment in moments]
+    return jpeg_address(np.vstack(rows)), [float(moment / FPS) for moment in moments]
 
 
 def side_by_side(real: Footage, made: Footage, alignment: Alignment, folder: Path) -> tuple[str, str]:
@@ -50,7 +50,7 @@ def side_by_side(real: Footage, made: Footage, alignment: Alignment, folder: Pat
                 frame[:, -SHOWN_SIZE:] = _scaled(ours, to_made, SHOWN_SIZE)
                 out.write(frame)
                 if index == length // 2:
-                    poster = _jpeg(frame)
+                    poster = jpeg_address(frame)
         return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode(), poster
     finally:
         path.unlink(missing_ok=True)
@@ -66,7 +66,8 @@ def _scaled(image: Image, to_crop: FloatArray, size: int) -> Image:
     return cut_patch(image, to_crop * (size / COMPARED_SIZE), size)
 
 
-def _jpeg(image: Image) -> str:
+def jpeg_address(image: Image) -> str:
+    """`[H, W, 3]` -> a data address that an HTML page can hold."""
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

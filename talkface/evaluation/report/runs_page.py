@@ -1,7 +1,5 @@
 """Run folders of trainings -> one HTML page with their curves, scores and previews side by side."""
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from talkface.checkpoints.registry import list_models
 from talkface.config import read_mapping
 from talkface.errors import CheckpointError, ConfigError
 from talkface.evaluation.report.page import clips_html, number, page
+from talkface.evaluation.report.pictures import jpeg_address
 from talkface.files.read import parse_table, read_text
 from talkface.files.write import atomic_write
 
@@ -159,6 +158,4 @@ def _preview(folder: Path) -> str:
             small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     except (OSError, ValueError):
         return ""
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return jpeg_address(np.asarray(small))
