@@ -200,7 +200,7 @@ def current_name(group: type[Options], name: str, also: Sequence[str] = ()) -> s
     if word in known:
         return word
     for found in known.values():
-        if found.meta["old"] == word:
+        if word and found.meta["old"] == word:
             warnings.warn(f"option {word} is now called {found.name}: use that name", FutureWarning, stacklevel=3)
             return found.name
     near = difflib.get_close_matches(word, [*also, *known], n=1)

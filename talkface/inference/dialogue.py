@@ -1,7 +1,5 @@
 """Photo of several people and what each says -> one video in which they speak in turn."""
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +9,7 @@ import av
 import numpy as np
 
 from talkface.errors import ConfigError, MediaError
-from talkface.files.read import read_text
+from talkface.files.read import read_table, read_text
 from talkface.inference.animator import Animator
 from talkface.inference.clip import Clip
 from talkface.inference.photos import PhotoSource, load_people
@@ -21,6 +19,7 @@ from talkface.media.speech import open_speech, read_waveform
 from talkface.renderers.base import Rendered
 from talkface.types import SAMPLE_RATE, FloatArray, Image, Waveform
 
+FACE = re.compile(r"\d{1,3}")  # number of a face, 0 the largest
 EDGE_S = 0.02  # over which a turn's sound fades in and out, so that cuts do not click
 
 
@@ -104,7 +103,7 @@ def parse_speakers(words: Sequence[str]) -> dict[int, Waveform]:
     """
     speeches: dict[int, Waveform] = {}
     for word in words:
-        found = re.fullmatch(r"(\d{1,3})=(.+)", word)
+        found = re.fullmatch(rf"({FACE.pattern})=(.+)", word)
         if found is None:
             raise ConfigError(f"invalid speaker {word!r}: expected FACE=SPEECH such as 0=a.wav, 0 the largest face")
         if int(found[1]) in speeches:
@@ -137,16 +136,16 @@ def read_turns(path: Path) -> list[Turn]:
     Raises:
         MediaError: neither, or a turn that ends before it starts.
     """
-    text = read_text(path, "turns", MediaError)
     turns = []
     try:
         if path.suffix.lower() == ".rttm":
+            text = read_text(path, "turns", MediaError)
             words = [line.split() for line in text.splitlines() if line.startswith("SPEAKER")]
             turns = [Turn(float(word[3]), float(word[3]) + float(word[4]), word[7]) for word in words]
         else:
-            rows = csv.DictReader(io.StringIO(text))
-            turns = [Turn(float(row["start"]), float(row["end"]), row["speaker"].strip()) for row in rows]
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+            _, rows = read_table(path, "turns", MediaError)
+            turns = [Turn(float(row["start"]), float(row["end"]), row["speaker"]) for row in rows]
+    except (KeyError, ValueError, IndexError) as error:
         raise MediaError(f"turns {path}: expected RTTM, or CSV with columns start, end, speaker") from error
     if not turns or any(not 0 <= turn.start_s < turn.end_s < float("inf") for turn in turns):
         raise MediaError(f"turns {path}: expected at least one turn, each ending after it starts")
@@ -159,7 +158,7 @@ def split_turns(speech: Waveform, turns: Sequence[Turn]) -> dict[int, Waveform]:
     Speakers called by a number are that face; others are faces in the order in which they first speak.
     """
     names = list(dict.fromkeys(turn.speaker for turn in turns))
-    numbered = all(name.isdecimal() for name in names)
+    numbered = all(FACE.fullmatch(name) for name in names)
     return {
         int(name) if numbered else place: Waveform(_during(speech, [turn for turn in turns if turn.speaker == name]))
         for place, name in enumerate(names)

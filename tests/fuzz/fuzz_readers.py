@@ -3,7 +3,6 @@
 import json
 import wave
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,8 @@ import av
 import h5py
 import numpy as np
 import torch
+from fuzz_kinds import Reader, write_shards, write_video
+from fuzz_more import MORE
 from PIL import Image as Pillow
 
 from talkface.checkpoints.convert.caffe import read_caffemodel
@@ -23,7 +24,7 @@ from talkface.data.datasets import ClipDataset
 from talkface.data.interop.importers import hdf5_rows, read_features, read_landmarks
 from talkface.data.interop.quintuple import read_demo_list
 from talkface.data.prepare.manifest import Record, read_manifest, write_manifest
-from talkface.data.prepare.shards import find_shards, index_path, read_index
+from talkface.data.prepare.shards import index_path
 from talkface.data.sources.cremad import find_cremad_clips
 from talkface.data.sources.folder import find_folder_clips
 from talkface.data.sources.grid import read_align
@@ -39,29 +40,11 @@ from talkface.media.photo import is_photo, read_photo
 from talkface.media.read import is_video, probe_video, read_frames
 from talkface.media.speech import open_speech
 from talkface.models.headmotion import HeadmotionConfig, build_headmotion, config_dict
-from talkface.testing.shards import write_loud_mouth_shards
 from talkface.training.engine.run_folder import RunLog, check_resumable, save_config
 from talkface.types import Shot
 
 POINTS = (62 * MEAN_FACE + [100, 80]).astype(np.float32)
 FRAMES_READ = 40  # of a damaged video, which may claim any number
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One reader.
-
-    Attributes:
-        name: of the file that is damaged, inside a folder of its own.
-        kind: its structure, see `talkface.testing.mutate`.
-        make: writes a sound file, and what else belongs to it, into a folder.
-        read: reads it and asserts that what comes back is possible; talkface's own errors are the other right outcome.
-    """
-
-    name: str
-    kind: str
-    make: Callable[[Path], object]
-    read: Callable[[Path], object]
 
 
 def _photo(kind: str, mode: str = "RGB") -> Reader:
@@ -84,28 +67,8 @@ def _read_photo(path: Path) -> None:
         read_photo(path)
 
 
-def _write_video(path: Path, container: str, codec: str, sound: str | None) -> None:
-    with av.open(str(path), "w", format=container) as file:
-        stream = file.add_stream(codec, rate=25)
-        stream.width, stream.height = 32, 32
-        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
-        track = file.add_stream(sound, rate=16_000) if sound else None
-        if track is not None:
-            track.layout = "mono"
-        for index in range(6):
-            image = np.full((32, 32, 3), 40 * index, np.uint8)
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        file.mux(stream.encode(None))
-        if track is not None:
-            for index in range(5):
-                frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-                frame.sample_rate, frame.pts = 16_000, 1024 * index
-                file.mux(track.encode(frame))
-            file.mux(track.encode(None))
-
-
 def _video(container: str, codec: str = "mpeg4", sound: str | None = "aac") -> Reader:
-    return Reader("video.mp4", "bytes", lambda path: _write_video(path, container, codec, sound), _read_video)
+    return Reader("video.mp4", "bytes", lambda path: write_video(path, container, codec, sound), _read_video)
 
 
 def _read_video(path: Path) -> None:
@@ -182,14 +145,6 @@ def _read_identity(path: Path) -> None:
     assert person.shots and all(np.isfinite(shot.landmarks).all() for shot in person.shots)
 
 
-def _write_shards(folder: Path) -> None:
-    write_loud_mouth_shards(folder / "s", {"a": "a"}, frames=12)
-    for shard in find_shards(folder / "s"):
-        read_index(shard)
-        shard.rename(folder / shard.name)
-        index_path(shard).rename(folder / index_path(shard).name)
-
-
 def _read_shards(folder: Path) -> None:
     clips = ClipDataset(folder)
     for index in range(len(clips)):
@@ -201,7 +156,7 @@ def _read_shards(folder: Path) -> None:
 
 
 def _make_tar(path: Path) -> None:
-    _write_shards(path.parent)
+    write_shards(path.parent)
     index_path(path).unlink()
 
 
@@ -314,7 +269,7 @@ def _write_list(path: Path) -> None:
 
 
 def _make_index(path: Path) -> None:
-    _write_shards(path.parent)
+    write_shards(path.parent)
 
 
 def _read_run(path: Path) -> None:
@@ -340,7 +295,7 @@ READERS: dict[str, Reader] = {
     "wav": Reader("speech.wav", "bytes", _write_wav, _read_sound),
     "flac": _sound("flac", "flac"),
     "ogg": _sound("ogg", "libopus"),
-    "mp4_sound": Reader("speech.mp4", "bytes", lambda path: _write_video(path, "mp4", "mpeg4", "aac"), _read_sound),
+    "mp4_sound": Reader("speech.mp4", "bytes", lambda path: write_video(path, "mp4", "mpeg4", "aac"), _read_sound),
     "driver_npz": Reader(
         "l.npz", "zip", lambda p: save_landmarks(p, np.stack([POINTS] * 3), Fraction(25), POINTS), _read_driver
     ),
@@ -367,4 +322,5 @@ READERS: dict[str, Reader] = {
     "align": _text("a.align", "0 19250 sil\n19250 25000 bin\n", _read_align),
     "lrw": Reader("side.txt", "text", _write_lrw, _read_lrw),
     "actors": Reader("VideoDemographics.csv", "text", _write_actors, _read_actors),
+    **MORE,
 }

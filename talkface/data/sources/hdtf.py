@@ -23,6 +23,8 @@ from talkface.types import Clip
 
 PARTS = ("RD", "WDA", "WRA")
 PIECE = re.compile(r"(?:(RD|WDA|WRA)_)?(.+?)_(\d{1,3})")  # WDA_AdamSchiff_000, Radio11_1
+CLOCK = r"\d{1,3}(?::\d{1,2}){0,2}(?:\.\d{1,6})?"
+LINE = re.compile(rf"\s*(\S+)((?:\s+{CLOCK}-{CLOCK})*)\s*")  # Radio11.mp4 00:30-01:00 01:30-02:30
 LICENCE = "lists CC BY 4.0; videos of their makers"
 
 
@@ -44,12 +46,16 @@ def find_hdtf_clips(root: Path) -> Iterator[Clip]:
 
 
 def read_times(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """`Radio11.mp4 00:30-01:00 01:30-02:30` lines -> name -> (start, end) of every piece in seconds."""
+    """`Radio11.mp4 00:30-01:00 01:30-02:30` lines -> name -> (start, end) of every piece in seconds.
+
+    Pieces are told by their place in the line, so those of a line that is damaged are left out with it.
+    """
     times = {}
     for line in read_text(path).splitlines():
-        name, *pieces = line.split()
-        spans = [tuple(map(_seconds, piece.split("-"))) for piece in pieces if piece.count("-") == 1]
-        times[Path(name).stem] = [(span[0], span[1]) for span in spans]
+        found = LINE.fullmatch(line)
+        if found:
+            pieces = [piece.split("-") for piece in found[2].split()]
+            times[Path(found[1]).stem] = [(_seconds(start), _seconds(end)) for start, end in pieces]
     return times
 
 

@@ -16,6 +16,7 @@ from talkface.data.sources.tree import (
     folders,
     make_key,
     read_fields,
+    read_number,
     read_text,
     split_by_speaker,
 )
@@ -64,10 +65,10 @@ def read_words(text: str) -> list[list[object]]:
         if parts[:3] == ["WORD", "START", "END"]:
             inside = True
         elif inside and len(parts) >= 3:
-            try:
-                words.append([parts[0], float(parts[1]), float(parts[2])])
-            except ValueError:
+            start_s, end_s = read_number(parts[1]), read_number(parts[2])
+            if start_s is None or end_s is None:
                 break
+            words.append([parts[0], start_s, end_s])
     return words
 
 

@@ -15,6 +15,7 @@ from talkface.config import read_mapping
 from talkface.errors import CheckpointError, ConfigError
 from talkface.evaluation.report.page import clips_html, number, page
 from talkface.evaluation.report.pictures import jpeg_address
+from talkface.files.check import matches
 from talkface.files.read import parse_table, read_text
 from talkface.files.write import atomic_write
 
@@ -51,7 +52,8 @@ class TrainingRun:
         """Steps logged, and those asked for."""
         run = self.settings.get("run")
         wanted = run.get("steps", 0) if isinstance(run, dict) else 0
-        return max((curve[-1][0] for curve in self.curves.values() if curve), default=0), int(wanted)
+        done = max((curve[-1][0] for curve in self.curves.values() if curve), default=0)
+        return done, wanted if matches(wanted, int) else 0
 
 
 def find_runs(root: Path) -> list[TrainingRun]:
@@ -94,11 +96,11 @@ def read_curves(path: Path) -> dict[str, Curve]:
         return {}
     for row in rows:
         try:
-            step, value = int(row["step"]), float(row["value"])
+            name, step, value = row["name"], int(row["step"]), float(row["value"])
         except (KeyError, ValueError):
             continue
-        if math.isfinite(value):
-            curves.setdefault(row["name"], []).append((step, value))
+        if matches(step, int) and math.isfinite(value):
+            curves.setdefault(name, []).append((step, value))
     return curves
 
 

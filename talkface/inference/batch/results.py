@@ -1,12 +1,17 @@
 """What became of each row <-> one small file each in the batch's folder; all together as JSON lines."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 
+from talkface.errors import MediaError
+from talkface.files.check import build_record
+from talkface.files.read import parse_json
 from talkface.inference.batch.rows import Row
 from talkface.scale.storage import Folder
 
+KEY = re.compile(r"\w*")
 RECORDS = ".rows"  # sub-folder of one JSON file per row, named by what decides its video
 RESULTS_NAME = "results.jsonl"
 
@@ -86,12 +91,11 @@ def load_thumbnail(folder: Folder, key: str) -> str:
 
 
 def _parse(content: bytes) -> Outcome | None:
-    known = {one.name for one in fields(Outcome)}
     try:
-        values = {name: value for name, value in json.loads(content).items() if name in known}
-        return Outcome(**{**values, "size": tuple(values["size"])})
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        outcome = build_record(Outcome, parse_json(content, "a record", MediaError), "a record", MediaError)
+    except MediaError:
         return None
+    return outcome if KEY.fullmatch(outcome.key) else None
 
 
 def current(outcome: Outcome, row: Row) -> Outcome:

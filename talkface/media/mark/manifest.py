@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from talkface.errors import MediaError
+from talkface.files.check import matches
+from talkface.files.read import refusing
 from talkface.media.mark.signer import Credentials, authority, can_sign, local_credentials, own_credentials
 
 VIDEOS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime"}
@@ -147,7 +149,8 @@ def read_manifest(path: Path, trusted: bytes | None = None) -> Manifest | None:
         if "ManifestNotFound" in str(error):
             return None
         return Manifest("invalid", "", False, (str(error).partition(":")[0],), False, {})
-    return _manifest(content)
+    with refusing(f"{path}: its C2PA manifest is damaged", MediaError):
+        return _manifest(content)
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:
@@ -158,12 +161,12 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     signature = active.get("signature_info", {})
     signer = ", ".join(filter(None, (signature.get("common_name"), signature.get("issuer"))))
     assertions = active.get("assertions", [])
-    details: dict[str, Any] = next((item["data"] for item in assertions if item["label"] == DETAILS), {})
+    details: Any = next((item["data"] for item in assertions if item["label"] == DETAILS), {})
     return Manifest(
         state=str(content.get("validation_state", "invalid")).lower() if not broken else "invalid",
         signer=signer,
         altered=any("ash.mismatch" in code for code in failures),
         failures=broken,
         synthetic="lgorithmicMedia" in json.dumps(assertions),
-        details=details,
+        details=details if matches(details, dict[str, Any]) else {},
     )

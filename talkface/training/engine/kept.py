@@ -13,7 +13,7 @@ from talkface.config import to_dict
 from talkface.data.datasets import Chosen
 from talkface.data.samplers.speech import SpeechClip
 from talkface.errors import DatasetError
-from talkface.files.read import read_json
+from talkface.files.read import check_record, read_json
 from talkface.files.write import atomic_write
 
 FREE = ("out", "steps", "quiet", "threads", "device", "log_every", "eval_every", "save_every", "patience", "ema")
@@ -43,15 +43,22 @@ def fingerprint(clips: Sequence[SpeechClip], config: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_kept(path: Path, measured_on: str) -> dict[str, Any] | None:
-    """What an earlier start of the run measured; None where there is nothing for this key of data and settings."""
+def load_kept(path: Path, measured_on: str, **kinds: Any) -> dict[str, Any] | None:
+    """What an earlier start of the run measured; None where there is nothing for this key of data and settings.
+
+    Args:
+        path: the file; a damaged one counts as none.
+        measured_on: key of data and settings, see `fingerprint`.
+        kinds: type of each value that is wanted, see `files.check.matches`.
+    """
     if not path.is_file():
         return None
     try:
         kept = read_json(path, "file of what was measured", DatasetError)
+        check_record(kept, str(path), DatasetError, measured_on=str, **kinds)
     except DatasetError:
         return None
-    return kept if kept.get("measured_on") == measured_on else None
+    return kept if kept["measured_on"] == measured_on else None
 
 
 def save_kept(path: Path, measured_on: str, values: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ def _extent(measures: FloatArray) -> FloatArray:
 
 def load_range(path: Path, measured_on: str) -> LipRange | None:
     """The range that an earlier start of the run measured; None where there is none for this data and settings."""
-    kept = load_kept(path, measured_on)
+    kept = load_kept(path, measured_on, range=tuple[float, float, float, float, float])
     return None if kept is None else LipRange.from_array(np.array(kept["range"]))
 
 

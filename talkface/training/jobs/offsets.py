@@ -78,8 +78,8 @@ def estimate_lags(
 
 def load_lags(path: Path, measured_on: str) -> dict[str, float] | None:
     """Lags that an earlier start of the run measured; None where there are none for this key of data and settings."""
-    kept = load_kept(path, measured_on)
-    return None if kept is None else {str(key): float(lag) for key, lag in kept["lags"].items()}
+    kept = load_kept(path, measured_on, lags=dict[str, float])
+    return None if kept is None else {key: float(lag) for key, lag in kept["lags"].items()}
 
 
 def save_lags(path: Path, measured_on: str, lags: dict[str, float]) -> None:
