@@ -35,6 +35,4 @@ def shared_bugs() -> Path:
 @pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
     """NASA portrait that scikit-image carries, `[512, 512, 3]` RGB uint8."""
-    import skimage.data
-
-    return np.asarray(skimage.data.astronaut())
+    return np.asarray(pytest.importorskip("skimage.data").astronaut())

@@ -1,8 +1,10 @@
 """Files that other tools read are well formed and name what exists."""
 
+import ast
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,3 +30,14 @@ def test_contributing_names_files_and_rooms_that_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     for path in re.findall(r"`((?:tests|scripts|inference|data|docs)/[\w/.]+)`", text):
         assert (ROOT / path).exists() or (ROOT / "talkface" / path).exists(), path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_test_file_imports_another(path: Path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    assert not [name for name in imported if re.search(r"(^|\.)test_\w+", name) or ".conftest" in name]

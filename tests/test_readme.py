@@ -13,23 +13,7 @@ import typer
 from PIL import Image as Pillow
 
 from talkface.__main__ import build_app
-
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("animate", "training", "earlier_systems"))]
-TEXT = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-WEIGHTS = ROOT / "talkface" / "weights"
-
-
-def code_blocks(*languages: str) -> list[str]:
-    """Insides of the fenced blocks in these languages."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-    return [inside for language, inside in found if language in languages]
-
-
-def commands_in(blocks: str) -> list[str]:
-    """`talkface ...` lines of shell blocks, comments cut off and continued lines joined."""
-    lines = blocks.replace("\\\n", " ").splitlines()
-    return [line.split(" #")[0].removeprefix("$ ").strip() for line in lines if "talkface " in line.split("#")[0]]
+from tests.pages import PAGES, ROOT, TEXT, WEIGHTS, code_blocks, commands_in
 
 
 def inline_commands() -> list[str]:

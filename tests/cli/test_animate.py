@@ -13,6 +13,8 @@ from talkface.errors import ConfigError
 from talkface.inference.request import AnimateOptions
 from talkface.options import options_of
 
+pytestmark = pytest.mark.usefixtures("named_files")
+
 
 @pytest.mark.parametrize(
     ("words", "photos", "speech", "driven", "expected"),
@@ -57,15 +59,6 @@ def test_what_is_missing_is_named(
 def test_output_is_named_after_photo_and_speech() -> None:
     assert default_out(["x/ada.jpg"], "y/hello.wav") == Path("ada_hello.mp4")
     assert default_out(["x/ada"], Path("walk.npz")) == Path("ada_walk.mp4")
-
-
-@pytest.fixture(autouse=True)
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder where the files that the commands name exist."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("a.jpg", "b.jpg", "s.wav", "v.mp4"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
 
 
 def given(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> dict[str, object]:

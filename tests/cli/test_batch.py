@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from PIL import Image as Pillow
 
 from talkface.__main__ import run
+
+soundfile = pytest.importorskip("soundfile")
 
 BAD = {3: "empty.jpg", 6: "none.png"}
 ROWS = 9

@@ -18,7 +18,7 @@ from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig,
 from talkface.models.hybrid import Hybrid, HybridConfig
 from talkface.testing.shards import write_loud_mouth_shards
 from talkface.training.jobs.fewshot_config import FewshotTraining
-from tests.test_readme import ROOT
+from tests.pages import ROOT
 
 PEOPLE = {"a0": "anna", "b0": "ben", "c0": "cleo"}
 

@@ -10,14 +10,7 @@ import talkface
 from talkface.__main__ import run
 from talkface.inference.request import ReenactOptions
 
-
-@pytest.fixture(autouse=True)
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder where the files that the commands name exist."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("a.jpg", "d.mp4", "x/ada.jpg", "y/walk.mp4"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
+pytestmark = pytest.mark.usefixtures("named_files")
 
 
 def given(monkeypatch: pytest.MonkeyPatch, words: str) -> dict[str, object]:

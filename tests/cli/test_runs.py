@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("accelerate")
+
 from talkface.__main__ import run as talkface
 from talkface.checkpoints.registry import list_models
 from talkface.config import RunConfig
 from talkface.errors import ConfigError
 from talkface.evaluation.report.runs_page import find_runs, read_curves
 from talkface.training.engine.loop import fit
-from tests.training.engine.test_loop import LineJob, config_of
+from tests.training.engine.line import LineJob, config_of
 
 
 @pytest.fixture

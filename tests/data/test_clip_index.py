@@ -10,6 +10,8 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+pytest.importorskip("accelerate")
+
 from talkface.audio.features import MelPower
 from talkface.checkpoints.format import load_checkpoint
 from talkface.cli.prepare import register
@@ -24,11 +26,15 @@ from talkface.data.samplers.speech import BatchConfig, StretchSampler, make_exam
 from talkface.data.samplers.speech_store import speech_examples
 from talkface.testing.shards import write_loud_mouth_shards
 from talkface.training.jobs.audio2landmark import load_clips, train_audio2landmark
-from talkface.training.jobs.audio2landmark_config import SpeechDataConfig
-from tests.training.jobs import test_audio2landmark
+from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig
+from tests.training.jobs.small import small_speech
 
-config = test_audio2landmark.config  # a fixture
 PEOPLE = {f"clip{i}": f"speaker{i // 2 if i < 6 else i}" for i in range(10)}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Audio2LandmarkTraining:
+    return small_speech(tmp_path / "a")
 
 
 @pytest.fixture(scope="module")

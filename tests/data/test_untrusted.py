@@ -5,7 +5,6 @@ import json
 import tarfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
@@ -19,6 +18,8 @@ from talkface.data.sources.cremad import find_cremad_clips
 from talkface.data.sources.grid import read_align
 from talkface.data.sources.tree import read_number
 from talkface.errors import ConfigError, DatasetError
+
+h5py = pytest.importorskip("h5py")
 
 
 @pytest.mark.parametrize("value", ["${oc.env:HOME}", "a${oc.env:HOME}b", "${run.steps}", "[1, '${oc.env:X}']"])

@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 
 import talkface
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.inference.animator import Animator
 from talkface.landmarks.layout import JAW
+from talkface.media.speech import read_waveform
 from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig, config_dict
 from talkface.types import SAMPLE_RATE, Waveform
+from tests.pages import ROOT
 
 LOWER_LIP = [56, 57, 58, 65, 66, 67]
 
@@ -49,3 +52,21 @@ def hum() -> Waveform:
     time_s = np.arange(round(0.6 * SAMPLE_RATE)) / SAMPLE_RATE
     swell = np.abs(np.sin(2 * np.pi * 4 * time_s))
     return Waveform((0.3 * swell * np.sign(np.sin(2 * np.pi * 130 * time_s))).astype(np.float32))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: photo.jpg, two photos/, speech.wav, speech/ of one file, and the repository's configs/."""
+    soundfile = pytest.importorskip("soundfile")
+    face = astronaut[:260, 100:360]
+    Pillow.fromarray(face).save(tmp_path / "photo.jpg", quality=95)
+    (tmp_path / "photos").mkdir()
+    Pillow.fromarray(face).save(tmp_path / "photos" / "front.jpg", quality=95)
+    Pillow.fromarray(np.ascontiguousarray(face[:, ::-1])).save(tmp_path / "photos" / "turned.jpg", quality=95)
+    speech = read_waveform(ROOT / "talkface" / "cli" / "demo_speech.flac").samples
+    (tmp_path / "speech").mkdir()
+    for name in ("speech.wav", "speech/hello.wav"):
+        soundfile.write(tmp_path / name, speech[: round(0.32 * SAMPLE_RATE)], SAMPLE_RATE)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

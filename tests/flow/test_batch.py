@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from PIL import Image as Pillow
 
 from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
@@ -18,6 +17,8 @@ from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, f
 from talkface.media.mark.tag import verify_mark
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.scale.workers import Died
+
+soundfile = pytest.importorskip("soundfile")
 
 pytestmark = pytest.mark.flow
 

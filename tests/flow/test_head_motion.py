@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from PIL import Image as Pillow
 
 import talkface
@@ -24,6 +23,8 @@ from talkface.landmarks.retarget import Retargeter
 from talkface.media.speech import open_speech
 from talkface.media.write import VideoWriter
 from talkface.types import HeadPose, Shot, Waveform
+
+soundfile = pytest.importorskip("soundfile")
 
 pytestmark = pytest.mark.flow
 

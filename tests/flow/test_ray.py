@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from PIL import Image as Pillow
 
 from talkface.__main__ import run
@@ -16,6 +15,8 @@ from talkface.inference.batch.rows import Row, make_rows
 from talkface.inference.batch.run import batch
 from talkface.scale.cluster import open_workers
 from talkface.testing.clips import write_talking_clip
+
+soundfile = pytest.importorskip("soundfile")
 
 ray = pytest.importorskip("ray")
 pytestmark = [

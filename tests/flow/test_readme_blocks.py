@@ -8,34 +8,22 @@ import csv
 import json
 import shlex
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import yaml
-from PIL import Image as Pillow
 
-from talkface.__main__ import run
 from talkface.checkpoints.format import load_checkpoint
 from talkface.media.mark.tag import verify_mark
 from talkface.media.read import probe_video
-from talkface.media.speech import read_waveform
-from talkface.testing.clips import write_talking_clip
-from talkface.types import SAMPLE_RATE
-from tests.checkpoints.convert.test_vgg import net_parameter, write_vgg  # noqa: F401
-from tests.test_readme import ROOT, WEIGHTS, code_blocks, commands_in
+from tests.caffe_files import write_vgg
+from tests.flow.steps import NO_LESSONS, ONE_PROCESS, TWO_STEPS, drawn, run_all
+from tests.pages import ROOT, WEIGHTS, code_blocks, commands_in
 
 pytestmark = [
     pytest.mark.flow,
     pytest.mark.skipif(not (WEIGHTS / "hybrid.safetensors").exists(), reason="needs the shipped networks"),
 ]
-SPEECH_S = 0.32
-DRAWN_S = 0.64
-ONE_PROCESS = ["--workers", "1"]
-TWO_STEPS = ["run.steps=2", "run.batch_size=2", "run.eval_every=2", "run.save_every=2", "run.bf16=false"]
-NO_LESSONS = ["range.steps=0", "offsets.steps=0", "phones.steps=0"]
 SMALL_HYBRID = ["model.patch=32", "model.channels=[8,8,8]", "model.depth=1", "model.embedding=8"]
 
 
@@ -43,37 +31,6 @@ def block_with(words: str) -> list[list[str]]:
     """Commands of the last shell block of the README's pages that has these words, without the leading `talkface`."""
     *_, block = [inside for inside in code_blocks("sh") if words in inside]
     return [shlex.split(command)[1:] for command in commands_in(block)]
-
-
-def run_all(commands: list[list[str]], shrink: Callable[[list[str]], list[str]]) -> None:
-    """Run commands one after the other in this process, each with its settings behind it."""
-    for words in commands:
-        quiet = [] if words[0] == "models" else ["--quiet"]
-        assert run([*words, *shrink(words), *quiet]) == 0, " ".join(words)
-
-
-def drawn(path: Path, seed: int) -> None:
-    """A drawn person who talks, under a name that says nothing of the container."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_talking_clip(path.with_suffix(".avi"), seed, DRAWN_S)
-    path.with_suffix(".avi").rename(path)
-
-
-@pytest.fixture
-def desk(tmp_path: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder: photo.jpg, two photos/, speech.wav, speech/ of one file, and the repository's configs/."""
-    face = astronaut[:260, 100:360]
-    Pillow.fromarray(face).save(tmp_path / "photo.jpg", quality=95)
-    (tmp_path / "photos").mkdir()
-    Pillow.fromarray(face).save(tmp_path / "photos" / "front.jpg", quality=95)
-    Pillow.fromarray(np.ascontiguousarray(face[:, ::-1])).save(tmp_path / "photos" / "turned.jpg", quality=95)
-    speech = read_waveform(ROOT / "talkface" / "cli" / "demo_speech.flac").samples
-    (tmp_path / "speech").mkdir()
-    for name in ("speech.wav", "speech/hello.wav"):
-        soundfile.write(tmp_path / name, speech[: round(SPEECH_S * SAMPLE_RATE)], SAMPLE_RATE)
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def gallery_of_two(desk: Path) -> None:
@@ -144,10 +101,10 @@ def test_networks_are_trained_from_a_folder_and_a_table(desk: Path):
     assert verify_mark(desk / "mine.mp4")
 
 
-def test_a_network_is_meta_trained_and_becomes_one_person(desk: Path, net_parameter):  # noqa: F811
+def test_a_network_is_meta_trained_and_becomes_one_person(desk: Path):
     for person in ("id00012", "id00015", "id00018"):
         drawn(desk / "vox" / "dev" / "mp4" / person / "21Uxsk56VDQ" / "00001.mp4", int(person[2:]))
-    write_vgg(net_parameter, "caffe_vgg19", desk / "VGG_ILSVRC_19_layers.caffemodel", old=True)
+    write_vgg("caffe_vgg19", desk / "VGG_ILSVRC_19_layers.caffemodel", old=True)
     commands = block_with("talkface enroll --finetune")
     assert [words[0] for words in commands] == ["prepare", "models", "train", "enroll", "animate"]
     small = yaml.safe_load((ROOT / "configs" / "renderer" / "fewshot_debug.yaml").read_text())["model"]

@@ -19,9 +19,9 @@ from talkface.data.interop.quintuple_write import write_quintuple
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.media.mark.tag import verify_mark
 from talkface.testing.shards import LOWER_LIP, write_loud_mouth_shards
-from tests.checkpoints.convert.test_vgg import net_parameter, write_vgg  # noqa: F401
-from tests.flow.test_readme_blocks import NO_LESSONS, ONE_PROCESS, TWO_STEPS, desk, drawn, run_all  # noqa: F401
-from tests.test_readme import ROOT, TEXT, WEIGHTS
+from tests.caffe_files import write_vgg
+from tests.flow.steps import NO_LESSONS, ONE_PROCESS, TWO_STEPS, drawn, run_all
+from tests.pages import ROOT, TEXT, WEIGHTS
 
 HEADER = "| seed command | talkface |"
 pytestmark = [
@@ -114,7 +114,7 @@ class Footage:
 
 
 @pytest.fixture
-def corpora(desk: Path, astronaut: np.ndarray, net_parameter) -> Path:  # noqa: F811
+def corpora(desk: Path, astronaut: np.ndarray) -> Path:
     """The working folder with corpora in their published layouts, prepared shards and demo files."""
     write_loud_mouth_shards(desk / "shards", {"a0": "anna", "b0": "ben"}, frames=40, unit=22.0, split="train")
     write_loud_mouth_shards(desk / "test", {"c0": "carl"}, frames=40, unit=22.0)
@@ -129,7 +129,7 @@ def corpora(desk: Path, astronaut: np.ndarray, net_parameter) -> Path:  # noqa: 
     frames.mkdir(parents=True)
     for index in range(2):
         Pillow.fromarray(astronaut[:256, 94 + index : 350 + index]).save(frames / f"000{index}.jpg", quality=95)
-    write_vgg(net_parameter, "caffe_vgg19", desk / "VGG_ILSVRC_19_layers.caffemodel", old=True)
+    write_vgg("caffe_vgg19", desk / "VGG_ILSVRC_19_layers.caffemodel", old=True)
     return desk
 
 

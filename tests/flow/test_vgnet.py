@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from PIL import Image as Pillow
 
 import talkface
@@ -12,6 +11,8 @@ from talkface.__main__ import run
 from talkface.checkpoints.format import load_checkpoint
 from talkface.testing.shards import write_loud_mouth_shards
 from talkface.types import Waveform
+
+soundfile = pytest.importorskip("soundfile")
 
 pytestmark = pytest.mark.flow
 

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 import av
-import h5py
 import numpy as np
+import pytest
 import torch
 from fuzz_kinds import Reader, write_shards, write_video
 from fuzz_more import MORE
@@ -42,6 +42,8 @@ from talkface.media.speech import open_speech
 from talkface.models.headmotion import HeadmotionConfig, build_headmotion, config_dict
 from talkface.training.engine.run_folder import RunLog, check_resumable, save_config
 from talkface.types import Shot
+
+h5py = pytest.importorskip("h5py")
 
 POINTS = (62 * MEAN_FACE + [100, 80]).astype(np.float32)
 FRAMES_READ = 40  # of a damaged video, which may claim any number

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("tensorboard")
+pytest.importorskip("h5py")
+
 sys.path.insert(0, str(Path(__file__).parent))
 from fuzz_readers import READERS
 from fuzz_run import make_seed, try_reader

@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from talkface.__main__ import run
@@ -24,6 +23,8 @@ from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 from talkface.renderers.load import load_renderer
+
+soundfile = pytest.importorskip("soundfile")
 
 EVERY = 5  # rows and columns of the stored pictures
 

@@ -1,12 +1,14 @@
 """The LSTMs of Eskimez et al., number for number: a Keras file through the converter."""
 
-import h5py
+import pytest
 import torch
 
 from talkface.__main__ import run
 from talkface.checkpoints.format import load_checkpoint
 from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.lstm_mel import KerasMember, LstmMel, LstmMelConfig
+
+h5py = pytest.importorskip("h5py")
 
 
 def test_the_converted_network_is_equal(golden, parity, tmp_path):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+pytest.importorskip("skimage")
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from talkface.geometry.resample import cut_patch

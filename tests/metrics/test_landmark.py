@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+pytest.importorskip("accelerate")
+
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.pose import mean_face_3d

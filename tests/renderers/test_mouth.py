@@ -22,7 +22,7 @@ from talkface.renderers.mouth_colours import (
     recoloured,
 )
 from talkface.types import Shot
-from tests.data.samplers.test_mouths import DrawnPhoto
+from tests.drawn import DrawnPhoto
 
 OPEN = DrawnPhoto("open", 0.3)
 SHUT = DrawnPhoto("shut", 0.004)

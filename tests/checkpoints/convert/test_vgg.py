@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from talkface.checkpoints.convert.caffe import read_caffemodel
 from talkface.checkpoints.convert.vgg import convert_caffe, convert_rename
@@ -14,75 +13,14 @@ from talkface.checkpoints.format import load_checkpoint
 from talkface.checkpoints.perceptual import load_perceptual
 from talkface.errors import CheckpointError
 from talkface.models.perceptual import layer_shapes
-
-Field = descriptor_pb2.FieldDescriptorProto
-TYPES = {"string": Field.TYPE_STRING, "int32": Field.TYPE_INT32, "int64": Field.TYPE_INT64, "float": Field.TYPE_FLOAT}
-MESSAGES = {  # name, number, type, repeated; as in caffe.proto
-    "BlobShape": [("dim", 1, "int64", True)],
-    "BlobProto": [
-        ("num", 1, "int32", False),
-        ("channels", 2, "int32", False),
-        ("height", 3, "int32", False),
-        ("width", 4, "int32", False),
-        ("data", 5, "float", True),
-        ("diff", 6, "float", True),
-        ("shape", 7, "BlobShape", False),
-    ],
-    "LayerParameter": [
-        ("name", 1, "string", False),
-        ("type", 2, "string", False),
-        ("bottom", 3, "string", True),
-        ("blobs", 7, "BlobProto", True),
-    ],
-    "V1LayerParameter": [
-        ("bottom", 2, "string", True),
-        ("name", 4, "string", False),
-        ("type", 5, "int32", False),
-        ("blobs", 6, "BlobProto", True),
-    ],
-    "NetParameter": [
-        ("name", 1, "string", False),
-        ("layers", 2, "V1LayerParameter", True),
-        ("input_dim", 4, "int32", True),
-        ("layer", 100, "LayerParameter", True),
-    ],
-}
-
-
-@pytest.fixture(scope="module")
-def net_parameter():
-    """Message class of a Caffe model, built by the protobuf library from the published field numbers."""
-    file = descriptor_pb2.FileDescriptorProto(name="caffe_for_tests.proto", package="caffe", syntax="proto2")
-    for name, fields in MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind, repeated in fields:
-            label = Field.LABEL_REPEATED if repeated else Field.LABEL_OPTIONAL
-            added = message.field.add(name=field, number=number, label=label)
-            added.type = TYPES.get(kind, Field.TYPE_MESSAGE)
-            if kind not in TYPES:
-                added.type_name = f".caffe.{kind}"
-            added.options.packed = repeated and kind in ("float", "int64") and field != "diff"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("caffe.NetParameter"))
-
-
-def add_layer(net, name: str, weight: np.ndarray, bias: np.ndarray, old: bool) -> None:
-    layer = net.layers.add(name=name, type=4, bottom=["x"]) if old else net.layer.add(name=name, type="Convolution")
-    for array in (weight, bias):
-        blob = layer.blobs.add()
-        if old:
-            blob.num, blob.channels, blob.height, blob.width = (1,) * (4 - array.ndim) + array.shape
-        else:
-            blob.shape.dim.extend(array.shape)
-        blob.data.extend(array.ravel().tolist())
+from tests.caffe_files import MESSAGES, add_layer, net_parameter, write_vgg
 
 
 @pytest.mark.parametrize("old", [True, False])
-def test_layers_are_read_in_both_formats(net_parameter, tmp_path, old: bool):
+def test_layers_are_read_in_both_formats(tmp_path, old: bool):
     rng = np.random.default_rng(0)
     weight, bias = rng.normal(size=(4, 3, 3, 3)).astype(np.float32), rng.normal(size=4).astype(np.float32)
-    net = net_parameter(name="small", input_dim=[1, 3, 224, 224])
+    net = net_parameter()(name="small", input_dim=[1, 3, 224, 224])
     (net.layers.add(name="data", type=5) if old else net.layer.add(name="data", type="Input"))
     add_layer(net, "conv1_1", weight, bias, old)
     (tmp_path / "a.caffemodel").write_bytes(net.SerializeToString())
@@ -91,25 +29,8 @@ def test_layers_are_read_in_both_formats(net_parameter, tmp_path, old: bool):
     assert np.array_equal(layers[0].blobs[0], weight) and np.array_equal(layers[0].blobs[1], bias)
 
 
-def write_vgg(net_parameter, kind: str, path: Path, old: bool, wrong: str = "") -> dict[str, np.ndarray]:
-    """A model with the real names and shapes of `kind`, each layer filled with its own number; conv1_1 at random."""
-    net = net_parameter(name="VGG")
-    arrays = {}
-    for index, (name, inputs, outputs) in enumerate(layer_shapes(kind)):
-        weight = np.full((outputs, inputs, 3, 3 + (name == wrong)), 0.001 * index, np.float32)
-        if index == 0:
-            weight = np.random.default_rng(0).normal(size=weight.shape).astype(np.float32)
-        arrays[name] = weight
-        add_layer(net, name, weight, np.full(outputs, index, np.float32), old)
-        if name == wrong:
-            break
-    add_layer(net, "fc6", np.zeros((2, 3), np.float32), np.zeros(2, np.float32), old)
-    path.write_bytes(net.SerializeToString())
-    return arrays
-
-
-def test_a_caffe_model_becomes_a_perceptual_network(net_parameter, tmp_path):
-    arrays = write_vgg(net_parameter, "caffe_vggface", tmp_path / "VGG_FACE.caffemodel", old=True)
+def test_a_caffe_model_becomes_a_perceptual_network(tmp_path):
+    arrays = write_vgg("caffe_vggface", tmp_path / "VGG_FACE.caffemodel", old=True)
     kind = convert_caffe(tmp_path / "VGG_FACE.caffemodel", tmp_path / "face.safetensors")
     assert kind == "caffe_vggface"
     network = load_perceptual(kind, tmp_path / "face.safetensors")
@@ -122,18 +43,18 @@ def test_a_caffe_model_becomes_a_perceptual_network(net_parameter, tmp_path):
     assert torch.allclose(network(picture)[0], expected, atol=1e-3)
 
 
-def test_layers_of_another_shape_are_refused(net_parameter, tmp_path):
-    write_vgg(net_parameter, "caffe_vggface", tmp_path / "a.caffemodel", old=False, wrong="conv1_2")
+def test_layers_of_another_shape_are_refused(tmp_path):
+    write_vgg("caffe_vggface", tmp_path / "a.caffemodel", old=False, wrong="conv1_2")
     with pytest.raises(CheckpointError, match=r"conv1_2.weight has shape \[64, 64, 3, 4\], caffe_vggface needs"):
         convert_caffe(tmp_path / "a.caffemodel", tmp_path / "a.safetensors", "caffe_vggface")
     assert not (tmp_path / "a.safetensors").exists()
 
 
-def test_other_networks_and_files_are_refused(net_parameter, tmp_path):
+def test_other_networks_and_files_are_refused(tmp_path):
     path = tmp_path / "a.caffemodel"
     with pytest.raises(CheckpointError, match="no Caffe model"):
         read_caffemodel(path)
-    net = net_parameter()
+    net = net_parameter()()
     add_layer(net, "ip1", np.zeros((2, 2), np.float32), np.zeros(2, np.float32), False)
     path.write_bytes(net.SerializeToString())
     with pytest.raises(CheckpointError, match="neither VGG_ILSVRC_19_layers nor VGG_FACE: its layers are ip1"):

@@ -1,39 +1,15 @@
 """Pairs and patches from a drawn clip whose mouth opens."""
 
-from dataclasses import dataclass
-
-import cv2
 import numpy as np
 import pytest
 
 from talkface.data.samplers.pairs import PairSampler, pose_error
 from talkface.data.samplers.patches import PatchConfig, make_example, stack_examples
-from talkface.landmarks.layout import OUTER_LIP, mouth_opening
+from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.mean_face import MEAN_FACE
+from tests.drawn import drawn_clip
 
 CONFIG = PatchConfig(size=48)
-
-
-@dataclass
-class DrawnClip:
-    """A face whose lips are red and whose inner mouth is black, opening frame by frame."""
-
-    speaker: str
-    landmarks: np.ndarray
-    fps: float = 25.0
-
-    def image(self, index: int) -> np.ndarray:
-        picture = np.full((256, 256, 3), (200, 160, 140), np.uint8)
-        points = np.round(self.landmarks[index]).astype(np.int32)
-        cv2.fillPoly(picture, [points[OUTER_LIP]], (180, 60, 60))
-        cv2.fillPoly(picture, [points[60:68]], (20, 0, 0))
-        return picture
-
-
-def drawn_clip(speaker: str = "a", frames: int = 12) -> DrawnClip:
-    points = np.repeat(MEAN_FACE[None] * 80 + np.array([128, 120]), frames, 0)
-    points[:, [55, 56, 57, 58, 59, 65, 66, 67], 1] += np.linspace(0, 20, frames)[:, None]
-    return DrawnClip(speaker, points.astype(np.float32))
 
 
 def test_batch_has_its_shapes_and_repeats_with_its_seed():

@@ -13,7 +13,7 @@ from talkface.landmarks.layout import OUTER_LIP
 from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import move_head
 from talkface.types import HeadPose
-from tests.data.samplers.test_pairs import drawn_clip
+from tests.drawn import drawn_clip
 
 CONFIG = PatchConfig(size=48)
 EVERY = np.arange(12)  # frames of a drawn clip

@@ -11,7 +11,7 @@ from talkface.errors import DatasetError
 from talkface.geometry.affine import transform
 from talkface.landmarks.layout import FLIP, mouth_opening
 from talkface.landmarks.mean_face import MEAN_FACE
-from tests.data.samplers.test_pairs import DrawnClip, drawn_clip
+from tests.drawn import DrawnClip, drawn_clip
 
 CONFIG = SequenceConfig(size=48, frames=4)
 

@@ -8,7 +8,7 @@ import pytest
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.shots import Ahead, ShotSampler, ShotsConfig, framed, stored_zoom
 from talkface.errors import ConfigError, DatasetError
-from tests.data.samplers.test_pairs import drawn_clip
+from tests.drawn import drawn_clip
 
 CONFIG = ShotsConfig(size=32)
 CLIPS = [drawn_clip("a"), drawn_clip("b", 3), drawn_clip("b", 2)]

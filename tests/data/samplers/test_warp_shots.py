@@ -6,7 +6,7 @@ from talkface.data.samplers.pairs import pose_error
 from talkface.data.samplers.shots import ShotsConfig
 from talkface.data.samplers.warp_shots import WarpShotSampler, hidden_features, nearest_first
 from talkface.landmarks.mean_face import MEAN_FACE
-from tests.data.samplers.test_pairs import drawn_clip
+from tests.drawn import drawn_clip
 
 
 def turned(amount: float) -> np.ndarray:

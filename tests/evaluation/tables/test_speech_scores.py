@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("matplotlib")
+
 from talkface.data.prepare.preprocess import SAMPLES_PER_FRAME
 from talkface.errors import DatasetError
 from talkface.evaluation.report.speech_plots import plot_openings, plot_speakers

@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.audio.augment import VoiceAugmentation
 from talkface.checkpoints.format import load_checkpoint
-from talkface.config import RunConfig, load_config
-from talkface.data.samplers.speech import BatchConfig, SpeechExample
+from talkface.config import load_config
+from talkface.data.samplers.speech import SpeechExample
 from talkface.errors import DatasetError
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.models.audio2landmark import Audio2LandmarkConfig, load_audio2landmark
+from talkface.models.audio2landmark import load_audio2landmark
 from talkface.testing.shards import write_loud_mouth_shards
 from talkface.training.jobs.audio2landmark import hold_out, load_clips, train_audio2landmark
-from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig, SpeechOptimConfig
+from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig
 from talkface.training.jobs.audio2landmark_job import Audio2LandmarkJob
 from talkface.training.jobs.offsets import OffsetConfig, estimate_lags, lag_evidence, most_likely_lag
-from talkface.training.jobs.phones import PhoneConfig
 from talkface.types import Waveform
+from tests.training.jobs.small import small_speech
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "audio2landmark"
 
@@ -50,18 +49,7 @@ def talkers(count: int) -> list[Talker]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Audio2LandmarkTraining:
-    return Audio2LandmarkTraining(
-        model=Audio2LandmarkConfig(num_mels=24, channels=16, hidden=16, components=3, phones=0, dropout=0.1),
-        data=SpeechDataConfig(held_out_every=3),
-        batch=BatchConfig(frames=24),
-        augment=VoiceAugmentation(band_mask=3, time_mask=4),
-        phones=PhoneConfig(steps=0),
-        offsets=OffsetConfig(steps=3),
-        optim=SpeechOptimConfig(warm_up=5, rate=5e-3),
-        run=RunConfig(
-            out=str(tmp_path / "a"), steps=10, batch_size=6, device="cpu", ema=0.9, eval_every=5, save_every=5
-        ),
-    )
+    return small_speech(tmp_path / "a")
 
 
 def test_ten_steps_equal_five_a_kill_and_five(config: Audio2LandmarkTraining, tmp_path: Path, monkeypatch) -> None:

@@ -1,9 +1,7 @@
 """Meta-training on drawn clips: who learns from which loss, that it learns, that it resumes."""
 
-import copy
 import csv
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,55 +10,20 @@ import torch
 from talkface.checkpoints.convert.video_table import save_table
 from talkface.checkpoints.fewshot import fewshot_checkpoint, load_fewshot
 from talkface.checkpoints.format import load_checkpoint, save_checkpoint
-from talkface.config import RunConfig
 from talkface.data.samplers.shots import FewshotBatch
 from talkface.errors import CheckpointError, ConfigError, TalkfaceError
-from talkface.models.fewshot import FewshotConfig
 from talkface.training.jobs.content import ContentConfig, ContentLoss
 from talkface.training.jobs.fewshot import FewshotJob, train_fewshot
-from talkface.training.jobs.fewshot_config import (
-    FewshotDataConfig,
-    FewshotLossConfig,
-    FewshotOptimConfig,
-    FewshotTraining,
-)
-from tests.data.samplers.test_pairs import drawn_clip
+from tests.drawn import drawn_clip
+from tests.training.jobs.small import FEWSHOT, changed, compare, small_fewshot, weights
 
 BATCH = list(FewshotBatch.__annotations__)
 CLIPS = [drawn_clip(name) for name in "abcdef"]
-MODEL = FewshotConfig(
-    size=32,
-    embedding=8,
-    embedder="D8,D8,A,D8",
-    generator="D8,I,D8,I,BA8,U8,A,U8",
-    discriminator="D8,D8,A,D8,B8",
-)
-
-
-def tiny(folder: Path, steps: int = 4, **loss) -> FewshotTraining:
-    content = ContentConfig(perceptual=("tiny",), pixel=1.0)
-    return FewshotTraining(
-        model=MODEL,
-        data=FewshotDataConfig(held_out_every=3, shots=2),
-        loss=FewshotLossConfig(content=content, **loss),
-        optim=FewshotOptimConfig(rate=2e-3),
-        run=RunConfig(
-            out=str(folder), steps=steps, batch_size=3, device="cpu", eval_every=steps, save_every=2, log_every=1
-        ),
-    )
-
-
-def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return copy.deepcopy(module.state_dict())
-
-
-def changed(before: dict[str, torch.Tensor], module: torch.nn.Module) -> set[str]:
-    return {name for name, tensor in module.state_dict().items() if not torch.equal(before[name], tensor)}
 
 
 @pytest.fixture
 def job(tmp_path) -> FewshotJob:
-    return FewshotJob(tiny(tmp_path), CLIPS)
+    return FewshotJob(small_fewshot(tmp_path), CLIPS)
 
 
 def test_the_generator_step_leaves_discriminator_and_w_untouched(job):
@@ -105,7 +68,7 @@ def test_every_term_is_named_and_ff_has_no_match_term(tmp_path):
     always = {"g/content", "g/adversarial", "g/feature_matching", "d/hinge"}
     norms = {"norm/identity_embedding", "norm/video_embedding"}
     for mode, match in (("ft", {"g/embedding_match"}), ("ff", set())):
-        terms = FewshotJob(tiny(tmp_path, mode=mode), CLIPS).train_step(1)
+        terms = FewshotJob(small_fewshot(tmp_path, mode=mode), CLIPS).train_step(1)
         assert {name for name in terms if name[:2] in ("g/", "d/")} == always | match
         assert norms <= set(terms)
 
@@ -120,9 +83,9 @@ def test_two_discriminator_steps_by_default(job, monkeypatch):
 
 
 def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path):
-    config = tiny(tmp_path)
+    config = small_fewshot(tmp_path)
     config = dataclasses.replace(
-        config, model=dataclasses.replace(MODEL, spectral=False)
+        config, model=dataclasses.replace(FEWSHOT, spectral=False)
     )  # whose vectors move per pass
     config = dataclasses.replace(config, run=dataclasses.replace(config.run, grad_clip=0.0))
     gradients = []
@@ -137,19 +100,19 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path):
 
 
 def test_training_lowers_the_error_on_people_held_out(tmp_path):
-    config = tiny(tmp_path / "run", 24, adversarial_from=20)
+    config = small_fewshot(tmp_path / "run", 24, adversarial_from=20)
     scores = train_fewshot(config, CLIPS)
     assert scores["l1_over_start"] < 0.8
     assert list((tmp_path / "run").glob("preview_*.png"))
     networks = load_fewshot(load_checkpoint(tmp_path / "run" / "last.safetensors"))
-    assert networks.config == MODEL
+    assert networks.config == FEWSHOT
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
     names = {row["name"] for row in rows}
     assert {"train/g/content", "train/d/hinge", "train/start/tiny", "train/start/pixel"} <= names
 
 
 def test_resuming_equals_no_interruption_in_every_tensor(tmp_path):
-    whole, halves = tiny(tmp_path / "whole", 4), tiny(tmp_path / "halves", 4)
+    whole, halves = small_fewshot(tmp_path / "whole", 4), small_fewshot(tmp_path / "halves", 4)
     train_fewshot(whole, CLIPS)
     stopped = dataclasses.replace(halves, run=dataclasses.replace(halves.run, steps=2))
     train_fewshot(stopped, CLIPS)
@@ -157,23 +120,6 @@ def test_resuming_equals_no_interruption_in_every_tensor(tmp_path):
     states = [torch.load(tmp_path / name / "state.pt", weights_only=True)["job"] for name in ("whole", "halves")]
     assert states[0]["video_table"]["steps"].sum() > 0
     compare(*states)
-
-
-def compare(one, other) -> None:
-    """Equal, bit for bit, all the way down."""
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            compare(one[key], other[key])
-    elif isinstance(one, list):
-        assert len(one) == len(other)
-        for pair in zip(one, other, strict=True):
-            compare(*pair)
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    else:
-        assert one == other
 
 
 def test_a_gradient_that_is_not_finite_is_named(job):
@@ -206,7 +152,7 @@ def test_preview_shows_shots_sketch_fake_and_real(job):
 
 
 def test_half_precision_trains_too(tmp_path):
-    config = tiny(tmp_path)
+    config = small_fewshot(tmp_path)
     job = FewshotJob(dataclasses.replace(config, run=dataclasses.replace(config.run, bf16=True)), CLIPS)
     assert all(np.isfinite(value) for value in job.train_step(0).values())
     assert all(p.dtype == torch.float32 for p in job.learners.parameters())
@@ -216,7 +162,7 @@ def test_training_goes_on_from_given_weights_and_w(tmp_path, job):
     weights_file, table_file = tmp_path / "before.safetensors", tmp_path / "w.npy"
     save_checkpoint(weights_file, fewshot_checkpoint(job.networks, {}))
     save_table(table_file, job.video_table.weight + 1)
-    config = dataclasses.replace(tiny(tmp_path / "on"), start=str(weights_file), start_table=str(table_file))
+    config = dataclasses.replace(small_fewshot(tmp_path / "on"), start=str(weights_file), start_table=str(table_file))
     later = FewshotJob(dataclasses.replace(config, run=dataclasses.replace(config.run, seed=9)), CLIPS)
     assert not changed(weights(job.networks.generator), later.networks.generator)
     assert not changed(weights(job.networks.discriminator), later.networks.discriminator)

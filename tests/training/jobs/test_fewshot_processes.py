@@ -11,7 +11,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from tests.training.jobs.test_fewshot import MODEL, tiny
+from tests.training.jobs.small import FEWSHOT, small_fewshot
 
 PROGRAM = """
 import sys
@@ -37,8 +37,8 @@ train_fewshot(load_config(FewshotTraining, sys.argv[1]), [Clip(name, POINTS) for
 
 @pytest.mark.flow
 def test_two_processes_are_one_that_accumulates(tmp_path: Path) -> None:
-    plain = tiny(tmp_path / "one", 2)
-    plain = replace(plain, model=replace(MODEL, spectral=False))  # whose vectors move with every pass
+    plain = small_fewshot(tmp_path / "one", 2)
+    plain = replace(plain, model=replace(FEWSHOT, spectral=False))  # whose vectors move with every pass
     two = replace(plain, run=replace(plain.run, out=str(tmp_path / "two"), threads=1))
     (tmp_path / "program.py").write_text(PROGRAM)
     for name, config in (("one", replace(plain, optim=replace(plain.optim, accumulate=2))), ("two", two)):

@@ -1,6 +1,6 @@
 """Training of head motion: resumes bit for bit, and learns what a head does with its speech."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,51 +18,17 @@ from talkface.data.samplers.headmotion import (
     mirrored,
 )
 from talkface.errors import ConfigError, DatasetError
-from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.pose import move_head
-from talkface.models.headmotion import HeadmotionConfig, load_headmotion
+from talkface.models.headmotion import load_headmotion
 from talkface.training.jobs.audio2landmark_config import SpeechDataConfig
 from talkface.training.jobs.headmotion import HeadmotionJob, train_headmotion
 from talkface.training.jobs.headmotion_config import HeadmotionOptimConfig, HeadmotionTraining
-from talkface.types import HeadPose
-
-MODEL = HeadmotionConfig(block=4, past=6, before=4, after=4, hidden=24, components=8, mixtures=2)
-
-
-@dataclass
-class Nodder:
-    """A clip whose head goes down while there is sound, filmed by crops that follow it."""
-
-    key: str
-    speaker: str
-    landmarks: np.ndarray
-    crops: np.ndarray
-    audio: np.ndarray
-
-
-def nodders(count: int, frames: int = 75) -> list[Nodder]:
-    rng = np.random.default_rng(1)
-    clips = []
-    for index in range(count):
-        loud = np.repeat(rng.random(frames // 15 + 1) < 0.5, 15)[:frames].astype(float)
-        loud[:10] = 0
-        pitch = -0.12 * np.convolve(loud, np.hanning(11) / np.hanning(11).sum(), mode="same")
-        turn = np.stack([pitch, np.zeros(frames), np.zeros(frames)], 1).astype(np.float32)
-        face = move_head(np.repeat(MEAN_FACE[None], frames, 0), HeadPose(turn, np.zeros((frames, 2), np.float32)))
-        crops = np.zeros((frames, 2, 3), np.float32)
-        crops[:, 0, 0] = crops[:, 1, 1] = 0.5
-        crops[:, :, 2] = rng.normal(0, 20, (frames, 2))  # the crop wanders; the head does not
-        points = 90 * face + 300
-        points = np.einsum("tij,tnj->tni", crops[:, :, :2], points) + crops[:, None, :, 2]
-        sound = 0.3 * np.repeat(loud, 640) * rng.standard_normal(frames * 640)
-        clips.append(Nodder(f"c{index}", f"p{index % 6}", points.astype(np.float32), crops, sound.astype(np.float32)))
-    return clips
+from tests.training.jobs.small import HEADMOTION, nodders
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> HeadmotionTraining:
     return HeadmotionTraining(
-        model=MODEL,
+        model=HEADMOTION,
         data=SpeechDataConfig(held_out_every=3),
         batch=HeadBatchConfig(blocks=5, quiet=0.0),
         optim=HeadmotionOptimConfig(rate=5e-3, warm_up=5),
@@ -119,7 +85,7 @@ def test_the_pose_is_of_the_frame_and_not_of_the_crop() -> None:
 def test_stretches_are_cut_where_they_say() -> None:
     ramp = np.arange(30, dtype=np.float32)
     clip = HeadExample("a", "she", np.repeat(ramp[:, None], 6, 1), np.repeat(ramp[:, None], 3, 1))
-    sampler = HeadSampler([clip], HeadBatchConfig(blocks=3), MODEL)
+    sampler = HeadSampler([clip], HeadBatchConfig(blocks=3), HEADMOTION)
     track, features, weight, _ = sampler.cut(clip, 22, 3)
     assert track[:, 0].tolist() == [*range(16, 30), 29, 29, 29, 29]
     assert features[:4, 0].tolist() == [18, 19, 20, 21] and features[-8:, 0].tolist() == [0] * 8
@@ -130,4 +96,4 @@ def test_stretches_are_cut_where_they_say() -> None:
 
 def test_impossible_shapes_are_refused(config: HeadmotionTraining) -> None:
     with pytest.raises(ConfigError, match="6 components per frame"):
-        train_headmotion(replace(config, model=replace(MODEL, components=25)), nodders(6))
+        train_headmotion(replace(config, model=replace(HEADMOTION, components=25)), nodders(6))

@@ -1,43 +1,24 @@
 """The renderer's training on drawn clips: it learns, it resumes, its snapshot loads in the renderer."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
-from talkface.config import RunConfig
 from talkface.errors import DatasetError
 from talkface.models.hybrid import Hybrid, HybridConfig
 from talkface.training.jobs.hybrid import RendererJob, train_renderer
-from talkface.training.jobs.hybrid_config import RendererConfig, RendererDataConfig, RendererLossConfig
 from talkface.training.jobs.hybrid_scores import split_people
-from tests.data.samplers.test_pairs import drawn_clip
+from tests.drawn import drawn_clip
+from tests.training.jobs.small import small_hybrid
 
 CLIPS = [drawn_clip("a"), drawn_clip("b"), drawn_clip("c")]
 
 
-def tiny(folder: Path, steps: int) -> RendererConfig:
-    return RendererConfig(
-        model=HybridConfig(patch=32, channels=(8, 8, 8), depth=1, embedding=8),
-        data=RendererDataConfig(held_out_every=3, shots=2, several_every=2),
-        loss=RendererLossConfig(adversarial_from=steps - 2),
-        run=RunConfig(
-            out=str(folder),
-            steps=steps,
-            batch_size=4,
-            device="cpu",
-            eval_every=steps,
-            save_every=steps // 2,
-            log_every=2,
-        ),
-    )
-
-
 def test_training_beats_the_start_and_writes_weights(tmp_path):
-    config = tiny(tmp_path / "run", 40)
+    config = small_hybrid(tmp_path / "run", 40)
     before = RendererJob(config, CLIPS).evaluate()
     after = train_renderer(config, CLIPS)
     assert after["score"] < before["score"]
@@ -48,7 +29,7 @@ def test_training_beats_the_start_and_writes_weights(tmp_path):
 
 
 def test_resuming_equals_no_interruption(tmp_path):
-    whole, halves = tiny(tmp_path / "whole", 8), tiny(tmp_path / "halves", 8)
+    whole, halves = small_hybrid(tmp_path / "whole", 8), small_hybrid(tmp_path / "halves", 8)
     train_renderer(whole, CLIPS)
     stopped = dataclasses.replace(halves, run=dataclasses.replace(halves.run, steps=4))
     train_renderer(stopped, CLIPS)
@@ -65,10 +46,10 @@ def test_held_out_speakers_are_never_trained_on():
 
 def test_no_clips_is_said_plainly(tmp_path):
     with pytest.raises(DatasetError, match="no clip to train on"):
-        train_renderer(tiny(tmp_path, 4), [])
+        train_renderer(small_hybrid(tmp_path, 4), [])
 
 
 def test_preview_is_a_grid_of_seven_columns(tmp_path):
-    job = RendererJob(tiny(tmp_path, 4), CLIPS)
+    job = RendererJob(small_hybrid(tmp_path, 4), CLIPS)
     grid = job.preview()
     assert grid.dtype == np.uint8 and grid.shape[1] == 7 * 32

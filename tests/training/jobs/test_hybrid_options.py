@@ -17,7 +17,7 @@ from talkface.training.jobs.hybrid_config import RendererConfig, RendererDataCon
 from talkface.training.jobs.hybrid_scores import signed_batch
 from talkface.training.jobs.hybrid_terms import cut_mouth
 from talkface.types import Shot
-from tests.data.samplers.test_pairs import drawn_clip
+from tests.drawn import drawn_clip
 
 CLIPS = [drawn_clip("a"), drawn_clip("b")]
 CPU = torch.device("cpu")

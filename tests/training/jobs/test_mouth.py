@@ -13,7 +13,7 @@ from talkface.models.mouth import MouthConfig
 from talkface.renderers.mouth import load_mouth_renderer
 from talkface.training.jobs.mouth import MouthJob, train_mouth
 from talkface.training.jobs.mouth_config import MouthDataConfig, MouthOptimConfig, MouthTraining
-from tests.data.samplers.test_mouths import PHOTOS, DrawnPhoto
+from tests.drawn import PHOTOS, DrawnPhoto
 
 
 def tiny(folder: Path, steps: int, **data: object) -> MouthTraining:

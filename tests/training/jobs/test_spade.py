@@ -14,8 +14,8 @@ from talkface.models.spade_config import SpadeConfig
 from talkface.training.jobs.content import ContentConfig
 from talkface.training.jobs.spade import SpadeJob, train_spade
 from talkface.training.jobs.spade_config import SpadeDataConfig, SpadeLossConfig, SpadeOptimConfig, SpadeTraining
-from tests.data.samplers.test_pairs import drawn_clip
-from tests.training.jobs.test_fewshot import changed, compare, weights
+from tests.drawn import drawn_clip
+from tests.training.jobs.small import changed, compare, weights
 
 CLIPS = [drawn_clip(name) for name in "abcd"]
 MODEL = SpadeConfig(

@@ -1,7 +1,6 @@
 """Training VG-net on drawn clips: who learns from which loss, that it learns, that it resumes."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,33 +8,19 @@ import torch
 from accelerate.state import AcceleratorState
 
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
-from talkface.config import RunConfig
 from talkface.errors import CheckpointError, ConfigError, TalkfaceError
 from talkface.models.vgnet import SHAPES, VgnetConfig
 from talkface.training.jobs.vgnet import VgnetJob, train_vgnet
-from talkface.training.jobs.vgnet_config import VgnetDataConfig, VgnetLossConfig, VgnetOptimConfig, VgnetTraining
-from tests.data.samplers.test_pairs import drawn_clip
-from tests.training.jobs.test_fewshot import changed, compare, weights
+from talkface.training.jobs.vgnet_config import VgnetOptimConfig, VgnetTraining
+from tests.drawn import drawn_clip
+from tests.training.jobs.small import VGNET, changed, compare, small_vgnet, weights
 
 CLIPS = [drawn_clip(name) for name in "abcdef"]
-MODEL = VgnetConfig(size=32, reach=1.2, width=8, blocks=1, norm="group", dropout=0.2)
-
-
-def tiny(folder: Path, steps: int = 4, **loss) -> VgnetTraining:
-    return VgnetTraining(
-        model=MODEL,
-        data=VgnetDataConfig(held_out_every=3, frames=4, closed=0.5, mirror=0.5, tint=0.1),
-        loss=VgnetLossConfig(**loss),
-        optim=VgnetOptimConfig(rate=2e-3, discriminator_rate=2e-3),
-        run=RunConfig(
-            out=str(folder), steps=steps, batch_size=2, device="cpu", eval_every=steps, save_every=2, log_every=1
-        ),
-    )
 
 
 @pytest.fixture
 def job(tmp_path) -> VgnetJob:
-    return VgnetJob(tiny(tmp_path), CLIPS)
+    return VgnetJob(small_vgnet(tmp_path), CLIPS)
 
 
 def test_the_generator_step_leaves_the_discriminator_untouched(job):
@@ -47,7 +32,7 @@ def test_the_generator_step_leaves_the_discriminator_untouched(job):
 
 
 def test_batch_norm_keeps_nothing_of_fakes_in_the_discriminator(tmp_path):
-    config = dataclasses.replace(tiny(tmp_path), model=dataclasses.replace(MODEL, norm="batch"))
+    config = dataclasses.replace(small_vgnet(tmp_path), model=dataclasses.replace(VGNET, norm="batch"))
     job = VgnetJob(config, CLIPS)
     before = weights(job.discriminator)
     job.generator_step(job._to_device(job.batches.get(0)), True, 0)
@@ -80,7 +65,7 @@ def test_every_term_reaches_the_generator(job, term):
 def test_fakes_teach_the_discriminator_no_landmarks_unless_asked_for(tmp_path):
     """Real landmarks are wanted of fakes in the authors' code, whatever the fakes show."""
     for regress_fakes in (False, True):
-        job = VgnetJob(tiny(tmp_path, adversarial=0.0, regress_fakes=regress_fakes), CLIPS)
+        job = VgnetJob(small_vgnet(tmp_path, adversarial=0.0, regress_fakes=regress_fakes), CLIPS)
         batch = job._to_device(job.batches.get(0))
         terms = [job.discriminator_step(batch, fake, 0) for fake in (batch.real * 0, batch.real * 0 + 1)]
         job.discriminator.load_state_dict(VgnetJob(job.config, CLIPS).discriminator.state_dict())
@@ -91,15 +76,15 @@ def test_fakes_teach_the_discriminator_no_landmarks_unless_asked_for(tmp_path):
 def test_the_mouth_weighting_is_chosen_by_name(tmp_path):
     terms = {}
     for weighting in ("published", "coded"):
-        job = VgnetJob(tiny(tmp_path, mouth_weighting=weighting), CLIPS)
+        job = VgnetJob(small_vgnet(tmp_path, mouth_weighting=weighting), CLIPS)
         terms[weighting] = job.train_step(0)["g/landmark"]
     assert 60 < terms["coded"] / terms["published"] < 100
     with pytest.raises(ConfigError, match=r"loss\.mouth_weighting is 'squared': use one of published, coded"):
-        tiny(tmp_path, mouth_weighting="squared")
+        small_vgnet(tmp_path, mouth_weighting="squared")
 
 
 def test_training_lowers_the_error_on_people_held_out(tmp_path):
-    config = tiny(tmp_path / "run", 50, colour=5.0, mouth_gain=20.0, adversarial=0.01, adversarial_from=47)
+    config = small_vgnet(tmp_path / "run", 50, colour=5.0, mouth_gain=20.0, adversarial=0.01, adversarial_from=47)
     config = dataclasses.replace(
         config, optim=VgnetOptimConfig(rate=4e-3), run=dataclasses.replace(config.run, ema=0.8)
     )  # short
@@ -108,12 +93,12 @@ def test_training_lowers_the_error_on_people_held_out(tmp_path):
     assert scores["mouth_attention"] > 1.5 * scores["attention"]  # it opened where the photo is wrong
     assert list((tmp_path / "run").glob("preview_*.png"))
     kept = load_checkpoint(tmp_path / "run" / "last.safetensors", "vgnet")
-    assert VgnetConfig(**kept.config) == MODEL
+    assert VgnetConfig(**kept.config) == VGNET
     assert "out" not in kept.provenance["config"]["run"]
 
 
 def test_resuming_equals_no_interruption_in_every_tensor(tmp_path):
-    whole, halves = tiny(tmp_path / "whole", 4), tiny(tmp_path / "halves", 4)
+    whole, halves = small_vgnet(tmp_path / "whole", 4), small_vgnet(tmp_path / "halves", 4)
     train_vgnet(whole, CLIPS)
     train_vgnet(dataclasses.replace(halves, run=dataclasses.replace(halves.run, steps=2)), CLIPS)
     train_vgnet(halves, CLIPS)
@@ -140,7 +125,7 @@ def test_preview_shows_photo_sketch_attention_colour_fake_and_real(job):
 
 
 def test_batches_made_ahead_change_nothing(tmp_path):
-    config = tiny(tmp_path)
+    config = small_vgnet(tmp_path)
     ahead = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=2))
     one, other = (VgnetJob(each, CLIPS).batches.get(1) for each in (config, ahead))
     assert torch.equal(one.real, other.real)
@@ -148,7 +133,7 @@ def test_batches_made_ahead_change_nothing(tmp_path):
 
 def test_half_precision_trains_too(tmp_path):
     AcceleratorState._reset_state(True)  # Accelerate keeps the first precision for the whole process
-    config = tiny(tmp_path)
+    config = small_vgnet(tmp_path)
     job = VgnetJob(dataclasses.replace(config, run=dataclasses.replace(config.run, bf16=True)), CLIPS)
     assert all(np.isfinite(value) for value in job.train_step(0).values())
     assert all(p.dtype == torch.float32 for p in job.generator.parameters())
@@ -166,7 +151,7 @@ def test_training_goes_on_from_given_weights_of_both_networks(tmp_path, job):
     generator, discriminator = tmp_path / "g.safetensors", tmp_path / "d.safetensors"
     save_checkpoint(generator, Checkpoint("vgnet", {}, {**job.generator.state_dict(), **arrays}))
     save_checkpoint(discriminator, Checkpoint("vgnet_discriminator", {}, job.discriminator.state_dict()))
-    config = tiny(tmp_path / "on")
+    config = small_vgnet(tmp_path / "on")
     config = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=9))
     on = dataclasses.replace(config, start=str(generator), start_discriminator=str(discriminator))
     assert changed(weights(job.generator), VgnetJob(config, CLIPS).generator)
@@ -175,7 +160,7 @@ def test_training_goes_on_from_given_weights_of_both_networks(tmp_path, job):
     assert not changed(weights(job.discriminator), later.discriminator)
     later.train_step(0)
     assert changed(weights(job.generator), later.generator)
-    other = dataclasses.replace(on, model=dataclasses.replace(MODEL, blocks=2))
+    other = dataclasses.replace(on, model=dataclasses.replace(VGNET, blocks=2))
     with pytest.raises(CheckpointError, match=r"start=.*g.safetensors has other layers than model describes"):
         VgnetJob(other, CLIPS)
     with pytest.raises(CheckpointError, match=r"holds a vgnet network, expected vgnet_discriminator"):
