@@ -161,3 +161,14 @@ def test_no_import_cycle_of_files():
 def _dotted(path: Path) -> str:
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_few_protocols():
+    """A type that only describes another is a noun to learn: the concrete class is named where there is one."""
+    found = [
+        f"{path.relative_to(PACKAGE)}: {node.name}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and "Protocol" in {getattr(base, "id", "") for base in node.bases}
+    ]
+    assert len(found) <= 10, "\n".join(found)

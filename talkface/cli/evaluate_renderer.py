@@ -18,7 +18,7 @@ from talkface.errors import CheckpointError, ConfigError, DatasetError
 from talkface.files.write import atomic_file
 
 if TYPE_CHECKING:
-    from talkface.data.datasets import PreparedClip
+    from talkface.data.clip import PreparedClip
     from talkface.evaluation.tables.renderer import Bench, Hear
     from talkface.evaluation.tables.renderer_measures import RendererScore
     from talkface.types import FloatArray, Image, Shot

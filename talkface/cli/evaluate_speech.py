@@ -14,7 +14,8 @@ from talkface.cli.score_output import limit_threads, make_folder, write_whole
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.tables.speech_scores import MotionScore, ScoredClip, SpeechNetwork
+    from talkface.evaluation.tables.speech_scores import MotionScore, ScoredClip
+    from talkface.models.speech_network import SpeechNetwork
 
 SPLITS = ("train", "val", "test", "all")
 RUN_SNAPSHOTS = ("best", "last")  # files that every run folder has: the folder's name tells more
@@ -107,8 +108,8 @@ def checked_split(split: str) -> str | None:
 
 def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
     from talkface.checkpoints.fit import must_fit
+    from talkface.checkpoints.load import load_audio2landmark
     from talkface.checkpoints.registry import load_weights
-    from talkface.models.audio2landmark import load_audio2landmark
 
     limit_threads(threads)
     weights = load_weights(checkpoint, "audio2landmark")

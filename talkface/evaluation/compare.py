@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -16,9 +15,11 @@ from talkface.evaluation.footage import (
     sound_of,
     untracked,
 )
+from talkface.evaluation.sync_judge import SyncJudge
 from talkface.geometry.affine import transform
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.describe import describe
+from talkface.metrics.arcface import ArcFace
 from talkface.metrics.blinks import find_blinks
 from talkface.metrics.cpbd import cpbd
 from talkface.metrics.face_id import cosine, descriptor_distance
@@ -35,54 +36,14 @@ from talkface.metrics.landmark import (
     opening_series,
     std_ratio,
 )
+from talkface.metrics.lpips_fid import FidPool, Lpips
 from talkface.metrics.sharpness import drift, sharpness
-from talkface.metrics.stats import Score
 from talkface.metrics.sync import opening_energy_lag
 from talkface.types import FloatArray, Image, Shot, Waveform
 
 MAX_LAG = 5  # frames to either side
 SAMPLED_EVERY = 5  # frames between two looks of the slow measures: CPBD, seam, LPIPS, FID
 DESCRIBED_EVERY = 10  # frames between two looks at who it is
-
-
-class FaceDescriber(Protocol):
-    """Network that says who a face is."""
-
-    def embed(self, image: Image, landmarks: FloatArray) -> FloatArray:
-        """`[D]` embedding of one face."""
-        ...
-
-
-class PictureJudge(Protocol):
-    """Mean over frame pairs."""
-
-    def add(self, made: Image, real: Image) -> None:
-        """Take one pair of `[256, 256, 3]` crops."""
-        ...
-
-    def result(self) -> float:
-        """Mean over all pairs since the last result."""
-        ...
-
-
-class PictureCollection(Protocol):
-    """Compares all frames of a system with all real ones."""
-
-    def add(self, system: str, made: Image, real: Image) -> None:
-        """Take one pair of `[256, 256, 3]` crops."""
-        ...
-
-    def results(self) -> dict[str, Score]:
-        """Value of each system over everything that was added."""
-        ...
-
-
-class LipJudge(Protocol):
-    """Measure of lips against sound."""
-
-    def scores(self, footage: Footage, length: int, speech: Waveform) -> dict[str, float]:
-        """`lse_c`, `lse_d` and `av_offset`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -96,10 +57,10 @@ class Judges:
         syncnet: for `lse_c`, `lse_d`, `av_offset`.
     """
 
-    arcface: FaceDescriber | None = None
-    lpips: PictureJudge | None = None
-    fid: PictureCollection | None = None
-    syncnet: LipJudge | None = None
+    arcface: ArcFace | None = None
+    lpips: Lpips | None = None
+    fid: FidPool | None = None
+    syncnet: SyncJudge | None = None
 
 
 @dataclass(frozen=True)

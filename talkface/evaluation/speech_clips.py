@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from talkface.data.datasets import ClipDataset, PreparedClip
+from talkface.data.clip import PreparedClip
+from talkface.data.datasets import ClipDataset
 from talkface.data.prepare.crops import ATVG_SIZE, load_cropper
 from talkface.errors import DatasetError
 from talkface.geometry.affine import transform

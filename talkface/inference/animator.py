@@ -13,6 +13,7 @@ from talkface.audio.rhythm import speech_rhythm
 from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import load_checkpoint
 from talkface.checkpoints.identity import StoredIdentity
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.checkpoints.registry import SUFFIX, find_weights, load_weights
 from talkface.errors import CheckpointError, MediaError
 from talkface.inference.clip import Clip
@@ -25,7 +26,6 @@ from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, held_brows, raise_brows, scale_mouth
 from talkface.landmarks.retarget import Retargeter
 from talkface.media.speech import SpeechStream, open_speech, speech_level
-from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
 from talkface.renderers.base import DEFAULT_INPAINTER, RENDERER_OF, RENDERERS, Rendered, Renderer

@@ -7,10 +7,11 @@ import numpy as np
 
 from talkface.audio.rhythm import Rhythm
 from talkface.checkpoints.fit import must_fit
+from talkface.checkpoints.load import load_headmotion
 from talkface.checkpoints.registry import load_weights
 from talkface.landmarks.head_track import back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
-from talkface.models.headmotion import Headmotion, learned_pose, load_headmotion
+from talkface.models.headmotion import Headmotion, learned_pose
 from talkface.types import FloatArray, HeadPose
 
 RHYTHM = "rhythm"  # the name of head motion without a network: nods on onsets and a slow drift

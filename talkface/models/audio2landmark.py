@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from talkface.audio.features import MelPower, active_sum, log_mel, mean_spectrum
-from talkface.models.speech_network import SpeechMember, SpeechNetwork, Weights
+from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.types import FloatArray
 
 if TYPE_CHECKING:
@@ -148,17 +148,6 @@ def build_audio2landmark(config: dict[str, Any]) -> SpeechNetwork:
     """A network with fresh weights from what `config_dict` gives; raises `KeyError` for an unknown family."""
     settings = dict(config)
     return FAMILIES[settings.pop("family", "base")](settings)
-
-
-def load_audio2landmark(checkpoint: Weights, device: torch.device | str = "cpu") -> SpeechNetwork:
-    """Rebuild the network that a checkpoint of kind `audio2landmark` holds, of whatever family, ready to predict.
-
-    Raises:
-        KeyError, TypeError, RuntimeError: config or weights of another version.
-    """
-    network = build_audio2landmark(checkpoint.config)
-    network.restore(checkpoint.tensors)
-    return network.to(device).eval()
 
 
 def config_dict(config: "Audio2LandmarkConfig | AtnetConfig | LstmMelConfig") -> dict[str, Any]:

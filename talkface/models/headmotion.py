@@ -9,7 +9,7 @@ that is fed back lies inside fixed limits, so that minutes of it cannot run away
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,15 +42,6 @@ class HeadmotionConfig:
     components: int = 20  # shapes that the block's 6 n numbers are made of
     mixtures: int = 4
     dropout: float = 0.1
-
-
-class Weights(Protocol):
-    """The part of a checkpoint that rebuilds the network."""
-
-    @property
-    def config(self) -> dict[str, Any]: ...
-    @property
-    def tensors(self) -> dict[str, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -237,17 +228,6 @@ class HeadmotionStream:
         block = self._network.decode(answer.mean[:, chosen] + spread, self._past)
         self._past = torch.cat([self._past, block], 1)[:, -self._network.config.past :]
         return (block[0] * self._units).numpy()
-
-
-def load_headmotion(checkpoint: Weights) -> Headmotion:
-    """Rebuild the network that a checkpoint of kind `headmotion` holds, on the CPU: it needs less than 1 ms a second.
-
-    Raises:
-        KeyError, TypeError, RuntimeError: config or weights of another version.
-    """
-    network = build_headmotion(checkpoint.config)
-    network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
-    return network.eval()
 
 
 def build_headmotion(config: Mapping[str, Any]) -> Headmotion:

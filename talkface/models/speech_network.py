@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +20,6 @@ CHUNK = 250  # network frames worked on at once, 10 s
 GATE_DB = (-42.0, -30.0)  # sound this far under the speech: mouth closed, mouth free
 GATE_REACH = 4  # frames that the mouth may open before and after the sound
 SILENT_LEVEL = 1e-4  # RMS, -80 dBFS
-
-
-class Weights(Protocol):
-    """The part of a checkpoint that rebuilds a network."""
-
-    @property
-    def config(self) -> dict[str, Any]: ...
-    @property
-    def tensors(self) -> dict[str, Tensor]: ...
 
 
 class SpeechMember(nn.Module):

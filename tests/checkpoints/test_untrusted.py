@@ -16,11 +16,11 @@ from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint, load
 from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity, load_identity, save_identity
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import CheckpointError, TalkfaceError
 from talkface.inference.heads import load_heads
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.fewshot import FewshotConfig
 from talkface.renderers.fewshot import FewshotRenderer
 from talkface.renderers.hybrid import build_hybrid

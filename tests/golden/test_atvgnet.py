@@ -15,11 +15,11 @@ from talkface.audio.mfcc import Cepstrum, FilterPower, frame_windows
 from talkface.checkpoints.convert.atvgnet import ATNET, VGNET
 from talkface.checkpoints.convert.atvgnet_files import EXAGGERATION
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.data.interop.atvgnet_shapes import read_atvgnet_shapes
 from talkface.errors import CheckpointError
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.atnet import Atnet, AtnetMember
-from talkface.models.audio2landmark import load_audio2landmark
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 from talkface.renderers.load import load_renderer

@@ -5,7 +5,7 @@ import torch
 
 from talkface.__main__ import run
 from talkface.checkpoints.format import load_checkpoint
-from talkface.models.audio2landmark import load_audio2landmark
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.models.lstm_mel import KerasMember, LstmMel, LstmMelConfig
 
 h5py = pytest.importorskip("h5py")

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.landmarks.layout import JAW, MOUTH
 from talkface.media.speech import open_speech, speech_level
-from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig, load_audio2landmark
+from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig
 from talkface.models.speech_network import CHUNK, MELS_PER_FRAME, speech_gate
 from talkface.types import Waveform
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from talkface.checkpoints.load import load_headmotion
 from talkface.models.headmotion import (
     LIMIT,
     POSE,
@@ -12,7 +13,6 @@ from talkface.models.headmotion import (
     HeadmotionConfig,
     build_headmotion,
     config_dict,
-    load_headmotion,
 )
 
 CONFIG = HeadmotionConfig(block=4, past=6, before=3, after=5, hidden=12, components=8, mixtures=3)

@@ -9,10 +9,11 @@ import torch
 
 from talkface.audio.features import SILENT_POWER
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.atnet import Atnet, AtnetConfig
-from talkface.models.audio2landmark import build_audio2landmark, config_dict, load_audio2landmark
+from talkface.models.audio2landmark import build_audio2landmark, config_dict
 from talkface.models.lstm_mel import LstmMel, LstmMelConfig
 from talkface.models.speech_network import CHUNK, MELS_PER_FRAME, SpeechNetwork
 from talkface.types import Waveform

@@ -4,11 +4,11 @@ import tempfile
 import wave
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from talkface.data.datasets import ClipDataset, PreparedClip
+from talkface.data.clip import PreparedClip
+from talkface.data.datasets import ClipDataset
 from talkface.data.interop.quintuple import (
     ANI,
     FRONT,
@@ -37,25 +37,7 @@ Progress = Callable[[int, int], None]
 """Called with (frames done, frames in all)."""
 
 
-class Footage(Protocol):
-    """What a prepared clip gives here."""
-
-    @property
-    def landmarks(self) -> FloatArray:
-        """`[T, 68, 2]` pixels of the pictures, all finite."""
-        ...
-
-    @property
-    def audio(self) -> FloatArray:
-        """`[S]` float32 at 16 kHz, empty where there is none."""
-        ...
-
-    def image(self, index: int) -> Image:
-        """`[256, 256, 3]` picture of one frame."""
-        ...
-
-
-def write_quintuple(prefix: Path, clip: Footage) -> Quintuple:
+def write_quintuple(prefix: Path, clip: PreparedClip) -> Quintuple:
     """Write the files of `FOLDER/X`, all of them or none.
 
     Depth is the mean face's, turned as the head is (`landmarks.pose.with_depth`); the pose brings each frame's stable
@@ -88,7 +70,7 @@ def write_quintuple(prefix: Path, clip: Footage) -> Quintuple:
     return read_quintuple(prefix)
 
 
-def animation(clip: Footage, photo: int) -> Iterable[Image]:
+def animation(clip: PreparedClip, photo: int) -> Iterable[Image]:
     """The face of frame `photo`, its expression kept, in every frame's pose: `[256, 256, 3]`, black around it."""
     picture, mesh = clip.image(photo), FaceMesh(clip.landmarks[photo])
     for points in clip.landmarks:

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from talkface.data.datasets import ClipDataset, PreparedClip
+from talkface.data.clip import PreparedClip
+from talkface.data.datasets import ClipDataset
 from talkface.types import FloatArray, Image
 
 TILE = 128  # px, side of a frame on the sheet

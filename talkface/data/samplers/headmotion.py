@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from talkface.audio.rhythm import speech_rhythm
-from talkface.data.samplers.speech import SpeechClip
+from talkface.data.clip import PreparedClip
 from talkface.errors import DatasetError
 from talkface.geometry.affine import invert, transform
 from talkface.landmarks.head_track import head_track
@@ -23,15 +22,6 @@ SHORTEST = 25  # frames; a shorter clip hardly turns its head
 FOUND = 0.9  # least share of frames with a face
 LIVELIEST, CALMEST = 1.5, -3.0  # logarithms; clips beyond are cut shots or pictures that hang on a wall
 TYPICAL_FRAMES = 400  # of any one speaker, at most, that tell what is typical
-
-
-class HeadClip(SpeechClip, Protocol):
-    """What a prepared clip gives here: the sound as long as the picture, and where its face crops lay."""
-
-    @property
-    def crops(self) -> FloatArray:
-        """`[T, 2, 3]` affine maps from pixels of the frames to those of the crops."""
-        ...
 
 
 @dataclass
@@ -54,7 +44,7 @@ class HeadExample:
         return len(self.track)
 
 
-def clip_track(clip: HeadClip) -> FloatArray | None:
+def clip_track(clip: PreparedClip) -> FloatArray | None:
     """`[T, 6]` head pose of a prepared clip in the frame, not in the crop that follows it; None for too few faces.
 
     Raises:
@@ -75,7 +65,7 @@ def clip_features(audio: FloatArray, num_frames: int) -> FloatArray:
     return speech_rhythm(stream.blocks(), num_frames, FPS, speech_level(stream)).features
 
 
-def make_head_examples(clips: Sequence[HeadClip]) -> list[HeadExample]:
+def make_head_examples(clips: Sequence[PreparedClip]) -> list[HeadExample]:
     """Measure every clip that has sound and a face nearly throughout.
 
     Raises:
@@ -142,24 +132,31 @@ class HeadBatchConfig:
     quiet: float = 0.05  # share of stretches in which nothing is said and the head comes to rest
 
 
-class Windows(Protocol):
-    """How many frames the network looks at: its config."""
-
-    @property
-    def block(self) -> int: ...
-    @property
-    def past(self) -> int: ...
-    @property
-    def before(self) -> int: ...
-    @property
-    def after(self) -> int: ...
-
-
 class HeadSampler:
     """Draws stretches, speakers by the square root of their minutes."""
 
-    def __init__(self, examples: Sequence[HeadExample], config: HeadBatchConfig, windows: Windows) -> None:
-        self.config, self.windows = config, windows
+    def __init__(
+        self,
+        examples: Sequence[HeadExample],
+        config: HeadBatchConfig,
+        *,
+        block: int,
+        past: int,
+        before: int,
+        after: int,
+    ) -> None:
+        """Keep the clips by speaker.
+
+        Args:
+            examples: clips to draw from.
+            config: how stretches are drawn.
+            block: n, frames that the network predicts at once.
+            past: K, poses that it sees before them.
+            before: frames of sound that it hears before a block.
+            after: frames of sound that it hears after one.
+        """
+        self.config = config
+        self.block, self.past, self.before, self.after = block, past, before, after
         self.by_speaker: dict[str, list[HeadExample]] = {}
         for example in examples:
             self.by_speaker.setdefault(example.speaker, []).append(example)
@@ -177,31 +174,31 @@ class HeadSampler:
         clips = self.by_speaker[self.speakers[rng.choice(len(self.speakers), p=self.chance)]]
         lengths = np.array([len(clip) for clip in clips], np.float64)
         clip = clips[rng.choice(len(clips), p=lengths / lengths.sum())]
-        frames = self.config.blocks * self.windows.block
-        start = int(rng.integers(0, max(1, len(clip) - frames + self.windows.block)))
+        frames = self.config.blocks * self.block
+        start = int(rng.integers(0, max(1, len(clip) - frames + self.block)))
         parts: tuple[FloatArray, ...] = self.cut(clip, start, self.config.blocks)
         if rng.random() < self.config.mirror:
             parts = (mirrored(parts[0]), *parts[1:])
         if rng.random() < self.config.unknown:
-            parts[0][: self.windows.past] = parts[0][self.windows.past - 1]
+            parts[0][: self.past] = parts[0][self.past - 1]
         return parts if rng.random() >= self.config.quiet else self._quiet(parts, rng)
 
     def cut(self, clip: HeadExample, start: int, blocks: int) -> tuple[FloatArray, ...]:
         """Columns of `HeadBatch` for the stretch whose first block begins at frame `start`."""
-        end = start + blocks * self.windows.block
-        place = np.arange(start - self.windows.past, end)
+        end = start + blocks * self.block
+        place = np.arange(start - self.past, end)
         track = clip.track[np.clip(place, 0, len(clip) - 1)]
-        heard = np.arange(start - self.windows.before, end + self.windows.after)
+        heard = np.arange(start - self.before, end + self.after)
         inside = (heard >= 0) & (heard < len(clip))
         features = np.where(inside[:, None], clip.features[np.clip(heard, 0, len(clip) - 1)], np.float32(0))
-        ends = start + self.windows.block * np.arange(1, blocks + 1)
+        ends = start + self.block * np.arange(1, blocks + 1)
         weight = (ends <= len(clip)).astype(np.float32)
         return track.astype(np.float32), features, weight, np.asarray(clip.lively, np.float32)
 
     def _quiet(self, parts: tuple[FloatArray, ...], rng: np.random.Generator) -> tuple[FloatArray, ...]:
         """Nobody speaks any more: what the head did dies away, and no sound is heard."""
         track, features, weight, lively = parts
-        time = np.maximum(np.arange(len(track)) - self.windows.past - rng.integers(0, self.windows.block), 0)
+        time = np.maximum(np.arange(len(track)) - self.past - rng.integers(0, self.block), 0)
         fade = (1 + time / 12) * np.exp(-time / 12)  # critically damped: without a jolt
         return track * fade[:, None].astype(np.float32), np.zeros_like(features), np.ones_like(weight), lively
 

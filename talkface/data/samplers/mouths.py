@@ -8,7 +8,7 @@ opening, width and colour as in use.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from talkface.data.clip import PreparedClip
 from talkface.geometry.affine import fit_similarity, transform
 from talkface.geometry.donor import (
     Donor,
@@ -38,7 +39,7 @@ from talkface.landmarks.mouth_patch import (
     skin_colour,
     teeth_share,
 )
-from talkface.types import FloatArray, Image
+from talkface.types import FloatArray
 
 CROP_UNIT = 192.0  # outer-eye distance of the crops that examples are cut from, pixels
 GROW = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn for every example
@@ -48,40 +49,6 @@ CENTRED = 0.1  # outer-eye distances by which the mouth may lie beside the nose:
 DONOR_OPEN, DONOR_UNIT, DONOR_TEETH = 0.05, 100.0, 0.12  # least gap, size in pixels and share of teeth of a donor
 SELF_SHARE = 0.3  # of examples whose donor is the same person
 CANDIDATES = 24  # donors that the best is taken of
-
-
-class PhotoClip(Protocol):
-    """What a prepared clip gives here."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def speaker(self) -> str: ...
-
-    @property
-    def fps(self) -> float:
-        """0 for photos that have no order in time."""
-        ...
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """With the `tier` of its licence, if that is known."""
-        ...
-
-    @property
-    def landmarks(self) -> FloatArray:
-        """`[T, 68, 2]` pixels of the face crop."""
-        ...
-
-    @property
-    def crops(self) -> FloatArray:
-        """`[T, 2, 3]` maps from the photo to the face crop."""
-        ...
-
-    def image(self, index: int) -> Image:
-        """Face crop of one photo."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -136,7 +103,7 @@ class MouthBatch:
     own: Tensor
 
 
-def cut_mouth(clip: PhotoClip, index: int, unit: float = CROP_UNIT) -> Mouth | None:
+def cut_mouth(clip: PreparedClip, index: int, unit: float = CROP_UNIT) -> Mouth | None:
     """The mouth of one of a clip's photos; None where its lips are turned inside out or the head is in profile."""
     landmarks = clip.landmarks[index]
     patch, points = cut_mouth_patch(clip.image(index), landmarks, unit)
@@ -159,7 +126,7 @@ def cut_mouth(clip: PhotoClip, index: int, unit: float = CROP_UNIT) -> Mouth | N
     )
 
 
-def load_mouths(clips: Sequence[PhotoClip], tiers: Sequence[str] = ()) -> list[Mouth]:
+def load_mouths(clips: Sequence[PreparedClip], tiers: Sequence[str] = ()) -> list[Mouth]:
     """Mouths of all photos, and of the open-mouthed frames of clips; of some licence tiers only where any are named."""
     found = []
     for clip in clips:

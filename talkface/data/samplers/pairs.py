@@ -1,11 +1,11 @@
 """Prepared clips -> pairs or short runs of frames as patches: what the renderer's network sees and should paint."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import clip_speakers, whole_lengths
 from talkface.data.samplers.chances import Chances
 from talkface.data.samplers.patches import (
@@ -23,31 +23,10 @@ from talkface.geometry.affine import fit_similarity, transform
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE, mouth_opening
 from talkface.landmarks.pose import head_rotation, reference_frames
-from talkface.types import FloatArray, Image
+from talkface.types import FloatArray
 
 POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
 DRAWS = 4  # of a pair, before one that is turned too far is taken
-
-
-class FaceClip(Protocol):
-    """What a prepared clip gives here."""
-
-    @property
-    def speaker(self) -> str: ...
-
-    @property
-    def fps(self) -> float:
-        """Frames per second; 0 for photos, which have no order."""
-        ...
-
-    @property
-    def landmarks(self) -> FloatArray:
-        """`[T, 68, 2]` pixels of the face crop, NaN where no face was found."""
-        ...
-
-    def image(self, index: int) -> Image:
-        """Face crop of one frame."""
-        ...
 
 
 class PairSampler:
@@ -58,7 +37,7 @@ class PairSampler:
     (Chen et al. 2020); with `config.ref_ids` the photos are always the same frames.
     """
 
-    def __init__(self, clips: Sequence[FaceClip], config: PatchConfig) -> None:
+    def __init__(self, clips: Sequence[PreparedClip], config: PatchConfig) -> None:
         self.clips, self.config = clips, config
         lengths = whole_lengths(clips)
         self._frames = {  # of clips some of whose frames may show no face
@@ -110,7 +89,7 @@ class PairSampler:
         return [vary(example, variation) for example in made]
 
     def _pick(
-        self, clip: FaceClip, kept: np.ndarray, shots: int, rng: np.random.Generator, worst: bool = False
+        self, clip: PreparedClip, kept: np.ndarray, shots: int, rng: np.random.Generator, worst: bool = False
     ) -> tuple[np.ndarray, int]:
         """Frames of the photos and of the target, of those `kept`."""
         openings = mouth_opening(clip.landmarks[kept])
@@ -137,7 +116,7 @@ class PairSampler:
         return kept[sources], int(kept[target])
 
     def _run(
-        self, clip: FaceClip, target: int, sources: np.ndarray, length: int, rng: np.random.Generator
+        self, clip: PreparedClip, target: int, sources: np.ndarray, length: int, rng: np.random.Generator
     ) -> list[int]:
         """`length` frames that follow each other, the target among them and no photo."""
         seen = np.asarray(np.isfinite(clip.landmarks).all((1, 2)))

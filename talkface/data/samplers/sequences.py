@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.interop.aligned import aligned_map, displacement
-from talkface.data.samplers.pairs import FaceClip
 from talkface.data.samplers.shots import FRAMES_COUNTED
 from talkface.errors import DatasetError
 from talkface.geometry.affine import transform
@@ -61,7 +61,7 @@ class SequenceSampler:
     A speaker's chance grows with the square root of his frames, as in the few-shot sampler.
     """
 
-    def __init__(self, clips: Sequence[FaceClip] | ClipDataset, config: SequenceConfig) -> None:
+    def __init__(self, clips: Sequence[PreparedClip] | ClipDataset, config: SequenceConfig) -> None:
         """Look at the clips; pictures are read when drawn.
 
         Raises:
@@ -184,7 +184,7 @@ def aligned_picture(
     return resample(image, to_picture, size), displacement(points), soft
 
 
-def _in_time(clip: FaceClip) -> bool:
+def _in_time(clip: PreparedClip) -> bool:
     """Whether the frames follow on each other; a person's photos, which have no rate, do not."""
     return float(getattr(clip, "fps", 25.0)) > 0
 

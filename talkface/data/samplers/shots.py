@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import clip_speakers, video_numbers, whole_lengths
 from talkface.data.prepare.crops import window_map
 from talkface.data.samplers.chances import Chances
-from talkface.data.samplers.pairs import FaceClip
 from talkface.errors import ConfigError, DatasetError
 from talkface.files.read import parse_json
 from talkface.geometry.affine import transform
@@ -63,7 +63,7 @@ class ShotSampler:
     A speaker's chance grows with the square root of his frames, and the video is drawn evenly among his.
     """
 
-    def __init__(self, clips: Sequence[FaceClip], config: ShotsConfig) -> None:
+    def __init__(self, clips: Sequence[PreparedClip], config: ShotsConfig) -> None:
         """Look at the clips; pictures are read when drawn.
 
         Raises:
@@ -116,7 +116,7 @@ class ShotSampler:
         clip = self.clips[video] if missing else None  # read once
         return [self._picture(clip, video, frame) for frame in frames]
 
-    def _picture(self, clip: FaceClip | None, video: int, frame: int) -> tuple[Image, Image]:
+    def _picture(self, clip: PreparedClip | None, video: int, frame: int) -> tuple[Image, Image]:
         """Picture and sketch of one frame, `[S, S, 3]` each."""
         if (video, frame) in self._kept:
             return self._kept[video, frame]

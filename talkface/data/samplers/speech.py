@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, MelPower, reference_power
 from talkface.audio.mfcc import FilterPower
+from talkface.data.clip import PreparedClip
 from talkface.data.samplers.chances import Chances
 from talkface.errors import DatasetError
 from talkface.landmarks.align import to_canonical
@@ -26,24 +26,6 @@ RANGE_PERCENTILE = 90.0  # of the opening: a speaker's range
 SMALLEST_RANGE = 0.03  # outer-eye distances; below it the detector's noise would be scaled up
 QUIET = 1e-8  # mel power of what lies outside a clip
 NOBODY = "no clip has sound and a face in most frames: run `talkface prepare` on talking clips"
-
-
-class SpeechClip(Protocol):
-    """What a prepared clip gives here."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def speaker(self) -> str: ...
-    @property
-    def landmarks(self) -> FloatArray:
-        """`[T, 68, 2]` pixels at 25 fps, NaN where no face was found."""
-        ...
-
-    @property
-    def audio(self) -> FloatArray:
-        """`[S]` float32, 16 kHz."""
-        ...
 
 
 @dataclass
@@ -89,7 +71,7 @@ def lip_gap(motion: FloatArray) -> FloatArray:
     return np.asarray(motion[..., LOWER_INNER_LIP, 1] - motion[..., UPPER_INNER_LIP, 1])
 
 
-def make_examples(clips: Sequence[SpeechClip], mel: Bands) -> list[SpeechExample]:
+def make_examples(clips: Sequence[PreparedClip], mel: Bands) -> list[SpeechExample]:
     """Measure every clip that has sound and a face; motion is scaled per speaker, so that loud and small movers agree.
 
     Raises:
@@ -160,7 +142,7 @@ def measure_reference(audio: FloatArray, num_frames: int, mel: Bands) -> float:
     return reference_power(_clip_power(audio, num_frames, mel).mean(1))
 
 
-def measure_clip(clip: SpeechClip, mel: Bands) -> SpeechExample | None:
+def measure_clip(clip: PreparedClip, mel: Bands) -> SpeechExample | None:
     """One clip with a scale of 1; None where it cannot teach speech.
 
     Raises:

@@ -7,13 +7,13 @@ from threading import Lock
 import numpy as np
 
 from talkface.audio.features import SILENT_POWER, Bands
+from talkface.data.clip import PreparedClip
 from talkface.data.clip_index import ClipIndex
 from talkface.data.datasets import Chosen
 from talkface.data.samplers.speech import (
     NOBODY,
     RANGE_PERCENTILE,
     SMALLEST_RANGE,
-    SpeechClip,
     SpeechExample,
     bands_name,
     make_examples,
@@ -26,7 +26,7 @@ from talkface.types import FloatArray
 KEPT_BYTES = 1 << 30  # of measured examples in memory; a corpus that fits is measured once
 
 
-def speech_examples(clips: Sequence[SpeechClip], mel: Bands, kept_bytes: int = KEPT_BYTES) -> list[SpeechExample]:
+def speech_examples(clips: Sequence[PreparedClip], mel: Bands, kept_bytes: int = KEPT_BYTES) -> list[SpeechExample]:
     """As `make_examples`; of a corpus whose table was measured, examples are stand-ins that read their clip when drawn.
 
     Raises:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from talkface.data.clip import PreparedClip
 from talkface.data.prepare.crops import window_map
-from talkface.data.samplers.pairs import FaceClip, pose_error
+from talkface.data.samplers.pairs import pose_error
 from talkface.data.samplers.patches import draw_face
 from talkface.data.samplers.shots import ShotSampler, ShotsConfig
 from talkface.geometry.affine import transform
@@ -22,7 +23,7 @@ class WarpShotSampler(ShotSampler):
     target; last, the first shot's face as a light 3-D surface in the target's pose, on black.
     """
 
-    def __init__(self, clips: Sequence[FaceClip], config: ShotsConfig, ani: bool, hidden: bool = False) -> None:
+    def __init__(self, clips: Sequence[PreparedClip], config: ShotsConfig, ani: bool, hidden: bool = False) -> None:
         """As `ShotSampler`; `ani` draws the face, `hidden` the places of eyes and mouth."""
         super().__init__(clips, config)
         self.ani, self.hidden = ani, hidden

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from talkface.data.samplers.pairs import FaceClip
+from talkface.data.clip import PreparedClip
 from talkface.data.samplers.shot_pictures import picture_map
 from talkface.geometry.affine import transform
 from talkface.geometry.resample import resample
@@ -24,7 +24,7 @@ from talkface.metrics.landmark import lmd
 from talkface.metrics.stats import Bar, Measure, Score, average_by_person, mean, score
 from talkface.types import FloatArray, Image, Shot
 
-ClipT = TypeVar("ClipT", bound=FaceClip)
+ClipT = TypeVar("ClipT", bound=PreparedClip)
 
 JUDGED_SIZE = 256  # pixels: every picture, whatever its network's size, is judged at this one
 SEED = 20  # of the bootstrap
@@ -91,7 +91,7 @@ class PersonScore:
 
 
 def choose_people(
-    clips: Iterable[FaceClip], shots: int, targets: int, most: int, left_out: Sequence[str] = ()
+    clips: Iterable[PreparedClip], shots: int, targets: int, most: int, left_out: Sequence[str] = ()
 ) -> list[UnseenPerson]:
     """People with enough frames, one clip each: shots from its first half, targets from its second, evenly spread.
 
@@ -135,7 +135,7 @@ def halves(found: np.ndarray, shots: int, targets: int) -> tuple[np.ndarray, np.
     return found[:share], found[share:]
 
 
-def _person(clip: FaceClip, found: np.ndarray, shots: int, targets: int) -> UnseenPerson:
+def _person(clip: PreparedClip, found: np.ndarray, shots: int, targets: int) -> UnseenPerson:
     first, second = halves(found, shots, targets)
     parts = (spread(first, shots), spread(second, targets))
     seen, driven = (tuple(Shot(clip.image(int(i)), clip.landmarks[i]) for i in part) for part in parts)

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from talkface.data.datasets import PreparedClip
+from talkface.data.clip import PreparedClip
 from talkface.data.samplers.pairs import POSE_ERROR, pose_error
 from talkface.evaluation.tables.fewshot import halves, longest_clips, spread
 from talkface.evaluation.tables.renderer_measures import REAL, STILL, RendererScore
@@ -33,43 +33,12 @@ from talkface.metrics.cpbd import cpbd
 from talkface.metrics.face_id import descriptor_distance
 from talkface.metrics.image import FACE_SIZE, face_map, mean_squared_error, polygon_l1, psnr_of, ssim
 from talkface.metrics.landmark import closed_frame, lmd
+from talkface.renderers.base import Renderer
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot
 
 SIDE = 1.5  # of the compared crop, in dlib boxes: hair to collar, inside the pictures that `prepare` cuts
 LEAD = 8  # frames that a renderer with a memory sees before each target
 OPEN = 0.04  # opening in outer-eye distances from which the inside of a mouth has pixels to compare
-
-
-class Made(Protocol):
-    """One rendered frame."""
-
-    @property
-    def image(self) -> Image: ...
-
-
-class Identity(Protocol):
-    """A person who is ready to be rendered, see `renderers/base`."""
-
-    @property
-    def carried(self) -> dict[str, Any] | None:
-        """What a renderer keeps from one block of frames to the next."""
-        ...
-
-    def streaming(self) -> "Identity":
-        """The same person for one video, nothing remembered yet."""
-        ...
-
-
-class Renderer(Protocol):
-    """What is judged: a family of `renderers/base` with its network."""
-
-    def enroll(self, shots: Sequence[Shot]) -> Any:
-        """Prepare a person, as an `Identity`; the first shot is the picture that moves."""
-        ...
-
-    def render(self, identity: Any, landmarks: FloatArray) -> Iterator[Made]:
-        """Frames for `[T, 68, 2]` landmarks in pixels of the first shot."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ frame by frame, in canonical space, where head position, size and roll are taken
   of training are): about the best that can be reached.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 
@@ -24,31 +23,13 @@ from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.metrics.lag import best_lag, pearson
 from talkface.metrics.landmark import lmd, lmd_normalised, opening_series, std_ratio
 from talkface.metrics.sync import pause_frames
+from talkface.models.speech_network import SpeechNetwork
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 
 STATIC, OTHER, REAL = "static face", "other sound", "real, smoothed"
 MAX_LAG = 2  # frames to either side
 PAUSE_S = 0.2  # shortest pause that is measured
 SILENCE_S = 2.0  # of digital silence that every network must keep the mouth closed in
-
-
-class SpeechNetwork(Protocol):
-    """A checkpoint of kind `audio2landmark`, loaded."""
-
-    def predict(
-        self,
-        blocks: Iterable[Waveform],
-        num_frames: int,
-        level: float | None = None,
-        *,
-        fps: Fraction,
-        example: FloatArray | None = None,
-    ) -> FloatArray:
-        """16 kHz sound -> `[T, 68, 2]` canonical displacement from the closed mouth, in outer-eye distances.
-
-        `example` is the photo's canonical shape, `[68, 2]`, for networks that look at one.
-        """
-        ...
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from accelerate import PartialState
 
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import Chosen
-from talkface.data.samplers.speech import SpeechClip
 from talkface.errors import DatasetError
 from talkface.files.read import check_record, read_json
 from talkface.files.write import atomic_write
@@ -23,7 +23,7 @@ FREE = ("out", "steps", "quiet", "threads", "device", "log_every", "eval_every",
 MANY = 20_000  # clips, which are not all read
 
 
-def fingerprint(clips: Sequence[SpeechClip], config: Any) -> str:
+def fingerprint(clips: Sequence[PreparedClip], config: Any) -> str:
     """16 hexadecimal digits that change with any clip's sound or landmarks and with any setting of `config`."""
     settings = to_dict(config)
     settings["run"] = {name: value for name, value in settings.get("run", {}).items() if name not in FREE}

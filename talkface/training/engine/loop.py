@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,44 +26,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from talkface.checkpoints.format import Checkpoint, save_checkpoint
+from talkface.checkpoints.format import save_checkpoint
 from talkface.config import RunConfig
 from talkface.errors import ConfigError, TalkfaceError
 from talkface.files.lock import file_lock
 from talkface.files.write import atomic_file
+from talkface.training.engine.job import Job
 from talkface.training.engine.processes import agreed, average_gradients
 from talkface.training.engine.run_folder import STATE, RunLog, save_config
 from talkface.training.engine.state import TrainingProgress, resume, save_state
 from talkface.training.engine.stop import StopWish, asked_of_any, stoppable
-from talkface.types import Image
-
-
-class Job(Protocol):
-    """What one kind of network brings to `fit`; it owns its networks, optimisers and data."""
-
-    def train_step(self, step: int) -> dict[str, float]:
-        """Draw the batch of `step` from (seed, step), update the weights, return the loss terms by name."""
-        ...
-
-    def evaluate(self) -> dict[str, float]:
-        """Score held-out clips; `score` is the one that picks the best snapshot, lower is better."""
-        ...
-
-    def preview(self) -> Image | None:
-        """A picture that shows the present state, or None."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that resuming needs: tensors, numbers, strings, lists and dicts only."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Undo `state_dict`."""
-        ...
-
-    def snapshot(self) -> Checkpoint:
-        """Weights for users."""
-        ...
 
 
 class StateOfParts:

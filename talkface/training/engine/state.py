@@ -6,22 +6,15 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from talkface.errors import CheckpointError, ConfigError
 from talkface.files.read import refusing
 from talkface.files.write import atomic_file
+from talkface.training.engine.job import Job
 from talkface.training.engine.run_folder import BEFORE, CONFIG, STATE, check_resumable, compare_settings
-
-
-class Stateful(Protocol):
-    """What can be saved and go on."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass
@@ -35,7 +28,7 @@ class TrainingProgress:
     terms: dict[str, list[float]] = field(default_factory=dict)  # of the steps since the last row of the log
 
 
-def resume(job: Stateful, folder: Path, config: dict[str, Any]) -> tuple[TrainingProgress, str | None]:
+def resume(job: Job, folder: Path, config: dict[str, Any]) -> tuple[TrainingProgress, str | None]:
     """Progress and log of an earlier call, whose state `job` takes; settings are compared with those in the state.
 
     Raises:
@@ -55,7 +48,7 @@ def resume(job: Stateful, folder: Path, config: dict[str, Any]) -> tuple[Trainin
 
 
 def _resume_from(
-    job: Stateful, state_file: Path, folder: Path, config: dict[str, Any]
+    job: Job, state_file: Path, folder: Path, config: dict[str, Any]
 ) -> tuple[TrainingProgress, str | None]:
     with refusing(f"{state_file} cannot be resumed: remove it to start again", CheckpointError):
         state = torch.load(state_file, map_location="cpu", weights_only=True)
@@ -69,7 +62,7 @@ def _resume_from(
     return progress, state.get("log")
 
 
-def save_state(job: Stateful, folder: Path, progress: TrainingProgress, config: dict[str, Any], log: str) -> None:
+def save_state(job: Job, folder: Path, progress: TrainingProgress, config: dict[str, Any], log: str) -> None:
     """Write `state.pt`, with all that the other files of the folder can be made from again; the one before is kept."""
     state = {"job": job.state_dict(), "progress": vars(progress), "config": json.dumps(config), "log": log}
     with atomic_file(folder / STATE) as part:

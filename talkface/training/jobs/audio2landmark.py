@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from accelerate import PartialState
@@ -13,8 +13,10 @@ from accelerate import PartialState
 from talkface.audio.features import MelPower
 from talkface.checkpoints.format import save_checkpoint
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import Chosen, ClipDataset, clip_speakers
-from talkface.data.samplers.speech import FPS, SpeechClip, SpeechExample
+from talkface.data.samplers.headmotion import HeadExample
+from talkface.data.samplers.speech import FPS, SpeechExample
 from talkface.data.samplers.speech_store import speech_examples
 from talkface.errors import DatasetError
 from talkface.landmarks.lip_shape import LipRange
@@ -41,16 +43,12 @@ MOST_MEASURED = 2000  # clips that tell the lips' range, of each half of the peo
 MOST_JUDGED = 300  # clips of it: LRW has 25,000
 
 
-class Spoken(Protocol):
-    """What is split by who speaks."""
-
-    speaker: str
+E = TypeVar("E", SpeechExample, HeadExample)
 
 
-E = TypeVar("E", bound=Spoken)
-
-
-def train_audio2landmark(config: Audio2LandmarkTraining, clips: Sequence[SpeechClip] | None = None) -> dict[str, float]:
+def train_audio2landmark(
+    config: Audio2LandmarkTraining, clips: Sequence[PreparedClip] | None = None
+) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
 
     Scores are taken on the corpus' own split `val` where the shards have one, as LRW's do; else on speakers held out.
@@ -131,7 +129,7 @@ def _at_rate(data: SpeechDataConfig, dataset: ClipDataset, usable: np.ndarray) -
     return usable
 
 
-def _both(clips: Sequence[SpeechClip], others: Sequence[SpeechClip]) -> Sequence[SpeechClip]:
+def _both(clips: Sequence[PreparedClip], others: Sequence[PreparedClip]) -> Sequence[PreparedClip]:
     """All clips behind each other; of one corpus they stay unread."""
     if isinstance(clips, Chosen) and isinstance(others, Chosen) and clips.source is others.source:
         return Chosen(clips.source, np.concatenate([clips.places, others.places]))
@@ -143,7 +141,7 @@ def _wanted(speaker: str, parts: Sequence[str]) -> bool:
     return not parts or any(part in speaker for part in parts)
 
 
-def _chosen(clips: Sequence[SpeechClip], parts: Sequence[str]) -> Sequence[SpeechClip]:
+def _chosen(clips: Sequence[PreparedClip], parts: Sequence[str]) -> Sequence[PreparedClip]:
     """Clips by the speakers to train on."""
     if not parts:
         return clips
@@ -159,7 +157,7 @@ def _chosen(clips: Sequence[SpeechClip], parts: Sequence[str]) -> Sequence[Speec
 
 
 def _teach_phones(
-    clips: Sequence[SpeechClip], examples: Sequence[SpeechExample], config: Audio2LandmarkTraining
+    clips: Sequence[PreparedClip], examples: Sequence[SpeechExample], config: Audio2LandmarkTraining
 ) -> FrontEnd:
     """Weights of a front end that knows phones; empty where the config leaves it out."""
     if config.start or config.family != "base" or config.phones.steps == 0 or config.model.phones == 0:
@@ -205,7 +203,7 @@ def hold_out(examples: Sequence[E], every: int, first: int) -> tuple[list[E], li
 
 
 def _correct_offsets(
-    clips: Sequence[SpeechClip],
+    clips: Sequence[PreparedClip],
     examples: list[SpeechExample],
     config: Audio2LandmarkTraining,
     front_end: FrontEnd,
@@ -239,7 +237,7 @@ def _correct_offsets(
 
 
 def _measure_range(
-    clips: Sequence[SpeechClip],
+    clips: Sequence[PreparedClip],
     examples: Sequence[SpeechExample],
     config: Audio2LandmarkTraining,
     front_end: FrontEnd,

@@ -12,7 +12,20 @@ from talkface.models.audio2landmark import FAMILIES, Audio2LandmarkConfig
 from talkface.models.lstm_mel import LstmMelConfig
 from talkface.training.jobs.lip_range import LipRangeConfig
 from talkface.training.jobs.offsets import OffsetConfig
-from talkface.training.jobs.phones import PhoneConfig
+
+
+@dataclass(frozen=True)
+class PhoneConfig:
+    """How the front end is taught phones."""
+
+    steps: int = 800  # 0 leaves it out
+    batch_size: int = 24
+    frames: int = 64  # of 40 ms
+    rate: float = 2e-3
+    synthetic: int = 1200  # sentences by synthetic voices
+    most_clips: int = 4000  # whose own speech is labelled, spread over a larger corpus
+    per_speaker_s: float = 240.0  # seconds of one speaker that are labelled, at most
+    shares: tuple[float, float, float] = (0.5, 0.35, 0.15)  # of a batch: synthetic, other speakers, the main speaker
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from talkface.checkpoints.convert.video_table import load_table
 from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot_checkpoint, load_fewshot
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.pairs import FaceClip
 from talkface.data.samplers.shots import Ahead, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
@@ -44,7 +44,7 @@ SHOWN = 8  # rows of the preview
 SHOWN_SHOTS = 3
 
 
-def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+def train_fewshot(config: FewshotTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Meta-train by `config`, on `clips` where given, else on the shards it names.
 
     Raises:
@@ -63,7 +63,7 @@ def train_fewshot(config: FewshotTraining, clips: Sequence[FaceClip] | None = No
 class FewshotJob(StateOfParts):
     """Embedder, generator, discriminator, W, their optimisers and the clips."""
 
-    def __init__(self, config: FewshotTraining, clips: Sequence[FaceClip] | ClipDataset, zoom: float = 1.0) -> None:
+    def __init__(self, config: FewshotTraining, clips: Sequence[PreparedClip] | ClipDataset, zoom: float = 1.0) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
         training, held_out = split_people(clips, config.data.held_out_every)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.samplers.headmotion import (
     TYPICAL_FRAMES,
     HeadBatch,
-    HeadClip,
     HeadExample,
     HeadSampler,
     make_head_examples,
@@ -33,7 +33,7 @@ SAMPLES = 3  # rollouts per held-out clip
 DRAWN = 6  # clips on the preview
 
 
-def train_headmotion(config: HeadmotionTraining, clips: Sequence[HeadClip] | None = None) -> dict[str, float]:
+def train_headmotion(config: HeadmotionTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
 
     Returns:
@@ -47,7 +47,7 @@ def train_headmotion(config: HeadmotionTraining, clips: Sequence[HeadClip] | Non
     check_resumable(Path(config.run.out), to_dict(config))
     make_accelerator(config.run)
     if clips is None:
-        clips = cast(Sequence[HeadClip], load_clips(config.data)[0])
+        clips = cast(Sequence[PreparedClip], load_clips(config.data)[0])
     examples = make_head_examples(clips)
     train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
     return fit(HeadmotionJob(config, train, held_out), config.run, to_dict(config))
@@ -72,7 +72,10 @@ class HeadmotionJob(StateOfParts):
         with torch.random.fork_rng():
             torch.manual_seed(config.run.seed)
             network = build_headmotion(config_dict(config.model))
-        self.sampler = HeadSampler(train, config.batch, config.model)
+        model = config.model
+        self.sampler = HeadSampler(
+            train, config.batch, block=model.block, past=model.past, before=model.before, after=model.after
+        )
         fit_buffers(network, train, self.sampler)
         self.network = network.to(self.accelerator.device)
         self.optimizer = torch.optim.AdamW(

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.pairs import FaceClip, PairSampler
+from talkface.data.samplers.pairs import PairSampler
 from talkface.data.samplers.patches import PatchBatch
 from talkface.data.samplers.shots import Ahead
 from talkface.errors import DatasetError
@@ -27,7 +28,7 @@ from talkface.types import Image
 KEPT_BYTES = 512 << 20  # of clips that stay in memory; their pictures are read when drawn
 
 
-def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+def train_renderer(config: RendererConfig, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
 
     Raises:
@@ -41,7 +42,7 @@ def train_renderer(config: RendererConfig, clips: Sequence[FaceClip] | None = No
 class RendererJob(StateOfParts):
     """Renderer, discriminators, their optimisers and the clips."""
 
-    def __init__(self, config: RendererConfig, clips: Sequence[FaceClip]) -> None:
+    def __init__(self, config: RendererConfig, clips: Sequence[PreparedClip]) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
         training, held_out = split_people(clips, config.data.held_out_every)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import Chosen, ClipDataset, clip_speakers
-from talkface.data.samplers.pairs import POSE_ERROR, FaceClip, pose_error
+from talkface.data.samplers.pairs import POSE_ERROR, pose_error
 from talkface.data.samplers.patches import PatchBatch, PatchConfig, make_example, stack_examples
 from talkface.landmarks.layout import mouth_opening
 from talkface.losses.pixel import weighted_l1
@@ -18,7 +19,7 @@ from talkface.types import Image
 Paint = Callable[[PatchBatch], Painted]
 
 
-def split_people(clips: Sequence[FaceClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
+def split_people(clips: Sequence[PreparedClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
     """Clips of the people to train on, and of those held out."""
     speakers = clip_speakers(clips)
     apart = held_out_speakers(speakers, every)
@@ -35,7 +36,7 @@ def held_out_speakers(clip_speakers: Sequence[str], every: int) -> set[str]:
 
 
 def held_out_batch(
-    clips: Sequence[FaceClip], config: PatchConfig, clips_at_most: int = 16, frames: int = 6
+    clips: Sequence[PreparedClip], config: PatchConfig, clips_at_most: int = 16, frames: int = 6
 ) -> PatchBatch:
     """Most closed frame as the photo, most open frames as targets, of clips spread over the list."""
     chosen = [clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, clips_at_most).astype(int))]

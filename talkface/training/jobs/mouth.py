@@ -12,12 +12,12 @@ from torch import Tensor
 from talkface.checkpoints.donors import pack_donors
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.mouths import (
     Mouth,
     MouthBatch,
     MouthSampler,
-    PhotoClip,
     cut_mouth,
     fixed_example,
     load_mouths,
@@ -41,7 +41,7 @@ SCORED, SHOWN = 96, 28  # held-out mouths
 SCORED_OPEN = 0.05  # their least gap, outer-eye distances
 
 
-def train_mouth(config: MouthTraining, clips: Sequence[PhotoClip] | None = None) -> dict[str, float]:
+def train_mouth(config: MouthTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
 
     Raises:
@@ -57,7 +57,7 @@ def train_mouth(config: MouthTraining, clips: Sequence[PhotoClip] | None = None)
 class MouthJob(StateOfParts):
     """Painter, its average and optimiser, mouths and donors."""
 
-    def __init__(self, config: MouthTraining, clips: Sequence[PhotoClip]) -> None:
+    def __init__(self, config: MouthTraining, clips: Sequence[PreparedClip]) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
         mouths = load_mouths(clips, config.data.tiers)
@@ -216,7 +216,7 @@ def _traits(donor: Donor) -> FloatArray:
     return np.array([donor.opening / 0.06, donor.width / 0.12, *(np.log(np.maximum(donor.skin, 8)) / 0.35)])
 
 
-def _fine(mouth: Mouth, clips: Sequence[PhotoClip]) -> Donor:
+def _fine(mouth: Mouth, clips: Sequence[PreparedClip]) -> Donor:
     """A donor at the checkpoint's size."""
     clip = next(one for one in clips if one.key == mouth.key)
     cut = (cut_mouth(clip, index, DONOR_UNIT) for index in range(len(clip.landmarks)))

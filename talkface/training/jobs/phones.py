@@ -7,7 +7,7 @@ and in the training clips' own speech carries over to people it never heard.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional
 
-from talkface.audio.augment import VoiceAugmentation, augment_voice, mask_features
+from talkface.audio.augment import augment_voice, mask_features
 from talkface.audio.features import SILENT_POWER, MelPower, reference_power
-from talkface.config import RunConfig
+from talkface.data.clip import PreparedClip
 from talkface.data.phones import CLASSES, PhoneRecogniser
-from talkface.data.samplers.speech import MELS_PER_FRAME, QUIET, SpeechClip
+from talkface.data.samplers.speech import MELS_PER_FRAME, QUIET
 from talkface.data.voices import synthesise
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
@@ -28,23 +28,10 @@ from talkface.files.write import atomic_file
 from talkface.models.audio2landmark import Audio2Landmark, Listener
 from talkface.training.engine.kept import fingerprint
 from talkface.training.engine.loop import seeded, step_generator, training_bar
+from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, PhoneConfig
 from talkface.types import SAMPLE_RATE, FloatArray
 
 SAVE_EVERY = 50  # lessons between states to resume from
-
-
-@dataclass(frozen=True)
-class PhoneConfig:
-    """How the front end is taught phones."""
-
-    steps: int = 800  # 0 leaves it out
-    batch_size: int = 24
-    frames: int = 64  # of 40 ms
-    rate: float = 2e-3
-    synthetic: int = 1200  # sentences by synthetic voices
-    most_clips: int = 4000  # whose own speech is labelled, spread over a larger corpus
-    per_speaker_s: float = 240.0  # seconds of one speaker that are labelled, at most
-    shares: tuple[float, float, float] = (0.5, 0.35, 0.15)  # of a batch: synthetic, other speakers, the main speaker
 
 
 @dataclass(frozen=True)
@@ -56,19 +43,8 @@ class LabelledSpeech:
     source: int
 
 
-class PhoneLesson(Protocol):
-    """The part of a training's settings that the lessons need."""
-
-    @property
-    def phones(self) -> PhoneConfig: ...
-    @property
-    def augment(self) -> VoiceAugmentation: ...
-    @property
-    def run(self) -> RunConfig: ...
-
-
 def label_speech(
-    clips: Sequence[SpeechClip], num_mels: int, config: PhoneConfig, seed: int, bar: Progress
+    clips: Sequence[PreparedClip], num_mels: int, config: PhoneConfig, seed: int, bar: Progress
 ) -> list[LabelledSpeech]:
     """Labels of the clips' own speech (PocketSphinx) and of synthetic sentences.
 
@@ -149,8 +125,8 @@ def phone_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def teach_phones(
     network: Audio2Landmark,
-    clips: Sequence[SpeechClip],
-    config: PhoneLesson,
+    clips: Sequence[PreparedClip],
+    config: Audio2LandmarkTraining,
 ) -> dict[str, Tensor]:
     """Teach the first listener of `network` phones; the run folder keeps what it learnt.
 
@@ -176,7 +152,9 @@ def teach_phones(
     return learned
 
 
-def _lessons(listener: Listener, network: Audio2Landmark, sampler: PhoneSampler, config: PhoneLesson, key: str) -> None:
+def _lessons(
+    listener: Listener, network: Audio2Landmark, sampler: PhoneSampler, config: Audio2LandmarkTraining, key: str
+) -> None:
     """All steps, going on where an earlier start stopped."""
     phones, seed, augment = config.phones, config.run.seed, config.augment
     state_file = Path(config.run.out) / "phones_state.pt"
@@ -210,7 +188,7 @@ def _lessons(listener: Listener, network: Audio2Landmark, sampler: PhoneSampler,
 
 
 def _labelled_speech(
-    clips: Sequence[SpeechClip], network: Audio2Landmark, config: PhoneLesson, key: str
+    clips: Sequence[PreparedClip], network: Audio2Landmark, config: Audio2LandmarkTraining, key: str
 ) -> list[LabelledSpeech]:
     path = Path(config.run.out) / "phones_speech.pt"
     kept = _load(path, key)

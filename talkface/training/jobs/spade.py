@@ -12,8 +12,8 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.pairs import FaceClip
 from talkface.data.samplers.shots import Ahead, FewshotBatch, ShotsConfig, stored_zoom
 from talkface.data.samplers.warp_shots import WarpShotSampler
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -42,7 +42,7 @@ SHOWN = 8  # rows of the preview
 BACKGROUND = 10 / 127.5 - 1  # of a drawn face's picture: darker in all channels
 
 
-def train_spade(config: SpadeTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+def train_spade(config: SpadeTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
 
     Raises:
@@ -61,7 +61,7 @@ def train_spade(config: SpadeTraining, clips: Sequence[FaceClip] | None = None) 
 class SpadeJob(StateOfParts):
     """Generator, discriminator, their optimisers and the clips."""
 
-    def __init__(self, config: SpadeTraining, clips: Sequence[FaceClip] | ClipDataset, zoom: float = 1.0) -> None:
+    def __init__(self, config: SpadeTraining, clips: Sequence[PreparedClip] | ClipDataset, zoom: float = 1.0) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
         training, held_out = split_people(clips, config.data.held_out_every)

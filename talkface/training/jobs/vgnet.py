@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import to_dict
+from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.interop.aligned import picture_points
-from talkface.data.samplers.pairs import FaceClip
 from talkface.data.samplers.sequences import SequenceBatch, SequenceConfig, SequenceSampler
 from talkface.data.samplers.shots import Ahead
 from talkface.errors import CheckpointError
@@ -47,7 +47,7 @@ HELD_OUT = 16  # sequences that are scored at most, one per person
 SHOWN = 8  # rows of the preview
 
 
-def train_vgnet(config: VgnetTraining, clips: Sequence[FaceClip] | None = None) -> dict[str, float]:
+def train_vgnet(config: VgnetTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
 
     Raises:
@@ -61,7 +61,7 @@ def train_vgnet(config: VgnetTraining, clips: Sequence[FaceClip] | None = None) 
 class VgnetJob(StateOfParts):
     """Generator, discriminator, their optimisers and the clips."""
 
-    def __init__(self, config: VgnetTraining, clips: Sequence[FaceClip] | ClipDataset) -> None:
+    def __init__(self, config: VgnetTraining, clips: Sequence[PreparedClip] | ClipDataset) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
         training, held_out = split_people(clips, config.data.held_out_every)

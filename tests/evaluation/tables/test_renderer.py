@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talkface.data.datasets import PreparedClip
+from talkface.data.clip import PreparedClip
 from talkface.evaluation.tables.renderer import Bench, Person, choose_people
 from talkface.evaluation.tables.renderer_grid import HEAD, TILE, renderer_grid
 from talkface.evaluation.tables.renderer_measures import (

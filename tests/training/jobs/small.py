@@ -19,7 +19,12 @@ from talkface.models.fewshot import FewshotConfig
 from talkface.models.headmotion import HeadmotionConfig
 from talkface.models.hybrid import HybridConfig
 from talkface.models.vgnet import VgnetConfig
-from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig, SpeechOptimConfig
+from talkface.training.jobs.audio2landmark_config import (
+    Audio2LandmarkTraining,
+    PhoneConfig,
+    SpeechDataConfig,
+    SpeechOptimConfig,
+)
 from talkface.training.jobs.content import ContentConfig
 from talkface.training.jobs.fewshot_config import (
     FewshotDataConfig,
@@ -32,7 +37,6 @@ from talkface.training.jobs.headmotion_config import HeadmotionOptimConfig, Head
 from talkface.training.jobs.hybrid import train_renderer
 from talkface.training.jobs.hybrid_config import RendererConfig, RendererDataConfig, RendererLossConfig
 from talkface.training.jobs.offsets import OffsetConfig
-from talkface.training.jobs.phones import PhoneConfig
 from talkface.training.jobs.vgnet import train_vgnet
 from talkface.training.jobs.vgnet_config import VgnetDataConfig, VgnetLossConfig, VgnetOptimConfig, VgnetTraining
 from talkface.types import HeadPose

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.config import load_config
 from talkface.data.samplers.speech import SpeechExample
 from talkface.errors import DatasetError
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.models.audio2landmark import load_audio2landmark
 from talkface.testing.shards import write_loud_mouth_shards
 from talkface.training.jobs.audio2landmark import hold_out, load_clips, train_audio2landmark
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig

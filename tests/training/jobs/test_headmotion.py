@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
+from talkface.checkpoints.load import load_headmotion
 from talkface.config import RunConfig
 from talkface.data.samplers.headmotion import (
     HeadBatchConfig,
@@ -18,7 +19,6 @@ from talkface.data.samplers.headmotion import (
     mirrored,
 )
 from talkface.errors import ConfigError, DatasetError
-from talkface.models.headmotion import load_headmotion
 from talkface.training.jobs.audio2landmark_config import SpeechDataConfig
 from talkface.training.jobs.headmotion import HeadmotionJob, train_headmotion
 from talkface.training.jobs.headmotion_config import HeadmotionOptimConfig, HeadmotionTraining
@@ -85,7 +85,7 @@ def test_the_pose_is_of_the_frame_and_not_of_the_crop() -> None:
 def test_stretches_are_cut_where_they_say() -> None:
     ramp = np.arange(30, dtype=np.float32)
     clip = HeadExample("a", "she", np.repeat(ramp[:, None], 6, 1), np.repeat(ramp[:, None], 3, 1))
-    sampler = HeadSampler([clip], HeadBatchConfig(blocks=3), HEADMOTION)
+    sampler = HeadSampler([clip], HeadBatchConfig(blocks=3), block=4, past=6, before=4, after=4)
     track, features, weight, _ = sampler.cut(clip, 22, 3)
     assert track[:, 0].tolist() == [*range(16, 30), 29, 29, 29, 29]
     assert features[:4, 0].tolist() == [18, 19, 20, 21] and features[-8:, 0].tolist() == [0] * 8

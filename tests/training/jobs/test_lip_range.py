@@ -8,17 +8,17 @@ import pytest
 
 from talkface.audio.augment import VoiceAugmentation
 from talkface.checkpoints.format import load_checkpoint, save_checkpoint
+from talkface.checkpoints.load import load_audio2landmark
 from talkface.config import RunConfig
 from talkface.data.samplers.speech import BatchConfig
 from talkface.errors import ConfigError, DatasetError
 from talkface.landmarks.lip_shape import LipRange
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.models.audio2landmark import Audio2LandmarkConfig, load_audio2landmark
+from talkface.models.audio2landmark import Audio2LandmarkConfig
 from talkface.training.jobs.audio2landmark import train_audio2landmark
-from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig
+from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, PhoneConfig, SpeechDataConfig
 from talkface.training.jobs.lip_range import LipRangeConfig, MeasuredLips, fit_range
 from talkface.training.jobs.offsets import OffsetConfig
-from talkface.training.jobs.phones import PhoneConfig
 
 
 @dataclass

@@ -12,7 +12,8 @@ from talkface.config import RunConfig
 from talkface.data.phones import CLASSES
 from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig
 from talkface.training.jobs import phones
-from talkface.training.jobs.phones import LabelledSpeech, PhoneConfig, PhoneSampler, phone_loss
+from talkface.training.jobs.audio2landmark_config import PhoneConfig
+from talkface.training.jobs.phones import LabelledSpeech, PhoneSampler, phone_loss
 
 SIZE = Audio2LandmarkConfig(num_mels=16, channels=12, hidden=4, components=2, members=1, dropout=0.1)
 

@@ -203,8 +203,8 @@ def test_a_finished_run_gives_its_scores_again(config: Audio2LandmarkTraining) -
 
 
 def test_predictions_of_a_trained_atnet_depend_on_the_photo(config: Audio2LandmarkTraining, shards: Path) -> None:
+    from talkface.checkpoints.load import load_audio2landmark
     from talkface.landmarks.mean_face import MEAN_FACE
-    from talkface.models.audio2landmark import load_audio2landmark
 
     train_audio2landmark(config)
     network = load_audio2landmark(load_checkpoint(Path(config.run.out) / "last.safetensors"))
