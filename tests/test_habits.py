@@ -40,4 +40,12 @@ def test_no_test_file_imports_another(path: Path):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
-    assert not [name for name in imported if re.search(r"(^|\.)test_\w+", name) or ".conftest" in name]
+    assert not [name for name in imported if re.search(r"(^|\.)test_\w+", name)]
+
+
+def test_slow_tests_have_a_place_and_a_reason():
+    from tests.conftest import SLOW, TESTS, why_slow
+
+    assert all((TESTS / place).exists() and len(why) > 8 for place, why in SLOW.items())
+    assert why_slow(TESTS / "flow" / "test_animate.py") and not why_slow(TESTS / "test_floors.py")
+    assert not why_slow(TESTS / "data") and why_slow(TESTS / "data" / "prepare")

@@ -1,4 +1,4 @@
-"""One prepared clip: landmarks, sound, and pictures that are read when asked for."""
+"""Place in a shard -> one prepared clip, whose pictures are read when asked for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

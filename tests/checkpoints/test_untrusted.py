@@ -220,6 +220,7 @@ def test_pictures_of_an_identity_are_png_within_the_limit(identity: Path, monkey
             load_identity(changed(identity, shot_0=torch.from_numpy(np.frombuffer(content + b" ", np.uint8).copy())))
 
 
+@pytest.mark.slow("builds the few-shot networks at the paper's size")
 def test_a_generator_that_does_not_fit_is_refused(tmp_path: Path, astronaut: np.ndarray):
     config = FewshotConfig(size=64, embedder="D8,D16", generator="D8,D16,U8,U8", discriminator="D8,D16", embedding=16)
     networks = build_fewshot(config)

@@ -1,4 +1,4 @@
-"""A network's training as the loop sees it: one step, scores, a preview, state, snapshot."""
+"""Step -> loss terms; state -> scores, preview, snapshot: what the loop asks of one network's training."""
 
 from typing import Any, Protocol
 

@@ -106,6 +106,7 @@ def test_closer_pictures_than_the_shards_hold_are_cut_out_of_them(tmp_path):
         stored_zoom(tmp_path, "fsth", 1.9)
 
 
+@pytest.mark.slow("prepares a drawn corpus first")
 def test_prepared_clips_make_batches(shards):
     dataset = ClipDataset(shards)
     sampler = ShotSampler([dataset[i] for i in range(len(dataset))], CONFIG)
