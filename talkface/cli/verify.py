@@ -1,7 +1,7 @@
 """`talkface verify FILE` -> whether a video or picture says that it is synthetic, and who signs for it."""
 
 import json
-import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,39 +41,13 @@ def verify(
     else:
         for line in _lines(verdict):
             typer.echo(printable(line))
-        typer.echo(f"{printable(file)}: {_summary(verdict)}")
+        typer.echo(f"{printable(file)}: {verdict.summary}")
     if verdict.faults or not verdict.marked:
         raise typer.Exit(BROKEN if verdict.faults else UNMARKED)
 
 
-def _lines(verdict: "Verdict") -> list[str]:
-    mark, manifest = verdict.mark, verdict.manifest
-    lines = [f"comment tag: {verdict.tag or 'none'}"]
-    if mark is None:
-        lines.append("invisible mark: none found")
-    else:
-        where = f", at {mark.scale:.2f} of the size" if abs(mark.scale - 1) > 0.02 else ""
-        where += ", mirrored" if mark.mirrored else ""
-        alarm = f"false alarm: at most 1 in 10^{_digits(mark.chance)}"
-        lines.append(f"invisible mark: {mark.payload.hex()}{where} ({alarm})")
-    if not verdict.sought:
-        lines.append("C2PA signature: not looked for (pip install 'talkface[provenance]')")
-    elif manifest is None:
-        lines.append("C2PA signature: none")
-    else:
-        known = {"trusted": "valid, by a trusted signer", "valid": "valid, but by an unknown signer"}
-        lines.append(f"C2PA signature: {known.get(manifest.state, 'broken')}: {manifest.signer or 'nobody'}")
-        lines += [f"  {name}: {value}" for name, value in manifest.details.items()]
-    return lines
-
-
-def _digits(chance: float) -> int:
-    return 300 if chance <= 0 else int(-math.log10(chance))
-
-
-def _summary(verdict: "Verdict") -> str:
-    if verdict.faults:
-        return "; ".join(verdict.faults)
-    if verdict.marked:
-        return "synthetic, says the file itself"
-    return "no mark of a synthetic video found (which proves nothing: marks can be removed)"
+def _lines(verdict: "Verdict") -> Iterator[str]:
+    for layer in verdict.layers:
+        yield f"{layer.name}: {layer.text}"
+    if verdict.manifest is not None:
+        yield from (f"  {name}: {value}" for name, value in verdict.manifest.details.items())

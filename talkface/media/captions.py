@@ -33,8 +33,13 @@ def read_captions(path: Path) -> list[Cue]:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise MediaError(f"captions {path}: expected a file that ends in .srt or .vtt")
+    return parse_captions(read_text(path, "captions", MediaError), path)
+
+
+def parse_captions(text: str, path: Path) -> list[Cue]:
+    """Cues of the text of `path`, whatever its name; raises as `read_captions` does."""
     cues = []
-    for block in re.split(r"\n\s*\n", read_text(path, "captions", MediaError).replace("\r\n", "\n")):
+    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
         lines = block.strip("\n").split("\n")
         at = next((index for index, line in enumerate(lines) if TIMES.match(line)), None)
         if at is None:

@@ -20,6 +20,7 @@ from talkface.serve.offers import add_offers
 from talkface.serve.options import user_schema
 from talkface.serve.replies import Refusal, error_reply, refusal_of
 from talkface.serve.server import Server, server_of
+from talkface.serve.verify import add_verify
 from talkface.serve.videos import add_jobs, add_videos
 
 PAGE = Path(__file__).with_name("page.html")
@@ -49,6 +50,7 @@ def create_app(server: Server) -> FastAPI:
     add_videos(app)
     add_jobs(app)
     add_identities(app)
+    add_verify(app)
     add_live(app, server)
     add_offers(app)
     return app

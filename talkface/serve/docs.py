@@ -19,6 +19,7 @@ VIDEO_BODY = _body(
     {
         "photo": {**_FILE, "description": "A picture with a face; left out where identity is given."},
         "speech": {**_FILE, "description": "Sound, or a video with sound."},
+        "captions": {**_FILE, "description": "Captions, .srt or .vtt; the option captions_as says how they are shown."},
         "identity": {"type": "string", "description": "Id from POST /v1/identities, in place of a photo."},
         "options": {"type": "string", "description": "JSON object, see GET /v1/options.", "default": "{}"},
         "consent": _CONSENT,
@@ -35,6 +36,7 @@ OFFER_BODY = _body(
     },
     ["sdp", "consent"],
 )
+VERIFY_BODY = _body({"file": {**_FILE, "description": "A video, or a picture such as a screenshot."}}, ["file"])
 ENROLL_BODY = _body(
     {"photo": {"type": "array", "items": _FILE}, "name": {"type": "string"}, "consent": _CONSENT}, ["photo", "consent"]
 )

@@ -20,7 +20,7 @@ from talkface.renderers.base import Rendered
 from talkface.serve.options import read_options
 from talkface.serve.replies import code_of
 from talkface.serve.store import Job, Store
-from talkface.serve.uploads import PHOTO, SPEECH
+from talkface.serve.uploads import CAPTIONS, PHOTO, SPEECH
 from talkface.types import Image
 
 LEAST_FREE = 64 << 20  # bytes of disk below which no job is begun
@@ -165,7 +165,9 @@ class Studio:
         folder = self.job_folder(job.id)
         if shutil.disk_usage(folder).free < LEAST_FREE:
             raise PassingError("no space left on the server's disk: try later")
-        options = replace(read_options(job.options), force=True)
+        captions = folder / CAPTIONS
+        captions_file = captions if captions.is_file() else None
+        options = replace(read_options(job.options), force=True, captions=captions_file)
         person: PhotoSource = folder / PHOTO
         if job.identity is not None:
             person = load_identity(self.identity_file(job.identity))

@@ -14,7 +14,8 @@ from talkface.errors import MediaError, NoFaceError, PassingError, TalkfaceError
 from talkface.files import limits
 from talkface.scale.workers import Died, LocalWorkers
 
-PHOTO, SPEECH = "photo.png", "speech.wav"  # what the worker makes, in the folder of the upload
+PHOTO, SPEECH, CAPTIONS = "photo.png", "speech.wav", "captions.srt"  # what the worker makes, beside the upload
+LONGEST_CAPTIONS = 1_000_000  # bytes
 BARS = 120  # of the picture of a sound's loudness
 SPARE_MB = 512  # that other threads of a process may map besides
 
@@ -25,7 +26,7 @@ class Task:
 
     Attributes:
         folder: where the upload lies and the plain files go.
-        kind: `photo` or `speech`.
+        kind: `photo`, `speech`, `captions`, or `file` for one whose marks are looked for.
         upload: name of the upload in the folder.
         max_pixels: of a photo.
         max_seconds: of speech.
@@ -46,7 +47,8 @@ class Task:
 
     @property
     def out(self) -> Path:
-        return self.folder / (self.plain or (PHOTO if self.kind == "photo" else SPEECH))
+        names = {"photo": PHOTO, "speech": SPEECH, "captions": CAPTIONS}
+        return self.folder / (self.plain or names[self.kind])
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Found:
     """What the worker found.
 
     Attributes:
-        facts: of a photo `size`, `faces`, `box`, `landmarks` and `reasons`; of speech `duration_s` and `loudness`.
+        facts: of a photo `size`, `faces`, `box`, `landmarks` and `reasons`; of speech `duration_s` and `loudness`; of
+            captions `cues`; of a file what `media.mark.verify` says.
         warnings: remarks for the user.
         error: class and message of what was wrong.
     """
@@ -130,7 +133,8 @@ def read_upload(task: Task) -> Found:
         os.environ[limits.variable(name)] = str(value)
     upload = task.folder / task.upload
     try:
-        found = _read_photo(upload, task) if task.kind == "photo" else _read_speech(upload, task.out)
+        readers = {"photo": _read_photo, "speech": _read_speech, "captions": _read_captions, "file": _read_marks}
+        found = readers[task.kind](upload, task)
         return Found(found.facts, tuple(_named(note, upload, task.kind) for note in found.warnings))
     except TalkfaceError as error:
         return Found(error=(type(error).__name__, _named(str(error), upload, task.kind)))
@@ -172,7 +176,7 @@ def _read_photo(upload: Path, task: Task) -> Found:
     return Found(facts, tuple(shots.notes))
 
 
-def _read_speech(upload: Path, out: Path) -> Found:
+def _read_speech(upload: Path, task: Task) -> Found:
     import wave
 
     import numpy as np
@@ -185,7 +189,7 @@ def _read_speech(upload: Path, out: Path) -> Found:
         raise MediaError("the speech is a picture: give sound, or a video with sound")
     sound = open_speech(upload)
     rate, channels = sound.mux_format()
-    with wave.open(str(out), "wb") as file:
+    with wave.open(str(task.out), "wb") as file:
         file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(rate)
@@ -196,10 +200,28 @@ def _read_speech(upload: Path, out: Path) -> Found:
     return Found({"duration_s": round(sound.duration_s, 3), "loudness": loudness}, sound.notes)
 
 
+def _read_captions(upload: Path, task: Task) -> Found:
+    from talkface.files.read import read_text
+    from talkface.media.captions import as_srt, parse_captions
+
+    if upload.stat().st_size > LONGEST_CAPTIONS:
+        raise MediaError(f"the captions are longer than {LONGEST_CAPTIONS / 1e6:g} MB: send a .srt or .vtt file")
+    cues = parse_captions(read_text(upload, "captions", MediaError), upload)
+    task.out.write_text(as_srt(cues), encoding="utf-8")
+    return Found({"cues": len(cues)})
+
+
+def _read_marks(upload: Path, _: Task) -> Found:
+    from talkface.media.mark.verify import verify_file
+
+    return Found(verify_file(upload).plain())
+
+
 @cache
 def _detector() -> Any:
     import talkface.inference.photos
     import talkface.landmarks.suitability
+    import talkface.media.mark.verify
     import talkface.media.speech  # noqa: F401 - now, not when memory is limited
     from talkface.landmarks.detect import load_detector
 

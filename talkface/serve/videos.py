@@ -97,7 +97,8 @@ async def _accept(server: Server, form: FormData) -> dict[str, Any]:
     folder.mkdir(mode=0o700)
     try:
         facts: dict[str, Any] = {}
-        for kind in ("speech",) if identity else ("photo", "speech"):
+        kinds = ("speech",) if identity else ("photo", "speech")
+        for kind in (*kinds, *(["captions"] if "captions" in form else [])):
             await save_file(form, kind, folder)
             found = await server.read(server.task(folder, kind, options.face))
             (folder / f"{kind}.upload").unlink()

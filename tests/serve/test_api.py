@@ -1,11 +1,13 @@
 """The HTTP API: what a client sends and gets, in the right order and in every wrong one."""
 
+import io
 import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -187,7 +189,7 @@ def test_metrics_health_options_and_the_api_page(client: TestClient) -> None:
 def test_no_option_of_requests_names_files_or_networks() -> None:
     for name in user_options():
         found = options_of(AnimateOptions)[name]
-        assert found.choices or found.kind.__name__ in ("bool", "int", "float", "Fraction") or name in TEXTS
+        assert found.choices or found.kind.__name__ in ("bool", "int", "float", "tuple", "Fraction") or name in TEXTS
     assert {"fps", "still", "face", "crop", "expression_scale"} <= set(user_options())
     assert read_options({"head-scale": 0.5}).head_scale == 0.5
     assert read_options({"background": "#00ff7f", "aspect": "9:16", "label_text": "made"}).aspect == "9:16"
@@ -210,6 +212,41 @@ def test_other_formats_come_with_their_type(
     assert wait_for(client, job["id"])["state"] == "done"
     answer = client.get(f"/v1/jobs/{job['id']}/video")
     assert answer.headers["content-type"] == kind and suffix in answer.headers["content-disposition"]
+
+
+def test_captions_come_as_a_file(client: TestClient, photo: bytes, speech: bytes, wait_for: Wait) -> None:
+    words = b"WEBVTT\n\n00:00.000 --> 00:00.900\nhello there\n"
+    parts = {"photo": photo, "speech": speech, "captions": ("../c.vtt", words)}
+    data = {"consent": "true", "options": json.dumps({"captions_as": "track", "still": True})}
+    job = client.post("/v1/videos", files=parts, data=data).json()
+    assert wait_for(client, job["id"])["state"] == "done"
+    with av.open(io.BytesIO(client.get(f"/v1/jobs/{job['id']}/video").content)) as video:
+        assert [stream.type for stream in video.streams] == ["video", "audio", "subtitle"]
+    for wrong, says in ((b"no times", "no captions in the captions"), (bytes(1_500_000), "longer than 1 MB")):
+        answer = client.post("/v1/videos", files=parts | {"captions": ("c.srt", wrong)}, data=data)
+        assert answer.status_code == 422 and says in answer.json()["error"]["message"]
+
+
+def test_marks_of_an_upload_are_looked_for(
+    client: TestClient, photo: bytes, speech: bytes, wait_for: Wait, server: Server
+) -> None:
+    pytest.importorskip("c2pa")
+    job = client.post("/v1/videos", files={"photo": photo, "speech": speech}, data={"consent": "true"}).json()
+    wait_for(client, job["id"])
+    made = client.get(f"/v1/jobs/{job['id']}/video").content
+    found = client.post("/v1/verify", files={"file": ("renamed.bin", made)}).json()
+    assert found["synthetic"] and not found["faults"] and found["c2pa"]["state"] == "trusted"
+    assert [layer["state"] for layer in found["layers"]] == ["holds"] * 3
+    altered = bytearray(made)
+    altered[-60] ^= 1
+    broken = client.post("/v1/verify", files={"file": bytes(altered)}).json()
+    assert broken["layers"][2]["state"] == "broken" and "altered after it was signed" in broken["summary"]
+    plain = client.post("/v1/verify", files={"file": photo}).json()
+    assert not plain["synthetic"] and [layer["state"] for layer in plain["layers"]] == ["none"] * 3
+    bad = client.post("/v1/verify", files={"file": b"words"})
+    assert bad.status_code == 422 and bad.json()["error"]["code"] == "bad_media"
+    assert str(server.options.place) not in bad.text
+    assert client.post("/v1/verify", files={"photo": photo}).json()["error"]["code"] == "no_file"
 
 
 def test_pages_of_other_sites_are_refused(client: TestClient, photo: bytes) -> None:

@@ -14,6 +14,7 @@ import uvicorn
 
 from talkface.inference.request import AnimateOptions
 from talkface.media.fragments import CODECS
+from talkface.media.read import read_frames
 from talkface.options import options_of
 from talkface.serve.app import create_app
 from talkface.serve.options import user_options
@@ -106,9 +107,40 @@ def test_a_video_is_made_and_plays_to_its_end(page: Any, files: tuple[Path, Path
     page.wait_for_selector("#jobs-card", state="hidden")
 
 
+def test_a_video_is_captioned_and_checked(page: Any, files: tuple[Path, Path], tmp_path: Path) -> None:
+    choose(page, files)
+    (tmp_path / "words.srt").write_text("1\n00:00:00,000 --> 00:00:01,500\nhello there\n")
+    page.set_input_files("#captions", tmp_path / "words.srt")
+    page.wait_for_selector("#captions-notes .good")
+    page.check("#consent")
+    page.click("#make")
+    page.wait_for_selector("#done:not([hidden])")
+    with page.expect_download() as download:
+        page.click("#download")
+    made = tmp_path / "made.mp4"
+    download.value.save_as(made)
+    frame, _ = next(read_frames(made))
+    bottom = frame[int(0.7 * frame.shape[0]) :].astype(int)
+    assert (bottom.min(-1) > 150).sum() > 20  # white letters; nothing else there is as bright
+    page.set_input_files("#verify", made)
+    page.wait_for_selector("#verify-layers li:nth-child(3)")
+    assert "synthetic, says the file itself" in page.inner_text("#verify-summary")
+    assert page.locator("#verify-layers .good").count() >= 2
+    page.set_input_files("#verify", files[0])
+    page.wait_for_function("document.getElementById('verify-summary').textContent.includes('no mark')")
+    page.set_input_files("#verify", files[1])
+    page.wait_for_selector("#verify-summary.error")
+    page.click("#captions-off")
+    assert page.locator("#captions-notes li").count() == 0
+    page.click("#jobs button:has-text('Delete')")
+    page.wait_for_selector("#jobs-card", state="hidden")
+
+
 def test_every_option_of_requests_is_on_the_page(page: Any) -> None:
     assert page.locator("#folds details").count() == 3
     shown = {found.get_attribute("id") for found in page.locator("#folds input, #folds select").all()}
+    assert "option-gaze-2" in shown  # of a pair, each number has its slider
+    shown.remove("option-gaze-2")
     assert shown == {f"option-{name}" for name in user_options()}
     help_texts = page.locator("#folds .option small").all_text_contents()
     assert set(help_texts) == {options_of(AnimateOptions)[name].meta["help"] for name in user_options()}

@@ -15,7 +15,6 @@ from talkface.media.mark.signer import Credentials, authority, can_sign, local_c
 VIDEOS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime"}
 KINDS = {**VIDEOS, ".gif": "image/gif", ".png": "image/png"}
 """Files that get a manifest, by suffix; there is none for WebM."""
-READABLE = {**KINDS, ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """A photo's own pixels and a network's together, which is true of every renderer here."""
 DETAILS = "talkface.provenance"
@@ -132,7 +131,7 @@ def read_manifest(path: Path, trusted: bytes | None = None) -> Manifest | None:
     """
     import c2pa
 
-    kind = READABLE.get(path.suffix.lower())
+    kind = kind_of(path)
     if kind is None:
         return None
     anchors = b"".join(filter(None, (authority(), trusted))).decode()
@@ -151,6 +150,18 @@ def read_manifest(path: Path, trusted: bytes | None = None) -> Manifest | None:
         return Manifest("invalid", "", False, (str(error).partition(":")[0],), False, {})
     with refusing(f"{path}: its C2PA manifest is damaged", MediaError):
         return _manifest(content)
+
+
+def kind_of(path: Path) -> str | None:
+    """Media type of a file that can hold a manifest, by its first bytes, whatever its name; None for all others."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    if start[4:8] == b"ftyp":
+        return "video/quicktime" if start[8:12] == b"qt  " else "video/mp4"
+    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+        return "image/webp"
+    signs = {b"\x89PNG": "image/png", b"GIF8": "image/gif", b"\xff\xd8\xff": "image/jpeg"}
+    return next((kind for sign, kind in signs.items() if start.startswith(sign)), None)
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:

@@ -1,11 +1,12 @@
 """Video or picture of unknown origin -> which marks of a synthetic one it bears, and whether they hold."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -21,6 +22,24 @@ from talkface.types import Image
 
 FRAMES = 12  # in which the invisible mark is looked for, spread over the video
 SHORT_S = 20.0  # videos up to here are decoded from end to end
+
+
+State = Literal["holds", "broken", "none", "unsought"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of the three marks.
+
+    Attributes:
+        name: of the mark.
+        state: whether it is there and holds.
+        text: the same in words, with what it says.
+    """
+
+    name: str
+    state: State
+    text: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,40 @@ class Verdict:
         return bool(self.tag or self.mark or (self.manifest is not None and self.manifest.synthetic))
 
     @property
+    def layers(self) -> tuple["Layer", ...]:
+        """Each of the three marks, in words."""
+        tag = Layer("comment tag", "holds" if self.tag else "none", self.tag or "none")
+        return tag, self._mark_layer(), self._signature_layer()
+
+    def _mark_layer(self) -> "Layer":
+        name, mark = "invisible mark", self.mark
+        if mark is None:
+            return Layer(name, "none", "none found")
+        where = f", at {mark.scale:.2f} of the size" if abs(mark.scale - 1) > 0.02 else ""
+        where += ", mirrored" if mark.mirrored else ""
+        digits = 300 if mark.chance <= 0 else int(-math.log10(mark.chance))
+        return Layer(name, "holds", f"{mark.payload.hex()}{where} (false alarm: at most 1 in 10^{digits})")
+
+    def _signature_layer(self) -> "Layer":
+        name, manifest = "C2PA signature", self.manifest
+        if not self.sought:
+            return Layer(name, "unsought", "not looked for (pip install 'talkface[provenance]')")
+        if manifest is None:
+            return Layer(name, "none", "none")
+        known = {"trusted": "valid, by a trusted signer", "valid": "valid, but by an unknown signer"}
+        state: State = "holds" if manifest.state in known else "broken"
+        return Layer(name, state, f"{known.get(manifest.state, 'broken')}: {manifest.signer or 'nobody'}")
+
+    @property
+    def summary(self) -> str:
+        """One line: marked, broken or without a mark."""
+        if self.faults:
+            return "; ".join(self.faults)
+        if self.marked:
+            return "synthetic, says the file itself"
+        return "no mark of a synthetic video found (which proves nothing: marks can be removed)"
+
+    @property
     def faults(self) -> list[str]:
         """What does not hold, a line each; empty where all that was found agrees."""
         found = []
@@ -61,7 +114,9 @@ class Verdict:
         mark, manifest = self.mark, self.manifest
         return {
             "synthetic": self.marked,
+            "summary": self.summary,
             "faults": self.faults,
+            "layers": [vars(layer) for layer in self.layers],
             "comment_tag": self.tag,
             "invisible_mark": mark and {**vars(mark), "payload": mark.payload.hex()},
             "c2pa": manifest and {**vars(manifest), "failures": list(manifest.failures)},
