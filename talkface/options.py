@@ -51,7 +51,7 @@ class Option:
 
     Attributes:
         name: of the field: the keyword and the batch column; the flag has dashes.
-        kind: `bool`, `int`, `float`, `Fraction`, `Path` or `str`.
+        kind: `bool`, `int`, `float`, `Fraction`, `Path`, `str`, or `tuple` for a pair of numbers.
         choices: values of a `Literal`, else empty.
         others: further types that pass as they are, such as an array that stands for a file.
         optional: whether None is a value.
@@ -68,6 +68,11 @@ class Option:
     meta: Mapping[str, Any]
 
     @property
+    def written(self) -> str:
+        """The default as it is typed."""
+        return ",".join(f"{part:g}" for part in self.default) if self.kind is tuple else str(self.default)
+
+    @property
     def expected(self) -> str:
         """The values that it takes, in words."""
         if self.choices:
@@ -81,6 +86,7 @@ class Option:
             Fraction: f"a number such as 25, 29.97 or 30000/1001, above 0 and at most {high or 0:g}",
             Path: "a path",
             str: "a name or a path",
+            tuple: f"a number or two such as 0.5,-0.5, each {reach}",
         }
         others = "".join(f", or {other.__module__}.{other.__qualname__}" for other in self.others)
         return words[self.kind] + others
@@ -116,9 +122,19 @@ class Option:
         if self.kind is Fraction:
             ratio = parse_ratio(str(value))
             return ratio if 0 < ratio <= self.meta["high"] else _refuse()
+        if self.kind is tuple:
+            return self._pair(value)
         if not isinstance(value, (str, Path)):
             _refuse()
         return self.kind(value)
+
+    def _pair(self, value: Any) -> tuple[float, float]:
+        """Two numbers from text, a sequence, or one number with which the second is 0."""
+        parts = value.split(",") if isinstance(value, str) else [value] if isinstance(value, Real) else list(value)
+        if not 1 <= len(parts) <= 2 or any(isinstance(part, bool) for part in parts):
+            _refuse()
+        first, second = (self._in_range(float(part)) for part in (*parts, 0)[:2])
+        return first, second
 
     def _in_range(self, value: Any) -> Any:
         low, high = self.meta["low"], self.meta["high"]
@@ -161,6 +177,8 @@ class Options:
 def _plain(value: object) -> object:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, tuple):
+        return list(value)
     return str(value) if isinstance(value, (Fraction, Path)) else type(value).__name__
 
 
@@ -180,7 +198,7 @@ def _option_of(found: Field[Any], hint: Any) -> Option:
     kinds = [part for part in parts if part is not NoneType]
     choices = get_args(kinds[0]) if get_origin(kinds[0]) is Literal else ()
     assert found.default is not MISSING, f"option {found.name} needs a default"
-    kind = str if choices else kinds[0]
+    kind = str if choices else get_origin(kinds[0]) or kinds[0]
     return Option(found.name, kind, choices, tuple(kinds[1:]), NoneType in parts, found.default, found.metadata)
 
 
@@ -225,14 +243,14 @@ def _rows(group: type[Options]) -> Iterator[str]:
         if found.kind is bool and found.default:
             flag += f", `--no-{found.name.replace('_', '-')}`"
         silent = found.default is None or found.default is False
-        default = "" if silent else "on" if found.default is True else f"`{found.default}`"
+        default = "" if silent else "on" if found.default is True else f"`{found.written}`"
         expected = "" if found.kind is bool else f" ({found.expected})"
         yield f"| {flag} | {default} | {found.meta['help']}{expected} |"
 
 
 def json_schema(group: type[Options]) -> dict[str, Any]:
     """JSON schema of the options, for forms and other programs."""
-    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number"}
+    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", tuple: "array"}
     properties: dict[str, Any] = {}
     for found in options_of(group).values():
         entry: dict[str, Any] = {"type": names.get(found.kind, "string"), "description": found.meta["help"]}
@@ -240,8 +258,11 @@ def json_schema(group: type[Options]) -> dict[str, Any]:
         if found.choices:
             entry["enum"] = list(found.choices)
         limits = {"minimum": found.meta["low"], "maximum": found.meta["high"]}
+        reach = {name: value for name, value in limits.items() if value is not None}
         if found.kind in (int, float):
-            entry |= {name: value for name, value in limits.items() if value is not None}
+            entry |= reach
+        if found.kind is tuple:
+            entry |= {"items": {"type": "number", **reach}, "minItems": 2, "maxItems": 2, "default": [*found.default]}
         entry["group"] = found.meta["group"]
         properties[found.name] = entry
     return {"type": "object", "properties": properties, "additionalProperties": False}

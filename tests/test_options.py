@@ -15,6 +15,7 @@ from talkface.cli.options import with_options
 from talkface.errors import ConfigError
 from talkface.inference.batch.rows import make_rows, option_names
 from talkface.inference.request import AnimateOptions, ReenactOptions
+from talkface.landmarks.head_style import HEAD_STYLES
 from talkface.landmarks.motion import BLINK_PROFILES
 from talkface.landmarks.smooth import SMOOTHINGS
 from talkface.options import Options, current_name, json_schema, markdown_table, option, options_of
@@ -26,6 +27,24 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "options.md"
 @dataclass(frozen=True, kw_only=True)
 class Extended(AnimateOptions):
     glance: float = option(0.0, "Where the eyes look.", group="Motion", low=-1, high=1, old="look")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("0.5,-1", (0.5, -1.0)), (0.25, (0.25, 0.0)), ("-0.5", (-0.5, 0.0)), ([0, 1], (0.0, 1.0)), ((1, -1), (1.0, -1.0))],
+)
+def test_a_pair_is_two_numbers_or_one(given: object, read: tuple[float, float]):
+    options = AnimateOptions(gaze=given)
+    assert options.gaze == read and options.plain()["gaze"] == list(read)
+    assert AnimateOptions.from_mapping(options.plain()).gaze == read
+    schema = json_schema(AnimateOptions)["properties"]["gaze"]
+    assert schema["type"] == "array" and schema["items"]["minimum"] == -1 and schema["default"] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("given", ["", "1,2,3", "a,b", 1.5, "0,2", True, [True, 0], [], None, {"x": 1}, "nan"])
+def test_what_is_not_a_pair_is_refused(given: object):
+    with pytest.raises(ConfigError, match=r"invalid gaze .*: expected a number or two such as .*, each -1 to 1"):
+        AnimateOptions(gaze=given)
 
 
 def test_a_new_option_appears_everywhere():
@@ -89,10 +108,13 @@ def test_wrong_values_are_refused_with_what_was_expected(name: str, given: objec
 def test_choices_are_those_that_exist():
     assert options_of(AnimateOptions)["renderer"].choices == RENDERERS
     assert options_of(AnimateOptions)["blink_profile"].choices == tuple(BLINK_PROFILES)
+    assert options_of(AnimateOptions)["head_style"].choices == tuple(HEAD_STYLES)
     assert options_of(ReenactOptions)["smoothing"].choices == tuple(SMOOTHINGS)
 
 
 def test_options_that_exclude_each_other():
+    with pytest.raises(ConfigError, match="this head follows a video: leave one out"):
+        AnimateOptions(head_style="calm", head_from="v.mp4")
     with pytest.raises(ConfigError, match="leave out the panel, or the report"):
         AnimateOptions(panel=True, report="r.json")
     with pytest.raises(ConfigError, match="leave one out"):

@@ -55,7 +55,7 @@ def _flag(option: Option) -> tuple[Any, Any]:
     words = [f"--{dashed}/--no-{dashed}"] if option.kind is bool and option.default else [f"--{dashed}"]
     words += ["-f"] if option.name == "force" else []
     kind: Any = option.kind if option.kind in (bool, int, float) else str
-    default = option.default if option.kind in (bool, int, float) or option.default is None else str(option.default)
+    default = option.default if option.kind in (bool, int, float) or option.default is None else option.written
     settings: dict[str, Any] = {"help": option.meta["help"]}
     if option.meta["group"]:
         settings["rich_help_panel"] = option.meta["group"]

@@ -55,7 +55,7 @@ def converse(animator: Animator, photo: PhotoSource, speeches: Mapping[int, Wave
         MediaError, NoFaceError: unusable photo or speech, or fewer faces than that.
     """
     for name in ("alpha", "background", "crop", "panel", "gaze", "save_maps", "report", "landmarks", "head_from"):
-        if getattr(options, name) not in (None, False, 0.0):
+        if getattr(options, name) not in (None, False, (0.0, 0.0)):
             raise ConfigError(f"{name} is for one face: leave it out where several speak")
     if not speeches:
         raise ConfigError("nobody speaks: give at least one --speaker FACE=SPEECH")

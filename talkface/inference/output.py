@@ -51,7 +51,7 @@ class Finish:
     def person(self, rendered: Rendered) -> Image:
         """The frame, cut to its window: `[h, w, 3]`, `[h, w, 4]` where it is transparent."""
         image = rendered.image
-        if self._options.gaze:
+        if any(self._options.gaze):
             from talkface.renderers.gaze import shift_gaze
 
             image = shift_gaze(image, rendered.landmarks, self._options.gaze)

@@ -8,12 +8,13 @@ from talkface.geometry.resample import pixel_box
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.types import FloatArray, Image
 
-REACH = 0.17  # of the eye's length, how far an iris moves at most
+REACH = np.array([0.17, 0.09])  # of the eye's length, how far an iris moves at most: aside, up and down
 CORNER = 0.30  # share of the eye's length over which the motion fades towards its corners
+RIM = 0.45  # share of the gap between the lids over which motion up and down fades towards them
 FEATHER = 0.02  # of the eye's length, softness of the lids' edge
 
 
-def shift_gaze(frame: Image, landmarks: FloatArray, across: float) -> Image:
+def shift_gaze(frame: Image, landmarks: FloatArray, gaze: tuple[float, float]) -> Image:
     """Move iris and pupil of both eyes between the lids; every other pixel stays.
 
     The white is stretched on one side and pressed together on the other, as far as the lids; shut eyes do not change.
@@ -21,21 +22,22 @@ def shift_gaze(frame: Image, landmarks: FloatArray, across: float) -> Image:
     Args:
         frame: `[H, W, 3]`; stays as it is.
         landmarks: `[68, 2]` it was drawn for.
-        across: -1 to the picture's left, 1 to its right.
+        gaze: aside, -1 to the picture's left, 1 to its right; and -1 down, 1 up.
     """
-    if across == 0:
+    if not any(gaze):
         return frame
     made = frame.copy()
     for eye in (RIGHT_EYE, LEFT_EYE):
-        _shift_eye(made, np.asarray(landmarks[eye], np.float64), across)
+        _shift_eye(made, np.asarray(landmarks[eye], np.float64), gaze)
     return made
 
 
-def _shift_eye(frame: Image, lids: FloatArray, across: float) -> None:
+def _shift_eye(frame: Image, lids: FloatArray, gaze: tuple[float, float]) -> None:
     """In place: one eye, its six landmarks from corner to corner over the upper lid and back."""
     corner, other = lids[0], lids[3]
-    length = float(np.linalg.norm(other - corner))
-    along = (other - corner) / max(length, 1e-6)
+    length = max(float(np.linalg.norm(other - corner)), 1e-6)
+    along = (other - corner) / length
+    up = np.array([along[1], -along[0]])
     room = 0.1 * length
     height, width = frame.shape[:2]
     left, top, right, bottom = pixel_box(np.stack([lids.min(0) - room, lids.max(0) + room]), (width, height))
@@ -46,11 +48,18 @@ def _shift_eye(frame: Image, lids: FloatArray, across: float) -> None:
     outline = np.round((lids - (left, top)) * 16).astype(np.int32)[:, None]
     cv2.fillPoly(area, [outline], 255, cv2.LINE_AA, 4)
     inside = cv2.GaussianBlur(area.astype(np.float32) / 255, (0, 0), max(0.5, FEATHER * length))
-    x, y = np.meshgrid(np.arange(left, right), np.arange(top, bottom))
-    place = ((x - corner[0]) * along[0] + (y - corner[1]) * along[1]) / length
-    free = smooth_step(np.clip(np.minimum(place, 1 - place) / CORNER, 0, 1))
-    move = np.multiply.outer(free * across * REACH * length, along)
-    source = (np.stack([x - left, y - top], -1) - move).astype(np.float32)
+    pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1)
+    place, level = (pixels - corner) @ along / length, (pixels - corner) @ up / length
+    aside = gaze[0] * REACH[0] * smooth_step(np.clip(np.minimum(place, 1 - place) / CORNER, 0, 1))
+    upper, lower = (_lid((lids[order] - corner) / length, along, up, place) for order in ([0, 1, 2, 3], [0, 5, 4, 3]))
+    share = (level - lower) / np.maximum(upper - lower, 1e-3)
+    raised = gaze[1] * REACH[1] * smooth_step(np.clip(np.minimum(share, 1 - share) / RIM, 0, 1))
+    move = length * (np.multiply.outer(aside, along) + np.multiply.outer(raised, up))
+    source = (pixels - (left, top) - move).astype(np.float32)
     moved = cv2.remap(part, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    share = inside[..., None]
-    part[:] = np.rint(part + share * (moved.astype(np.float32) - part)).astype(np.uint8)
+    part[:] = np.rint(part + inside[..., None] * (moved.astype(np.float32) - part)).astype(np.uint8)
+
+
+def _lid(points: FloatArray, along: FloatArray, up: FloatArray, place: FloatArray) -> FloatArray:
+    """Level of one lid's four landmarks, from corner to corner, at every place along the eye."""
+    return np.asarray(np.interp(place, points @ along, points @ up))
