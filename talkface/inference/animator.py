@@ -181,7 +181,8 @@ class Animator:
             return None
         if track.head is not None:
             return followed_pose(track.head, len(track), options.fps, options.head_scale)
-        return spoken_pose(self.head_network, track.rhythm, options.fps, options.seed, options.head_scale)
+        amount, style = options.head_scale, options.head_style
+        return spoken_pose(self.head_network, track.rhythm, options.fps, options.seed, amount, style)
 
     def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:
         """One rendered frame after the other."""

@@ -9,6 +9,7 @@ from talkface.audio.rhythm import Rhythm
 from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.load import load_headmotion
 from talkface.checkpoints.registry import load_weights
+from talkface.landmarks.head_style import HEAD_STYLES
 from talkface.landmarks.head_track import back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.models.headmotion import Headmotion, learned_pose
@@ -30,7 +31,9 @@ def load_heads(name_or_path: str | Path) -> Headmotion | None:
         return load_headmotion(checkpoint)
 
 
-def spoken_pose(network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed: int, amount: float) -> HeadPose:
+def spoken_pose(
+    network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed: int, amount: float, style: str = "natural"
+) -> HeadPose:
     """How a head moves with speech, by a network or by rhythm; zero on the first frame.
 
     Args:
@@ -39,11 +42,16 @@ def spoken_pose(network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed:
         fps: frames per second.
         seed: the same gives the same motion.
         amount: 0 still, 1 natural.
+        style: one of `HEAD_STYLES`.
     """
+    chosen = HEAD_STYLES[style]
     if network is not None:
-        return learned_pose(network, rhythm, fps, seed, amount)
+        return learned_pose(network, rhythm, fps, seed, amount, chosen)
     activity = smooth_activity(rhythm.activity, fps)
-    return head_motion(rhythm.onset, activity, fps, np.random.default_rng([seed, 0]), amount=amount)
+    rng = np.random.default_rng([seed, 0])
+    pose = head_motion(rhythm.onset, activity, fps, rng, amount=amount, tempo=float(chosen.tempo))
+    both = chosen.scaled(np.concatenate([pose.rotation, pose.translation], 1)).astype(np.float32)
+    return HeadPose(both[:, :3], both[:, 3:])
 
 
 def followed_pose(track: FloatArray, num_frames: int, fps: Fraction, amount: float) -> HeadPose:

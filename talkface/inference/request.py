@@ -22,7 +22,9 @@ class RenderOptions(Options):
     head_scale: float = option(
         1.0, "Head motion: 0 none, 1 natural or as driven.", group="Motion", low=0, high=1, old="head_motion"
     )
-    gaze: float = option(0.0, "Eyes look aside: -1 to the picture's left, 1 right.", group="Motion", low=-1, high=1)
+    gaze: tuple[float, float] = option(
+        (0.0, 0.0), "Eyes look aside: X,Y with X 1 to the picture's right and Y 1 up.", group="Motion", low=-1, high=1
+    )
     crop: bool = option(False, "Write only a square around the face.")
     panel: bool = option(False, "Write the source, the landmark sketch and the result side by side.")
     force: bool = option(False, "Overwrite the output.", per_row=False)
@@ -99,6 +101,9 @@ class AnimateOptions(RenderOptions):
     brow_raise: float = option(0.0, "Brows held lower (-1) or higher (1).", group="Motion", low=-1, high=1)
     mouth_opening: float = option(1.0, "Factor on how far the mouth opens.", group="Motion", low=0, high=2)
     mouth_width: float = option(1.0, "Factor on how the mouth's corners move aside.", group="Motion", low=0, high=2)
+    head_style: Literal["natural", "calm", "lively", "nodding"] = option(
+        "natural", "How far and how fast the head moves with speech.", group="Motion"
+    )
     still: bool = option(False, "Keep the head still; the eyes still blink.", group="Motion")
     seed: int = option(0, "Of blinks, brows and head motion: the same seed, the same frames.", group="Motion", low=0)
     landmarks: str | LandmarkSequence | None = option(
@@ -141,6 +146,8 @@ class AnimateOptions(RenderOptions):
         super().__post_init__()
         if self.report is not None and self.panel:
             raise ConfigError(REPORT_OF_PANEL)
+        if self.head_style != "natural" and self.head_from is not None:
+            raise ConfigError("a head style is of motion from speech, and this head follows a video: leave one out")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,13 @@ EASE_S = 0.4  # seconds, time constant of the first motion
 
 
 def head_motion(
-    onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.random.Generator, *, amount: float = 1.0
+    onset: FloatArray,
+    activity: FloatArray,
+    fps: Fraction,
+    rng: np.random.Generator,
+    *,
+    amount: float = 1.0,
+    tempo: float = 1.0,
 ) -> HeadPose:
     """Small smooth head motion tied to the speech's rhythm.
 
@@ -57,6 +63,7 @@ def head_motion(
         fps: frames per second.
         rng: source of the drift.
         amount: 0 still, 1 natural.
+        tempo: factor on how fast the drift is; nods keep the speech's beat.
 
     Returns:
         Pose relative to the photo, zero on the first frame.
@@ -65,7 +72,7 @@ def head_motion(
     fade = low_pass(activity, FADE_S * rate)
     beat = onset * fade
     nod = low_pass(low_pass(beat - low_pass(beat, 1.5 * rate), NOD_S * rate), NOD_S * rate) * NOD_RAD * 2.0
-    drift = _drift(len(onset), 5, WANDER_S * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
+    drift = _drift(len(onset), 5, WANDER_S / tempo * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
     rotation = drift[:, :3] * WANDER_RAD
     rotation[:, 0] -= nod  # the chin falls on a stressed syllable
     shift = drift[:, 3:] * WANDER_SHIFT

@@ -61,7 +61,10 @@ class Lids:
 
 
 class Brows:
-    """Brows that follow some emphatic syllables, known `ahead` frames before they are shown."""
+    """Brows that follow some emphatic syllables, known `ahead` frames before they are shown.
+
+    So the first `ahead` calls come before the first frame, and what they return is not shown.
+    """
 
     def __init__(self, fps: float, rng: np.random.Generator, ahead: int) -> None:
         self._fps, self._rng, self._ahead = fps, rng, ahead
@@ -69,7 +72,7 @@ class Brows:
         self._active = deque([0.0] * (ahead + 1), maxlen=ahead + 1)
         self._raise = (-10.0, 0.0)  # when, and how far
         self._wake = LowPass(0.16 * fps)
-        self._frame = 0
+        self._frame = -ahead
 
     def __call__(self, onset: float, activity: float) -> FloatArray:
         """Onset and activity of the frame that is `ahead` of the next -> `[68, 2]` displacement of the next."""
@@ -89,8 +92,8 @@ class Brows:
 class Nods:
     """Nods on the beats and a slow drift, as `landmarks.motion.head_motion` has them."""
 
-    def __init__(self, fps: float, rng: np.random.Generator) -> None:
-        self._rng, frames = rng, WANDER_S * fps
+    def __init__(self, fps: float, rng: np.random.Generator, tempo: float = 1.0) -> None:
+        self._rng, frames = rng, WANDER_S / tempo * fps
         self._wake = LowPass(WAKE_S * fps)
         self._mean = LowPass(1.5 * fps)
         self._nod = [LowPass(NOD_S * fps) for _ in range(2)]

@@ -9,6 +9,7 @@ that is fed back lies inside fixed limits, so that minutes of it cannot run away
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from talkface.audio.rhythm import Rhythm
+from talkface.landmarks.head_style import HEAD_STYLES, HeadStyle
 from talkface.landmarks.head_track import calm_in_silence, shown_pose
 from talkface.landmarks.smooth import hanning
 from talkface.types import FloatArray, HeadPose
@@ -27,6 +29,7 @@ FEATURES = 3  # onset, activity, loudness, see `audio.rhythm.Rhythm`
 LIMIT = 4.0  # of a head's own deviations that a pose which is fed back stays within
 JOIN_WIDTH = 7  # frames of the Hanning window that rounds off where one block joins the next
 PHOTO_SHARE = 0.5  # of how far real heads move that one photo bears: hair beside a face that turns on is stretched
+HELD = 6  # frames whose mean stands for sound that has not come yet
 DAMPING = 0.7  # of the velocity that a head is expected to keep from one frame to the next
 
 
@@ -131,15 +134,17 @@ class Headmotion(nn.Module):
         free = self.base(past) + (sizes @ self.shapes).view(len(sizes), self.config.block, POSE)
         return LIMIT * torch.tanh(free / LIMIT)
 
-    def start(self, seed: int | None, lively: float | None = None) -> "HeadmotionStream":
+    def start(self, seed: int | None, lively: float | None = None, known: int | None = None) -> "HeadmotionStream":
         """A head that looks as the photo does, about to move.
 
         Args:
             seed: of the samples and, where `lively` is not given, of how lively this head is, between the quarters of
                 people; None for no chance at all: the likeliest way, of a usual head.
             lively: logarithm of how much it moves over what is typical.
+            known: frames of a block, at most all of them, whose sound must have come before it is posed: what follows
+                is taken to sound on as they do. None waits for the block and the `after` frames behind it.
         """
-        return HeadmotionStream(self, seed, lively)
+        return HeadmotionStream(self, seed, lively, known)
 
     def predict(self, features: FloatArray, seed: int | None = 0, lively: float | None = None) -> FloatArray:
         """`[T, 3]` onset, activity and loudness at 25 frames/s -> `[T, 6]` track, the first frame near zero."""
@@ -147,7 +152,14 @@ class Headmotion(nn.Module):
         return np.concatenate([stream.push(features), stream.finish()])
 
 
-def learned_pose(network: Headmotion, rhythm: Rhythm, fps: Fraction, seed: int | None, amount: float = 1.0) -> HeadPose:
+def learned_pose(
+    network: Headmotion,
+    rhythm: Rhythm,
+    fps: Fraction,
+    seed: int | None,
+    amount: float = 1.0,
+    style: HeadStyle = HEAD_STYLES["natural"],
+) -> HeadPose:
     """How a photo's head moves with speech.
 
     Args:
@@ -156,22 +168,23 @@ def learned_pose(network: Headmotion, rhythm: Rhythm, fps: Fraction, seed: int |
         fps: video frames per second; the network runs at 25.
         seed: of the sample; None takes the likeliest way.
         amount: 0 still, 1 as far as a photo looks natural, half as far as real heads move.
+        style: how far and how fast; a tempo of 1.25 shows the network speech that is 1.25 times as long.
 
     Returns:
         T poses against the photo's, calm in long silence, zero on the first frame.
     """
-    count = len(rhythm.onset)
-    if fps == FPS:
+    count, rate = len(rhythm.onset), FPS * style.tempo
+    if fps == rate:
         track = hanning(network.predict(rhythm.features, seed), JOIN_WIDTH)
     else:
         from scipy.interpolate import CubicSpline  # slow to import, and most videos have 25 frames/s
 
-        length = max(2, -(-count * FPS * fps.denominator // fps.numerator))
-        middle = (np.arange(length) + 0.5) * float(fps / FPS) - 0.5  # of the network's frames, in video frames
+        length = max(2, ceil(count * rate / fps))
+        middle = (np.arange(length) + 0.5) * float(fps / rate) - 0.5  # of the network's frames, in video frames
         features = np.stack([np.interp(middle, np.arange(count), each) for each in rhythm.features.T], 1)
         made = hanning(network.predict(features.astype(np.float32), seed), JOIN_WIDTH)
         track = CubicSpline(middle, made)(np.clip(np.arange(count), middle[0], middle[-1]))
-    return shown_pose(PHOTO_SHARE * calm_in_silence(track, rhythm.activity, fps), fps, amount)
+    return shown_pose(PHOTO_SHARE * calm_in_silence(style.scaled(track), rhythm.activity, fps), fps, amount)
 
 
 class HeadmotionStream:
@@ -180,8 +193,8 @@ class HeadmotionStream:
     Parts of any length give the same poses as the whole, bit for bit.
     """
 
-    def __init__(self, network: Headmotion, seed: int | None, lively: float | None) -> None:
-        self._network = network.eval()
+    def __init__(self, network: Headmotion, seed: int | None, lively: float | None, known: int | None = None) -> None:
+        self._network, self._known = network.eval(), known
         self._rng = None if seed is None else np.random.default_rng([seed, 2])
         low, middle, high = network.liveliness.tolist()
         if lively is None:
@@ -199,9 +212,12 @@ class HeadmotionStream:
         self._owed += len(features)
         config = self._network.config
         window = config.before + config.block + config.after
+        least = window if self._known is None else config.before + self._known
         made = [np.zeros((0, POSE), np.float32)]
-        while len(self._waiting) >= window:
-            made.append(self._next(self._waiting[:window]))
+        while len(self._waiting) >= least:
+            sound = self._waiting[:least]
+            held = np.repeat(sound[-HELD:].mean(0, keepdims=True), window - least, 0)
+            made.append(self._next(np.concatenate([sound, held])))
             self._waiting = self._waiting[config.block :]
         poses = np.concatenate(made)
         self._owed -= len(poses)

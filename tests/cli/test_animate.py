@@ -143,8 +143,9 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
 
 
 AS_WRITTEN: dict[str, tuple[str, object]] = {  # further options -> words given, value that arrives
-    "gaze": ("--gaze -0.5", -0.5),
+    "gaze": ("--gaze -0.5,0.2", (-0.5, 0.2)),
     "blink_rate": ("--blink-rate 2", 2.0),
+    "head_style": ("--head-style calm", "calm"),
     "brow_raise": ("--brow-raise 0.5", 0.5),
     "mouth_opening": ("--mouth-opening 0.5", 0.5),
     "mouth_width": ("--mouth-width 1.5", 1.5),

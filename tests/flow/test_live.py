@@ -12,15 +12,18 @@ import torch
 
 import talkface
 from talkface.audio.level import RunningLevel
+from talkface.audio.rhythm import speech_rhythm
 from talkface.cli.demo import DEMO_SPEECH
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
+from talkface.inference.heads import spoken_pose
 from talkface.inference.live import LONGEST_QUEUE_S, Moment, Session
 from talkface.inference.live_clock import in_time
+from talkface.inference.live_motion import MotionStream
 from talkface.inference.subject import Subject
 from talkface.landmarks.lip_shape import lip_measures
 from talkface.landmarks.motion import blink_track
-from talkface.landmarks.motion_stream import Lids, Nods
+from talkface.landmarks.motion_stream import Brows, Lids, Nods
 from talkface.media.speech import open_speech, speech_level
 from talkface.models.mouth_stream import MouthStream
 from talkface.renderers.base import Identity, Rendered
@@ -236,6 +239,36 @@ def test_a_label_and_an_aspect_are_shown_live(animator: Animator, face: np.ndarr
     assert np.abs(labelled[-60:, -150:].astype(int) - plain[-60:, -150:]).max() > 60
     tall = animator.live(face, RATE, talkface.AnimateOptions(aspect="1:2")).step().image
     assert tall.shape[0] == 2 * tall.shape[1]
+
+
+@pytest.mark.parametrize(("style", "alike"), [("natural", 0.7), ("lively", 0.5)])
+def test_a_live_head_is_close_to_that_of_a_whole_clip_and_in_time(outlines: Animator, style: str, alike: float) -> None:
+    speech = open_speech(DEMO_SPEECH)
+    samples = speech.waveform().samples
+    count = len(samples) // 640
+    rhythm = speech_rhythm(speech.blocks(), count, Fraction(25), speech_level(speech))
+    lags = range(-3, 9)
+    found = np.zeros((2, len(lags)))
+    for seed in range(2):
+        options = talkface.AnimateOptions(seed=seed, head_style=style)
+        motion = MotionStream(outlines.speech_network, outlines.head_network, options)
+        live = np.stack([moved.pose for moved in motion.push(samples)])
+        whole = spoken_pose(outlines.head_network, rhythm, Fraction(25), seed, 1.0, style).rotation[: len(live)]
+        for index, lag in enumerate(lags):
+            parts = zip(whole[10:-10].T, np.roll(live, -lag, 0)[10:-10].T, strict=False)
+            found[seed, index] = np.mean([np.corrcoef(*pair)[0, 1] for pair in parts])
+    mean = found.mean(0)
+    assert mean.max() > alike and 0 <= lags[int(mean.argmax())] <= 4  # frames of 40 ms
+
+
+def test_live_brows_rise_with_their_syllable() -> None:
+    onsets = [0.0] * 100
+    for frame in (30, 60, 90):
+        onsets[frame] = 1.2
+    brows = Brows(25, np.random.default_rng(0), 3)
+    heights = np.array([-brows(onset, 1.0)[19, 1] for onset in onsets])[3:]  # three come before the first frame
+    peaks = [frame for frame in range(1, len(heights) - 1) if heights[frame - 1] < heights[frame] >= heights[frame + 1]]
+    assert peaks and all(min(abs(peak - frame) for frame in (30, 60, 90)) <= 4 for peak in peaks)
 
 
 def test_nods_keep_their_size() -> None:

@@ -8,6 +8,7 @@ import pytest
 from talkface.audio.rhythm import Rhythm, no_rhythm
 from talkface.errors import CheckpointError
 from talkface.inference.heads import followed_pose, load_heads, spoken_pose
+from talkface.landmarks.head_style import HEAD_STYLES
 from talkface.models.headmotion import Headmotion
 from talkface.types import HeadPose
 
@@ -50,6 +51,29 @@ def test_a_minute_of_silence_is_calm(shipped: Headmotion):
     speaking = degrees(spoken_pose(shipped, talk(60), FPS, 0, 1.0))
     assert angles[250:].std(0).mean() < 0.4 * speaking[250:].std(0).mean()
     assert np.abs(angles).max() < 5
+
+
+@pytest.mark.parametrize("rhythm_only", [False, True])
+def test_styles_change_how_far_and_how_fast(shipped: Headmotion, rhythm_only: bool):
+    network = None if rhythm_only else shipped
+    poses = {style: spoken_pose(network, talk(40), FPS, 0, 1.0, style) for style in HEAD_STYLES}
+    np.testing.assert_array_equal(poses["natural"].rotation, spoken_pose(network, talk(40), FPS, 0, 1.0).rotation)
+    natural, calm, lively, nodding = (degrees(poses[style]) for style in ("natural", "calm", "lively", "nodding"))
+    assert calm.std(0).mean() < 0.8 * natural.std(0).mean() < 0.95 * lively.std(0).mean()
+    assert nodding[:, 0].std() > 1.2 * natural[:, 0].std() and nodding[:, 1].std() < 0.5 * natural[:, 1].std()
+    speed = {style: np.abs(np.diff(degrees(pose), axis=0)).mean() for style, pose in poses.items()}
+    assert speed["calm"] < 0.7 * speed["natural"] < 0.9 * speed["lively"]
+    assert all((np.abs(degrees(pose)) < [12, 15, 15]).all() and not pose.rotation[0].any() for pose in poses.values())
+
+
+def test_a_tempo_is_that_of_the_motion_and_not_of_the_speech(shipped: Headmotion):
+    """Turned about three quarters as often, over the same length."""
+
+    def turns(style: str) -> float:
+        speeds = [np.diff(degrees(spoken_pose(shipped, talk(60), FPS, seed, 1.0, style))[:, 1]) for seed in range(4)]
+        return float(np.mean([np.count_nonzero(np.diff(np.sign(speed))) for speed in speeds]))
+
+    assert 0.5 < turns("calm") / turns("natural") < 0.9 and turns("lively") > 1.05 * turns("natural")
 
 
 def test_a_seed_is_a_motion_and_an_amount_its_size(shipped: Headmotion):
