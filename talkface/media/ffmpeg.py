@@ -4,6 +4,8 @@ import contextlib
 import signal
 import subprocess
 import tempfile
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import ffmpeg
@@ -13,6 +15,8 @@ from talkface.errors import MediaError, PassingError
 
 FULL = "the disk is full; free some space or write elsewhere"
 KILLED = "free some memory and try again"
+AHEAD_BYTES = 16 << 20  # that may wait for ffmpeg while the next frames are made
+PIPE_BYTES = 1 << 20  # Linux's limit; with its usual 64 KiB each frame is handed over in many small steps
 
 
 class FfmpegProcess:
@@ -40,24 +44,37 @@ class FfmpegProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 start_new_session=True,
+                pipesize=PIPE_BYTES,
             )
         except OSError as error:
             self._errors.close()
             raise MediaError(f"{path} cannot be written: ffmpeg does not start ({error.strerror})") from error
+        self._feeder = ThreadPoolExecutor(1)
+        self._waiting: deque[tuple[int, Future[int]]] = deque()  # bytes, and when they are handed over
 
     def feed(self, data: memoryview) -> None:
-        """Hand over bytes.
+        """Hand over bytes, which must stay as they are: they are written in a thread beside.
 
         Raises:
             PassingError: ffmpeg stopped because the disk is full, or was killed.
             MediaError: it stopped for another reason.
         """
         assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(data)
-        except OSError:  # ffmpeg has closed its end; why is on its standard error
-            self.finish()
-            raise MediaError(f"{self._path} cannot be written: ffmpeg stopped early") from None
+        self._waiting.append((data.nbytes, self._feeder.submit(self._process.stdin.write, data)))
+        if not self._hand_over(AHEAD_BYTES):
+            self.finish()  # why is on its standard error
+            raise MediaError(f"{self._path} cannot be written: ffmpeg stopped early")
+
+    def _hand_over(self, most: int) -> bool:
+        """Wait until at most so many bytes wait; returns whether ffmpeg takes them."""
+        left = sum(size for size, _ in self._waiting)
+        while self._waiting and (left > most or self._waiting[0][1].done()):
+            size, written = self._waiting.popleft()
+            left -= size
+            if isinstance(written.exception(), OSError):  # ffmpeg has closed its end
+                return False
+            written.result()
+        return True
 
     def finish(self) -> None:
         """End the input and wait for the file.
@@ -67,6 +84,8 @@ class FfmpegProcess:
             MediaError: ffmpeg failed for another reason.
         """
         assert self._process.stdin is not None
+        whole = self._hand_over(0)
+        self._feeder.shutdown(cancel_futures=True)
         with contextlib.suppress(OSError):  # the exit code tells
             self._process.stdin.close()
         code = self._process.wait()
@@ -77,10 +96,13 @@ class FfmpegProcess:
             why = reason(code, said)
             kind = PassingError if why == FULL or why.endswith(KILLED) else MediaError
             raise kind(f"{self._path} cannot be written: {why}")
+        if not whole:
+            raise MediaError(f"{self._path} cannot be written: ffmpeg stopped early")
 
     def kill(self) -> None:
         """End it now, whatever it was doing; harmless after its end."""
         self._process.kill()
+        self._feeder.shutdown(cancel_futures=True)
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()

@@ -144,8 +144,7 @@ class VideoWriter:
         width, height = self.size
         assert frame.shape == (height, width, 3 + self._alpha) and frame.dtype == np.uint8, (frame.shape, self.size)
         assert self._encoder is not None, "use the writer in a `with` statement"
-        if self._synthetic and can_bear(width, height):
-            frame = self._marked(frame)
+        frame = self._marked(frame) if self._synthetic and can_bear(width, height) else frame.copy()  # it waits
         if width % 2 or height % 2:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
         self._encoder.feed(np.ascontiguousarray(frame).data)

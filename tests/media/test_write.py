@@ -153,6 +153,16 @@ def test_of_two_that_write_one_new_video_the_second_is_refused(tmp_path: Path) -
     assert (tmp_path / "o.mp4").read_bytes() == made and len(list(tmp_path.iterdir())) == 1
 
 
+def test_frames_may_be_made_in_one_array(tmp_path: Path) -> None:
+    frame = np.empty((1024, 1024, 3), np.uint8)
+    with VideoWriter(tmp_path / "grey.mp4", (1024, 1024), Fraction(25), synthetic=False) as writer:
+        for light in range(10, 250, 6):  # more bytes than may wait
+            frame[:] = light
+            writer.write(frame)
+    seen = [float(image.mean()) for image, _ in read_frames(tmp_path / "grey.mp4", None)]
+    np.testing.assert_allclose(seen, range(10, 250, 6), atol=2)
+
+
 def test_no_frame_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="shorter than one frame"):
         write(tmp_path / "o.mp4", 0)
