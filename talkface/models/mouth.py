@@ -87,8 +87,8 @@ class MouthInpainter(nn.Module):
         parts = [picture * (1 - masks[:, 2:]), donor, 2 * cover - 1, 2 * masks - 1]
         if not self.recolours:
             parts.append(2 * own[:, None, None, None].expand_as(cover) - 1)
-        seen = torch.cat(parts, 1)
-        fine = self.encode_fine(self.stem(F.pixel_unshuffle(seen, 2)))
+        seen = torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)
+        fine = self.encode_fine(_halved(seen, self.stem))
         middle = self.encode_middle(self.down_middle(F.leaky_relu(fine, LEAK)))
         coarse = self.bottom(self.down_coarse(F.leaky_relu(middle, LEAK)))
         middle = self.decode_middle(middle + _doubled(self.up_middle(coarse)))
@@ -118,6 +118,13 @@ def donor_detail(donor: Tensor, sigma: float) -> Tensor:
     wide = F.pad(donor, (reach, reach, reach, reach), mode="replicate")
     blurred = F.conv2d(F.conv2d(wide, bell, groups=donor.shape[1]), bell.mT, groups=donor.shape[1])
     return donor - blurred
+
+
+def _halved(x: Tensor, stem: nn.Conv2d) -> Tensor:
+    """`stem(pixel_unshuffle(x, 2))` as one convolution of stride 2, which spares a CPU the shuffle: half its time."""
+    fine, channels = stem.out_channels, x.shape[1]
+    weight = stem.weight.view(fine, channels, 2, 2, 3, 3).permute(0, 1, 4, 2, 5, 3).reshape(fine, channels, 6, 6)
+    return F.conv2d(x, weight, stem.bias, stride=2, padding=2)
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -115,7 +115,8 @@ class MouthRenderer:
         if device.type == "cpu":
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.donors, self.device = tuple(donors), device
-        self.bf16 = device.type == "cuda" or (device.type == "cpu" and cpu_has_bf16())
+        if device.type == "cuda" or (device.type == "cpu" and cpu_has_bf16()):
+            self.network.to(torch.bfloat16)
 
     def enroll(self, shots: Sequence[Shot]) -> MouthIdentity:
         """Prepare a person; the first shot is the picture that will move, the others may lend their teeth."""
@@ -200,8 +201,8 @@ class MouthRenderer:
         )
         masks = self._tensor([one.masks for one in places]) / 255
         cover = self._tensor([one.cover[..., None] for one in places])
-        with one_thread(self.device), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            own = torch.full((len(places),), float(identity.own), device=self.device)
+        own = torch.full((len(places),), float(identity.own), device=self.device, dtype=cover.dtype)
+        with one_thread(self.device):
             first, second = self.network(picture, colours, cover, masks, own)
         both = [first, 127.5 * second] if self.network.recolours else [127.5 * (first + 1), second]
         return np.asarray(torch.cat(both, 1).movedim(1, -1).cpu().numpy(), np.float32)
@@ -229,9 +230,8 @@ class MouthRenderer:
         return hole, to_patch
 
     def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:
-        """`[H, W, C]` each -> `[N, C, H, W]` float32 on the device."""
-        stacked = torch.from_numpy(np.stack(images)).to(self.device).float().movedim(-1, 1)
-        return stacked.contiguous(memory_format=torch.channels_last)
+        """`[H, W, C]` each -> `[N, C, H, W]` on the device, as precise as the network's weights; channels last."""
+        return torch.from_numpy(np.stack(images)).to(self.device, self.network.stem.weight.dtype).movedim(-1, 1)
 
 
 def load_mouth_renderer(checkpoint: Checkpoint, device: torch.device) -> MouthRenderer:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from talkface.errors import ConfigError
-from talkface.models.mouth import MouthConfig, MouthInpainter, donor_detail, fill_hole
+from talkface.models.mouth import MouthConfig, MouthInpainter, _halved, donor_detail, fill_hole
 
 SMALL = MouthConfig(widths=(8, 12, 16), depth=1)
 
@@ -49,6 +49,12 @@ def test_what_lies_in_the_hole_is_not_seen(given: tuple[torch.Tensor, ...]):
     other[:, :, 8:24, 12:36] = 0.7
     for first, second in zip(network(picture, *rest), network(other, *rest), strict=True):
         torch.testing.assert_close(first, second)
+
+
+def test_the_stem_sees_two_by_two_pixels_as_channels():
+    network, picture = MouthInpainter(MouthConfig(widths=(4, 8, 8), depth=1)), torch.rand(2, 11, 16, 24)
+    shuffled = network.stem(torch.nn.functional.pixel_unshuffle(picture, 2))
+    torch.testing.assert_close(_halved(picture, network.stem), shuffled, atol=1e-5, rtol=0)
 
 
 def test_the_hole_is_filled_and_nothing_else(given: tuple[torch.Tensor, ...]):
