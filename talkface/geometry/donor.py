@@ -26,6 +26,7 @@ SHADE = np.array(
 SOFTER = (0.5, 0.7, 0.9, 1.1, 1.4, 1.8)  # blurs in pixels that a donor is tried with in a soft photo
 FINER = 1.3  # how much finer than the photo's its edges may be: a little crispness does teeth good
 FEATHER = 1.2  # pixels, softness of the donor's edge
+MARGIN = 8  # pixels around a donor's lips that its soft edge stays within
 ZOOM = (0.88, 1.05)  # change of a donor's size, at least and at most, to fit the mouth's width
 GAIN = (0.2, 1.6)  # of a donor's colours, at least and at most
 
@@ -125,26 +126,37 @@ def lay_donor(
         where they are the donor's own.
     """
     width, height = size
+    depth = np.clip((np.arange(height, dtype=np.float32)[:, None, None] - upper[1]) / max(gap, 1.0), 0, 1)
+    dark = donor.cavity * (SHADE[0] + (SHADE[1] - SHADE[0]) * depth**2).astype(np.float32)
+    laid, cover = np.repeat(dark, width, 1), np.zeros((height, width), np.float32)
     start = upper_middle(donor.lips)
     x = ((np.arange(width) - upper[0]) * zoom / turned + start[0]).astype(np.float32)
     y = ((np.arange(height) - upper[1]) * zoom + start[1]).astype(np.float32)
+    moved = np.float32(lip_gap(donor.lips) - gap * zoom)  # rows left out below the cut or, negative, put in
+    low, high = donor.lips.min(0), donor.lips.max(0)
+    rows, columns = (
+        slice(max(int(np.searchsorted(line, start)) - MARGIN, 0), max(int(np.searchsorted(line, end)) + MARGIN, 0))
+        for line, start, end in ((y, low[1], high[1] + max(0.0, -float(moved))), (x, low[0], high[0]))
+    )
+    box = rows, columns  # the only part that it shows in
+    x, above = x[columns], np.broadcast_to(y[rows, None], cover[box].shape)
+    if not above.size:
+        return laid, cover
     top, bottom = (curve.astype(np.float32) for curve in _curves(donor.lips, x))
     cut = top + donor.split * (bottom - top)
-    above = np.broadcast_to(y[:, None], (height, width))
-    below = above + np.float32(lip_gap(donor.lips) - gap * zoom)  # rows left out below the cut or, negative, put in
+    below = above + moved
     is_upper = above <= cut
-    rows = np.where(is_upper, above, below).astype(np.float32)
-    columns = np.ascontiguousarray(np.broadcast_to(x, rows.shape), np.float32)
+    down = np.where(is_upper, above, below).astype(np.float32)
+    across = np.ascontiguousarray(np.broadcast_to(x, down.shape), np.float32)
     colours = np.asarray(
-        cv2.remap(donor.image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+        cv2.remap(donor.image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
-    inside = (rows > top) & (rows < bottom) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
+    inside = (down > top) & (down < bottom) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
     is_lower = (below > cut) & (donor.split < LOWEST_GAP)
     own = (inside & (is_upper | is_lower)).astype(np.float32)
-    cover = np.asarray(cv2.GaussianBlur(own, (0, 0), FEATHER), np.float32)
-    depth = np.clip((np.arange(height, dtype=np.float32)[:, None, None] - upper[1]) / max(gap, 1.0), 0, 1)
-    dark = donor.cavity * (SHADE[0] + (SHADE[1] - SHADE[0]) * depth**2).astype(np.float32)
-    return dark + cover[..., None] * (colours - dark), cover
+    cover[box] = cv2.GaussianBlur(own, (0, 0), FEATHER)
+    laid[box] += cover[box][..., None] * (colours - laid[box])
+    return laid, cover
 
 
 def softened(donor: Donor, fineness: float) -> Donor:
