@@ -24,11 +24,10 @@ def look_up(image: Image, offsets: FloatArray | None, to_frame: FloatArray, size
     height, width = offsets.shape[:2]
     across = np.arange(width, dtype=np.float32)
     down = np.arange(height, dtype=np.float32)[:, None]
-    places = np.empty((height, width, 2), np.float32)
-    for axis, row in enumerate(to_frame.astype(np.float32)):
-        places[..., axis] = row[0] * across + (row[1] * down + row[2])
-    cv2.add(places, offsets, dst=places)
-    x, y = cv2.split(places)
+    x, y = cv2.split(offsets)
+    for places, row in zip((x, y), to_frame.astype(np.float32), strict=True):
+        np.add(places, row[0] * across, out=places)
+        np.add(places, row[1] * down + row[2], out=places)
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 

@@ -52,7 +52,11 @@ def fit_thin_plate(controls: FloatArray, values: FloatArray, stiffness: FloatArr
 
 def _kernel(points: FloatArray, controls: FloatArray) -> FloatArray:
     """r^2 log r^2 (twice the textbook's kernel; the weights absorb the factor), 0 at r = 0; `[..., M, N]`."""
-    square = (points**2).sum(-1)[..., None] + (controls**2).sum(-1)[..., None, :]
-    square -= 2 * (points @ np.swapaxes(controls, -1, -2))
+    square, down = (points[..., axis, None] - controls[..., None, :, axis] for axis in (0, 1))
+    square *= square
+    down *= down
+    square += down
     np.maximum(square, 1e-12, out=square)
-    return np.asarray(square * np.log(square))
+    logarithm = np.log(square)
+    logarithm *= square
+    return np.asarray(logarithm)

@@ -55,15 +55,14 @@ class Columns:
         along, across = (np.float32(part) for part in self.along)
         column = np.clip((along * x + across * y) / np.float32(self.spacing), 0, COUNT - 1.001)
         depth = along * y - across * x
-        table = np.concatenate([self.depths[..., None], self.shifts], -1).astype(np.float32)  # [K, N, 3]
-        knots = np.ascontiguousarray(table.transpose(1, 2, 0))  # [N, 3, K]
         low = column.astype(np.intp)
-        here = knots[low]  # [..., 3, K]
-        here += (column - low)[..., None, None] * np.diff(knots, axis=0)[low]
-        gaps = np.maximum(np.diff(here[..., 0, :]), 1e-3)
-        passed = np.clip((depth[..., None] - here[..., 0, :-1]) / gaps, 0, 1)  # [..., K - 1]
-        steps = np.diff(here[..., 1:, :])  # [..., 2, K - 1]
-        return np.asarray((steps @ passed[..., None])[..., 0])
+        knots = np.concatenate([self.depths[None], np.moveaxis(self.shifts, -1, 0)]).astype(np.float32)  # [3, K, N]
+        here = knots.take(low, axis=-1)  # [3, K, ...]
+        here += (column - low) * np.diff(knots).take(low, axis=-1)
+        gaps = np.maximum(np.diff(here[0], axis=0), 1e-3)
+        passed = np.clip((depth - here[0, :-1]) / gaps, 0, 1)  # [K - 1, ...]
+        steps = np.diff(here[1:], axis=1)  # [2, K - 1, ...]
+        return np.asarray(np.moveaxis((steps * passed).sum(1), 0, -1))
 
 
 def eye_columns(

@@ -30,7 +30,7 @@ NUM_SCALP = 9  # anchors along the outline of the hair
 SCALP_DEPTH = -0.6  # of that outline, about that of the ears, in mean-face units
 SCALP_REST = 0.03  # outer-eye distances by which a turn must shift the scalp against the face before it counts
 SCALP_REACH = 0.3  # and the most it may
-NODE_SPACING = 0.09  # of the coarse lattice on which the smooth part is evaluated, in outer-eye distances
+NODE_SPACING = 0.12  # of the coarse lattice on which the smooth part is evaluated, in outer-eye distances
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Deformation:
         x, y = _nodes(width, step), _nodes(height, step)
         nodes = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
         smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(len(y), len(x), 2)
-        whole = cv2.resize(smooth, (len(x) * step, len(y) * step), interpolation=cv2.INTER_LINEAR)
+        whole = cv2.resize(smooth, (len(x) * step, len(y) * step), interpolation=cv2.INTER_CUBIC)
         full = np.asarray(whole[step // 2 :][:height, step // 2 :][:, :width], np.float32)
         for part in self.columns:
             self._bend(full, part, to_frame, rigid)
@@ -107,9 +107,8 @@ class Deformation:
     def _bend(self, full: FloatArray, part: Columns, to_frame: FloatArray, rigid: bool) -> None:
         """Add one lid's or the lips' shift to `full`, in place, inside the part's own box only."""
         height, width = full.shape[:2]
-        linear, start = to_frame[:, :2], to_frame[:, 2]
         frame_box = transform(invert(self.to_photo), part.corners())
-        box = (frame_box - start) @ np.linalg.inv(linear).T
+        box = transform(invert(to_frame), frame_box)
         left, top = np.clip(np.floor(box.min(0)).astype(int), 0, (width, height))
         right, bottom = np.clip(np.ceil(box.max(0)).astype(int) + 1, 0, (width, height))
         if left >= right or top >= bottom:
