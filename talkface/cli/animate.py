@@ -1,8 +1,10 @@
 """`talkface animate PHOTO SPEECH -o OUT.mp4` -> a speaking video."""
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +12,13 @@ import typer
 
 from talkface.cli.options import normaliser, with_options
 from talkface.cli.progress import frame_progress
-from talkface.errors import ConfigError, MediaError, printable
+from talkface.errors import ConfigError, MediaError, TalkfaceError, printable
 from talkface.files.write import fitting_name
 from talkface.inference.request import AnimateOptions
 
 if TYPE_CHECKING:
     from talkface.inference.clip import AnimateResult
+    from talkface.types import Image
 
 LARGE_PIXELS = 2_000_000  # of a photo that is said to be the reason where a video is made slower than it plays
 
@@ -93,21 +96,22 @@ def animate(
     target = out or default_out(photos, sound or driving, options.format)
     from talkface.landmarks.beside import detector_beside
 
-    with detector_beside(options.detector if _looks_like_photo(photos[0]) else "") as detector:
+    beside = options.detector if _looks_like_photo(photos[0]) else ""
+    with detector_beside(beside, partial(_readable, photos)) as detector:
         from talkface import Animator
         from talkface import animate as write_video
 
         with frame_progress(target.name, quiet) as moved:
             person = photos if len(photos) > 1 else photos[0]
-            beside = {} if detector is None else {"animator": Animator.from_options(options, detector)}
-            result = write_video(person, sound, target, options, progress=moved, **beside)
+            networks = {} if detector is None else {"animator": Animator.from_options(options, detector)}
+            result = write_video(person, sound, target, options, progress=moved, **networks)
     if not quiet:
         from talkface.inference.animator import renderer_network
 
         moves = not (options.still or options.head_scale == 0 or options.head_from)
-        networks = [] if driving else [options.speech_model]
-        networks += [options.head_model] if moves else []
-        report_result(result, [*networks, *renderer_network(options)])
+        names = [] if driving else [options.speech_model]
+        names += [options.head_model] if moves else []
+        report_result(result, [*names, *renderer_network(options)])
         for what, place in (("landmarks", options.save_landmarks), ("maps", options.save_maps)):
             if place is not None:
                 typer.echo(f"{what}: {place}")
@@ -185,6 +189,15 @@ def refuse_missing(words: Sequence[str | None]) -> None:
         looks_like_file = Path(word).suffix or Path(word).name != word
         if looks_like_file and not os.path.lexists(word):
             raise MediaError(f"no file {word}: check the name")
+
+
+def _readable(photos: Sequence[str]) -> "Iterator[Image]":
+    """Those photos that can be read; what is wrong with the others is said where they are needed."""
+    from talkface.media.read import read_photo
+
+    for photo in photos:
+        with contextlib.suppress(TalkfaceError, OSError):
+            yield read_photo(photo)
 
 
 def _looks_like_photo(word: str) -> bool:

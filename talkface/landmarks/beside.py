@@ -1,11 +1,12 @@
-"""Detector's name -> that detector in a process of its own, whose models load while the caller imports its networks."""
+"""Detector's name -> that detector in a process of its own, which finds faces while the caller imports its networks."""
 
 import contextlib
+import hashlib
 import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -14,8 +15,12 @@ from talkface.types import FloatArray, Image
 
 
 @contextlib.contextmanager
-def detector_beside(name: str) -> Iterator[Detector | None]:
+def detector_beside(name: str, photos: Callable[[], Iterable[Image]] = tuple) -> Iterator[Detector | None]:
     """Start a detector in a process forked from this one; call it before threads are started or torch is imported.
+
+    Args:
+        name: of the detector.
+        photos: gives, in that process, the pictures in which it looks for faces without being asked.
 
     Yields:
         The detector; None where it would gain nothing: one core, another detector than dlib's, or no safe fork.
@@ -25,7 +30,7 @@ def detector_beside(name: str) -> Iterator[Detector | None]:
         return
     forking = multiprocessing.get_context("fork")
     here, there = forking.Pipe()
-    process = forking.Process(target=_serve, args=(there, here, name), daemon=True)
+    process = forking.Process(target=_serve, args=(there, here, name, photos), daemon=True)
     process.start()
     there.close()
     try:
@@ -75,17 +80,36 @@ class _Beside:
         return getattr(self._own, method)(*words)
 
 
-def _serve(pipe: Connection, callers: Connection, name: str) -> None:
+class _Remembering:
+    """A detector that answers the same question about the same picture from memory."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._found: dict[tuple[bytes, Effort], list[Face]] = {}
+
+    def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
+        key = hashlib.sha256(image.tobytes() + str(image.shape).encode()).digest(), effort
+        if key not in self._found:
+            self._found[key] = self._detector.detect(image, effort)
+        return self._found[key]
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._detector, method)
+
+
+def _serve(pipe: Connection, callers: Connection, name: str, photos: Callable[[], Iterable[Image]]) -> None:
     """Answer calls until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the caller ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     callers.close()
-    from talkface.landmarks.detect import load_detector
+    from talkface.landmarks.detect import detect_any_rotation, load_detector
     from talkface.landmarks.dlib_backend import load_models
 
     with contextlib.suppress(EOFError, OSError):
-        detector = load_detector(name)
+        detector: Any = _Remembering(load_detector(name))
         load_models()
+        for image in photos():
+            detect_any_rotation(detector, image)
         while True:
             method, words = pipe.recv()
             try:
