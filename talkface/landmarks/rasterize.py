@@ -24,8 +24,8 @@ from talkface.types import FloatArray, Image
 
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 _CURVE_STEPS = 6  # points of a drawn curve between two landmarks
-_FINE = 4  # times as many pixels in which a plotted line is filled before it is averaged
-_PLOT_WIDTH = 2.6  # pixels: 2 points at 100 dots per inch are 2.8, less what filling adds along the edge
+_FINE = 8  # times as many pixels in which a plotted line is filled before it is averaged
+_PLOT_WIDTH = 2 * 100 / 72  # pixels of 2 points at 100 dots per inch
 _PEN_WIDTH = {"hard": 2, "pillow": 3}  # pixels
 
 
@@ -64,17 +64,43 @@ def _blank(size: tuple[int, int], look: SketchStyle) -> Image:
 
 
 def _plotted(points: FloatArray, size: tuple[int, int], look: SketchStyle) -> Image:
-    """As matplotlib draws lines of 2 points: one bar per pair of points, half its width longer at both ends."""
-    canvas = _blank((_FINE * size[0], _FINE * size[1]), look)
-    half = 0.5 * _FINE * _PLOT_WIDTH
+    """As matplotlib's Agg draws lines of 2 points at 100 dots per inch: round joins, ends longer by half the width."""
+    canvas = _blank(size, look)
     for part in look.parts:
-        line = (points[part.points] + 0.5) * _FINE - 0.5
-        for start, end in itertools.pairwise(line):
-            along = half * (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
-            across = np.array([-along[1], along[0]])
-            bar = np.array([start - along + across, end + along + across, end + along - across, start - along - across])
-            cv2.fillConvexPoly(canvas, _fixed_point(bar), part.colour, cv2.LINE_8, _SHIFT)
-    return np.asarray(cv2.resize(canvas, size, interpolation=cv2.INTER_AREA), np.uint8)
+        line = _snapped(points[part.points])
+        low = np.clip(np.floor(line.min(0) - _PLOT_WIDTH).astype(int), 0, size)
+        high = np.clip(np.ceil(line.max(0) + _PLOT_WIDTH).astype(int) + 1, 0, size)
+        if (high <= low).any():
+            continue
+        drawn = _plotted_line((line - low + 0.5) * _FINE - 0.5, _FINE * (high - low))
+        width, height = (high - low).tolist()
+        share = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
+        under = canvas[low[1] : high[1], low[0] : high[0]]
+        under[:] = np.round(under + (np.float32(part.colour) - under) * share)
+    return canvas
+
+
+def _plotted_line(line: FloatArray, size: Indices) -> Image:
+    """`[height, width]`, 255 inside a line in fine pixels; OpenCV fills half a fine pixel too much on each side."""
+    filled = np.zeros((size[1], size[0]), np.uint8)
+    half = 0.5 * (_FINE * _PLOT_WIDTH - 1)
+    for place, (start, end) in enumerate(itertools.pairwise(line)):
+        along = half * (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
+        across = np.array([-along[1], along[0]])
+        first = start - along * (place == 0)
+        last = end + along * (place == len(line) - 2)
+        bar = np.array([first - across, first + across, last + across, last - across])
+        cv2.fillConvexPoly(filled, _fixed_point(bar), 255, cv2.LINE_8, _SHIFT)
+        if place:
+            x, y = _fixed_point(start[None])[0, 0].tolist()
+            cv2.circle(filled, (x, y), round(half * (1 << _SHIFT)), 255, cv2.FILLED, cv2.LINE_8, _SHIFT)
+    return filled
+
+
+def _snapped(line: FloatArray) -> FloatArray:
+    """Points as matplotlib moves them to whole pixels where all pieces of a line are upright or level."""
+    straight = (np.abs(np.diff(line, axis=0)) < 1e-4).any(1).all()
+    return np.floor(line + 1) if straight else line
 
 
 def _with_pillow(points: FloatArray, size: tuple[int, int], look: SketchStyle) -> Image:
