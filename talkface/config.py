@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +140,15 @@ def _checked_overrides(overrides: Sequence[str]) -> list[str]:
 
 
 def _check_keys(given: Any, schema: type[Any], where: str, prefix: str = "") -> None:
-    """Raise on the first key that `schema` does not have, naming the nearest one it has."""
-    fields = {f.name: f for f in schema.__dataclass_fields__.values()}
+    """Raise on the first key that `schema` does not have, naming today's name of an old one, or the nearest it has."""
+    fields = {field.name: field for field in dataclass_fields(schema)}
     for key, value in given.items():
         name = str(key)
         if name not in fields:
+            renamed = getattr(schema, "renamed", {}).get(name)
             nearest = difflib.get_close_matches(name, fields, n=1)
             hint = f": did you mean {prefix}{nearest[0]}?" if nearest else f": known are {', '.join(fields)}"
+            hint = f": it is called {prefix}{renamed} now" if renamed else hint
             raise ConfigError(f"unknown setting {prefix}{name} in {where}{hint}")
         kind = fields[name].type
         if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):

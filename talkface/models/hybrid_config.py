@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from talkface.errors import ConfigError
 
@@ -11,6 +11,15 @@ FLOWS = ("none", "residual", "instead")
 COMPOSES = ("linear", "modulated")
 REGIONS = ("mouth", "face")
 PICKS = ("spread", "nearest")
+
+RENAMED = {
+    "warp_ref": "learned_flow",
+    "warp_ani": "drawn_face",
+    "prev": "previous_frame",
+    "adaptive_spade": "identity_spade",
+    "crop_ref": "hide_features",
+}
+"""Settings' names until 2026-11 -> today's."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ class HybridConfig:
     identity_spade: bool = False  # the decoder's modulation by the sketch takes its weights from the identity
     hide_features: bool = False  # hide eyes and mouth of the references
 
+    renamed: ClassVar[Mapping[str, str]] = RENAMED
+
     def __post_init__(self) -> None:
         words = (("region", REGIONS), ("embed", EMBEDS), ("pick", PICKS), ("learned_flow", FLOWS))
         for name, known in (*words, ("compose", COMPOSES)):
@@ -65,13 +76,6 @@ class HybridConfig:
 
 def current_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a checkpoint by today's names: until 2026-11 some parts had the names of Rhythmic Head Motion's."""
-    renamed = {
-        "warp_ref": "learned_flow",
-        "warp_ani": "drawn_face",
-        "prev": "previous_frame",
-        "adaptive_spade": "identity_spade",
-        "crop_ref": "hide_features",
-    }
     values = {"embed": {"hybrid": "slots"}, "compose": {"nonlinear": "modulated"}}
-    named = {renamed.get(name, name): value for name, value in settings.items()}
+    named = {RENAMED.get(name, name): value for name, value in settings.items()}
     return {name: values.get(name, {}).get(value, value) if name in values else value for name, value in named.items()}

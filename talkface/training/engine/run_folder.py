@@ -15,6 +15,7 @@ from talkface.config import read_mapping
 from talkface.errors import ConfigError
 from talkface.files.read import parse_table
 from talkface.files.write import atomic_write, sweep
+from talkface.models.hybrid_config import current_settings
 from talkface.types import Image
 
 FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience", "quiet")
@@ -40,6 +41,9 @@ def check_resumable(folder: Path, config: dict[str, Any]) -> None:
 
 def compare_settings(folder: Path, saved: dict[str, Any], config: dict[str, Any]) -> None:
     """Raises `ConfigError` where `saved` settings of a run and those of `config` differ in what must not."""
+    model = saved.get("model")
+    if saved.get("kind") == "renderer" and isinstance(model, dict):
+        saved = {**saved, "model": current_settings(model)}
     old, new = _fixed_part(saved), _fixed_part(json.loads(json.dumps(config)))  # tuples become lists, as in files
     for name in ("kind", "family"):
         if name in old and name in new and old[name] != new[name]:

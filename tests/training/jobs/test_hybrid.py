@@ -1,15 +1,18 @@
 """The renderer's training on drawn clips: it learns, it resumes, its snapshot loads in the renderer."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
-from talkface.errors import DatasetError
+from talkface.config import load_config
+from talkface.errors import ConfigError, DatasetError
 from talkface.models.hybrid import Hybrid, HybridConfig
 from talkface.training.jobs.hybrid import RendererJob, train_renderer
+from talkface.training.jobs.hybrid_config import RendererConfig
 from talkface.training.jobs.hybrid_scores import split_people
 from tests.drawn import drawn_clip
 from tests.training.jobs.small import small_hybrid
@@ -36,6 +39,26 @@ def test_resuming_equals_no_interruption(tmp_path):
     train_renderer(halves, CLIPS)
     weights = [load_checkpoint(tmp_path / name / "last.safetensors").tensors for name in ("whole", "halves")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_run_of_before_settings_were_renamed_goes_on(tmp_path):
+    config = small_hybrid(tmp_path, 2)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, learned_flow="residual"))
+    train_renderer(config, CLIPS)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    kept = json.loads(state["config"])
+    kept["model"] = {{"learned_flow": "warp_ref"}.get(name, name): value for name, value in kept["model"].items()}
+    torch.save({**state, "config": json.dumps(kept)}, tmp_path / "state.pt")
+    (tmp_path / "config.yaml").write_text(json.dumps(kept))
+    (tmp_path / "state.before.pt").unlink(missing_ok=True)
+    longer = dataclasses.replace(config, run=dataclasses.replace(config.run, steps=4))
+    plain = dataclasses.replace(longer, model=dataclasses.replace(longer.model, learned_flow="none"))
+    with pytest.raises(ConfigError, match=r"another model.learned_flow \('residual' there, 'none' here\)"):
+        train_renderer(plain, CLIPS)
+    train_renderer(longer, CLIPS)
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["progress"]["step"] == 4
+    with pytest.raises(ConfigError, match=r"unknown setting model.warp_ref.*: it is called model.learned_flow now"):
+        load_config(RendererConfig, None, ["model.warp_ref=residual"])
 
 
 def test_held_out_speakers_are_never_trained_on():
