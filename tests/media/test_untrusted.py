@@ -14,7 +14,7 @@ import pytest
 from PIL import Image as Pillow
 
 from talkface.errors import MediaError
-from talkface.media.photo import is_photo, read_photo
+from talkface.media.photo import decode_picture, is_photo, read_photo
 from talkface.media.read import is_video, probe_video, read_frames
 from talkface.media.speech import open_speech
 
@@ -230,3 +230,19 @@ def test_every_frame_still_comes_at_its_time(tmp_path: Path):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
         container.mux(stream.encode(None))
     assert len(list(read_frames(path, Fraction(25)))) == 10
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}])
+def test_a_jpegs_size_is_read_and_checked_before_it_is_decoded(options, monkeypatch):
+    picture = np.random.default_rng(0).integers(0, 255, (24, 40, 3), np.uint8)
+    file = io.BytesIO()
+    Pillow.fromarray(picture).save(file, "JPEG", quality=90, **options)
+    decoded = decode_picture(file.getvalue(), ("JPEG",), "a frame")
+    assert decoded.shape == picture.shape and np.abs(decoded.astype(int) - Pillow.open(file)).max() <= 4
+    monkeypatch.setenv("TALKFACE_MAX_PIXELS", "900")
+    with pytest.raises(MediaError, match="a frame is 40x24, expected at most"):
+        decode_picture(file.getvalue(), ("JPEG",), "a frame")
+    monkeypatch.delenv("TALKFACE_MAX_PIXELS")
+    for cut in (b"", file.getvalue()[:3], file.getvalue()[:100], b"\xff\xd8\xff\xe0\0\0" + file.getvalue()):
+        with pytest.raises(MediaError, match="a frame is damaged"):
+            decode_picture(cut, ("JPEG",), "a frame")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -132,22 +133,35 @@ class ShotSampler:
         return video, *self.pick(video, shots, rng)
 
     def _stack(self, drawn: Sequence[tuple[int, np.ndarray, int]], rng: np.random.Generator | None) -> FewshotBatch:
-        examples = [self._example(video, [*frames, target], rng) for video, frames, target in drawn]
-        images, sketches = (torch.from_numpy(np.stack(part)) for part in zip(*examples, strict=True))  # [B, K + 1, ...]
+        every = [self.pictures(video, [*frames, target]) for video, frames, target in drawn]
+        shape = (len(every), len(every[0]), 3, self.config.size, self.config.size)
+        images, sketches = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+        for place, pairs in enumerate(every):
+            self._vary(pairs, rng, images[place], sketches[place])
         videos = torch.tensor([int(self.videos[video]) for video, _, _ in drawn])
-        return FewshotBatch(images[:, :-1], sketches[:, :-1], sketches[:, -1], images[:, -1], videos)
+        pictures, lines = torch.from_numpy(images), torch.from_numpy(sketches)
+        return FewshotBatch(pictures[:, :-1], lines[:, :-1], lines[:, -1], pictures[:, -1], videos)
 
-    def _example(
-        self, video: int, frames: Sequence[int], rng: np.random.Generator | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures and sketches `[K + 1, 3, S, S]` of one video, all varied alike."""
-        images, sketches = (np.stack(part) for part in zip(*self.pictures(video, frames), strict=True))
-        if rng is not None and rng.random() < self.config.mirror:
-            images, sketches = images[:, :, ::-1], sketches[:, :, ::-1]  # left and right are drawn in the same colours
+    def _vary(
+        self, pairs: Sequence[tuple[Image, Image]], rng: np.random.Generator | None, images: Image, sketches: Image
+    ) -> None:
+        """Fill in `[K + 1, 3, S, S]` pictures and sketches of one example, all varied alike."""
+        mirrored = rng is not None and rng.random() < self.config.mirror  # left and right are drawn in the same colours
+        gains = None
         if rng is not None and self.config.tint > 0:
             gains = np.exp(rng.normal(0, self.config.tint, 3)).astype(np.float32)
-            images = np.clip(images * gains, 0, 255).astype(np.uint8)
-        return tuple(np.ascontiguousarray(part.transpose(0, 3, 1, 2)) for part in (images, sketches))  # type: ignore[return-value]
+        for place, (image, sketch) in enumerate(pairs):
+            if gains is not None:
+                image = np.clip(image * gains, 0, 255).astype(np.uint8)
+            _put(image, mirrored, images[place])
+            _put(sketch, mirrored, sketches[place])
+
+
+def _put(image: Image, mirrored: bool, planes: Image) -> None:
+    """Copy `[S, S, 3]`, left and right exchanged or not, to `[3, S, S]`."""
+    image = np.asarray(cv2.flip(image, 1), np.uint8) if mirrored else image
+    for channel in range(3):
+        cv2.extractChannel(image, channel, planes[channel])
 
 
 Batch = TypeVar("Batch")
