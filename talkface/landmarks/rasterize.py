@@ -77,7 +77,7 @@ def _plotted(points: FloatArray, size: tuple[int, int], look: SketchStyle) -> Im
         width, height = (high - low).tolist()
         share = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
         under = canvas[low[1] : high[1], low[0] : high[0]]
-        under[:] = np.round(under + (np.float32(part.colour) - under) * share)
+        under[:] = np.round(under + (np.array(part.colour, np.float32) - under) * share)
     return canvas
 
 
