@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from talkface.landmarks.frames import eye_distance
 from talkface.types import FloatArray
 
 COUNT = 65  # columns from corner to corner and a margin beyond
@@ -73,7 +72,7 @@ def eye_columns(
     Knots: start of the strip, lashes, lid edge, top and bottom of what shows of the eye, lower lid edge, its end.
 
     Args:
-        source: `[68, 2]` the photo's landmarks.
+        source: `[T or 1, 68, 2]` the photos' landmarks.
         target: `[T, 68, 2]` the targets', head motion undone.
         missing: `[T, 68, 2]` shift that the smooth part leaves to be added at each landmark.
         eye: indices of corner, two upper lid points, corner, two lower lid points in backward order.
@@ -106,13 +105,13 @@ def eye_columns(
     return frame.columns(depths, shifts, np.median(shut[:, quarter:-quarter], axis=1))
 
 
-def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray) -> list[Columns]:
+def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray, unit: FloatArray) -> list[Columns]:
     """Inner lips slide within the lips: opening parts them at the lip line, shutting slides the lower over the teeth.
 
     The upper teeth belong to the skull: they stay below the upper lip at their own size and the lower lip covers them.
+    `unit` `[T or 1, 1]` is the photos' outer-eye distance; the rest as `eye_columns`.
     """
     frame = _Frames(target[:, 48], target[:, 54], margin=0.1)
-    unit = eye_distance(source)
     inner_rows, outer_rows = (np.arange(60, 65), [60, 67, 66, 65, 64]), (np.arange(48, 55), [48, *range(59, 53, -1)])
     upper, lower = (frame.curve(target, missing, row) for row in inner_rows)
     top, bottom = (frame.curve(target, missing, row) for row in outer_rows)

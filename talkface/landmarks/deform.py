@@ -1,9 +1,12 @@
 """Photo's and target's landmarks -> where each pixel of the frame comes from in the photo."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from talkface.geometry.affine import compose_affine, fit_similarity, invert, transform, upright_square
 from talkface.geometry.ease import smooth_step
@@ -26,6 +29,7 @@ JAW_ENDS_FROM = (
     0.06,
 )  # head motion in outer-eye distances from which they count, and count in full: speech alone
 # also moves them a little, and must not move the head
+LIDS_REACH = 2.4  # of the columns of an eye from its middle, in distances of its farthest landmark
 NUM_SCALP = 9  # anchors along the outline of the hair
 SCALP_DEPTH = -0.6  # of that outline, about that of the ears, in mean-face units
 SCALP_REST = 0.03  # outer-eye distances by which a turn must shift the scalp against the face before it counts
@@ -129,17 +133,14 @@ class FaceDeformer:
     tearing the spline.
     """
 
-    def __init__(self, landmarks: FloatArray) -> None:
+    def __init__(self, landmarks: FloatArray, camera: FloatArray | None = None) -> None:
+        """Take `[68, 2]` landmarks of the photo, and its `head_camera` where that is known already."""
         self.landmarks = np.asarray(landmarks, np.float64)
         self.unit = eye_distance(self.landmarks)
         self.ellipse = head_ellipse(self.landmarks)
         self.anchors = self._anchors()
-        self.camera = head_camera(self.landmarks)
+        self.camera = head_camera(self.landmarks) if camera is None else camera
         self.scalp = lift(self.camera, self.anchors[:NUM_SCALP], SCALP_DEPTH)
-        stiffness = np.full(NUM_LANDMARKS, 2e-3)
-        stiffness[[*JAW[:5], *JAW[12:]]] = 5e-2  # a detector lets these slide along the cheek
-        stiffness[JAW[5:12]] = 1e-2
-        self.stiffness = np.concatenate([stiffness[SOFT], np.zeros(len(self.anchors))])
 
     def toward(self, target: FloatArray) -> Deformation:
         """Deformation that shows the photo with `target` `[68, 2]` landmarks, pixels of the photo's frame."""
@@ -147,59 +148,113 @@ class FaceDeformer:
 
     def toward_all(self, targets: FloatArray) -> list[Deformation]:
         """The same for many targets `[T, 68, 2]`, at a fraction of the time each."""
-        targets = np.asarray(targets, np.float64)
-        to_photo = self._undo_head(targets)
-        still = transform(to_photo, targets)
-        moved = np.linalg.norm((targets - still) @ self.ellipse[:, :2].T, axis=-1).max(-1)
-        turned = np.zeros((len(targets), *self.anchors.shape))
-        turned[:, :NUM_SCALP] = self._turned_scalp(targets)
-        controls = np.concatenate([still[:, SOFT], self.anchors + turned], 1) / self.unit
-        offsets = np.concatenate([(self.landmarks - still)[:, SOFT], -turned], 1) / self.unit
-        splines = fit_thin_plate(controls, offsets, self.stiffness)
-        missing = self.landmarks - still - splines(still / self.unit) * self.unit  # what columns still have to add
-        columns = (
-            eye_columns(self.landmarks, still, missing, RIGHT_EYE, np.arange(17, 22)),
-            eye_columns(self.landmarks, still, missing, LEFT_EYE, np.arange(22, 27)),
-            lip_columns(self.landmarks, still, missing),
-        )
-        return [
-            Deformation(
-                to_photo=to_photo[index],
-                ellipse=self.ellipse,
-                fade=(1.0, 1.0 + max(HEAD_FADE, FADE_RATE * float(moved[index]))),
-                moved=float(moved[index]),
-                unit=self.unit,
-                spline=splines[index],
-                columns=each,
-            )
-            for index, each in enumerate(zip(*columns, strict=True))
-        ]
-
-    def _undo_head(self, targets: FloatArray) -> FloatArray:
-        """`[T, 2, 3]` similarities that lay the targets' heads onto the photo's."""
-        stable = fit_similarity(targets[:, STABLE], self.landmarks[STABLE])
-        moved = np.linalg.norm(transform(stable, targets[:, STABLE]) - targets[:, STABLE], axis=-1).max(-1) / self.unit
-        points = np.concatenate([STABLE, JAW_ENDS])
-        weights = np.ones((len(targets), len(points)))
-        weights[:, len(STABLE) :] = smooth_step(moved, *JAW_ENDS_FROM)[:, None]
-        return fit_similarity(targets[:, points], self.landmarks[points], weights)
-
-    def _turned_scalp(self, targets: FloatArray) -> FloatArray:
-        """`[T, NUM_SCALP, 2]` shift of the hair's outline against the face, as of a head that turns in depth."""
-        cameras, model = head_cameras(targets), mean_face_3d()[STABLE]
-        undo = fit_similarity(project(cameras, model), project(self.camera, model))
-        shift = transform(undo, project(cameras, self.scalp)) - self.anchors[:NUM_SCALP]
-        length = np.linalg.norm(shift, axis=-1, keepdims=True) / self.unit
-        counted = np.clip(length - SCALP_REST, 0, SCALP_REACH)
-        return np.asarray(shift * counted / np.maximum(length, 1e-9))
+        return deform_each([self], targets)
 
     def _anchors(self) -> FloatArray:
         """`[N, 2]` points that the soft part holds: the outline of the hair, then a ring through neck and air."""
-        scalp = np.linspace(1.02 * np.pi, 1.98 * np.pi, NUM_SCALP)
-        ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-        polar = [(1.1, angle) for angle in scalp] + [(1.5, angle) for angle in ring]
-        around = np.array([(radius * np.cos(angle), radius * np.sin(angle)) for radius, angle in polar])
-        return transform(invert(self.ellipse), around)
+        return transform(invert(self.ellipse), _around_head())
+
+
+@cache
+def _around_head() -> FloatArray:
+    """`[N, 2]` anchors where the head's outline is the unit circle."""
+    scalp = np.linspace(1.02 * np.pi, 1.98 * np.pi, NUM_SCALP)
+    ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    polar = [(1.1, angle) for angle in scalp] + [(1.5, angle) for angle in ring]
+    return np.array([(radius * np.cos(angle), radius * np.sin(angle)) for radius, angle in polar])
+
+
+@cache
+def _stiffness(anchors: int) -> FloatArray:
+    """`[N]` of the soft points and of so many anchors."""
+    stiffness = np.full(NUM_LANDMARKS, 2e-3)
+    stiffness[[*JAW[:5], *JAW[12:]]] = 5e-2  # a detector lets these slide along the cheek
+    stiffness[JAW[5:12]] = 1e-2
+    return np.concatenate([stiffness[SOFT], np.zeros(anchors)])
+
+
+def deform_each(
+    photos: Sequence[FaceDeformer], targets: FloatArray, patches: FloatArray | None = None, size: int = 0
+) -> list[Deformation]:
+    """Deformation of each photo, or of the only photo every time, to its target.
+
+    Args:
+        photos: as many as targets, or a single one.
+        targets: `[T, 68, 2]` landmarks, pixels of the photos' frames.
+        patches: `[T, 2, 3]` maps from the frames to the only pixels that will be looked up, so that lids which
+            cannot be seen there are left out; None keeps all.
+        size: side of those patches in pixels.
+    """
+    targets = np.asarray(targets, np.float64)
+    landmarks, ellipse, anchors = (
+        np.stack(part) for part in zip(*((each.landmarks, each.ellipse, each.anchors) for each in photos), strict=True)
+    )
+    units = np.array([each.unit for each in photos])
+    unit = units[:, None, None]
+    to_photo = _undo_head(landmarks, unit[..., 0], targets)
+    still = transform(to_photo, targets)
+    moved = np.linalg.norm((targets - still) @ np.swapaxes(ellipse[..., :2], 1, 2), axis=-1).max(-1)
+    turned = np.zeros((len(targets), *anchors.shape[1:]))
+    turned[:, :NUM_SCALP] = _turned_scalp(photos, unit, targets)
+    controls = np.concatenate([still[:, SOFT], anchors + turned], 1) / unit
+    offsets = np.concatenate([(landmarks - still)[:, SOFT], -turned], 1) / unit
+    splines = fit_thin_plate(controls, offsets, _stiffness(anchors.shape[1]))
+    missing = landmarks - still - splines(still / unit) * unit  # what columns still have to add
+    lips = lip_columns(landmarks, still, missing, units[:, None])
+    seen = np.ones(len(targets), bool) if patches is None else _lids_seen(still, to_photo, patches, size)
+    lids: list[tuple[Columns, ...]] = [()] * len(targets)
+    if seen.any():
+        right = eye_columns(landmarks, still, missing, RIGHT_EYE, np.arange(17, 22))
+        left = eye_columns(landmarks, still, missing, LEFT_EYE, np.arange(22, 27))
+        lids = [both if shown else () for shown, both in zip(seen, zip(right, left, strict=True), strict=True)]
+    every = list(photos) * len(targets) if len(photos) == 1 else photos
+    return [
+        Deformation(
+            to_photo=to_photo[index],
+            ellipse=photo.ellipse,
+            fade=(1.0, 1.0 + max(HEAD_FADE, FADE_RATE * float(moved[index]))),
+            moved=float(moved[index]),
+            unit=photo.unit,
+            spline=splines[index],
+            columns=(*lids[index], lips[index]),
+        )
+        for index, photo in enumerate(every)
+    ]
+
+
+def _undo_head(landmarks: FloatArray, unit: FloatArray, targets: FloatArray) -> FloatArray:
+    """`[T, 2, 3]` similarities that lay the targets' heads onto those of `landmarks` `[T or 1, 68, 2]`."""
+    stable = fit_similarity(targets[:, STABLE], landmarks[:, STABLE])
+    shift = np.linalg.norm(transform(stable, targets[:, STABLE]) - targets[:, STABLE], axis=-1)
+    moved = shift.max(-1) / unit[:, 0]
+    points = np.concatenate([STABLE, JAW_ENDS])
+    weights = np.ones((len(targets), len(points)))
+    weights[:, len(STABLE) :] = smooth_step(moved, *JAW_ENDS_FROM)[:, None]
+    return fit_similarity(targets[:, points], landmarks[:, points], weights)
+
+
+def _turned_scalp(photos: Sequence[FaceDeformer], unit: FloatArray, targets: FloatArray) -> FloatArray:
+    """`[T, NUM_SCALP, 2]` shift of the hair's outline against the face, as of a head that turns in depth."""
+    own, scalp = np.stack([each.camera for each in photos]), np.stack([each.scalp for each in photos])
+    cameras, model = head_cameras(targets), mean_face_3d()[STABLE]
+    undo = fit_similarity(project(cameras, model), project(own, model))
+    shift = transform(undo, project(cameras, scalp)) - np.stack([each.anchors[:NUM_SCALP] for each in photos])
+    length = np.linalg.norm(shift, axis=-1, keepdims=True) / unit
+    counted = np.clip(length - SCALP_REST, 0, SCALP_REACH)
+    return np.asarray(shift * counted / np.maximum(length, 1e-9))
+
+
+def _lids_seen(still: FloatArray, to_photo: FloatArray, patches: FloatArray, size: int) -> npt.NDArray[np.bool_]:
+    """`[T]` whether columns of a lid may reach into the patch: circles around them, wide enough for every blink."""
+    zoom = np.sqrt(np.abs(np.linalg.det(patches[:, :, :2]) / np.linalg.det(to_photo[:, :, :2])))
+    to_frame, seen = invert(to_photo), np.zeros(len(still), bool)
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        points = still[:, eye]
+        middle = points.mean(1, keepdims=True)
+        reach = zoom * (LIDS_REACH * np.linalg.norm(points - middle, axis=-1).max(1))
+        place = transform(patches, transform(to_frame, middle))[:, 0]
+        seen |= np.linalg.norm(place - np.clip(place, 0, size - 1), axis=1) <= reach
+    return seen
 
 
 def head_ellipse(landmarks: FloatArray) -> FloatArray:

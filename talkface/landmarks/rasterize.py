@@ -144,6 +144,14 @@ def mouth_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Imag
     return _channels(landmarks, to_patch, size, (OUTER_LIP,), (JAW, NOSE_BASE), (INNER_LIP,))
 
 
+def filled_mouth(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
+    """`[size, size]` first channel of `mouth_sketch`: the inner mouth filled."""
+    canvas = np.zeros((size, size), np.uint8)
+    points = transform(to_patch, np.asarray(landmarks, np.float64))[INNER_LIP]
+    cv2.fillPoly(canvas, [_fixed_point(points)], 255, cv2.LINE_AA, _SHIFT)
+    return canvas
+
+
 def face_patch_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
     """As `mouth_sketch` for a whole face: 1 has the eyes, too, 2 all lines of the face."""
     open_lines = (JAW, RIGHT_BROW, LEFT_BROW, NOSE_BRIDGE, NOSE_BASE)

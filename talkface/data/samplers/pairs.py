@@ -1,6 +1,7 @@
 """Prepared clips -> pairs or short runs of frames as patches: what the renderer's network sees and should paint."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -9,12 +10,14 @@ from talkface.data.clip import PreparedClip
 from talkface.data.datasets import clip_speakers, whole_lengths
 from talkface.data.samplers.chances import Chances
 from talkface.data.samplers.patches import (
+    Cut,
     Example,
     PatchBatch,
     PatchConfig,
+    Variation,
     draw_variation,
     landmark_noise,
-    make_example,
+    make_examples,
     stack_examples,
     vary,
     worsen,
@@ -23,10 +26,27 @@ from talkface.geometry.affine import fit_similarity, transform
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE, mouth_opening
 from talkface.landmarks.pose import head_rotation, reference_frames
-from talkface.types import FloatArray
+from talkface.types import FloatArray, Image
 
 POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
 DRAWS = 4  # of a pair, before one that is turned too far is taken
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Photos and frames of a clip that an example, or several that follow each other, are cut from."""
+
+    clip: PreparedClip
+    photos: list[Image]
+    sources: np.ndarray
+    frames: list[int]
+    noise: FloatArray
+    variation: Variation
+
+    def cut(self, step: int, before: FloatArray | None) -> Cut:
+        """One of its frames; `before` are the landmarks that the frame before was cut for."""
+        points, frame = self.clip.landmarks, int(self.frames[step])
+        return Cut(self.photos, points[self.sources], self.clip.image(frame), points[frame], self.noise, before)
 
 
 class PairSampler:
@@ -60,10 +80,17 @@ class PairSampler:
 
     def sequences(self, size: int, shots: int, length: int, rng: np.random.Generator) -> list[PatchBatch]:
         """`length` batches that follow each other in time: `size` runs of frames, each with the same photos."""
-        runs = [self.examples(shots, length, rng) for _ in range(size)]
-        return [stack_examples([run[step] for run in runs]) for step in range(length)]
+        runs = [self._drawn(shots, length, rng) for _ in range(size)]
+        made: list[list[Example]] = []
+        for step in range(length):
+            before = [example.shown for example in made[-1]] if made else [None] * size
+            cuts = [run.cut(step, shown) for run, shown in zip(runs, before, strict=True)]
+            made.append(make_examples(cuts, self.config))
+        return [
+            stack_examples([vary(each, run.variation) for each, run in zip(step, runs, strict=True)]) for step in made
+        ]
 
-    def examples(self, shots: int, length: int, rng: np.random.Generator) -> list[Example]:
+    def _drawn(self, shots: int, length: int, rng: np.random.Generator) -> "_Run":
         """One run of frames, drawn and varied alike; of clips that have none, the same frame over and over."""
         assert self.chances is not None, "no clip has two frames with a face"
         group = self.by_speaker[self.chances.draw(rng)]
@@ -80,25 +107,18 @@ class PairSampler:
             photos = [worsen(photo, rng) for photo in photos]
         noise = landmark_noise(self.config.jitter, rng)
         frames = [target] if length == 1 else self._run(clip, target, sources, length, rng)
-        variation = draw_variation(rng)
-        made: list[Example] = []
-        for frame in frames:
-            before = made[-1].shown if made else None
-            points, picture = clip.landmarks[frame], clip.image(int(frame))
-            made.append(make_example(photos, clip.landmarks[sources], picture, points, self.config, noise, before))
-        return [vary(example, variation) for example in made]
+        return _Run(clip, photos, sources, frames, noise, draw_variation(rng))
 
     def _pick(
         self, clip: PreparedClip, kept: np.ndarray, shots: int, rng: np.random.Generator, worst: bool = False
     ) -> tuple[np.ndarray, int]:
         """Frames of the photos and of the target, of those `kept`."""
-        openings = mouth_opening(clip.landmarks[kept])
         given = np.flatnonzero(np.isin(kept, self.config.ref_ids))
         if 0 < len(given) < len(kept):
             target = int(rng.choice(np.setdiff1d(np.arange(len(kept)), given)))
             return kept[np.resize(given, shots)], int(kept[target])
         pool = rng.choice(len(kept), size=min(max(self.config.pool, shots + 1), len(kept)), replace=False)
-        pool = pool[np.argsort(openings[pool], kind="stable")]
+        pool = pool[np.argsort(mouth_opening(clip.landmarks[kept[pool]]), kind="stable")]
         draw = rng.random()
         if draw < 0.5:  # closed photo, open target
             target, rest = pool[-1], pool[:-1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -11,10 +12,12 @@ from torch import Tensor
 from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.draw_mesh import draw_mesh
 from talkface.geometry.resample import look_up, resample, shrink_part
-from talkface.landmarks.deform import FaceDeformer
+from talkface.landmarks.deform import Deformation, FaceDeformer, deform_each
 from talkface.landmarks.frames import eye_distance, mouth_frame
 from talkface.landmarks.mesh import FaceMesh
 from talkface.landmarks.patches import patch_frame, patch_sketch
+from talkface.landmarks.pose import head_cameras
+from talkface.landmarks.rasterize import filled_mouth
 from talkface.types import FloatArray, Image
 
 SHRINK_FROM = 0.6  # zoom below which a frame is reduced by area first
@@ -90,46 +93,78 @@ class Variation:
     mirrored: bool
 
 
-def make_example(
-    photos: Sequence[Image],
-    photo_landmarks: FloatArray,
-    target: Image,
-    target_landmarks: FloatArray,
-    config: PatchConfig,
-    noise: FloatArray | None = None,
-    before: FloatArray | None = None,
-) -> Example:
-    """Cut one example.
+@dataclass(frozen=True)
+class Cut:
+    """What an example is cut from.
 
-    Args:
+    Attributes:
         photos: `[H, W, 3]` each.
         photo_landmarks: `[K, 68, 2]`.
         target: `[H, W, 3]`.
         target_landmarks: `[68, 2]`.
-        config: where and how large.
         noise: `[68, 2]` outer-eye distances by which the network sees the target's landmarks wrong.
         before: `[68, 2]` landmarks that the frame before was cut for, pixels of `target`.
     """
-    size, region = config.size, config.region
-    target_small, real_points, to_small = _reduced(target, np.asarray(target_landmarks, np.float64), config)
-    clean = patch_sketch(region, real_points, patch_frame(region, real_points, size, config.scale), size)[..., :1]
-    shown = real_points if noise is None else real_points + eye_distance(real_points) * noise
-    to_patch = patch_frame(region, shown, size, config.scale)
+
+    photos: Sequence[Image]
+    photo_landmarks: FloatArray
+    target: Image
+    target_landmarks: FloatArray
+    noise: FloatArray | None = None
+    before: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A cut with what it needs placed: photos and target reduced where they are large, and where the patch lies."""
+
+    photos: list[tuple[Image, FloatArray]]
+    target: Image
+    points: FloatArray
+    to_small: FloatArray
+    shown: FloatArray
+    to_patch: FloatArray
+
+
+def make_examples(cuts: Sequence[Cut], config: PatchConfig) -> list[Example]:
+    """Cut examples; all photos are warped at once, which takes a fraction of the time each."""
+    placed = [_placed(cut, config) for cut in cuts]
+    points = np.stack([np.asarray(points, np.float64) for one in placed for _, points in one.photos])
+    deformers = [FaceDeformer(*each) for each in zip(points, head_cameras(points), strict=True)]
+    targets = np.stack([one.shown for one in placed for _ in one.photos])
+    patches = np.stack([one.to_patch for one in placed for _ in one.photos])
+    warps = iter(deform_each(deformers, targets, patches, config.size))
+    return [
+        _finished(one, cut.before, list(islice(warps, len(one.photos))), config)
+        for one, cut in zip(placed, cuts, strict=True)
+    ]
+
+
+def _placed(cut: Cut, config: PatchConfig) -> _Placed:
+    target, points, to_small = _reduced(cut.target, np.asarray(cut.target_landmarks, np.float64), config)
+    shown = points if cut.noise is None else points + eye_distance(points) * cut.noise
+    to_patch = patch_frame(config.region, shown, config.size, config.scale)
+    photos = [_reduced(*each, config)[:2] for each in zip(cut.photos, cut.photo_landmarks, strict=True)]
+    return _Placed(photos, target, points, to_small, shown, to_patch)
+
+
+def _finished(placed: _Placed, before: FloatArray | None, warps: Sequence[Deformation], config: PatchConfig) -> Example:
+    size, region, shown, to_patch = config.size, config.region, placed.shown, placed.to_patch
     to_frame = invert(to_patch)
-    small = [_reduced(one, points, config)[:2] for one, points in zip(photos, photo_landmarks, strict=True)]
     warped, own, sketches, flows = [], [], [], []
-    for photo, points in small:
-        offsets = FaceDeformer(points).toward(shown).offsets(to_frame, (size, size), rigid=True)
+    for (photo, points), warp in zip(placed.photos, warps, strict=True):
+        offsets = warp.offsets(to_frame, (size, size), rigid=True)
         own_frame = patch_frame(region, points, size, config.scale)
         warped.append(look_up(photo, offsets, to_frame))
         own.append(resample(photo, own_frame, size))
         sketches.append(patch_sketch(region, points, own_frame, size))
         flows.append(_patch_flow(offsets, to_frame, own_frame) if config.flow else np.zeros((size, size, 0)))
+    clean = filled_mouth(placed.points, patch_frame(region, placed.points, size, config.scale), size)
     soft = cv2.GaussianBlur(cv2.dilate(clean, np.ones((3, 3), np.uint8)), (0, 0), 1.5)
-    ani = draw_face(*small[0], shown, to_patch, size) if config.ani else np.zeros((size, size, 0), np.uint8)
+    ani = draw_face(*placed.photos[0], shown, to_patch, size) if config.ani else np.zeros((size, size, 0), np.uint8)
     before_flow: FloatArray = np.zeros((size, size, 0))
     if before is not None:
-        before = transform(to_small, before)
+        before = transform(placed.to_small, before)
         offsets = FaceDeformer(before).toward(shown).offsets(to_frame, (size, size), rigid=True)
         before_flow = _patch_flow(offsets, to_frame, patch_frame(region, before, size, config.scale))
     return Example(
@@ -137,13 +172,13 @@ def make_example(
         own,
         sketches,
         patch_sketch(region, shown, to_patch, size),
-        resample(target_small, to_patch, size),
+        resample(placed.target, to_patch, size),
         np.asarray(soft, np.uint8)[..., None],
         ani,
         flows,
         before_flow,
         _mouth_place(shown, to_patch, size) if region == "face" else np.zeros((0, 3)),
-        transform(invert(to_small), shown),
+        transform(invert(placed.to_small), shown),
     )
 
 

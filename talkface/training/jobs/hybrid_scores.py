@@ -10,7 +10,7 @@ from torch import Tensor
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import Chosen, ClipDataset, clip_speakers
 from talkface.data.samplers.pairs import POSE_ERROR, pose_error
-from talkface.data.samplers.patches import PatchBatch, PatchConfig, make_example, stack_examples
+from talkface.data.samplers.patches import Cut, PatchBatch, PatchConfig, make_examples, stack_examples
 from talkface.landmarks.layout import mouth_opening
 from talkface.losses.pixel import weighted_l1
 from talkface.models.hybrid import Painted
@@ -40,7 +40,7 @@ def held_out_batch(
 ) -> PatchBatch:
     """Most closed frame as the photo, most open frames as targets, of clips spread over the list."""
     chosen = [clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, clips_at_most).astype(int))]
-    examples = []
+    cuts: list[Cut] = []
     for clip in chosen:
         kept = np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2)))
         if len(kept) < 2:
@@ -49,8 +49,8 @@ def held_out_batch(
         photo, points = clip.image(int(order[0])), clip.landmarks[order[:1]]
         order = order[[pose_error(points[0], clip.landmarks[frame]) < POSE_ERROR for frame in order]]
         for target in order[::-1][: min(frames, len(order) - 1)]:
-            examples.append(make_example([photo], points, clip.image(int(target)), clip.landmarks[target], config))
-    return stack_examples(examples)
+            cuts.append(Cut([photo], points, clip.image(int(target)), clip.landmarks[target]))
+    return stack_examples(make_examples(cuts, config))
 
 
 def score(batch: PatchBatch, paint: Paint) -> dict[str, float]:

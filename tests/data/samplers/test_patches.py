@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from talkface.data.samplers.pairs import PairSampler
-from talkface.data.samplers.patches import PatchConfig, Variation, make_example, stack_examples, vary
+from talkface.data.samplers.patches import Cut, PatchConfig, Variation, make_examples, stack_examples, vary
 from talkface.geometry.affine import transform
 from talkface.landmarks.layout import OUTER_LIP
 from talkface.landmarks.patches import patch_frame, patch_sketch
@@ -22,14 +22,9 @@ PLAIN = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)
 
 def example_of(config: PatchConfig, before: bool = False):
     clip = drawn_clip()
-    return make_example(
-        [clip.image(2)],
-        clip.landmarks[2:3],
-        clip.image(9),
-        clip.landmarks[9],
-        config,
-        before=clip.landmarks[8] if before else None,
-    )
+    shown_before = clip.landmarks[8] if before else None
+    cut = Cut([clip.image(2)], clip.landmarks[2:3], clip.image(9), clip.landmarks[9], before=shown_before)
+    return make_examples([cut], config)[0]
 
 
 def moved_by(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
@@ -49,7 +44,7 @@ def test_the_flow_between_patches_is_the_landmarks_warp():
 
 def test_the_flow_to_the_frame_before_fits_its_patch():
     made, clip = example_of(CONFIG, before=True), drawn_clip()
-    before = make_example([clip.image(2)], clip.landmarks[2:3], clip.image(8), clip.landmarks[8], CONFIG)
+    [before] = make_examples([Cut([clip.image(2)], clip.landmarks[2:3], clip.image(8), clip.landmarks[8])], CONFIG)
     error = np.abs(moved_by(before.real, made.before_flow)[8:-8, 8:-8].astype(int) - made.real[8:-8, 8:-8]).mean()
     assert error < np.abs(before.real[8:-8, 8:-8].astype(int) - made.real[8:-8, 8:-8]).mean()
 
