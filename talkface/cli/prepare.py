@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +41,9 @@ def prepare(
             "atvgnet, lstm_hdf5."
         ),
     ],
-    root: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the clips.")],
+    root: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with the clips, or with the archives as downloaded.")
+    ],
     out: Annotated[
         str, typer.Argument(help="Folder for the shards, or a URL such as s3://...; the same command resumes there.")
     ],
@@ -86,6 +88,7 @@ def prepare(
     from talkface.data.prepare.contact_sheet import write_contact_sheet
     from talkface.data.prepare.run import AHEAD, PrepareConfig
     from talkface.data.prepare.run import prepare as prepare_clips
+    from talkface.data.sources.registry import corpus_root
 
     folder, mirror = work_folder(out, stage)
     given = list(overrides or [])
@@ -94,8 +97,11 @@ def prepare(
     settings = load_config(PrepareConfig, config, given)
     if quintuple is not None:
         check_quintuple(quintuple, settings.preprocess)
-    clips = corpus_clips(corpus, root, table, parse_where(where or []))
-    with _clip_progress(len(clips), quiet) as advance, open_workers(ray, settings.workers, ahead=AHEAD) as places:
+    with ExitStack() as stack:
+        tree = stack.enter_context(corpus_root(corpus, root))
+        clips = corpus_clips(corpus, tree, table, parse_where(where or []))
+        advance = stack.enter_context(_clip_progress(len(clips), quiet))
+        places = stack.enter_context(open_workers(ray, settings.workers, ahead=AHEAD))
 
         def report(record: "Record") -> None:
             if advance is not None:

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
@@ -16,6 +16,8 @@ from talkface.data.prepare.manifest import Record, source_hash, source_stat
 from talkface.data.prepare.preprocess import PreprocessConfig, Refusal, check_config, members, preprocess
 from talkface.data.prepare.shard_folder import ShardFolder, pending_path
 from talkface.data.prepare.shards import PENDING, find_shards, write_sample
+from talkface.data.sources.archives import Span, archived_members, unpacked
+from talkface.errors import DatasetError
 from talkface.files.write import atomic_write
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
@@ -101,7 +103,7 @@ def _tell(progress: Progress | None, record: Record) -> None:
 def _sources(clip: Clip) -> list[Path]:
     photos = clip.info.get("photos")
     if isinstance(photos, list):
-        return [Path(name) for name in photos]
+        return [type(clip.video)(name) for name in photos]
     return [clip.video] if clip.audio == clip.video else [clip.video, clip.audio]
 
 
@@ -113,28 +115,30 @@ class PrepareTask:
         clip: what to look at.
         config: how.
         out: folder whose `pending` takes the result; None where the worker may not see this machine's disk.
+        archived: where files of the clip lie in archives, by path.
     """
 
     clip: Clip
     config: PreprocessConfig
     out: Path | None
+    archived: Mapping[str, Span] = field(default_factory=dict)
 
 
 def work(task: PrepareTask) -> tuple[Record, bytes]:
     """Prepare one clip; the sample comes back as bytes where there is no folder to leave it in."""
     if task.out is not None:
-        return prepare_clip(task.clip, task.out, task.config), b""
+        return prepare_clip(task.clip, task.out, task.config, task.archived), b""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         (out / PENDING).mkdir()
-        record = prepare_clip(task.clip, out, task.config)
+        record = prepare_clip(task.clip, out, task.config, task.archived)
         return record, b"" if record.refused else pending_path(out, task.clip.key).read_bytes()
 
 
 def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig, workers: Workers) -> Iterator[Record]:
     """Records in the clips' order where workers are equally fast; a worker that dies costs its clip only."""
     folder = out.absolute() if workers.same_disk else None
-    tasks = (PrepareTask(clip, config.preprocess, folder) for clip in clips)
+    tasks = (PrepareTask(clip, config.preprocess, folder, archived_members(clip)) for clip in clips)
     for task, result in workers.run(lambda: next(tasks, None), work):
         if isinstance(result, Died):
             yield _record(task.clip, reason="crashed", detail="the decoder or detector died on it")
@@ -152,16 +156,33 @@ def load_workers_detector(backend: str, starts: int) -> Detector:
     return DlibDetector(starts) if backend == "dlib" else load_detector(backend)
 
 
-def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig) -> Record:
-    """Prepare one clip into `pending/`; its record says what became of it."""
+def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig, archived: Mapping[str, Span] | None = None) -> Record:
+    """Prepare one clip into `pending/`; its record says what became of it.
+
+    `archived` tells where files of it lie in archives: they are copied to a temporary folder as long as this takes.
+    """
+    spans = archived or {}
+    try:
+        with unpacked(clip, spans) as local:
+            record = _prepared(local, clip, out, config)
+    except DatasetError as error:
+        record = _record(clip, reason="unreadable", detail=str(error))
+    if not spans:
+        return record
+    stat = sum(span.size for span in spans.values()), max(span.changed_ns for span in spans.values())
+    return replace(record, source=str(_sources(clip)[0]), source_stat=stat)
+
+
+def _prepared(local: Clip, clip: Clip, out: Path, config: PreprocessConfig) -> Record:
+    """Prepare `clip`, whose files are where `local` says."""
     start = time.process_time()
     try:
-        digest = _digest(clip)
+        digest = _digest(local)
     except OSError as error:
         return _record(clip, reason="unreadable", detail=f"{error.filename}: {error.strerror}")
     record = replace(_record(clip), source_hash=digest)
     try:
-        example = preprocess(clip, config, load_workers_detector(config.backend, config.starts))
+        example = preprocess(local, config, load_workers_detector(config.backend, config.starts))
     except Refusal as refusal:
         work_s = time.process_time() - start
         frames = refusal.source_frames

@@ -94,7 +94,8 @@ def read_sentence(stem: str) -> str:
 def _covers(sound: Path, end_s: float | None) -> bool:
     """Whether `sound` is as long as the video, by its header; `end_s` is where the alignment ends."""
     try:
-        with refusing(f"{sound} is damaged", DatasetError), wave.open(str(sound)) as header:
+        where = f"{sound} is damaged"
+        with refusing(where, DatasetError), sound.open("rb") as file, wave.open(file) as header:
             return header.getnframes() / header.getframerate() >= (end_s or USUAL_END_S) - LONGEST_CUT_S
     except DatasetError:
         return False

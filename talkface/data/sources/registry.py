@@ -1,11 +1,13 @@
 """Name of a corpus and its root -> Clips, or what the root holds instead."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from talkface.data.interop.importers import PICKLE_SUFFIXES, WHY_NO_PICKLES, refuse_pickles
+from talkface.data.sources.archives import open_archives
 from talkface.data.sources.arrays import ATVGNET, LSTM_HDF5
 from talkface.data.sources.cremad import CREMAD
 from talkface.data.sources.grid import GRID
@@ -33,7 +35,7 @@ def find_clips(name: str, root: Path, where: Mapping[str, Sequence[str]] | None 
 
     Args:
         name: one of `CORPORA`.
-        root: folder that the corpus was unpacked to.
+        root: folder that the corpus was unpacked to, or what `corpus_root` gives.
         where: `speaker`, `split`, `key` or a name in the clips' info -> accepted values.
 
     Raises:
@@ -51,6 +53,22 @@ def find_clips(name: str, root: Path, where: Mapping[str, Sequence[str]] | None 
         wanted = ", ".join(f"{key}={'|'.join(values)}" for key, values in (where or {}).items())
         raise DatasetError(f"none of the {len(clips)} clips of {name} in {root} has {wanted}")
     return fitting
+
+
+@contextmanager
+def corpus_root(name: str, root: Path) -> Iterator[Path]:
+    """`root`, or the tree inside its archives where it holds no clip that is unpacked; while the block runs.
+
+    Raises:
+        DatasetError: an archive cannot be used, see `open_archives`.
+    """
+    corpus = CORPORA.get(name)
+    if corpus is None or (root.is_dir() and holds(corpus, root)):
+        yield root
+        return
+    with open_archives(root) as tree:
+        inside = [tree, *folders(tree)] if tree is not None else [root]
+        yield next((each for each in inside if holds(corpus, each)), inside[0])
 
 
 def load_corpus(name: str) -> Corpus:

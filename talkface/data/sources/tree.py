@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from talkface.data.sources.archives import ArchivedPath
 from talkface.errors import DatasetError
 from talkface.files.read import read_bytes
 from talkface.types import Clip
@@ -51,13 +52,13 @@ class Corpus:
 
 def folders(path: Path) -> list[Path]:
     """Sub-folders in the order of their names; none where `path` is no folder."""
-    return sorted(Path(entry.path) for entry in _entries(path) if _is(entry.is_dir))
+    return sorted(path / entry.name for entry in _entries(path) if _is(entry.is_dir))
 
 
 def files(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Files with one of `suffixes`, of either case, in the order of their names; hidden ones are left out."""
     found = (e for e in _entries(path) if not e.name.startswith(".") and e.name.lower().endswith(suffixes))
-    return sorted(Path(entry.path) for entry in found if _is(entry.is_file))
+    return sorted(path / entry.name for entry in found if _is(entry.is_file))
 
 
 def _is(kind: Callable[[], bool]) -> bool:
@@ -130,7 +131,9 @@ def read_fields(text: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
 
 
-def _entries(path: Path) -> list[os.DirEntry[str]]:
+def _entries(path: Path) -> Sequence[os.DirEntry[str] | ArchivedPath]:
+    if isinstance(path, ArchivedPath):
+        return list(path.iterdir())
     try:
         with os.scandir(path) as entries:
             return list(entries)
