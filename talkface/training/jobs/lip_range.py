@@ -28,8 +28,8 @@ class LipRangeConfig:
     sharpening: float = 1.0  # see `landmarks.lip_shape.LipRange`
     closed_below: float = 0.0125
     opening: float = 1.0  # 95th percentile of the opening over the real one's that is aimed at
-    width: float = 0.85  # deviation of the width over the real one's: part of it is no speech but a smile
-    height: float = 0.85  # the same of the lips' height
+    width: float = 1.1  # deviation of the width over the real one's; a detector sees .74 of it in warped mouths
+    height: float = 1.1  # the same of the lips' height
 
     def __post_init__(self) -> None:
         """Raises `ConfigError` for a range that no mouth has."""
