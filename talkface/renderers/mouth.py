@@ -150,11 +150,10 @@ class MouthRenderer:
         count = int(np.clip(FRAMES_PIXELS // pixels, 1, BATCH))
         starts = [0, *range(min(2, count), len(landmarks), count)]  # a short batch first: it is waited for
         with ThreadPoolExecutor(1) as beside:
-            ahead: tuple[list[_Warped], Future[FloatArray]] | None = None
+            ahead: tuple[list[_Warped], Future[list[FloatArray]]] | None = None
             for start, end in pairwise([*starts, len(landmarks)]):
                 warped = self._warp_batch(identity, landmarks[start:end])
-                places = [each.place for each in warped if each.place is not None]
-                maps = beside.submit(self._maps, identity, places)
+                maps = beside.submit(self._maps, identity, [each.place for each in warped])
                 if ahead is not None:
                     yield from self._fill_batch(identity, *ahead)
                 ahead = warped, maps
@@ -171,7 +170,7 @@ class MouthRenderer:
         return batch
 
     def _fill_batch(
-        self, identity: MouthIdentity, batch: Sequence[_Warped], maps: Future[FloatArray]
+        self, identity: MouthIdentity, batch: Sequence[_Warped], maps: Future[list[FloatArray]]
     ) -> Iterator[Rendered]:
         filling = iter(maps.result())
         for each in batch:
@@ -191,8 +190,19 @@ class MouthRenderer:
         colours, cover = lay_donor(identity.coarse, upper, gap, identity.zoom, patch_size(), turned(target))
         return _Place(picture, colours, cover, lip_masks(points[MOUTH], patch_size(), GROW * UNIT), anchor)
 
+    def _maps(self, identity: MouthIdentity, places: Sequence[_Place | None]) -> list[FloatArray]:
+        """Maps of consecutive frames' places, `[h, w, 4]` each.
+
+        Every second one is the mean of its neighbours', about one grey level from what the network gives for itself.
+        """
+        between = [i for i in range(1, len(places) - 1, 2) if all(each is not None for each in places[i - 1 : i + 2])]
+        seen = {i: each for i, each in enumerate(places) if each is not None and i not in between}
+        maps = dict(zip(seen, self._predict(identity, list(seen.values())), strict=True))
+        maps |= {i: 0.5 * (maps[i - 1] + maps[i + 1]) for i in between}
+        return [maps[i] for i in sorted(maps)]
+
     @torch.no_grad()
-    def _maps(self, identity: MouthIdentity, places: Sequence[_Place]) -> FloatArray:
+    def _predict(self, identity: MouthIdentity, places: Sequence[_Place]) -> FloatArray:
         """`[N, h, w, 4]` of every place: colours in grey levels and share of the donor's detail, or gain and shift."""
         if not places:
             return np.zeros((0, 1, 1, 4), np.float32)
