@@ -31,10 +31,10 @@ def write(kind: str, folder: Path) -> Path:
     start = time.perf_counter()
     write_loud_mouth_shards(small, {f"c{i}": f"s{i}" for i in range(CLIPS_PER_SHARD)}, frames=29 if lrw else 12)
     if lrw:
-        corpora.repeat_shard(small, out, corpora.LRW_CLIPS, corpora.lrw_names, judged_every=21)
+        corpora.repeat_shard(small, out, corpora.CORPUS_SIZES.lrw_clips, corpora.lrw_names, judged_every=21)
     else:
-        names, videos = corpora.voxceleb2_names, corpora.VOXCELEB2_VIDEOS
-        corpora.repeat_shard(small, out, corpora.VOXCELEB2_CLIPS, names, videos)
+        names, videos = corpora.voxceleb2_names, corpora.CORPUS_SIZES.voxceleb2_videos
+        corpora.repeat_shard(small, out, corpora.CORPUS_SIZES.voxceleb2_clips, names, videos)
     table = (out / "clips.index").stat().st_size / 1e6
     say(f"{kind}: written in {time.perf_counter() - start:.0f} s, table of {table:.0f} MB")
     return out

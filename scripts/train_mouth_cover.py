@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from talkface.errors import DatasetError, MediaError
 from talkface.files.read import read_table
 from talkface.landmarks.dlib_backend import DlibDetector
-from talkface.landmarks.mouth_cover import PATCH, WEIGHTS, cover_features, lower_face
+from talkface.landmarks.mouth_cover import COVER, WEIGHTS, cover_features, lower_face
 from talkface.media.photo import read_photo
 from talkface.types import FloatArray, Image
 
@@ -67,7 +67,7 @@ def collect(data: Path) -> tuple[list[Image], list[Image]]:
         if found:
             faces.append(lower_face(image, detector.landmarks(image, found[0])))
             top, left = (int(rng.integers(0, max(1, side - 64))) for side in image.shape[:2])
-            textures.append(cv2.resize(image[top : top + 64, left : left + 64], (PATCH, PATCH)))
+            textures.append(cv2.resize(image[top : top + 64, left : left + 64], (COVER.patch, COVER.patch)))
     return faces, textures
 
 
@@ -76,9 +76,9 @@ def vary(face: Image, rng: np.random.Generator) -> Image:
     face = np.ascontiguousarray(face[:, ::-1] if rng.random() < 0.5 else face)
     if rng.random() < 0.15:
         face = np.repeat(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
-    matrix = cv2.getRotationMatrix2D((PATCH / 2, PATCH / 2), rng.normal(0, 3), rng.normal(1, 0.03))
+    matrix = cv2.getRotationMatrix2D((COVER.patch / 2, COVER.patch / 2), rng.normal(0, 3), rng.normal(1, 0.03))
     matrix[:, 2] += rng.normal(0, 1.5, 2)
-    face = cv2.warpAffine(face, matrix, (PATCH, PATCH), borderMode=cv2.BORDER_REPLICATE)
+    face = cv2.warpAffine(face, matrix, (COVER.patch, COVER.patch), borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < 0.3:
         face = cv2.GaussianBlur(face, (0, 0), rng.uniform(0.5, 2))
     return np.clip(face * rng.uniform(0.6, 1.25), 0, 255).astype(np.uint8)
@@ -97,13 +97,13 @@ def beside_mouth(face: Image, textures: list[Image], rng: np.random.Generator) -
     if rng.random() > 0.35:
         return face
     shift = np.asarray([[1, 0, rng.uniform(-70, 70)], [0, 1, rng.uniform(-70, 70)]])
-    mask = cv2.warpAffine(shape(rng), shift, (PATCH, PATCH))
+    mask = cv2.warpAffine(shape(rng), shift, (COVER.patch, COVER.patch))
     return paint(face, mask, textures, rng) if mask[MOUTH].mean() < FREE else face
 
 
 def shape(rng: np.random.Generator) -> Mask:
     """An ellipse, all below a line, a band from one side, or a rounded polygon."""
-    mask = np.zeros((PATCH, PATCH), np.uint8)
+    mask = np.zeros((COVER.patch, COVER.patch), np.uint8)
     x, y = 47.5 + rng.normal(0, 5), 40.0 + rng.normal(0, 5)
     kind = rng.integers(0, 4)
     if kind == 0:
@@ -129,7 +129,7 @@ def shape(rng: np.random.Generator) -> Mask:
 def paint(face: Image, mask: Mask, textures: list[Image], rng: np.random.Generator) -> Image:
     """Fill the masked part with skin, cloth, darkness, fingers or a piece of another photo."""
     kind = rng.integers(0, 6)
-    rows, columns = np.mgrid[:PATCH, :PATCH]
+    rows, columns = np.mgrid[: COVER.patch, : COVER.patch]
     skin = face[5:25, 8:88].reshape(-1, 3)
     if kind == 0:
         colour = skin[rng.integers(0, len(skin))] * rng.uniform(0.75, 1.15) + rng.normal(0, 8, 3)
@@ -139,7 +139,7 @@ def paint(face: Image, mask: Mask, textures: list[Image], rng: np.random.Generat
         colour = rng.integers(0, 256, 3)
     else:
         colour = PLAIN[rng.integers(0, len(PLAIN))] + rng.normal(0, 8, 3)
-    cover = np.ones((PATCH, PATCH, 3)) * colour
+    cover = np.ones((COVER.patch, COVER.patch, 3)) * colour
     if kind == 4:
         cover = textures[rng.integers(0, len(textures))].astype(np.float64)
     elif kind == 5:
@@ -147,7 +147,11 @@ def paint(face: Image, mask: Mask, textures: list[Image], rng: np.random.Generat
         place = (columns * np.cos(angle) + rows * np.sin(angle)) / rng.uniform(12, 24)
         fingers = 0.55 + 0.45 * np.abs(np.sin(np.pi * place)) ** 0.35
         cover = np.median(skin, 0) * rng.uniform(0.8, 1.1) * fingers[..., None]
-    light = 1 + rng.uniform(-0.25, 0.25) * (columns / PATCH - 0.5) + rng.uniform(-0.25, 0.25) * (rows / PATCH - 0.5)
+    light = (
+        1
+        + rng.uniform(-0.25, 0.25) * (columns / COVER.patch - 0.5)
+        + rng.uniform(-0.25, 0.25) * (rows / COVER.patch - 0.5)
+    )
     cover = cover * light[..., None] + rng.normal(0, rng.uniform(0, 6), cover.shape)
     if rng.random() < 0.5:
         cover = cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.3, 1.5))

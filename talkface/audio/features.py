@@ -1,6 +1,7 @@
 """Waveform -> mel frames at 100 Hz -> log-mel without the recording's level and colour."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,18 +12,27 @@ from torch.nn import functional
 from talkface.audio.mel import htk_filters, htk_hz, htk_mel, power_spectrum
 from talkface.types import SAMPLE_RATE, FloatArray
 
-HOP = 160  # samples between mel frames: 100 per second, four per video frame at 25
-FRAME_RATE = SAMPLE_RATE // HOP
-FFT = 512
-WINDOW = 400  # samples, 25 ms
-LOWEST_HZ, HIGHEST_HZ = 50.0, 8000.0
-FLOOR = 2e-7  # of the reference power: what lies 67 dB under the speech is no cue
-ACTIVE = 2e-6  # of the reference power: frames above it count for the mean spectrum
-PRIOR_FRAMES = 5.0  # weight of the average voice in the mean spectrum: 50 ms of speech
-SILENT_POWER = 1e-6  # mean mel power of about -80 dBFS: below it there is no sound at all
-LOUD_STEP = 10  # mel frames of a loudness step, 100 ms
-LOUD_PERCENTILE = 98.0
-PAUSE = 10 ** (-20 / 10)  # steps more than 20 dB under the loud ones are pauses
+
+@dataclass(frozen=True)
+class MelSettings:
+    """Frames, transform and levels of the speech features."""
+
+    hop: int = 160  # samples between mel frames: 100 per second, four per video frame at 25
+    fft: int = 512
+    window: int = 400  # samples, 25 ms
+    lowest_hz: float = 50.0
+    highest_hz: float = 8000.0
+    floor: float = 2e-7  # of the reference power: what lies 67 dB under the speech is no cue
+    active: float = 2e-6  # of the reference power: frames above it count for the mean spectrum
+    prior_frames: float = 5.0  # weight of the average voice in the mean spectrum: 50 ms of speech
+    silent_power: float = 1e-6  # mean mel power of about -80 dBFS: below it there is no sound at all
+    loud_step: int = 10  # mel frames of a loudness step, 100 ms
+    loud_percentile: float = 98.0
+    pause: float = 10 ** (-20 / 10)  # steps more than 20 dB under the loud ones are pauses
+
+
+MEL = MelSettings()
+FRAME_RATE = SAMPLE_RATE // MEL.hop
 
 
 class Bands(Protocol):
@@ -55,13 +65,13 @@ class MelPower(nn.Module):
 
     window: Tensor
     filters: Tensor
-    lead = FFT // 2
+    lead = MEL.fft // 2
 
     def __init__(self, num_mels: int) -> None:
         super().__init__()
         self.num_mels = num_mels
-        self.register_buffer("window", torch.hann_window(WINDOW))
-        filters = htk_filters(num_mels, LOWEST_HZ, HIGHEST_HZ, FFT, SAMPLE_RATE)
+        self.register_buffer("window", torch.hann_window(MEL.window))
+        filters = htk_filters(num_mels, MEL.lowest_hz, MEL.highest_hz, MEL.fft, SAMPLE_RATE)
         self.register_buffer("filters", torch.from_numpy(filters))
         rename_buffers(self, {"transform.spectrogram.window": "window", "transform.mel_scale.fb": "filters"})
 
@@ -72,11 +82,11 @@ class MelPower(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Whole sounds; beyond both ends is silence."""
-        return self.inside(functional.pad(samples, (FFT // 2, FFT // 2)))[:, : samples.shape[1] // HOP]
+        return self.inside(functional.pad(samples, (MEL.fft // 2, MEL.fft // 2)))[:, : samples.shape[1] // MEL.hop]
 
     def inside(self, padded: Tensor) -> Tensor:
         """Frames whose windows lie inside `padded` `[B, S]`: `[B, (S - 512) // 160 + 1, C]`."""
-        return power_spectrum(padded, self.window, FFT, HOP) @ self.filters
+        return power_spectrum(padded, self.window, MEL.fft, MEL.hop) @ self.filters
 
 
 class MelStream:
@@ -94,15 +104,15 @@ class MelStream:
     def push(self, samples: FloatArray) -> FloatArray:
         """Samples that follow the last ones -> the `[n, C]` float32 frames that became complete."""
         waiting = np.concatenate([self._waiting, samples.astype(np.float32)])
-        count = (len(waiting) - FFT) // HOP + 1 if len(waiting) >= FFT else 0
-        self._waiting = waiting[count * HOP :]
+        count = (len(waiting) - MEL.fft) // MEL.hop + 1 if len(waiting) >= MEL.fft else 0
+        self._waiting = waiting[count * MEL.hop :]
         if count == 0:
             return np.zeros((0, self._mel.num_mels), np.float32)
-        return self._mel.inside(torch.from_numpy(waiting[None, : (count - 1) * HOP + FFT]))[0].numpy()
+        return self._mel.inside(torch.from_numpy(waiting[None, : (count - 1) * MEL.hop + MEL.fft]))[0].numpy()
 
     def finish(self, num_samples: int) -> FloatArray:
         """Frames that remain when `num_samples` of silence follow the end."""
-        return self.push(np.zeros(num_samples + FFT - self._mel.lead, np.float32))
+        return self.push(np.zeros(num_samples + MEL.fft - self._mel.lead, np.float32))
 
 
 def reference_power(energy: FloatArray) -> float:
@@ -113,32 +123,32 @@ def reference_power(energy: FloatArray) -> float:
     Args:
         energy: `[T']` mean mel power of each frame of a whole clip.
     """
-    steps = len(energy) // LOUD_STEP
+    steps = len(energy) // MEL.loud_step
     if steps > 0:
-        energy = energy[: steps * LOUD_STEP].reshape(steps, LOUD_STEP).mean(1, dtype=np.float64)
-    loud = float(np.percentile(energy, LOUD_PERCENTILE)) if len(energy) else 0.0
-    return float(energy[energy >= PAUSE * loud].mean()) if loud > 0 else 0.0
+        energy = energy[: steps * MEL.loud_step].reshape(steps, MEL.loud_step).mean(1, dtype=np.float64)
+    loud = float(np.percentile(energy, MEL.loud_percentile)) if len(energy) else 0.0
+    return float(energy[energy >= MEL.pause * loud].mean()) if loud > 0 else 0.0
 
 
 def active_sum(relative: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of the log-mel of the frames that hold sound, `[B, 1, C]`, and their count, `[B, 1, 1]`."""
-    active = (relative.mean(-1, keepdim=True) > ACTIVE).to(relative.dtype)
-    return (torch.log(relative + FLOOR) * active).sum(1, keepdim=True), active.sum(1, keepdim=True)
+    active = (relative.mean(-1, keepdim=True) > MEL.active).to(relative.dtype)
+    return (torch.log(relative + MEL.floor) * active).sum(1, keepdim=True), active.sum(1, keepdim=True)
 
 
 def mean_spectrum(total: Tensor, count: Tensor, prior: Tensor) -> Tensor:
     """Mean log-mel of a clip, pulled towards the average voice `[C]` where little was heard of it."""
-    return (total + PRIOR_FRAMES * prior) / (count + PRIOR_FRAMES)
+    return (total + MEL.prior_frames * prior) / (count + MEL.prior_frames)
 
 
 def log_mel(relative: Tensor, mean: Tensor) -> Tensor:
     """`[B, T', C]` mel power over the reference -> log-mel about zero, in units that networks like."""
-    return (torch.log(relative + FLOOR) - mean) / 2.0
+    return (torch.log(relative + MEL.floor) - mean) / 2.0
 
 
 def mel_hz(num_mels: int) -> FloatArray:
     """`[C]` centre frequencies of the mel bands in Hz."""
-    return htk_hz(np.linspace(htk_mel(LOWEST_HZ), htk_mel(HIGHEST_HZ), num_mels + 2)[1:-1])
+    return htk_hz(np.linspace(htk_mel(MEL.lowest_hz), htk_mel(MEL.highest_hz), num_mels + 2)[1:-1])
 
 
 def rename_buffers(module: nn.Module, names: dict[str, str]) -> None:

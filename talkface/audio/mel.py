@@ -5,14 +5,25 @@ HTK's formula without normalisation (Young et al. 2006, as `torchaudio.transform
 with filters of equal area (Auditory Toolbox 1998, as `librosa.feature.melspectrogram` has it).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from talkface.types import FloatArray
 
-SLANEY_HZ_PER_MEL = 200 / 3  # below 1 kHz Slaney's scale is linear
-SLANEY_BREAK_HZ, SLANEY_BREAK_MEL = 1000.0, 15.0
+
+@dataclass(frozen=True)
+class SlaneySettings:
+    """Slaney's mel scale (Auditory Toolbox, 1998)."""
+
+    slaney_hz_per_mel: float = 200 / 3  # below 1 kHz Slaney's scale is linear
+    slaney_break_hz: float = 1000.0
+    slaney_break_mel: float = 15.0
+
+
+SLANEY = SlaneySettings()
 SLANEY_LOG_STEP = np.log(6.4) / 27  # above it, 27 mel span a factor of 6.4
 
 
@@ -29,15 +40,20 @@ def htk_hz(mel: FloatArray | float) -> FloatArray:
 def slaney_mel(hz: FloatArray | float) -> FloatArray:
     """Hz -> mel, linear to 1 kHz and logarithmic above."""
     hz = np.asarray(hz, np.float64)
-    above = SLANEY_BREAK_MEL + np.log(np.maximum(hz, SLANEY_BREAK_HZ) / SLANEY_BREAK_HZ) / SLANEY_LOG_STEP
-    return np.where(hz < SLANEY_BREAK_HZ, hz / SLANEY_HZ_PER_MEL, above)
+    above = (
+        SLANEY.slaney_break_mel
+        + np.log(np.maximum(hz, SLANEY.slaney_break_hz) / SLANEY.slaney_break_hz) / SLANEY_LOG_STEP
+    )
+    return np.where(hz < SLANEY.slaney_break_hz, hz / SLANEY.slaney_hz_per_mel, above)
 
 
 def slaney_hz(mel: FloatArray | float) -> FloatArray:
     """Mel -> Hz, the inverse of `slaney_mel`."""
     mel = np.asarray(mel, np.float64)
-    above = SLANEY_BREAK_HZ * np.exp(SLANEY_LOG_STEP * (np.maximum(mel, SLANEY_BREAK_MEL) - SLANEY_BREAK_MEL))
-    return np.where(mel < SLANEY_BREAK_MEL, mel * SLANEY_HZ_PER_MEL, above)
+    above = SLANEY.slaney_break_hz * np.exp(
+        SLANEY_LOG_STEP * (np.maximum(mel, SLANEY.slaney_break_mel) - SLANEY.slaney_break_mel)
+    )
+    return np.where(mel < SLANEY.slaney_break_mel, mel * SLANEY.slaney_hz_per_mel, above)
 
 
 def triangles(corners: FloatArray, frequencies: FloatArray) -> FloatArray:

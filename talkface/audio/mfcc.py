@@ -5,22 +5,32 @@ rectangular windows of 25 ms every 10 ms, 512-point power spectrum, 26 triangula
 bins, log, orthonormal DCT-II, sine lifter 22; the first coefficient, which holds the loudness, is dropped.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkface.audio.features import FFT, FRAME_RATE, HOP, WINDOW, rename_buffers
+from talkface.audio.features import FRAME_RATE, MEL, rename_buffers
 from talkface.audio.mel import htk_hz, htk_mel, power_spectrum, triangles
 from talkface.types import SAMPLE_RATE, FloatArray
 
-PRE_EMPHASIS = 0.97
-NUM_FILTERS = 26
-NUM_CEPSTRA = 12  # coefficients 1 to 12
-LIFTER = 22
-WINDOW_ROWS = 28  # 280 ms: seven video frames at 25 per second
+
+@dataclass(frozen=True)
+class MfccSettings:
+    """Cepstra of python_speech_features, as ATVGnet computes them."""
+
+    pre_emphasis: float = 0.97
+    num_filters: int = 26
+    num_cepstra: int = 12  # coefficients 1 to 12
+    lifter: int = 22
+    window_rows: int = 28  # 280 ms: seven video frames at 25 per second
+    rows_before: int = 12  # three frames before the one in the middle, three after it
+
+
+MFCC = MfccSettings()
 ROWS_PER_FRAME = FRAME_RATE // 25
-ROWS_BEFORE = 12  # three frames before the one in the middle, three after it
 
 
 class FilterPower(nn.Module):
@@ -31,12 +41,14 @@ class FilterPower(nn.Module):
 
     window: Tensor
     filters: Tensor
-    num_mels = NUM_FILTERS
-    lead = (FFT - WINDOW) // 2  # zeros before the first sample: the transform holds its 400 samples in its middle
+    num_mels = MFCC.num_filters
+    lead = (
+        MEL.fft - MEL.window
+    ) // 2  # zeros before the first sample: the transform holds its 400 samples in its middle
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("window", torch.ones(WINDOW))
+        self.register_buffer("window", torch.ones(MEL.window))
         rename_buffers(self, {"spectrum.window": "window"})
         self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)
 
@@ -47,15 +59,15 @@ class FilterPower(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Whole sounds; beyond both ends is silence."""
-        return self.inside(functional.pad(samples, (self.lead, FFT)))[:, : samples.shape[1] // HOP]
+        return self.inside(functional.pad(samples, (self.lead, MEL.fft)))[:, : samples.shape[1] // MEL.hop]
 
     def inside(self, padded: Tensor) -> Tensor:
         """Rows whose transforms lie inside `padded` `[B, S]`: `[B, (S - 512) // 160 + 1, 26]`.
 
         The first sample of `padded` has no predecessor to be emphasised against; no window reaches it.
         """
-        emphasised = torch.cat([padded[:, :1], padded[:, 1:] - PRE_EMPHASIS * padded[:, :-1]], 1)
-        return power_spectrum(emphasised, self.window, FFT, HOP) @ self.filters
+        emphasised = torch.cat([padded[:, :1], padded[:, 1:] - MFCC.pre_emphasis * padded[:, :-1]], 1)
+        return power_spectrum(emphasised, self.window, MEL.fft, MEL.hop) @ self.filters
 
 
 class Cepstrum(nn.Module):
@@ -66,10 +78,10 @@ class Cepstrum(nn.Module):
     def __init__(self, floor: float) -> None:
         super().__init__()
         self.floor = floor
-        order = np.arange(1, NUM_CEPSTRA + 1)
-        lifter = torch.from_numpy((1 + LIFTER / 2 * np.sin(np.pi * order / LIFTER)).astype(np.float32))
-        place = np.arange(NUM_FILTERS)[:, None] + 0.5
-        dct = np.sqrt(2 / NUM_FILTERS) * np.cos(np.pi / NUM_FILTERS * place * order)  # orthonormal DCT-II
+        order = np.arange(1, MFCC.num_cepstra + 1)
+        lifter = torch.from_numpy((1 + MFCC.lifter / 2 * np.sin(np.pi * order / MFCC.lifter)).astype(np.float32))
+        place = np.arange(MFCC.num_filters)[:, None] + 0.5
+        dct = np.sqrt(2 / MFCC.num_filters) * np.cos(np.pi / MFCC.num_filters * place * order)  # orthonormal DCT-II
         self.register_buffer("transform", torch.from_numpy(dct.astype(np.float32)) * lifter, persistent=False)
 
     def forward(self, power: Tensor) -> Tensor:
@@ -82,16 +94,16 @@ def frame_windows(cepstra: Tensor) -> Tensor:
     Rows 4 t - 12 to 4 t + 15 belong to frame t, so that the middle of the window is the middle of the frame; beyond
     both ends is silence, whose cepstra are zero.
     """
-    padded = functional.pad(cepstra, (0, 0, ROWS_BEFORE, WINDOW_ROWS - ROWS_BEFORE - ROWS_PER_FRAME))
-    return padded.unfold(1, WINDOW_ROWS, ROWS_PER_FRAME).transpose(2, 3)
+    padded = functional.pad(cepstra, (0, 0, MFCC.rows_before, MFCC.window_rows - MFCC.rows_before - ROWS_PER_FRAME))
+    return padded.unfold(1, MFCC.window_rows, ROWS_PER_FRAME).transpose(2, 3)
 
 
 def mel_filters() -> FloatArray:
     """`[257, 26]` triangles between 0 and 8 kHz, equally wide in mel, their corners rounded down to whole bins."""
-    corners = np.floor((FFT + 1) * _corners_hz() / SAMPLE_RATE)
-    return triangles(corners, np.arange(FFT // 2 + 1.0)).astype(np.float32)
+    corners = np.floor((MEL.fft + 1) * _corners_hz() / SAMPLE_RATE)
+    return triangles(corners, np.arange(MEL.fft // 2 + 1.0)).astype(np.float32)
 
 
 def _corners_hz() -> FloatArray:
     """`[28]` where filters begin, peak and end: filter i spans i to i + 2."""
-    return htk_hz(np.linspace(0, htk_mel(SAMPLE_RATE / 2), NUM_FILTERS + 2))
+    return htk_hz(np.linspace(0, htk_mel(SAMPLE_RATE / 2), MFCC.num_filters + 2))

@@ -11,14 +11,22 @@ from torch.nn import functional
 from talkface.audio.mel import power_spectrum, slaney_filters
 from talkface.types import FloatArray, Waveform
 
-HOP = 160  # samples, 10 ms at 16 kHz
-WINDOW = 512  # samples of one spectrum
-NUM_MELS = 40
-SMALLEST_POWER = 1e-6  # of a band, relative to the speech: what is less changes nothing
-MAX_FREQUENCY_HZ = 4000.0  # voiced speech; hiss above it has onsets that no head follows
-ACTIVITY_FLOOR_DB = -30.0  # below the speech's own level: pauses
-LOUDNESS_RANGE_DB = 40.0  # below the speech's own level that loudness tells apart
-SILENCE_LEVEL = 1e-4  # RMS below which a recording holds no speech at all
+
+@dataclass(frozen=True)
+class RhythmSettings:
+    """Frames and levels of the rhythm of speech."""
+
+    hop: int = 160  # samples, 10 ms at 16 kHz
+    window: int = 512  # samples of one spectrum
+    num_mels: int = 40
+    smallest_power: float = 1e-6  # of a band, relative to the speech: what is less changes nothing
+    max_frequency_hz: float = 4000.0  # voiced speech; hiss above it has onsets that no head follows
+    activity_floor_db: float = -30.0  # below the speech's own level: pauses
+    loudness_range_db: float = 40.0  # below the speech's own level that loudness tells apart
+    silence_level: float = 1e-4  # RMS below which a recording holds no speech at all
+
+
+RHYTHM_FEATURES = RhythmSettings()
 
 
 @dataclass(frozen=True)
@@ -57,15 +65,15 @@ def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, le
     """
     onset, loudness = _measure(blocks, level)
     frames = (np.arange(num_frames) + 0.5) / float(fps)  # seconds, middle of each frame
-    times = (np.arange(len(onset)) + 0.5) * HOP / 16_000
-    if not len(onset) or level < SILENCE_LEVEL:
+    times = (np.arange(len(onset)) + 0.5) * RHYTHM_FEATURES.hop / 16_000
+    if not len(onset) or level < RHYTHM_FEATURES.silence_level:
         return no_rhythm(num_frames)
     strong = max(float(np.percentile(onset, 95)), 1e-6)
     # An onset lasts a few hops: take the strongest within one frame rather than the sample in its middle.
-    width = max(1, round(16_000 / HOP / float(fps)))
+    width = max(1, round(16_000 / RHYTHM_FEATURES.hop / float(fps)))
     peaks = np.array([onset[max(0, i - width // 2) : i + width // 2 + 1].max() for i in range(len(onset))])
-    active = np.clip((loudness - ACTIVITY_FLOOR_DB) / 12.0, 0.0, 1.0)
-    loud = np.clip(1 + loudness / LOUDNESS_RANGE_DB, 0.0, 1.5)
+    active = np.clip((loudness - RHYTHM_FEATURES.activity_floor_db) / 12.0, 0.0, 1.0)
+    loud = np.clip(1 + loudness / RHYTHM_FEATURES.loudness_range_db, 0.0, 1.5)
     return Rhythm(
         np.interp(frames, times, np.minimum(peaks / strong, 1.5)).astype(np.float32),
         np.interp(frames, times, active).astype(np.float32),
@@ -82,20 +90,20 @@ def _measure(blocks: Iterable[Waveform], level: float) -> tuple[FloatArray, Floa
     """Onset strength and loudness (dB above `level`) per hop; each spectrum spans its block and the one before."""
     onsets: list[FloatArray] = []
     loudness: list[FloatArray] = []
-    tail = np.zeros(WINDOW, np.float32)
+    tail = np.zeros(RHYTHM_FEATURES.window, np.float32)
     rest = np.zeros(0, np.float32)
     for block in blocks:
         samples = np.concatenate([rest, block.samples])
-        count = len(samples) // HOP
-        rest = samples[count * HOP :]
+        count = len(samples) // RHYTHM_FEATURES.hop
+        rest = samples[count * RHYTHM_FEATURES.hop :]
         if count == 0:
             continue
-        used = samples[: count * HOP]
-        relative = (np.concatenate([tail, used]) / max(level, SILENCE_LEVEL)).astype(np.float32)
+        used = samples[: count * RHYTHM_FEATURES.hop]
+        relative = (np.concatenate([tail, used]) / max(level, RHYTHM_FEATURES.silence_level)).astype(np.float32)
         onsets.append(onset_strength(relative, block.rate)[-count:])
-        power = (used.reshape(count, HOP).astype(np.float64) ** 2).mean(1)
-        loudness.append(10 * np.log10(power / max(level, SILENCE_LEVEL) ** 2 + 1e-9))
-        tail = np.concatenate([tail, used])[-WINDOW:]
+        power = (used.reshape(count, RHYTHM_FEATURES.hop).astype(np.float64) ** 2).mean(1)
+        loudness.append(10 * np.log10(power / max(level, RHYTHM_FEATURES.silence_level) ** 2 + 1e-9))
+        tail = np.concatenate([tail, used])[-RHYTHM_FEATURES.window :]
     if not onsets:
         return np.zeros(0), np.zeros(0)
     return np.concatenate(onsets), np.concatenate(loudness)
@@ -106,8 +114,15 @@ def onset_strength(samples: FloatArray, rate: int) -> FloatArray:
 
     Spectra are not centred, so that nothing beyond the block is made up.
     """
-    spectrum = power_spectrum(torch.from_numpy(samples[None]), torch.hann_window(WINDOW), WINDOW, HOP)[0]
-    power = spectrum @ torch.from_numpy(slaney_filters(NUM_MELS, 0.0, MAX_FREQUENCY_HZ, WINDOW, rate))
-    decibels = 10 * torch.log10(power.clamp(min=SMALLEST_POWER))
+    spectrum = power_spectrum(
+        torch.from_numpy(samples[None]),
+        torch.hann_window(RHYTHM_FEATURES.window),
+        RHYTHM_FEATURES.window,
+        RHYTHM_FEATURES.hop,
+    )[0]
+    power = spectrum @ torch.from_numpy(
+        slaney_filters(RHYTHM_FEATURES.num_mels, 0.0, RHYTHM_FEATURES.max_frequency_hz, RHYTHM_FEATURES.window, rate)
+    )
+    decibels = 10 * torch.log10(power.clamp(min=RHYTHM_FEATURES.smallest_power))
     rises = (decibels[1:] - decibels[:-1]).clamp(min=0).mean(1)
     return functional.pad(rises, (1, 0)).numpy()

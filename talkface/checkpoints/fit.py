@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -12,11 +13,21 @@ from talkface.errors import CheckpointError, ConfigError
 from talkface.files.check import matches
 from talkface.files.read import refusing
 
-LARGEST_SETTING = 100_000  # no size, count or rate of a network comes near
-LONGEST_SETTING = 2_000  # characters of a layer code
-MOST_PER_SETTING = 256  # items of a list
-MEMORY_FACTOR, MEMORY_SLACK = 4, 2_000_000  # numbers that building may take: so many times the file's, and some more
-ALLOCATIONS_FACTOR, ALLOCATIONS_SLACK = 8, 200
+
+@dataclass(frozen=True)
+class FitLimits:
+    """What building a network from a file may take."""
+
+    largest_setting: int = 100_000  # no size, count or rate of a network comes near
+    longest_setting: int = 2_000  # characters of a layer code
+    most_per_setting: int = 256  # items of a list
+    memory_factor: int = 4  # numbers that building may take: so many times the file's, and some more
+    memory_slack: int = 2_000_000
+    allocations_factor: int = 8
+    allocations_slack: int = 200
+
+
+FIT = FitLimits()
 FACTORIES = ("empty", "zeros", "ones", "full", "rand", "randn", "eye", "arange", "empty_strided", "randint")
 
 
@@ -38,9 +49,9 @@ def must_fit(what: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
     with refusing(f"{what} does not fit this version of talkface: train it again", CheckpointError):
         _check_settings(config, what)
         size = sum(tensor.numel() for tensor in tensors.values())
-        numbers, allocations = MEMORY_FACTOR * size + MEMORY_SLACK, ALLOCATIONS_FACTOR * len(tensors)
+        numbers, allocations = FIT.memory_factor * size + FIT.memory_slack, FIT.allocations_factor * len(tensors)
         try:
-            with _Budget(numbers, allocations + ALLOCATIONS_SLACK, what):
+            with _Budget(numbers, allocations + FIT.allocations_slack, what):
                 yield
         except ConfigError as error:  # what a user's settings are told, but these are the file's
             raise CheckpointError(f"the settings of {what} cannot be: {error}") from error
@@ -50,13 +61,13 @@ def _check_settings(value: Any, what: str, name: str = "settings") -> None:
     if isinstance(value, Mapping):
         for key, each in value.items():
             _check_settings(each, what, str(key))
-    elif isinstance(value, (list, tuple)) and len(value) <= MOST_PER_SETTING:
+    elif isinstance(value, (list, tuple)) and len(value) <= FIT.most_per_setting:
         for each in value:
             _check_settings(each, what, name)
     elif isinstance(value, (int, float)):
-        if not matches(value, bool | float) or abs(value) > LARGEST_SETTING:
-            raise CheckpointError(f"{what}: invalid {name} {value!r}: expected at most {LARGEST_SETTING}")
-    elif not (value is None or (isinstance(value, str) and len(value) <= LONGEST_SETTING)):
+        if not matches(value, bool | float) or abs(value) > FIT.largest_setting:
+            raise CheckpointError(f"{what}: invalid {name} {value!r}: expected at most {FIT.largest_setting}")
+    elif not (value is None or (isinstance(value, str) and len(value) <= FIT.longest_setting)):
         raise CheckpointError(f"{what}: invalid {name}: expected numbers, short text or short lists of them")
 
 

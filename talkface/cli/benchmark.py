@@ -23,10 +23,20 @@ if TYPE_CHECKING:
     from talkface.inference.animator import Animator
     from talkface.types import Image
 
-STAGE_SECONDS = 10  # of speech, for the frames per second of the stages
-SHORT_S, MIDDLE_S, LONG_S = 10, 30, 600  # speech lengths of the whole-process table
-START_S = 3  # of speech, for the start-up
-DETECTIONS = 5
+
+@dataclass(frozen=True)
+class BenchmarkSizes:
+    """Lengths of the measured runs."""
+
+    stage_seconds: int = 10  # of speech, for the frames per second of the stages
+    short_s: int = 10  # speech lengths of the whole-process table
+    middle_s: int = 30
+    long_s: int = 600
+    start_s: int = 3  # of speech, for the start-up
+    detections: int = 5
+
+
+BENCHMARK = BenchmarkSizes()
 FPS = Fraction(25)
 
 
@@ -87,7 +97,11 @@ def benchmark(
         start = measure_start(folder, renderer)
         speed = _print_stages(console, photo, renderer, folder)
         runs = []
-        for seconds in (SHORT_S, MIDDLE_S) if quick else (SHORT_S, MIDDLE_S, LONG_S):
+        for seconds in (
+            (BENCHMARK.short_s, BENCHMARK.middle_s)
+            if quick
+            else (BENCHMARK.short_s, BENCHMARK.middle_s, BENCHMARK.long_s)
+        ):
             _write_speech(folder / "speech.wav", seconds)
             with console.status(f"animate {seconds} s of speech"):
                 runs.append(run_whole(DEMO_PHOTO, folder / "speech.wav", folder / "out.mp4", renderer))
@@ -125,7 +139,7 @@ def measure_start(folder: Path, renderer: str) -> Start:
     from talkface import Animator
 
     speech = folder / "start.wav"
-    _write_speech(speech, START_S)
+    _write_speech(speech, BENCHMARK.start_s)
     help_s, animate_s, frame_s = [], [], []
     animator = Animator.from_pretrained(renderer)
     for _ in range(2):
@@ -146,7 +160,7 @@ def _print_stages(console: Console, photo: "Image", renderer: str, folder: Path)
     clock = Stages()
     with clock.stage("load networks", 0):
         animator = Animator.from_pretrained(renderer)
-    _write_speech(folder / "speech.wav", STAGE_SECONDS)
+    _write_speech(folder / "speech.wav", BENCHMARK.stage_seconds)
     frames = _time_stages(clock, animator, photo, folder / "speech.wav")
     with clock.stage("encode", len(frames)):
         _encode(frames, folder / "encoded.mp4")
@@ -160,13 +174,13 @@ def _time_stages(clock: "Stages", animator: "Animator", photo: "Image", speech: 
     from talkface.inference.request import AnimateOptions
     from talkface.media.speech import open_speech
 
-    with clock.stage("detect (photo)", DETECTIONS):
-        for _ in range(DETECTIONS):
+    with clock.stage("detect (photo)", BENCHMARK.detections):
+        for _ in range(BENCHMARK.detections):
             animator.detector.detect(photo)
     with clock.stage("enroll", 1):
         subject = animator.prepare(photo)
     sound = open_speech(speech)
-    with clock.stage("speech -> landmarks", round(STAGE_SECONDS * FPS)):
+    with clock.stage("speech -> landmarks", round(BENCHMARK.stage_seconds * FPS)):
         track = animator.listen(sound, FPS)
     options = AnimateOptions(fps=FPS)
     with clock.stage("retarget, head, blinks", len(track)):
@@ -213,16 +227,18 @@ def _print_bars(console: Console, start: Start, speed: float, runs: list[WholeRu
     from talkface.metrics.stats import Bar
 
     by_length = {round(run.speech_s): run for run in runs}
-    middle = by_length[MIDDLE_S]
+    middle = by_length[BENCHMARK.middle_s]
     rows: list[tuple[str, float, Bar]] = [
         ("talkface --help, s", start.help_s, Bar(at_most=0.4)),
-        (f"animate, {START_S} s of speech, s", start.animate_s, Bar(at_most=3.0)),
+        (f"animate, {BENCHMARK.start_s} s of speech, s", start.animate_s, Bar(at_most=3.0)),
         ("first frame, networks loaded, s", start.first_frame_s, Bar(at_most=0.4)),
         ("render + encode, frames/s", speed, Bar(at_least=30)),
         ("30 s of speech, x real time", middle.wall_s / middle.speech_s, Bar(at_most=1.0)),
     ]
-    if LONG_S in by_length:
-        rows.append(("memory, 10 min over 30 s", by_length[LONG_S].peak_mb / middle.peak_mb, Bar(at_most=1.2)))
+    if BENCHMARK.long_s in by_length:
+        rows.append(
+            ("memory, 10 min over 30 s", by_length[BENCHMARK.long_s].peak_mb / middle.peak_mb, Bar(at_most=1.2))
+        )
     table = Table(title="bars", title_justify="left", header_style="bold")
     for heading in ("measure", "value", "bar", ""):
         table.add_column(heading)

@@ -54,7 +54,7 @@ def _drawn(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
 
 def _speech(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
     from talkface.audio.augment import augment_voice
-    from talkface.data.samplers.speech import FPS, StretchSampler
+    from talkface.data.samplers.speech import SPEECH_CLIPS, StretchSampler
     from talkface.data.samplers.speech_store import speech_examples
     from talkface.training.jobs.audio2landmark import load_clips
     from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
@@ -69,7 +69,7 @@ def _speech(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
     def draw(rng: Any) -> object:
         return augment_voice(sampler.draw(size, rng).power, settings.augment, rng, mel.centre_hz)
 
-    return draw, size * settings.batch.frames / FPS, "s of speech"
+    return draw, size * settings.batch.frames / SPEECH_CLIPS.fps, "s of speech"
 
 
 def _shots(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:

@@ -21,9 +21,17 @@ if TYPE_CHECKING:
     from talkface.scale.workers import Workers
     from talkface.types import Clip
 
-EMPTY_TASKS = 400
-FPS = 25  # of prepared clips
-CORES = (16, 64, 256, 1024)  # of the estimate
+
+@dataclass(frozen=True)
+class ScaleBenchmark:
+    """Tasks of the measured scale-out."""
+
+    empty_tasks: int = 400
+    fps: int = 25  # of prepared clips
+    cores: tuple[int, int, int, int] = (16, 64, 256, 1024)  # of the estimate
+
+
+SCALE_BENCHMARK = ScaleBenchmark()
 
 
 @dataclass(frozen=True)
@@ -133,10 +141,10 @@ def measure(name: str, workers: "Workers", clips: "Sequence[Clip]", places: int)
     from talkface.data.prepare.run import PrepareConfig, prepare
 
     numbers, ended = count(), []
-    for _ in workers.run(lambda: number if (number := next(numbers)) < EMPTY_TASKS else None, nothing):
+    for _ in workers.run(lambda: number if (number := next(numbers)) < SCALE_BENCHMARK.empty_tasks else None, nothing):
         ended.append(time.perf_counter())
-    warm = EMPTY_TASKS // 4
-    task_ms = (ended[-1] - ended[warm]) / (EMPTY_TASKS - 1 - warm) * 1000
+    warm = SCALE_BENCHMARK.empty_tasks // 4
+    task_ms = (ended[-1] - ended[warm]) / (SCALE_BENCHMARK.empty_tasks - 1 - warm) * 1000
 
     finished: list[tuple[float, Record]] = []
     with tempfile.TemporaryDirectory() as out:
@@ -170,7 +178,7 @@ def _cost_table(costs: Sequence[Cost]) -> Table:
 
 
 def _estimate_table(cost: Cost, task_ms: float, clips: int, hours: float) -> Table:
-    frames = hours * 3600 * FPS
+    frames = hours * 3600 * SCALE_BENCHMARK.fps
     core_hours = frames * cost.core_s / 3600
     driver_hours = clips * task_ms / 3.6e6
     disk = frames * cost.num_bytes / 1e9
@@ -181,7 +189,7 @@ def _estimate_table(cost: Cost, task_ms: float, clips: int, hours: float) -> Tab
     table = Table(title=title, title_justify="left", header_style="bold")
     for heading in ("cores", "hours", "MB/s of shards"):
         table.add_column(heading, justify="right")
-    for cores in CORES:
+    for cores in SCALE_BENCHMARK.cores:
         needed = max(core_hours / cores, driver_hours)
         table.add_row(str(cores), f"{needed:.1f}", f"{disk * 1000 / needed / 3600:.1f}")
     return table

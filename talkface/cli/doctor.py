@@ -29,10 +29,19 @@ NEEDED = {  # module -> distribution, of everything that `animate` imports besid
     "omegaconf": "omegaconf",
     "safetensors": "safetensors",
 }
-NEEDED_FREE_GB = 0.5
-NEEDED_MEMORY_GB = 1.5
-GIB = 2**30
-POOR = 70  # score below which advice is given
+
+
+@dataclass(frozen=True)
+class DoctorLimits:
+    """Disk and memory that the machine should have."""
+
+    needed_free_gb: float = 0.5
+    needed_memory_gb: float = 1.5
+    gib: int = 2**30
+    poor: int = 70  # score below which advice is given
+
+
+DOCTOR = DoctorLimits()
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ def _judge(photo: str, speech: str | None) -> None:
         table = Table("what", "score", "found", title=f"{printable(name)}: {score_of(findings)} of 100")
         for finding in findings:
             score = round(100 * finding.score)
-            advice = f": {finding.advice}" if score < POOR else ""
+            advice = f": {finding.advice}" if score < DOCTOR.poor else ""
             table.add_row(finding.name, str(score), f"{finding.value}{advice}")
         Console().print(table)
 
@@ -171,9 +180,9 @@ def _cores() -> str:
 
 
 def _memory() -> str:
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-    if total < NEEDED_MEMORY_GB:
-        raise MediaError(f"{total:.1f} GiB, at least {NEEDED_MEMORY_GB:g} needed")
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / DOCTOR.gib
+    if total < DOCTOR.needed_memory_gb:
+        raise MediaError(f"{total:.1f} GiB, at least {DOCTOR.needed_memory_gb:g} needed")
     listed = Path("/proc/meminfo").read_text(encoding="ascii") if Path("/proc/meminfo").exists() else ""
     available = [int(line.split()[1]) / 2**20 for line in listed.splitlines() if line.startswith("MemAvailable:")]
     return f"{total:.1f} GiB" + "".join(f", {gib:.1f} available" for gib in available)
@@ -182,9 +191,9 @@ def _memory() -> str:
 def _disk() -> str:
     folder = Path(tempfile.gettempdir())
     with tempfile.NamedTemporaryFile(dir=folder):
-        free = {place: shutil.disk_usage(place).free / GIB for place in (folder, Path.cwd())}
-    if free[folder] < NEEDED_FREE_GB:
-        raise MediaError(f"{folder} has {free[folder]:.1f} GiB free, at least {NEEDED_FREE_GB} needed")
+        free = {place: shutil.disk_usage(place).free / DOCTOR.gib for place in (folder, Path.cwd())}
+    if free[folder] < DOCTOR.needed_free_gb:
+        raise MediaError(f"{folder} has {free[folder]:.1f} GiB free, at least {DOCTOR.needed_free_gb} needed")
     return ", ".join(f"{gib:.0f} GiB free in {place}" for place, gib in free.items())
 
 

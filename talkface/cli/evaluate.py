@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -27,11 +28,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PARTS = ("clips", "silence", "identity", "still")
-QUICK_PEOPLE, QUICK_SENTENCES, QUICK_PORTRAITS = 8, 3, 6
-CLIPS_PER_PERSON = 2  # of somebody with many clips; all of them with --full
-CLOSED_PORTRAITS = 5  # how many closed-mouth portraits must stay closed in silence
-STILL_PORTRAITS = 4
-PORTRAIT_SPEECH_S = 2.4  # seconds of speech per portrait
+
+
+@dataclass(frozen=True)
+class EvaluateSizes:
+    """How many people, portraits and seconds the default table takes."""
+
+    quick_people: int = 8
+    quick_sentences: int = 3
+    quick_portraits: int = 6
+    clips_per_person: int = 2  # of somebody with many clips; all of them with --full
+    closed_portraits: int = 5  # how many closed-mouth portraits must stay closed in silence
+    still_portraits: int = 4
+    portrait_speech_s: float = 2.4  # seconds of speech per portrait
+
+
+EVALUATE = EvaluateSizes()
 DEMO_SPEECH = Path(__file__).with_name("demo_speech.flac")
 
 
@@ -150,7 +162,7 @@ def _measures(
         portraits = _portraits(data, bench, quick=quick, full=full)
         babble = _backwards(read_waveform(DEMO_SPEECH))
         if "silence" in parts:
-            closed = sorted(portraits, key=lambda portrait: portrait.opening)[:CLOSED_PORTRAITS]
+            closed = sorted(portraits, key=lambda portrait: portrait.opening)[: EVALUATE.closed_portraits]
             silence = read_waveform(data / "speech" / "silence_4s.wav")
             yield silence_measure(closed, makers, silence, bench, judged)
         if "identity" in parts:
@@ -164,7 +176,7 @@ def _portraits(data: Path, bench: "Bench", *, quick: bool, full: bool) -> list["
 
     paths = portrait_paths(data / "portraits")
     if quick:
-        paths = paths[:: max(1, len(paths) // QUICK_PORTRAITS)]
+        paths = paths[:: max(1, len(paths) // EVALUATE.quick_portraits)]
     return load_portraits(paths, bench, 100_000 if full else 1024)
 
 
@@ -176,7 +188,7 @@ def _with_room(portraits: Sequence["Portrait"]) -> list["Portrait"]:
         height, width = portrait.shot.image.shape[:2]
         return float(away_from_face((height, width), portrait.shot.landmarks).mean())
 
-    return sorted(portraits, key=room, reverse=True)[:STILL_PORTRAITS]
+    return sorted(portraits, key=room, reverse=True)[: EVALUATE.still_portraits]
 
 
 def _few_clips(clips: Sequence["HeldOutClip"]) -> list["HeldOutClip"]:
@@ -185,7 +197,7 @@ def _few_clips(clips: Sequence["HeldOutClip"]) -> list["HeldOutClip"]:
     kept = []
     for clip in clips:
         taken[clip.person] = taken.get(clip.person, 0) + 1
-        if clip.group != "people" or taken[clip.person] <= CLIPS_PER_PERSON:
+        if clip.group != "people" or taken[clip.person] <= EVALUATE.clips_per_person:
             kept.append(clip)
     return kept
 
@@ -195,7 +207,10 @@ def _few_people(clips: Sequence["HeldOutClip"]) -> list["HeldOutClip"]:
     first = {clip.person: clip for clip in reversed(clips) if clip.group == "people"}
     people = sorted(first.values(), key=lambda clip: clip.key)
     sentences = [clip for clip in clips if clip.group != "people"]
-    return [*people[:: max(1, len(people) // QUICK_PEOPLE)][:QUICK_PEOPLE], *sentences[:QUICK_SENTENCES]]
+    return [
+        *people[:: max(1, len(people) // EVALUATE.quick_people)][: EVALUATE.quick_people],
+        *sentences[: EVALUATE.quick_sentences],
+    ]
 
 
 def _backwards(speech: "Waveform") -> "Waveform":
@@ -204,7 +219,7 @@ def _backwards(speech: "Waveform") -> "Waveform":
 
     from talkface.types import Waveform
 
-    kept = speech.samples[: round(PORTRAIT_SPEECH_S * speech.rate)]
+    kept = speech.samples[: round(EVALUATE.portrait_speech_s * speech.rate)]
     return Waveform(np.ascontiguousarray(kept[::-1]), speech.rate)
 
 

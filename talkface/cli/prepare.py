@@ -139,12 +139,14 @@ def check_quintuple(out: Path, config: "PreprocessConfig") -> None:
     Raises:
         ConfigError: `out` is a file; pictures of another size, or frames left out.
     """
-    from talkface.data.interop.quintuple import SIDE
+    from talkface.data.interop.quintuple import QUINTUPLE
 
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--quintuple {out} is a file: give a folder")
-    if config.size != SIDE:
-        raise ConfigError(f"--quintuple writes pictures of {SIDE}x{SIDE}: set preprocess.size={SIDE}")
+    if config.size != QUINTUPLE.side:
+        raise ConfigError(
+            f"--quintuple writes pictures of {QUINTUPLE.side}x{QUINTUPLE.side}: set preprocess.size={QUINTUPLE.side}"
+        )
     if config.step != 1 or config.num_frames:
         raise ConfigError("--quintuple writes every frame: set preprocess.step=1 and preprocess.num_frames=0")
 

@@ -27,8 +27,17 @@ INDEX_NAME = "clips.index"
 MAGIC = b"talkface clips 1\n"
 MEMBERS = ("json", "landmarks.npy", "crops.npy", "mjpeg", "audio.npy")
 NEEDED = MEMBERS[:4]  # every clip has them
-ALIGN = 64  # bytes
-LARGEST_HEADER = 64_000_000
+
+
+@dataclass(frozen=True)
+class IndexLimits:
+    """Layout and limits of the table of clips."""
+
+    align: int = 64  # bytes
+    largest_header: int = 64_000_000
+
+
+INDEX = IndexLimits()
 Columns = dict[str, np.ndarray]
 
 
@@ -265,7 +274,7 @@ def save_index(index: ClipIndex, sizes: Sequence[int] | None = None) -> None:
     with atomic_file(index.folder / INDEX_NAME) as part, part.open("wb") as file:
         file.write(MAGIC + json.dumps(vars(header)).encode() + b"\n")
         for name, (dtype, shape) in header.layout().items():
-            file.write(b"\0" * (-file.tell() % ALIGN))
+            file.write(b"\0" * (-file.tell() % INDEX.align))
             array = np.ascontiguousarray(columns[name], dtype)
             assert array.shape == shape, (name, array.shape, shape)
             array.tofile(file)
@@ -284,13 +293,13 @@ def _read(path: Path) -> tuple[ClipIndex, dict[str, int]]:
     with path.open("rb") as file:
         if file.readline(len(MAGIC)) != MAGIC:
             raise DatasetError("another kind of file")
-        line = file.readline(LARGEST_HEADER)
+        line = file.readline(INDEX.largest_header)
         place = file.tell()
     header = build_record(_Header, parse_json(line, str(path), DatasetError), str(path), DatasetError)
     whole = np.asarray(np.memmap(path, np.uint8, "r"))  # a plain view: single numbers are looked up faster
     columns: Columns = {}
     for name, (dtype, shape) in header.layout().items():
-        place += -place % ALIGN
+        place += -place % INDEX.align
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if min(shape) < 0 or place + size > len(whole):
             raise DatasetError("cut short")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from talkface.audio.features import SILENT_POWER, Bands
+from talkface.audio.features import MEL, Bands
 from talkface.errors import MediaError
 from talkface.media.speech import read_waveform
 from talkface.types import SAMPLE_RATE, FloatArray
@@ -25,7 +25,7 @@ def load_noises(folder: Path, bands: Bands) -> list[FloatArray]:
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS):
         samples = read_waveform(path).samples[: LONGEST_NOISE_S * SAMPLE_RATE]
         power = bands(torch.from_numpy(samples[None]))[0].numpy()
-        if len(power) and power.mean() > SILENT_POWER:
+        if len(power) and power.mean() > MEL.silent_power:
             found.append(power / power.mean())
     if not found:
         raise MediaError(f"no noise in {folder}: expected {', '.join(SOUNDS)} files that are not silent")

@@ -25,7 +25,7 @@ from talkface.metrics.cpbd import cpbd
 from talkface.metrics.face_id import cosine, descriptor_distance
 from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import beat_alignment, head_diversity, motion_beats, speech_onsets
-from talkface.metrics.image import COMPARED_SIZE, mean_squared_error, psnr_of, ssim
+from talkface.metrics.image import FACE_CROP, mean_squared_error, psnr_of, ssim
 from talkface.metrics.lag import best_lag, pearson
 from talkface.metrics.landmark import (
     f_lmd,
@@ -41,9 +41,17 @@ from talkface.metrics.sharpness import drift, sharpness
 from talkface.metrics.sync import opening_energy_lag
 from talkface.types import FloatArray, Image, Shot, Waveform
 
-MAX_LAG = 5  # frames to either side
-SAMPLED_EVERY = 5  # frames between two looks of the slow measures: CPBD, seam, LPIPS, FID
-DESCRIBED_EVERY = 10  # frames between two looks at who it is
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """Frames between looks of the slow measures."""
+
+    max_lag: int = 5  # frames to either side
+    sampled_every: int = 5  # frames between two looks of the slow measures: CPBD, seam, LPIPS, FID
+    described_every: int = 10  # frames between two looks at who it is
+
+
+COMPARE = CompareSettings()
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ def compare(
     pixels = _PixelScores(made.name, photo, judges)
     pairs = zip(made.frames(), real.frames(), landmarks, strict=False)
     for image, target, points in track(pairs, length, f"measuring {made.name}"):
-        crops = cut_patch(image, to_made, COMPARED_SIZE), cut_patch(target, to_real, COMPARED_SIZE)
+        crops = cut_patch(image, to_made, FACE_CROP.compared_size), cut_patch(target, to_real, FACE_CROP.compared_size)
         pixels.add(Shot(image, points), *crops)
     scores |= pixels.scores() | _motion_scores(landmarks)
     if speech is not None:
@@ -119,7 +127,7 @@ def compare(
 
 def _lip_scores(ours: FloatArray, theirs: FloatArray) -> dict[str, float]:
     openings, real_openings = opening_series(ours), opening_series(theirs)
-    shift = best_lag(openings, real_openings, MAX_LAG)
+    shift = best_lag(openings, real_openings, COMPARE.max_lag)
     return {
         "opening_r": pearson(openings, real_openings),
         "opening_r_best": shift.r,
@@ -166,7 +174,7 @@ class _PixelScores:
 
     def add(self, shot: Shot, crop: Image, real_crop: Image) -> None:
         """Take the next whole made frame with its landmarks (NaN without a face), and the crops to compare."""
-        sampled = len(self.sharpness) % SAMPLED_EVERY == 0
+        sampled = len(self.sharpness) % COMPARE.sampled_every == 0
         self._note("ssim", ssim(crop, real_crop))
         self._note("error", mean_squared_error(crop, real_crop))
         self._flicker.add(crop)
@@ -184,7 +192,7 @@ class _PixelScores:
         self._note("mouth_sharpness", mouth)
         if sampled:
             self._seam.add(shot)
-        if (len(self.sharpness) - 1) % DESCRIBED_EVERY == 0 or "identity_distance" not in self._found:
+        if (len(self.sharpness) - 1) % COMPARE.described_every == 0 or "identity_distance" not in self._found:
             self._describe(shot)
 
     def _describe(self, shot: Shot) -> None:

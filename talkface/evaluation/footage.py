@@ -23,14 +23,24 @@ from talkface.landmarks.layout import STABLE
 from talkface.media.read import probe_video, read_frames, read_photo
 from talkface.media.speech import read_waveform
 from talkface.media.write import VideoWriter
-from talkface.metrics.image import COMPARED_FACTOR, COMPARED_SIZE, crop_matrix
+from talkface.metrics.image import FACE_CROP, crop_matrix
 from talkface.metrics.lag import MIN_FRAMES
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Waveform
 
 FPS: Fraction = DEFAULT_FPS  # every measure is taken at this rate
-CONFIRM_EVERY = 5  # frames between two looks of the detector: a face that leaves is missed after at most so many
-SAME_ASPECT = 0.02  # relative difference of aspect ratios below which a video is resized, not re-framed
-SAME_PLACE = 0.5  # overlap of the two faces' boxes above which both show the face at the same place
+
+
+@dataclass(frozen=True)
+class FootageSettings:
+    """Rate and tolerance of compared videos."""
+
+    # frames between two looks of the detector: a face that leaves is missed after at most so many
+    confirm_every: int = 5
+    same_aspect: float = 0.02  # relative difference of aspect ratios below which a video is resized, not re-framed
+    same_place: float = 0.5  # overlap of the two faces' boxes above which both show the face at the same place
+
+
+FOOTAGE = FootageSettings()
 
 Alignment = Literal["auto", "frame", "face"]
 Track = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
@@ -163,17 +173,17 @@ def compared_crops(
         ConfigError: `frame` was asked for and the aspect ratios differ.
     """
     width, height = real.size
-    to_crop, side = crop_matrix(real.landmarks, width, height, COMPARED_FACTOR)
-    to_crop = to_crop * (COMPARED_SIZE / side)
+    to_crop, side = crop_matrix(real.landmarks, width, height, FACE_CROP.compared_factor)
+    to_crop = to_crop * (FACE_CROP.compared_size / side)
     scale = np.array([width / made.size[0], height / made.size[1]])
-    same_aspect = abs(scale[0] / scale[1] - 1) <= SAME_ASPECT
+    same_aspect = abs(scale[0] / scale[1] - 1) <= FOOTAGE.same_aspect
     if alignment == "frame" and not same_aspect:
         raise ConfigError(
             f"{made.name} is {made.size[0]}x{made.size[1]} and {real.name} {width}x{height}: frames of another shape "
             "cannot be compared pixel by pixel; use --align face"
         )
     ours, theirs = median_points(made.landmarks), median_points(real.landmarks)
-    together = same_aspect and overlap(_box(ours * scale), _box(theirs)) >= SAME_PLACE
+    together = same_aspect and overlap(_box(ours * scale), _box(theirs)) >= FOOTAGE.same_place
     if alignment == "frame" or (alignment == "auto" and together):
         return to_crop @ _square(np.column_stack([np.diag(scale), np.zeros(2)])), to_crop, "frame"
     return to_crop @ _square(fit_similarity(ours[STABLE], theirs[STABLE])), to_crop, "face"
@@ -182,7 +192,7 @@ def compared_crops(
 def cropped(images: Iterable[Image], matrix: FloatArray) -> Iterator[Image]:
     """Each image's `[256, 256, 3]` crop."""
     for image in images:
-        yield cut_patch(image, matrix, COMPARED_SIZE)
+        yield cut_patch(image, matrix, FACE_CROP.compared_size)
 
 
 def median_points(landmarks: FloatArray) -> FloatArray:
@@ -202,7 +212,7 @@ def _landmarks(path: Path, detector: Detector, duration_s: float | None, track: 
 
 
 def _tracked(images: Iterable[Image], detector: Detector) -> Iterator[FloatArray]:
-    tracker = FaceTracker(detector, every=CONFIRM_EVERY)
+    tracker = FaceTracker(detector, every=FOOTAGE.confirm_every)
     for image in images:
         face = tracker.track(image)
         yield np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks

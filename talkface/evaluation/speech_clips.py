@@ -10,7 +10,7 @@ import numpy as np
 
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.prepare.crops import ATVG_SIZE, load_cropper
+from talkface.data.prepare.crops import CROPPER, load_cropper
 from talkface.errors import DatasetError
 from talkface.geometry.affine import transform
 from talkface.landmarks.align import from_canonical, to_canonical
@@ -65,7 +65,7 @@ class SpokenClip:
 
         The real frame places the crop, whatever crop the shards hold, so pixel distances of all shards agree.
         """
-        cropper = load_cropper("atvg", ATVG_SIZE, 1.0)
+        cropper = load_cropper("atvg", CROPPER.atvg_size, 1.0)
         frames = from_canonical(canonical, self.matrices)
         box, size = (0.0, 0.0, 1.0, 1.0), (1, 1)  # which this crop does not look at
         crops = [cropper.place(points, box, size, jump=True) for points in self.prepared.landmarks]

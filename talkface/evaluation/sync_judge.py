@@ -1,6 +1,7 @@
 """Footage and speech -> LSE-C and LSE-D, cropped as the published SyncNet pipeline does."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import medfilt
@@ -8,12 +9,21 @@ from scipy.signal import medfilt
 from talkface.evaluation.footage import Footage
 from talkface.geometry.resample import cut_patch
 from talkface.metrics.lse import sync_embeddings, sync_score
-from talkface.metrics.syncnet import SIDE, SyncNet
+from talkface.metrics.syncnet import SYNCNET, SyncNet
 from talkface.types import FloatArray, Image, Waveform
 
-FOREHEAD = 0.3  # of the height brow to chin: how far the published pipeline's face boxes reach above the brows
-MARGIN = 0.4  # of the box's half side, the published pipeline's crop scale
-SMOOTHED = 13  # frames of the median filter on the box
+
+@dataclass(frozen=True)
+class SyncCrop:
+    """SyncNet's crop around a face."""
+
+    # of the height brow to chin: how far the published pipeline's face boxes reach above the brows
+    forehead: float = 0.3
+    margin: float = 0.4  # of the box's half side, the published pipeline's crop scale
+    smoothed: int = 13  # frames of the median filter on the box
+
+
+SYNC_CROP = SyncCrop()
 
 
 class SyncJudge:
@@ -40,21 +50,21 @@ def sync_crops(footage: Footage, length: int) -> Iterator[Image]:
     """
     boxes = _face_boxes(footage.landmarks[:length])
     for image, (x, y, half) in zip(footage.frames(), boxes, strict=False):
-        side = half * (2 + 2 * MARGIN)
-        scale = SIDE / side
-        left, top = x - half * (1 + MARGIN), y - half
-        yield cut_patch(image, np.array([[scale, 0, -scale * left], [0, scale, -scale * top]]), SIDE)
+        side = half * (2 + 2 * SYNC_CROP.margin)
+        scale = SYNCNET.side / side
+        left, top = x - half * (1 + SYNC_CROP.margin), y - half
+        yield cut_patch(image, np.array([[scale, 0, -scale * left], [0, scale, -scale * top]]), SYNCNET.side)
 
 
 def _face_boxes(landmarks: FloatArray) -> FloatArray:
     """`[T, 3]` centre x, y and half side in pixels; frames without a face take their neighbours'."""
     seen = np.isfinite(landmarks[:, 0, 0])
     low, high = landmarks.min(1), landmarks.max(1)
-    low = np.column_stack([low[:, 0], low[:, 1] - FOREHEAD * (high[:, 1] - low[:, 1])])
+    low = np.column_stack([low[:, 0], low[:, 1] - SYNC_CROP.forehead * (high[:, 1] - low[:, 1])])
     boxes = np.column_stack([(low + high) / 2, (high - low).max(1) / 2])
     times = np.arange(len(boxes))
     filled = np.column_stack([np.interp(times, times[seen], column[seen]) for column in boxes.T])
-    size = min(SMOOTHED, len(filled) - 1 + len(filled) % 2)
+    size = min(SYNC_CROP.smoothed, len(filled) - 1 + len(filled) % 2)
     return np.column_stack([_median(column, size) for column in filled.T])
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -10,9 +10,18 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from talkface.errors import TalkfaceError, printable
 
 R = TypeVar("R")
-LARGEST_INT = 2**63
-LONGEST_RATIO = 40  # characters
-LONGEST_SHOWN = 60  # characters of a wrong value in an error
+
+
+@dataclass(frozen=True)
+class CheckLimits:
+    """Values that are refused."""
+
+    largest_int: int = 2**63
+    longest_ratio: int = 40  # characters
+    longest_shown: int = 60  # characters of a wrong value in an error
+
+
+CHECK = CheckLimits()
 WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false", NoneType: "null"}
 
 
@@ -51,7 +60,7 @@ def build_record(kind: type[R], values: Mapping[str, Any], where: str, error: ty
         if name not in known:
             continue
         if not matches(value, known[name]):
-            shown = printable(value)[:LONGEST_SHOWN]
+            shown = printable(value)[: CHECK.longest_shown]
             raise error(f"{where}: invalid {name} {shown!r}: expected {describe(known[name])}")
         given[name] = tuple(value) if get_origin(known[name]) is tuple else value
     try:
@@ -68,8 +77,8 @@ def parse_ratio(text: str) -> Fraction:
     """
     upper, _, lower = text.strip().partition("/")
     values = [float(part) for part in (upper, lower or "1")]
-    if len(text) > LONGEST_RATIO or not all(0 < value < LARGEST_INT for value in values):
-        raise ValueError(f"{text[:LONGEST_RATIO]!r} is not a ratio")
+    if len(text) > CHECK.longest_ratio or not all(0 < value < CHECK.largest_int for value in values):
+        raise ValueError(f"{text[: CHECK.longest_ratio]!r} is not a ratio")
     return Fraction(upper) / Fraction(lower or "1")
 
 
@@ -92,7 +101,7 @@ def _matches_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
         return True
     if inner[0] is int and origin is list:  # the offsets of every picture of a clip: thousands for every read
         whole = all(type(each) is int for each in value)
-        return whole and (not value or -LARGEST_INT < min(value) <= max(value) < LARGEST_INT)
+        return whole and (not value or -CHECK.largest_int < min(value) <= max(value) < CHECK.largest_int)
     if origin is list or (len(inner) == 2 and inner[1] is Ellipsis):
         return all(matches(each, inner[0]) for each in value)
     return len(value) == len(inner) and all(matches(each, one) for each, one in zip(value, inner, strict=True))
@@ -102,7 +111,7 @@ def _matches_plain(value: Any, kind: Any) -> bool:
     if kind in (int, float):
         if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else int):
             return False
-        return abs(value) < LARGEST_INT if isinstance(value, int) else math.isfinite(value)
+        return abs(value) < CHECK.largest_int if isinstance(value, int) else math.isfinite(value)
     if kind is str:
         return isinstance(value, str) and "\0" not in value
     return value is None if kind in (None, NoneType) else isinstance(value, kind)

@@ -1,6 +1,7 @@
 """Bytes of a table -> text, whichever program saved it."""
 
 import codecs
+from dataclasses import dataclass
 
 from talkface.errors import TalkfaceError
 
@@ -11,9 +12,18 @@ BYTE_ORDER_MARKS = (  # the longer ones first: UTF-32's opens with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-LOOKED_AT = 4096  # bytes that tell UTF-16 without a mark
-PAIRED = 0xA1  # lowest byte of GB 2312's pairs
-HIGH = 0x80
+
+
+@dataclass(frozen=True)
+class EncodingSettings:
+    """How an encoding is guessed."""
+
+    looked_at: int = 4096  # bytes that tell UTF-16 without a mark
+    paired: int = 0xA1  # lowest byte of GB 2312's pairs
+    high: int = 0x80
+
+
+ENCODING = EncodingSettings()
 
 
 def decode_text(content: bytes, where: str, error: type[TalkfaceError]) -> str:
@@ -34,7 +44,7 @@ def decode_text(content: bytes, where: str, error: type[TalkfaceError]) -> str:
 
 def _guess(content: bytes) -> str:
     """Encoding of text without a byte order mark."""
-    start = content[:LOOKED_AT]
+    start = content[: ENCODING.looked_at]
     nuls = start[::2].count(0), start[1::2].count(0)
     if max(nuls) > len(start) // 4 and min(nuls) == 0:  # every other byte of ASCII in UTF-16
         return "utf-16-le" if nuls[1] else "utf-16-be"
@@ -49,9 +59,9 @@ def _looks_chinese(content: bytes) -> bool:
     """Whether bytes above ASCII come in pairs of GB 2312's characters; accented letters mostly come singly."""
     run = 0
     for byte in (*content, 0):
-        if byte >= PAIRED:
+        if byte >= ENCODING.paired:
             run += 1
-        elif byte >= HIGH or run % 2:
+        elif byte >= ENCODING.high or run % 2:
             return False
         else:
             run = 0

@@ -10,17 +10,27 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from talkface.errors import MediaError, PassingError, TalkfaceError, printable
 from talkface.files.lock import try_lock
 
 PART = ".part"
-RANDOM_BYTES = 8  # of a temporary name: process numbers repeat among containers that share a disk
-LEFT_AFTER_S = 60.0  # age from which a hidden file may be a killed process'
+
+
+@dataclass(frozen=True)
+class WriteSettings:
+    """How half-written files are named and swept."""
+
+    random_bytes: int = 8  # of a temporary name: process numbers repeat among containers that share a disk
+    left_after_s: float = 60.0  # age from which a hidden file may be a killed process'
+    full_below: int = 1 << 20  # free bytes; libraries hide the error number of a full disk, so the disk is asked
+
+
+PART_FILES = WriteSettings()
 LONGEST_NAME = 255  # bytes, of most file systems
 FULL = (errno.ENOSPC, errno.EDQUOT)
-FULL_BELOW = 1 << 20  # free bytes; libraries hide the error number of a full disk, so the disk is asked
 
 
 @contextmanager
@@ -88,10 +98,14 @@ def sweep(path: Path) -> None:
     Where the system knows no locks, all stay.
     """
     start, _, end = hidden_name(path).name.rpartition(PART)
-    ours = re.compile(re.escape(start[: -2 * RANDOM_BYTES]) + f"[0-9a-f]{{{2 * RANDOM_BYTES}}}" + re.escape(PART + end))
+    ours = re.compile(
+        re.escape(start[: -2 * PART_FILES.random_bytes])
+        + f"[0-9a-f]{{{2 * PART_FILES.random_bytes}}}"
+        + re.escape(PART + end)
+    )
     with contextlib.suppress(OSError):
         for left in path.parent.iterdir():
-            if ours.fullmatch(left.name) and time.time() - left.lstat().st_mtime > LEFT_AFTER_S:
+            if ours.fullmatch(left.name) and time.time() - left.lstat().st_mtime > PART_FILES.left_after_s:
                 _remove_unless_held(left)
 
 
@@ -129,7 +143,7 @@ def atomic_write(path: Path, content: bytes | str, *, private: bool = False, exc
 
 def hidden_name(path: Path) -> Path:
     """A free hidden name beside `path`: its stem as far as it fits, random digits, `.part` and its suffix."""
-    ending = f".{secrets.token_hex(RANDOM_BYTES)}{PART}{path.suffix}"
+    ending = f".{secrets.token_hex(PART_FILES.random_bytes)}{PART}{path.suffix}"
     room = LONGEST_NAME - len(os.fsencode(ending)) - 1
     stem = os.fsencode(path.stem)[: max(room, 0)].decode("utf-8", errors="ignore")
     return path.with_name(f".{stem}{ending}")
@@ -212,7 +226,7 @@ def _meant(error: Exception, finals: Mapping[Path, Path]) -> Path:
 
 def _is_full(folder: Path) -> bool:
     with contextlib.suppress(OSError):
-        return shutil.disk_usage(folder).free < FULL_BELOW
+        return shutil.disk_usage(folder).free < PART_FILES.full_below
     return False
 
 

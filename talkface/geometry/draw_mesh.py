@@ -1,5 +1,7 @@
 """Photo and a surface seen in two poses -> the surface with the photo's texture, in the second pose, on black."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +11,18 @@ from talkface.types import FloatArray, Image
 
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 _WIDTH = 32  # pixels are looked up in rows of so many: `remap` refuses a single long one
-FOLD = 0.02  # of the median triangle: shut lips and lids may fold by so much and still belong to the visible side
-SHRINK_FROM = 0.6  # zoom below which the photo is reduced by area first
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """Width and folds of the drawn mesh."""
+
+    # of the median triangle: shut lips and lids may fold by so much and still belong to the visible side
+    fold: float = 0.02
+    shrink_from: float = 0.6  # zoom below which the photo is reduced by area first
+
+
+MESH = MeshSettings()
 
 
 def draw_mesh(
@@ -56,7 +68,7 @@ def draw_mesh(
 def _reduced(photo: Image, places: FloatArray, matrix: FloatArray) -> tuple[Image, FloatArray]:
     """Photo and places, reduced where the picture is much smaller than the photo."""
     zoom = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if zoom >= SHRINK_FROM:
+    if zoom >= MESH.shrink_from:
         return photo, places
     box = pixel_box(np.stack([places.min(0) - 4, places.max(0) + 4]), (photo.shape[1], photo.shape[0]))
     part, to_part = shrink_part(photo, box, zoom)
@@ -68,7 +80,7 @@ def _faces_viewer(points: FloatArray, triangles: npt.NDArray[np.int32]) -> npt.N
     corners = points[triangles, :2]
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
-    return np.asarray(area > -FOLD * np.median(np.abs(area)))
+    return np.asarray(area > -MESH.fold * np.median(np.abs(area)))
 
 
 def _look_up_places(

@@ -1,17 +1,27 @@
 """Photo and head outline -> where the person is, and the background that they hide."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from talkface.types import FloatArray, Image
 
-CUT_SIDE = 256  # pixels of the longer side at which the person is cut out; a matte has soft edges anyway
-CUT_ROUNDS = 4  # of GrabCut; more change nothing that can be seen
-SURELY_HEAD = 0.82  # head radii inside which all is person
-MAYBE_HEAD = 1.15  # and up to which it probably is
-SMALLEST_HOLE = 0.004  # share of the picture; smaller holes belong to the person
-SOFT_EDGE = 1.2  # standard deviation of the matte's edge, pixels of the reduced picture
+
+@dataclass(frozen=True)
+class MatteSettings:
+    """How a head is cut out."""
+
+    cut_side: int = 256  # pixels of the longer side at which the person is cut out; a matte has soft edges anyway
+    cut_rounds: int = 4  # of GrabCut; more change nothing that can be seen
+    surely_head: float = 0.82  # head radii inside which all is person
+    maybe_head: float = 1.15  # and up to which it probably is
+    smallest_hole: float = 0.004  # share of the picture; smaller holes belong to the person
+    soft_edge: float = 1.2  # standard deviation of the matte's edge, pixels of the reduced picture
+
+
+MATTE = MatteSettings()
 
 Mask = npt.NDArray[np.uint8]
 
@@ -27,17 +37,19 @@ def person_matte(image: Image, outline: FloatArray) -> Mask:
         `[H, W]` uint8, 255 on the person, with soft edges; the same for the same image.
     """
     height, width = image.shape[:2]
-    zoom = min(1.0, CUT_SIDE / max(height, width))
+    zoom = min(1.0, MATTE.cut_side / max(height, width))
     size = (max(8, round(width * zoom)), max(8, round(height * zoom)))
     small = cv2.bilateralFilter(cv2.resize(image, size, interpolation=cv2.INTER_AREA), 5, 25, 5)
     marks = _first_guess(size, outline, (width / size[0], height / size[1]))
     cv2.setRNGSeed(0)  # GrabCut's clusters start at random
-    cv2.grabCut(small, marks, [0, 0, 0, 0], np.zeros((1, 65)), np.zeros((1, 65)), CUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        small, marks, [0, 0, 0, 0], np.zeros((1, 65)), np.zeros((1, 65)), MATTE.cut_rounds, cv2.GC_INIT_WITH_MASK
+    )
     person = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     closed = cv2.morphologyEx(person, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     smooth = np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
     whole = _one_piece(smooth, marks == cv2.GC_FGD)
-    soft = cv2.GaussianBlur(255 * whole, (0, 0), SOFT_EDGE)
+    soft = cv2.GaussianBlur(255 * whole, (0, 0), MATTE.soft_edge)
     return np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
@@ -48,7 +60,7 @@ def hidden_background(image: Image, matte: Mask) -> tuple[Image, Mask]:
         `[H, W, 3]` background, smooth where the person stands, and `[H, W]` uint8, 255 where it replaces the photo.
     """
     height, width = image.shape[:2]
-    zoom = min(1.0, CUT_SIDE / max(height, width))
+    zoom = min(1.0, MATTE.cut_side / max(height, width))
     size = (max(8, round(width * zoom)), max(8, round(height * zoom)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     unknown = cv2.dilate(cv2.resize(matte, size, interpolation=cv2.INTER_AREA), np.ones((5, 5), np.uint8)) > 12
@@ -65,8 +77,8 @@ def _first_guess(size: tuple[int, int], outline: FloatArray, step: tuple[float, 
     radius = np.hypot(across, down)
     shoulders = (down > 1.0) & (np.abs(across) < 0.55 + 1.1 * np.clip(down - 1.15, 0, 3))
     marks = np.full(radius.shape, cv2.GC_PR_BGD, np.uint8)
-    marks[(radius < MAYBE_HEAD) | shoulders] = cv2.GC_PR_FGD
-    marks[radius < SURELY_HEAD] = cv2.GC_FGD
+    marks[(radius < MATTE.maybe_head) | shoulders] = cv2.GC_PR_FGD
+    marks[radius < MATTE.surely_head] = cv2.GC_FGD
     marks[(np.abs(across) < 0.3) & (down > 0.5) & (down < 1.3)] = cv2.GC_FGD  # the neck
     marks[(down < -1.9) | ((np.abs(across) > 2.0) & (down < 0.3))] = cv2.GC_BGD
     return marks
@@ -79,5 +91,5 @@ def _one_piece(person: Mask, sure: npt.NDArray[np.bool_]) -> Mask:
     count, holes = cv2.connectedComponents((~kept).astype(np.uint8))
     sizes = np.bincount(holes.ravel(), minlength=count)
     sizes[0] = kept.size  # the person itself is no hole
-    filled = kept | (sizes < SMALLEST_HOLE * kept.size)[holes]
+    filled = kept | (sizes < MATTE.smallest_hole * kept.size)[holes]
     return np.asarray(filled, np.uint8)

@@ -20,21 +20,29 @@ from talkface.types import FloatArray
 SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
 """Points of the smooth part: all but the lids and the inner lips, which slide down columns."""
 
-HEAD_FADE = 0.9  # width of the ring in which a small motion of the head fades out, in head radii
-FADE_RATE = 4.0  # the same over how far the head moves, for a large one: hair in the ring stretches by its inverse
-SOFT_FADE = (1.15, 1.7)  # where jaw and cheeks stop pulling on neck and air, in head radii
+
+@dataclass(frozen=True)
+class DeformSettings:
+    """Where a motion of the face fades out around the head."""
+
+    head_fade: float = 0.9  # width of the ring in which a small motion of the head fades out, in head radii
+    # the same over how far the head moves, for a large one: hair in the ring stretches by its inverse
+    fade_rate: float = 4.0
+    soft_fade: tuple[float, float] = (1.15, 1.7)  # where jaw and cheeks stop pulling on neck and air, in head radii
+    # head motion in outer-eye distances from which they count, and count in full: speech alone
+    jaw_ends_from: tuple[float, float] = (0.01, 0.06)
+    # also moves them a little, and must not move the head
+    lids_reach: float = 2.4  # of the columns of an eye from its middle, in distances of its farthest landmark
+    num_scalp: int = 9  # anchors along the outline of the hair
+    scalp_depth: float = -0.6  # of that outline, about that of the ears, in mean-face units
+    # outer-eye distances by which a turn must shift the scalp against the face before it counts
+    scalp_rest: float = 0.03
+    scalp_reach: float = 0.3  # and the most it may
+    node_spacing: float = 0.12  # of the coarse lattice on which the smooth part is evaluated, in outer-eye distances
+
+
+DEFORM = DeformSettings()
 JAW_ENDS = np.array([*JAW[:4], *JAW[13:]])  # beside the ears: they tell a moving head from a turning one
-JAW_ENDS_FROM = (
-    0.01,
-    0.06,
-)  # head motion in outer-eye distances from which they count, and count in full: speech alone
-# also moves them a little, and must not move the head
-LIDS_REACH = 2.4  # of the columns of an eye from its middle, in distances of its farthest landmark
-NUM_SCALP = 9  # anchors along the outline of the hair
-SCALP_DEPTH = -0.6  # of that outline, about that of the ears, in mean-face units
-SCALP_REST = 0.03  # outer-eye distances by which a turn must shift the scalp against the face before it counts
-SCALP_REACH = 0.3  # and the most it may
-NODE_SPACING = 0.12  # of the coarse lattice on which the smooth part is evaluated, in outer-eye distances
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Deformation:
         """
         width, height = size
         zoom = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
-        step = max(1, int(NODE_SPACING * self.unit / zoom))
+        step = max(1, int(DEFORM.node_spacing * self.unit / zoom))
         x, y = _nodes(width, step), _nodes(height, step)
         nodes = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
         smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(len(y), len(x), 2)
@@ -90,7 +98,7 @@ class Deformation:
         head_share = np.ones(len(radius)) if rigid else 1 - smooth_step(radius, *self.fade)
         still = places + head_share[:, None] * (head - places)
         soft_radius = np.linalg.norm(transform(self.ellipse, still), axis=1)
-        soft_share = 1 - smooth_step(soft_radius, *SOFT_FADE)
+        soft_share = 1 - smooth_step(soft_radius, *DEFORM.soft_fade)
         offsets = np.asarray(still - places, np.float32)
         near = np.flatnonzero(soft_share)
         offsets[near] += soft_share[near, None] * (self.spline(still[near] / self.unit) * self.unit)
@@ -98,7 +106,7 @@ class Deformation:
 
     def reach(self) -> FloatArray:
         """`[2, 2]` box (left top, right bottom) of the frame outside which nothing moves."""
-        radius = max(self.fade[1], SOFT_FADE[1])
+        radius = max(self.fade[1], DEFORM.soft_fade[1])
         turn = np.linalg.inv(self.ellipse[:, :2])
         half = radius * np.linalg.norm(turn, axis=1)
         centre = -turn @ self.ellipse[:, 2]
@@ -140,7 +148,7 @@ class FaceDeformer:
         self.ellipse = head_ellipse(self.landmarks)
         self.anchors = self._anchors()
         self.camera = head_camera(self.landmarks) if camera is None else camera
-        self.scalp = lift(self.camera, self.anchors[:NUM_SCALP], SCALP_DEPTH)
+        self.scalp = lift(self.camera, self.anchors[: DEFORM.num_scalp], DEFORM.scalp_depth)
 
     def toward(self, target: FloatArray) -> Deformation:
         """Deformation that shows the photo with `target` `[68, 2]` landmarks, pixels of the photo's frame."""
@@ -158,7 +166,7 @@ class FaceDeformer:
 @cache
 def _around_head() -> FloatArray:
     """`[N, 2]` anchors where the head's outline is the unit circle."""
-    scalp = np.linspace(1.02 * np.pi, 1.98 * np.pi, NUM_SCALP)
+    scalp = np.linspace(1.02 * np.pi, 1.98 * np.pi, DEFORM.num_scalp)
     ring = np.linspace(0, 2 * np.pi, 20, endpoint=False)
     polar = [(1.1, angle) for angle in scalp] + [(1.5, angle) for angle in ring]
     return np.array([(radius * np.cos(angle), radius * np.sin(angle)) for radius, angle in polar])
@@ -195,7 +203,7 @@ def deform_each(
     still = transform(to_photo, targets)
     moved = np.linalg.norm((targets - still) @ np.swapaxes(ellipse[..., :2], 1, 2), axis=-1).max(-1)
     turned = np.zeros((len(targets), *anchors.shape[1:]))
-    turned[:, :NUM_SCALP] = _turned_scalp(photos, unit, targets)
+    turned[:, : DEFORM.num_scalp] = _turned_scalp(photos, unit, targets)
     controls = np.concatenate([still[:, SOFT], anchors + turned], 1) / unit
     offsets = np.concatenate([(landmarks - still)[:, SOFT], -turned], 1) / unit
     splines = fit_thin_plate(controls, offsets, _stiffness(anchors.shape[1]))
@@ -212,7 +220,7 @@ def deform_each(
         Deformation(
             to_photo=to_photo[index],
             ellipse=photo.ellipse,
-            fade=(1.0, 1.0 + max(HEAD_FADE, FADE_RATE * float(moved[index]))),
+            fade=(1.0, 1.0 + max(DEFORM.head_fade, DEFORM.fade_rate * float(moved[index]))),
             moved=float(moved[index]),
             unit=photo.unit,
             spline=splines[index],
@@ -229,18 +237,18 @@ def _undo_head(landmarks: FloatArray, unit: FloatArray, targets: FloatArray) -> 
     moved = shift.max(-1) / unit[:, 0]
     points = np.concatenate([STABLE, JAW_ENDS])
     weights = np.ones((len(targets), len(points)))
-    weights[:, len(STABLE) :] = smooth_step(moved, *JAW_ENDS_FROM)[:, None]
+    weights[:, len(STABLE) :] = smooth_step(moved, *DEFORM.jaw_ends_from)[:, None]
     return fit_similarity(targets[:, points], landmarks[:, points], weights)
 
 
 def _turned_scalp(photos: Sequence[FaceDeformer], unit: FloatArray, targets: FloatArray) -> FloatArray:
-    """`[T, NUM_SCALP, 2]` shift of the hair's outline against the face, as of a head that turns in depth."""
+    """`[T, DEFORM.num_scalp, 2]` shift of the hair's outline against the face, as of a head that turns in depth."""
     own, scalp = np.stack([each.camera for each in photos]), np.stack([each.scalp for each in photos])
     cameras, model = head_cameras(targets), mean_face_3d()[STABLE]
     undo = fit_similarity(project(cameras, model), project(own, model))
-    shift = transform(undo, project(cameras, scalp)) - np.stack([each.anchors[:NUM_SCALP] for each in photos])
+    shift = transform(undo, project(cameras, scalp)) - np.stack([each.anchors[: DEFORM.num_scalp] for each in photos])
     length = np.linalg.norm(shift, axis=-1, keepdims=True) / unit
-    counted = np.clip(length - SCALP_REST, 0, SCALP_REACH)
+    counted = np.clip(length - DEFORM.scalp_rest, 0, DEFORM.scalp_reach)
     return np.asarray(shift * counted / np.maximum(length, 1e-9))
 
 
@@ -251,7 +259,7 @@ def _lids_seen(still: FloatArray, to_photo: FloatArray, patches: FloatArray, siz
     for eye in (RIGHT_EYE, LEFT_EYE):
         points = still[:, eye]
         middle = points.mean(1, keepdims=True)
-        reach = zoom * (LIDS_REACH * np.linalg.norm(points - middle, axis=-1).max(1))
+        reach = zoom * (DEFORM.lids_reach * np.linalg.norm(points - middle, axis=-1).max(1))
         place = transform(patches, transform(to_frame, middle))[:, 0]
         seen |= np.linalg.norm(place - np.clip(place, 0, size - 1), axis=1) <= reach
     return seen

@@ -1,5 +1,7 @@
 """Image -> Faces, largest first; video frames -> one tracked Face each."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from talkface.errors import ConfigError
@@ -9,18 +11,26 @@ from talkface.types import Image
 
 __all__ = ["Detector", "Face", "FaceTracker", "detect_any_rotation", "fraction_outside", "load_detector"]
 
-SEARCH_REACH = 0.6  # video: a known face is looked for this many box sides beyond its last box
-SEARCH_FACE_PX = 110  # and at this size; dlib's HOG needs 80
-SAME_FACE = 0.3  # smallest overlap of a detection with the tracked box
-GOOD_OVERLAP = 0.5  # above it the track's own box, which is steadier, is kept
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """When two boxes are one face, and when a face is sure."""
+
+    search_reach: float = 0.6  # video: a known face is looked for this many box sides beyond its last box
+    search_face_px: int = 110  # and at this size; dlib's HOG needs 80
+    same_face: float = 0.3  # smallest overlap of a detection with the tracked box
+    good_overlap: float = 0.5  # above it the track's own box, which is steadier, is kept
+    # score of a face that is taken without a look at the other turns; false ones were seen up to 0.51
+    sure: float = 1.0
+    large: float = 0.15  # and its width over the photo's shorter side
+    clearly: float = 1.5  # times by which a turned face must rank above the upright one
+    surest_turn: float = 0.5  # score of a face in a turned photo: real ones reach 2, a drawing on its head 0.01
+
+
+DETECT = DetectSettings()
 
 Start = tuple[tuple[Box, float], float]
 """Box and roll from which a face's landmarks are sought, and the detector's score."""
-
-SURE = 1.0  # score of a face that is taken without a look at the other turns; false ones were seen up to 0.51
-LARGE = 0.15  # and its width over the photo's shorter side
-CLEARLY = 1.5  # times by which a turned face must rank above the upright one
-SUREST_TURN = 0.5  # score of a face in a turned photo: real ones reach 2, a drawing on its head 0.01
 
 
 def load_detector(name: str = "dlib") -> Detector:
@@ -55,13 +65,13 @@ def detect_any_rotation(detector: Detector, image: Image) -> tuple[list[Face], i
     short_side = min(image.shape[:2])
     for effort in efforts:
         found = [detector.detect(image, effort)]
-        if any(face.score >= SURE and face.width >= LARGE * short_side for face in found[0]):
+        if any(face.score >= DETECT.sure and face.width >= DETECT.large * short_side for face in found[0]):
             return found[0], 0
         found += [detector.detect(np.ascontiguousarray(np.rot90(image, turns)), effort) for turns in (1, 2, 3)]
         ranks = [max((_rank(face) for face in faces), default=0.0) for faces in found]
         turns = int(np.argmax(ranks))
-        sure = turns and max(face.score for face in found[turns]) >= SUREST_TURN
-        if sure and ranks[turns] > CLEARLY * ranks[0]:
+        sure = turns and max(face.score for face in found[turns]) >= DETECT.surest_turn
+        if sure and ranks[turns] > DETECT.clearly * ranks[0]:
             return found[turns], turns
         if found[0]:
             return found[0], 0
@@ -121,8 +131,8 @@ class FaceTracker:
         """Where `last` is confirmed or corrected by a detection close to it."""
         tracked, roll = box_of_landmarks(last.landmarks)
         side = tracked[2] - tracked[0]
-        scale = SEARCH_FACE_PX / side
-        reach = SEARCH_REACH * side
+        scale = DETECT.search_face_px / side
+        reach = DETECT.search_reach * side
         matrix = np.array([[scale, 0, (reach - tracked[0]) * scale], [0, scale, (reach - tracked[1]) * scale]])
         region = cut_patch(image, matrix, round((side + 2 * reach) * scale))
         here = (tracked[0], tracked[1])
@@ -130,13 +140,15 @@ class FaceTracker:
         efforts: tuple[Effort, ...] = ("near", "hard")  # the second for heads that turn away for a moment
         for effort in efforts:
             boxes = [(_unscaled(box, scale, reach, here), score) for box, score in self._detector.boxes(region, effort)]
-            same = [(overlap(box, tracked), box, score) for box, score in boxes if overlap(box, tracked) >= SAME_FACE]
+            same = [
+                (overlap(box, tracked), box, score) for box, score in boxes if overlap(box, tracked) >= DETECT.same_face
+            ]
             if same:
                 break
         else:
             return None
         agreement, box, score = max(same)
-        if agreement >= GOOD_OVERLAP:
+        if agreement >= DETECT.good_overlap:
             return (tracked, roll), score
         return box_of_landmarks(self._detector.landmarks(image, box)), score
 

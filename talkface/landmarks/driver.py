@@ -19,10 +19,20 @@ from talkface.landmarks.pose import head_rotation, move_head
 from talkface.landmarks.retarget import Retargeter, close_lips, lip_gap
 from talkface.types import FloatArray, HeadPose
 
-USUAL_SHARE, CLOSED_SHARE = 0.4, 0.25  # of a clip: frames in the most usual pose; of those, the most closed
+
+@dataclass(frozen=True)
+class DriverSettings:
+    """What a driver's face may do before it is held back."""
+
+    usual_share: float = 0.4  # of a clip: frames in the most usual pose; of those, the most closed
+    closed_share: float = 0.25
+    longest_shift: float = 0.2  # outer-eye distances: the shoulders stay where they are
+    lids_open: float = 0.85  # lid gap over the driver's usual one: a detector never sees it vanish
+    lids_shut: float = 0.4
+
+
+DRIVER = DriverSettings()
 LONGEST_TURN = np.array([0.3, 0.4, 0.45])  # pitch, yaw, roll in radians: a photo does not show the other side
-LONGEST_SHIFT = 0.2  # outer-eye distances: the shoulders stay where they are
-LIDS_OPEN, LIDS_SHUT = 0.85, 0.4  # lid gap over the driver's usual one: a detector never sees it vanish
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,9 @@ class DriverFace:
         aligned = transform(fit_similarity(seen[:, STABLE], rigid[:, STABLE]), seen)
         displacement = (aligned - rigid) @ np.swapaxes(np.linalg.inv(turned[:, :2, :2]), 1, 2)
         displacement[:, np.concatenate([RIGHT_EYE, LEFT_EYE])] = 0.0
-        pose = HeadPose(soften(rotation, LONGEST_TURN), soften(_shift(seen, rigid), np.full(2, LONGEST_SHIFT)))
+        pose = HeadPose(soften(rotation, LONGEST_TURN), soften(_shift(seen, rigid), np.full(2, DRIVER.longest_shift)))
         ratio = lid_gaps(aligned) / np.maximum(self.lids, 1e-6)
-        closure = np.clip((LIDS_OPEN - ratio) / (LIDS_OPEN - LIDS_SHUT), 0, 1)
+        closure = np.clip((DRIVER.lids_open - ratio) / (DRIVER.lids_open - DRIVER.lids_shut), 0, 1)
         return Motion(displacement.astype(np.float32), pose, closure.astype(np.float32))
 
     def track(self, points: FloatArray) -> FloatArray:
@@ -108,9 +118,9 @@ def fit_driver(points: FloatArray) -> DriverFace:
     canonical, _ = to_canonical(points)
     turns = rotation_vectors(head_rotation(canonical))
     unusual = np.linalg.norm(turns - np.median(turns, 0), axis=1)
-    near = np.argsort(unusual, kind="stable")[: max(1, round(USUAL_SHARE * len(points)))]
+    near = np.argsort(unusual, kind="stable")[: max(1, round(DRIVER.usual_share * len(points)))]
     gap = np.maximum(lip_gap(canonical[near]), 0).mean(-1)
-    rest = near[np.argsort(gap, kind="stable")[: max(1, round(CLOSED_SHARE * len(near)))]]
+    rest = near[np.argsort(gap, kind="stable")[: max(1, round(DRIVER.closed_share * len(near)))]]
     usual = np.asarray(points, np.float64)[rest].mean(0)
     neutral = to_canonical(usual[None])[0][0]
     return DriverFace(close_lips(neutral), usual, np.quantile(lid_gaps(canonical[near]), 0.6, axis=0))

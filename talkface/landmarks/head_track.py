@@ -1,22 +1,34 @@
 """Landmarks of a talking head -> `[T, 6]` track of its pose -> what another head does with it."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from talkface.landmarks.driver import LONGEST_SHIFT, LONGEST_TURN, fit_driver, soften
+from talkface.landmarks.driver import DRIVER, LONGEST_TURN, fit_driver, soften
 from talkface.landmarks.motion import IDLE, ease_in, low_pass
 from talkface.landmarks.smooth import hanning, smooth_landmarks
 from talkface.types import FloatArray, HeadPose
 
 SHOWN = 5  # of the six numbers of a frame: a photo is turned and shifted; z, the sixth, would ask for a background
-LONGEST_GROWTH = 0.15  # of z: the head 16 % larger or smaller
-STEADY_WIDTH = 5  # frames of the Hanning window that takes out what the detector adds to the pose
+
+
+@dataclass(frozen=True)
+class HeadTrackSettings:
+    """How a driver's head is followed and when it is trusted."""
+
+    longest_growth: float = 0.15  # of z: the head 16 % larger or smaller
+    steady_width: int = 5  # frames of the Hanning window that takes out what the detector adds to the pose
+
+
+HEAD_TRACK = HeadTrackSettings()
 RISE_S, FALL_S = 0.5, 2.0  # seconds, how fast a head follows speech that begins, and that has ended
 AWAKE = 0.6  # mean activity of ordinary speech with its pauses, from which nothing is taken away
-TRUSTED = np.array([0.21, 0.26, 0.26, LONGEST_SHIFT, LONGEST_SHIFT])  # 12 and 15 degrees: further, the warp shows
+TRUSTED = np.array(
+    [0.21, 0.26, 0.26, DRIVER.longest_shift, DRIVER.longest_shift]
+)  # 12 and 15 degrees: further, the warp shows
 
-_LONGEST = np.concatenate([LONGEST_TURN, [LONGEST_SHIFT, LONGEST_SHIFT, LONGEST_GROWTH]])
+_LONGEST = np.concatenate([LONGEST_TURN, [DRIVER.longest_shift, DRIVER.longest_shift, HEAD_TRACK.longest_growth]])
 
 
 def head_track(points: FloatArray) -> FloatArray:
@@ -30,7 +42,7 @@ def head_track(points: FloatArray) -> FloatArray:
         `DriverFace.track` measures them; large values grow ever more slowly, as a photo shows one side of a head.
     """
     smooth = smooth_landmarks(points)
-    track = hanning(fit_driver(smooth).track(smooth), STEADY_WIDTH)
+    track = hanning(fit_driver(smooth).track(smooth), HEAD_TRACK.steady_width)
     return np.asarray(soften(track, _LONGEST), np.float32)
 
 

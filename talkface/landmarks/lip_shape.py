@@ -12,9 +12,17 @@ import numpy as np
 from talkface.landmarks.smooth import gaussian
 from talkface.types import FloatArray
 
-NUM_MEASURES = 3  # opening, width, and height of what shows of the lips
-SHARPEN_FRAMES = 2.0  # standard deviation of the smooth course that is sharpened against, at 25 frames/s
-SOFT = 0.01  # outer-eye distances within which the closed mouth's threshold bends
+
+@dataclass(frozen=True)
+class LipShapeSettings:
+    """How lips are measured and sharpened."""
+
+    num_measures: int = 3  # opening, width, and height of what shows of the lips
+    sharpen_frames: float = 2.0  # standard deviation of the smooth course that is sharpened against, at 25 frames/s
+    soft: float = 0.01  # outer-eye distances within which the closed mouth's threshold bends
+
+
+LIP_SHAPE = LipShapeSettings()
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ def full_range(measures: FloatArray, lips: LipRange) -> FloatArray:
     wanted = measures * np.array(lips.gains)
     opening = measures[:, 0]
     if lips.sharpening > 0:
-        opening = opening + lips.sharpening * (opening - gaussian(opening, SHARPEN_FRAMES))
+        opening = opening + lips.sharpening * (opening - gaussian(opening, LIP_SHAPE.sharpen_frames))
     if lips.closed_below > 0:
         opening = _beyond(opening, lips.closed_below)
     wanted[:, 0] = lips.gains[0] * opening
@@ -85,6 +93,6 @@ def at_full_range(coefficients: FloatArray, decoder: FloatArray, lips: LipRange)
 
 def _beyond(opening: FloatArray, closed: float) -> FloatArray:
     """How far an opening goes beyond the closed mouth's, at least 0, with a soft bend."""
-    bend = min(SOFT, closed)
+    bend = min(LIP_SHAPE.soft, closed)
     over = np.clip(opening - closed + bend, 0, None)
     return np.asarray(np.where(over < 2 * bend, over**2 / (4 * bend), opening - closed))

@@ -1,6 +1,7 @@
 """Rhythm -> head pose, brows and blinks: what moves besides the lips."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,34 +12,49 @@ from talkface.landmarks.layout import JAW, LEFT_BROW, LEFT_EYE, MOUTH, NUM_LANDM
 from talkface.landmarks.smooth import gaussian
 from talkface.types import FloatArray, HeadPose
 
-BLINK_MEAN_S = 3.4  # between blinks while speaking, about 18 a minute (Bentivoglio et al. 1997: 26 in conversation)
-BLINK_SHORTEST_S = 1.2
-BLINK_FIRST_S = 0.8  # before the first one: a video opens on the photo's own eyes
-BLINK_FIRST_FRAMES = 4  # the same where frames are few
-BLINK_CLOSING_S, BLINK_CLOSED_S, BLINK_OPENING_S = 0.1, 0.04, 0.2
-BLINK_PROFILES = ("natural", "rhythmic")
-RHYTHMIC_STEP_S = 0.04  # a frame of Chen et al. 2020
-RHYTHMIC_FRAMES = (10, 40)  # from one blink to the next, at least and at most
-RHYTHMIC_LIDS = (0.45, 0.85, 0.95, 0.85, 0.45)  # share of the lid opening that is shut, frame by frame
-FULL_CLOSURE = 0.94  # of the lid opening: lids that meet exactly would leave no lash line
-LOWER_LID_SHARE = 0.12  # of closing; the rest is the upper lid's
-LIDS_SHUT, LIDS_OPEN = 0.09, 0.13  # lid gap over the eye's length up to which a photo's eye is shut and stays so, and
-# from which it blinks; eyes that smile measure from 0.12
 
-BROW_RAISE = 0.0625  # outer-eye distances, of an emphatic syllable; at .05 brows moved .7 as much as real ones
+@dataclass(frozen=True)
+class MotionSettings:
+    """How often and how far lids, brows and the head move while somebody speaks."""
+
+    # between blinks while speaking, about 18 a minute (Bentivoglio et al. 1997: 26 in conversation)
+    blink_mean_s: float = 3.4
+    blink_shortest_s: float = 1.2
+    blink_first_s: float = 0.8  # before the first one: a video opens on the photo's own eyes
+    blink_first_frames: int = 4  # the same where frames are few
+    blink_closing_s: float = 0.1
+    blink_closed_s: float = 0.04
+    blink_opening_s: float = 0.2
+    rhythmic_step_s: float = 0.04  # a frame of Chen et al. 2020
+    rhythmic_frames: tuple[int, int] = (10, 40)  # from one blink to the next, at least and at most
+    # share of the lid opening that is shut, frame by frame
+    rhythmic_lids: tuple[float, ...] = (0.45, 0.85, 0.95, 0.85, 0.45)
+    full_closure: float = 0.94  # of the lid opening: lids that meet exactly would leave no lash line
+    lower_lid_share: float = 0.12  # of closing; the rest is the upper lid's
+    lids_shut: float = 0.09
+    lids_open: float = 0.13  # lid gap over the eye's length up to which a photo's eye is shut and stays so, and
+    # from which it blinks; eyes that smile measure from 0.12
+    # outer-eye distances, of an emphatic syllable; at .05 brows moved .7 as much as real ones
+    brow_raise: float = 0.0625
+    brow_held: float = 0.09  # outer-eye distances that brows are held higher or lower at most
+    brow_onset: float = 0.6  # onset strength from which a syllable is emphatic
+    brow_chance: float = 0.8  # that the brows follow it
+    brow_shortest_s: float = 0.5  # from one raise to the next
+    brow_rise_s: float = 0.24
+    brow_fall_s: float = 0.44
+    wander_s: float = 0.9  # seconds, time constant of the drift
+    nod_rad: float = 0.045  # pitch of a strong syllable's nod
+    nod_s: float = 0.12  # seconds, time constant of each of a nod's two low passes
+    fade_s: float = 0.5  # seconds, how slowly motion follows speech activity
+
+
+MOTION = MotionSettings()
+BLINK_PROFILES = ("natural", "rhythmic")
+
 BROW_SHAPE = np.array([0.6, 0.9, 1.0, 0.9, 0.75])  # share of it along a brow, from the temple to the nose
-BROW_HELD = 0.09  # outer-eye distances that brows are held higher or lower at most
-BROW_ONSET = 0.6  # onset strength from which a syllable is emphatic
-BROW_CHANCE = 0.8  # that the brows follow it
-BROW_SHORTEST_S = 0.5  # from one raise to the next
-BROW_RISE_S, BROW_FALL_S = 0.24, 0.44
 
 WANDER_RAD = np.array([0.028, 0.045, 0.022])  # pitch, yaw, roll: standard deviation of slow drift while speaking
 WANDER_SHIFT = np.array([0.012, 0.008])  # outer-eye distances
-WANDER_S = 0.9  # seconds, time constant of the drift
-NOD_RAD = 0.045  # pitch of a strong syllable's nod
-NOD_S = 0.12  # seconds, time constant of each of a nod's two low passes
-FADE_S = 0.5  # seconds, how slowly motion follows speech activity
 IDLE = 0.22  # share of the drift that stays in silence
 EASE_S = 0.4  # seconds, time constant of the first motion
 
@@ -69,10 +85,14 @@ def head_motion(
         Pose relative to the photo, zero on the first frame.
     """
     rate = float(fps)
-    fade = low_pass(activity, FADE_S * rate)
+    fade = low_pass(activity, MOTION.fade_s * rate)
     beat = onset * fade
-    nod = low_pass(low_pass(beat - low_pass(beat, 1.5 * rate), NOD_S * rate), NOD_S * rate) * NOD_RAD * 2.0
-    drift = _drift(len(onset), 5, WANDER_S / tempo * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
+    nod = (
+        low_pass(low_pass(beat - low_pass(beat, 1.5 * rate), MOTION.nod_s * rate), MOTION.nod_s * rate)
+        * MOTION.nod_rad
+        * 2.0
+    )
+    drift = _drift(len(onset), 5, MOTION.wander_s / tempo * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
     rotation = drift[:, :3] * WANDER_RAD
     rotation[:, 0] -= nod  # the chin falls on a stressed syllable
     shift = drift[:, 3:] * WANDER_SHIFT
@@ -133,27 +153,29 @@ def blink_starts(rate: float, rng: np.random.Generator, profile: str = "natural"
     """Times in seconds at which blinks begin, without end; arguments as `blink_track`, `rate` its frames per second."""
     assert profile in BLINK_PROFILES, f"profile {profile!r} is none of {', '.join(BLINK_PROFILES)}"
     natural = profile == "natural"
-    start = BLINK_FIRST_S + rng.random() * 2.0 if natural else _rhythmic_gap(rng)
-    start = max(start, BLINK_FIRST_FRAMES / rate)
+    start = MOTION.blink_first_s + rng.random() * 2.0 if natural else _rhythmic_gap(rng)
+    start = max(start, MOTION.blink_first_frames / rate)
     while True:
-        gap = BLINK_MEAN_S * float(np.exp(0.55 * rng.standard_normal() - 0.15)) if natural else _rhythmic_gap(rng)
+        gap = (
+            MOTION.blink_mean_s * float(np.exp(0.55 * rng.standard_normal() - 0.15)) if natural else _rhythmic_gap(rng)
+        )
         yield start
-        start += max(BLINK_SHORTEST_S, gap) / pace if natural else gap / pace
+        start += max(MOTION.blink_shortest_s, gap) / pace if natural else gap / pace
 
 
 def lid_closure(phase: FloatArray, profile: str = "natural") -> FloatArray:
     """`[T]` closure in 0..1 at `[T]` seconds since a blink began."""
     if profile == "natural":
-        closing = np.clip(phase / BLINK_CLOSING_S, 0, 1)
-        opening = np.clip((phase - BLINK_CLOSING_S - BLINK_CLOSED_S) / BLINK_OPENING_S, 0, 1)
+        closing = np.clip(phase / MOTION.blink_closing_s, 0, 1)
+        opening = np.clip((phase - MOTION.blink_closing_s - MOTION.blink_closed_s) / MOTION.blink_opening_s, 0, 1)
         return np.asarray(smooth_step(closing) * (1 - smooth_step(opening)))
-    steps = RHYTHMIC_STEP_S * np.arange(-1, len(RHYTHMIC_LIDS) + 1)
-    return np.asarray(np.minimum(np.interp(phase, steps, [0.0, *RHYTHMIC_LIDS, 0.0]) / FULL_CLOSURE, 1.0))
+    steps = MOTION.rhythmic_step_s * np.arange(-1, len(MOTION.rhythmic_lids) + 1)
+    return np.asarray(np.minimum(np.interp(phase, steps, [0.0, *MOTION.rhythmic_lids, 0.0]) / MOTION.full_closure, 1.0))
 
 
 def _rhythmic_gap(rng: np.random.Generator) -> float:
     """Seconds from one blink to the next, whole frames of 1 / 25 s."""
-    return RHYTHMIC_STEP_S * float(rng.integers(*RHYTHMIC_FRAMES, endpoint=True))
+    return MOTION.rhythmic_step_s * float(rng.integers(*MOTION.rhythmic_frames, endpoint=True))
 
 
 def close_eyes(points: FloatArray, closure: FloatArray) -> FloatArray:
@@ -167,9 +189,9 @@ def close_eyes(points: FloatArray, closure: FloatArray) -> FloatArray:
         gap = points[:, lower] - points[:, upper]
         length = np.linalg.norm(points[:, eye[3]] - points[:, eye[0]], axis=-1)
         aspect = np.linalg.norm(gap, axis=-1).mean(1) / np.maximum(length, 1e-6)
-        share = (FULL_CLOSURE * closure * smooth_step(aspect, LIDS_SHUT, LIDS_OPEN))[:, None, None]
-        result[:, upper] = points[:, upper] + share * (1 - LOWER_LID_SHARE) * gap
-        result[:, lower] = points[:, lower] - share * LOWER_LID_SHARE * gap
+        share = (MOTION.full_closure * closure * smooth_step(aspect, MOTION.lids_shut, MOTION.lids_open))[:, None, None]
+        result[:, upper] = points[:, upper] + share * (1 - MOTION.lower_lid_share) * gap
+        result[:, lower] = points[:, lower] - share * MOTION.lower_lid_share * gap
     return result
 
 
@@ -190,18 +212,18 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
     rate = float(fps)
     times = np.arange(len(onset)) / rate
     raised = np.zeros(len(onset))
-    last = -BROW_SHORTEST_S
-    for frame in peaks(onset, BROW_ONSET):
-        if activity[frame] < 0.5 or times[frame] - last < BROW_SHORTEST_S or rng.random() > BROW_CHANCE:
+    last = -MOTION.brow_shortest_s
+    for frame in peaks(onset, MOTION.brow_onset):
+        if activity[frame] < 0.5 or times[frame] - last < MOTION.brow_shortest_s or rng.random() > MOTION.brow_chance:
             continue
         last = float(times[frame])
         raised = np.maximum(raised, rng.uniform(0.5, 1.0) * brow_pulse(times - last))
-    return lifted_brows(BROW_RAISE * raised * low_pass(np.minimum(activity, 1), 0.16 * rate))
+    return lifted_brows(MOTION.brow_raise * raised * low_pass(np.minimum(activity, 1), 0.16 * rate))
 
 
 def brow_pulse(phase: FloatArray | float) -> FloatArray:
     """How far brows have risen, 0..1, at seconds since a syllable's peak."""
-    rise, fall = phase / BROW_RISE_S + 0.5, (phase - 0.5 * BROW_RISE_S) / BROW_FALL_S
+    rise, fall = phase / MOTION.brow_rise_s + 0.5, (phase - 0.5 * MOTION.brow_rise_s) / MOTION.brow_fall_s
     return np.asarray(smooth_step(np.clip(rise, 0, 1)) * (1 - smooth_step(np.clip(fall, 0, 1))))
 
 
@@ -216,7 +238,7 @@ def lifted_brows(up: FloatArray | float) -> FloatArray:
 
 def held_brows(amount: float) -> FloatArray:
     """`[68, 2]` canonical displacement of brows that are held higher (1) or lower (-1) than in the photo."""
-    return lifted_brows(BROW_HELD * amount)
+    return lifted_brows(MOTION.brow_held * amount)
 
 
 def scale_mouth(displacement: FloatArray, opening: float, width: float) -> FloatArray:

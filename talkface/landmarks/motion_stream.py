@@ -1,31 +1,34 @@
 """Rhythm frame by frame -> brows, lids and a breathing head, while it is not known what comes next."""
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
 from talkface.landmarks.motion import (
-    BROW_CHANCE,
-    BROW_ONSET,
-    BROW_RAISE,
-    BROW_SHORTEST_S,
     IDLE,
-    NOD_RAD,
-    NOD_S,
+    MOTION,
     WANDER_RAD,
-    WANDER_S,
     WANDER_SHIFT,
     blink_starts,
     brow_pulse,
     lid_closure,
     lifted_brows,
 )
-from talkface.landmarks.motion import FADE_S as WAKE_S
 from talkface.types import FloatArray
 
-BREATH_S = 4.2  # a breath of an adult at rest: 14 a minute
-BREATH_PITCH, BREATH_SHIFT = 0.006, 0.008  # radians and outer-eye distances, half of what a breath moves a head
-LID_S = 0.5  # within which every blink is over
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """Breathing of a head that listens, and how fast lids follow."""
+
+    breath_s: float = 4.2  # a breath of an adult at rest: 14 a minute
+    breath_pitch: float = 0.006  # radians and outer-eye distances, half of what a breath moves a head
+    breath_shift: float = 0.008
+    lid_s: float = 0.5  # within which every blink is over
+
+
+BREATH = StreamSettings()
 
 
 class LowPass:
@@ -57,7 +60,7 @@ class Lids:
         while self._recent[-1] <= time_s:
             self._recent.append(next(self._starts))
         phases = time_s - np.array(self._recent)
-        return float(lid_closure(phases[phases < LID_S], self._profile).max(initial=0.0))
+        return float(lid_closure(phases[phases < BREATH.lid_s], self._profile).max(initial=0.0))
 
 
 class Brows:
@@ -79,13 +82,13 @@ class Brows:
         self._onsets.append(onset)
         before, middle, after = self._onsets
         peak_s = (self._frame + self._ahead - 1) / self._fps
-        emphatic = middle >= BROW_ONSET and middle > before and middle >= after and self._active[-1] >= 0.5
-        if emphatic and peak_s - self._raise[0] >= BROW_SHORTEST_S and self._rng.random() <= BROW_CHANCE:
+        emphatic = middle >= MOTION.brow_onset and middle > before and middle >= after and self._active[-1] >= 0.5
+        if emphatic and peak_s - self._raise[0] >= MOTION.brow_shortest_s and self._rng.random() <= MOTION.brow_chance:
             self._raise = (peak_s, float(self._rng.uniform(0.5, 1.0)))
         self._active.append(activity)
         phase = self._frame / self._fps - self._raise[0]
         self._frame += 1
-        height = BROW_RAISE * self._raise[1] * brow_pulse(phase)
+        height = MOTION.brow_raise * self._raise[1] * brow_pulse(phase)
         return lifted_brows(height * self._wake(min(self._active[0], 1.0)))
 
 
@@ -93,10 +96,10 @@ class Nods:
     """Nods on the beats and a slow drift, as `landmarks.motion.head_motion` has them."""
 
     def __init__(self, fps: float, rng: np.random.Generator, tempo: float = 1.0) -> None:
-        self._rng, frames = rng, WANDER_S / tempo * fps
-        self._wake = LowPass(WAKE_S * fps)
+        self._rng, frames = rng, MOTION.wander_s / tempo * fps
+        self._wake = LowPass(MOTION.fade_s * fps)
         self._mean = LowPass(1.5 * fps)
-        self._nod = [LowPass(NOD_S * fps) for _ in range(2)]
+        self._nod = [LowPass(MOTION.nod_s * fps) for _ in range(2)]
         self._drift = [LowPass(frames) for _ in range(3)]
         self._gain = float(np.sqrt(8 / (3 * (1 - np.exp(-1.0 / frames)))))
 
@@ -111,12 +114,12 @@ class Nods:
         for low_pass in self._drift:
             slow = low_pass(slow)
         pose = slow * self._gain * (IDLE + (1 - IDLE) * wake) * np.concatenate([WANDER_RAD, WANDER_SHIFT])
-        pose[0] -= 2 * NOD_RAD * nod
+        pose[0] -= 2 * MOTION.nod_rad * nod
         return np.asarray(pose)
 
 
 def breath(time_s: float) -> FloatArray:
     """`[5]` pose that breathing adds: chest and head rise and fall, in quicker than out; 0 at the start."""
-    phase = 2 * np.pi * time_s / BREATH_S
+    phase = 2 * np.pi * time_s / BREATH.breath_s
     rise = np.sin(phase + 0.35 * np.sin(phase))
-    return np.array([BREATH_PITCH * rise, 0.0, 0.0, 0.0, -BREATH_SHIFT * rise])
+    return np.array([BREATH.breath_pitch * rise, 0.0, 0.0, 0.0, -BREATH.breath_shift * rise])

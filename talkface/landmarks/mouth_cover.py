@@ -1,5 +1,6 @@
 """Photo and landmarks -> how surely something covers the mouth: a hand, a microphone, a mask, a glass."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +15,21 @@ from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.types import FloatArray, Image
 
 WEIGHTS = Path(__file__).parent / "mouth_cover.npy"  # `scripts/train_mouth_cover.py` makes it
-PATCH = 96  # pixels, side of the lower face
-CORNER, WIDTH = (-0.62, -0.02), 1.24  # of that square on the canonical face, nose at the origin, y down
-SIDE, CELLS, BINS = 48, 6, 9  # of the features' picture, its cells along a side, and directions of edges
+
+
+@dataclass(frozen=True)
+class CoverSettings:
+    """Patch and histogram by which a covered mouth is found."""
+
+    patch: int = 96  # pixels, side of the lower face
+    corner: tuple[float, float] = (-0.62, -0.02)  # of that square on the canonical face, nose at the origin, y down
+    width: float = 1.24
+    side: int = 48  # of the features' picture, its cells along a side, and directions of edges
+    cells: int = 6
+    bins: int = 9
+
+
+COVER = CoverSettings()
 COVERED = (
     2.7  # score above which a mouth counts as covered: 1 of 1,480 photos with a free mouth, and that one is blurred
 )
@@ -39,23 +52,23 @@ def cover_score(image: Image, landmarks: FloatArray) -> float:
 def lower_face(image: Image, landmarks: FloatArray) -> Image:
     """`[96, 96, 3]` from below the eyes to the chin, upright and of one size."""
     to_canonical = invert(fit_similarity(MEAN_FACE[STABLE], landmarks[STABLE]))
-    scale = PATCH / WIDTH
+    scale = COVER.patch / COVER.width
     matrix = np.concatenate(
-        [scale * to_canonical[:, :2], scale * (to_canonical[:, 2:] - np.reshape(CORNER, (2, 1)))], axis=1
+        [scale * to_canonical[:, :2], scale * (to_canonical[:, 2:] - np.reshape(COVER.corner, (2, 1)))], axis=1
     )
-    return cut_patch(image, matrix, PATCH)
+    return cut_patch(image, matrix, COVER.patch)
 
 
 def cover_features(patch: Image) -> FloatArray:
     """`[468]` of a lower face: directions of edges, colours against the cheeks', and grain, each in 6x6 cells."""
-    small = cv2.resize(patch, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(patch, (COVER.side, COVER.side), interpolation=cv2.INTER_AREA)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
-    colours = cv2.resize(lab, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+    colours = cv2.resize(lab, (COVER.cells, COVER.cells), interpolation=cv2.INTER_AREA)
     cheeks = np.median(colours[0, [1, 4]], axis=0)
     against = np.clip((colours - cheeks) / np.asarray([60, 20, 20], np.float32), -3, 3)
     edges = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
-    grain = np.clip(cv2.resize(edges, (CELLS, CELLS), interpolation=cv2.INTER_AREA) / 20, 0, 3)
+    grain = np.clip(cv2.resize(edges, (COVER.cells, COVER.cells), interpolation=cv2.INTER_AREA) / 20, 0, 3)
     return np.concatenate([_directions(grey), against.ravel(), grain.ravel()]).astype(np.float32)
 
 
@@ -64,14 +77,14 @@ def _directions(grey: npt.NDArray[np.uint8]) -> FloatArray:
     values = grey.astype(np.float32) / 255
     across, down = (cv2.Sobel(values, cv2.CV_32F, *order, ksize=1) for order in ((1, 0), (0, 1)))
     strength = np.hypot(across, down)
-    angle = np.mod(np.arctan2(down, across), np.pi) / np.pi * BINS
+    angle = np.mod(np.arctan2(down, across), np.pi) / np.pi * COVER.bins
     lower = np.floor(angle)
-    first = lower.astype(int) % BINS
-    votes = np.zeros((SIDE, SIDE, BINS), np.float32)
-    rows, columns = np.indices((SIDE, SIDE))
+    first = lower.astype(int) % COVER.bins
+    votes = np.zeros((COVER.side, COVER.side, COVER.bins), np.float32)
+    rows, columns = np.indices((COVER.side, COVER.side))
     votes[rows, columns, first] += strength * (1 - (angle - lower))
-    votes[rows, columns, (first + 1) % BINS] += strength * (angle - lower)
-    step = SIDE // CELLS
+    votes[rows, columns, (first + 1) % COVER.bins] += strength * (angle - lower)
+    step = COVER.side // COVER.cells
     cells = cv2.blur(votes, (12, 12))[step // 2 :: step, step // 2 :: step]
     energy = cv2.blur((cells**2).sum(-1), (3, 3), borderType=cv2.BORDER_REPLICATE)
     return np.asarray((cells / np.sqrt(energy + 2e-4)[..., None]).ravel())

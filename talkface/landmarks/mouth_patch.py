@@ -1,5 +1,7 @@
 """68 landmarks -> the mouth inpainter's upright patch: where it lies, its lips filled in, and what is erased."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -10,11 +12,22 @@ from talkface.landmarks.layout import OUTER_LIP
 from talkface.types import FloatArray, Image
 
 UNIT = 128.0  # pixels between the outer eye corners in the patch that the network sees
-WIDTH, HEIGHT = 128, 96  # of that patch
+
+
+@dataclass(frozen=True)
+class MouthPatchSettings:
+    """The crop around a mouth, and what counts as teeth in it."""
+
+    width: int = 128  # of that patch
+    height: int = 96
+    reduce_below: float = 0.6  # zoom below which a picture is reduced by area first
+    bright: float = 0.72  # teeth: over this share of the picture's median light, under this saturation
+    pale: float = 0.37
+    skin_room: float = 0.073  # around the outer lips, in outer-eye distances, where skin is looked at
+
+
+MOUTH_PATCH = MouthPatchSettings()
 GROW = 3.0 / UNIT  # how far beyond the inner lips the picture is erased, in outer-eye distances
-REDUCE_BELOW = 0.6  # zoom below which a picture is reduced by area first
-BRIGHT, PALE = 0.72, 0.37  # teeth: over this share of the picture's median light, under this saturation
-SKIN_ROOM = 0.073  # around the outer lips, in outer-eye distances, where skin is looked at
 
 
 def mouth_patch_frame(landmarks: FloatArray, unit: float = UNIT) -> FloatArray:
@@ -37,7 +50,7 @@ def cut_mouth_patch(image: Image, landmarks: FloatArray, unit: float = UNIT) -> 
     to_patch = mouth_patch_frame(landmarks, unit)
     points = transform(to_patch, np.asarray(landmarks, np.float64))
     zoom = unit / eye_distance(landmarks)
-    if zoom < REDUCE_BELOW:
+    if zoom < MOUTH_PATCH.reduce_below:
         low, high = (transform(invert(to_patch), np.array([corner])) for corner in ((0.0, 0.0), patch_size(unit)))
         centre, reach = 0.5 * (low + high)[0], float(np.abs(high - low).max())  # of a turned patch, too
         box = pixel_box(np.stack([centre - reach, centre + reach]), (image.shape[1], image.shape[0]))
@@ -49,7 +62,7 @@ def cut_mouth_patch(image: Image, landmarks: FloatArray, unit: float = UNIT) -> 
 
 def patch_size(unit: float = UNIT) -> tuple[int, int]:
     """(width, height) of a patch with `unit` pixels between the outer eye corners."""
-    return round(WIDTH * unit / UNIT), round(HEIGHT * unit / UNIT)
+    return round(MOUTH_PATCH.width * unit / UNIT), round(MOUTH_PATCH.height * unit / UNIT)
 
 
 def lip_masks(mouth: FloatArray, size: tuple[int, int], grow: float) -> Image:
@@ -86,8 +99,8 @@ def skin_colour(patch: Image, mouth: FloatArray, unit: float) -> FloatArray:
     """
     outer = np.asarray(mouth[:12])
     height, width = patch.shape[:2]
-    low = np.clip(np.floor(outer.min(0) - SKIN_ROOM * unit), 0, [width - 2, height - 2]).astype(int)
-    high = np.clip(np.ceil(outer.max(0) + SKIN_ROOM * unit), low + 2, [width, height]).astype(int)
+    low = np.clip(np.floor(outer.min(0) - MOUTH_PATCH.skin_room * unit), 0, [width - 2, height - 2]).astype(int)
+    high = np.clip(np.ceil(outer.max(0) + MOUTH_PATCH.skin_room * unit), low + 2, [width, height]).astype(int)
     lips = cv2.dilate(filled(outer, (width, height)), np.ones((5, 5), np.uint8))
     box = (slice(low[1], high[1]), slice(low[0], high[0]))
     outside = lips[box] == 0
@@ -100,6 +113,6 @@ def teeth_share(patch: Image, inner: FloatArray) -> float:
     if not inside.any():
         return 0.0
     pixels = patch[inside].astype(np.float32)
-    bright = pixels.mean(1) > BRIGHT * np.median(patch.mean(-1))
-    pale = np.ptp(pixels, axis=1) < PALE * np.maximum(pixels.max(1), 1)
+    bright = pixels.mean(1) > MOUTH_PATCH.bright * np.median(patch.mean(-1))
+    pale = np.ptp(pixels, axis=1) < MOUTH_PATCH.pale * np.maximum(pixels.max(1), 1)
     return float((bright & pale).mean())

@@ -1,5 +1,6 @@
 """Landmarks one frame at a time -> steady landmarks, held and faded where no face was found."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -9,18 +10,25 @@ from talkface.landmarks.driver import DriverFace, fit_driver
 from talkface.landmarks.layout import MOUTH, interocular
 from talkface.types import FloatArray
 
-SLOW_HZ = 1.2  # cut-off for a point at rest, where jitter shows as a swimming face
-SLOW_LIP_HZ = 4.0  # lips close within two frames
-OPENED_BY = 8.0  # Hz that the cut-off rises per outer-eye distance per second: a moving point must not lag
-SPEED_HZ = 2.0  # cut-off of the speed itself
+
+@dataclass(frozen=True)
+class OnlineSettings:
+    """How live landmarks are smoothed, held and let go."""
+
+    slow_hz: float = 1.2  # cut-off for a point at rest, where jitter shows as a swimming face
+    slow_lip_hz: float = 4.0  # lips close within two frames
+    opened_by: float = 8.0  # Hz that the cut-off rises per outer-eye distance per second: a moving point must not lag
+    speed_hz: float = 2.0  # cut-off of the speed itself
+    fade_s: float = 0.8  # then: how long it takes to come to rest
+    return_s: float = 0.24  # how long it takes back into motion
+    learn_frames: int = 150  # that a driver's resting face is learnt from
+    learn_every: int = 10
+    approach: float = 0.1  # share of the way to a newly learnt face that is gone per frame, so that nothing jumps
+
+
+ONLINE = OnlineSettings()
 
 HOLD_S = 0.4  # how long a face that is lost keeps its last expression
-FADE_S = 0.8  # then: how long it takes to come to rest
-RETURN_S = 0.24  # how long it takes back into motion
-
-LEARN_FRAMES = 150  # that a driver's resting face is learnt from
-LEARN_EVERY = 10
-APPROACH = 0.1  # share of the way to a newly learnt face that is gone per frame, so that nothing jumps
 
 
 class Steadier:
@@ -28,8 +36,8 @@ class Steadier:
 
     def __init__(self, fps: Fraction | float) -> None:
         self._fps = float(fps)
-        self._lowest = np.full((68, 1), SLOW_HZ)
-        self._lowest[MOUTH] = SLOW_LIP_HZ
+        self._lowest = np.full((68, 1), ONLINE.slow_hz)
+        self._lowest[MOUTH] = ONLINE.slow_lip_hz
         self._points: FloatArray | None = None
         self._speed = np.zeros((68, 2))
 
@@ -46,8 +54,8 @@ class Steadier:
             return points.astype(np.float32)
         unit = max(float(interocular(points)), 1e-3)
         speed = (points - self._points) * self._fps / unit
-        self._speed += self._share(np.float64(SPEED_HZ)) * (speed - self._speed)
-        cutoff = self._lowest + OPENED_BY * np.linalg.norm(self._speed, axis=1, keepdims=True)
+        self._speed += self._share(np.float64(ONLINE.speed_hz)) * (speed - self._speed)
+        cutoff = self._lowest + ONLINE.opened_by * np.linalg.norm(self._speed, axis=1, keepdims=True)
         self._points = self._points + self._share(cutoff) * (points - self._points)
         return self._points.astype(np.float32)
 
@@ -78,10 +86,10 @@ class Keeper:
             self.missing += 1
             self._since += 1
             if self._since > HOLD_S * self._rate:
-                self._share = max(0.0, (self._share or 0.0) - 1 / (FADE_S * self._rate))
+                self._share = max(0.0, (self._share or 0.0) - 1 / (ONLINE.fade_s * self._rate))
         else:
             self._last, self._since = np.asarray(points, np.float64), 0
-            self._share = 1.0 if self._share is None else min(1.0, self._share + 1 / (RETURN_S * self._rate))
+            self._share = 1.0 if self._share is None else min(1.0, self._share + 1 / (ONLINE.return_s * self._rate))
         share = self._share or 0.0
         return np.asarray(self._rest + smooth_step(share) * (self._last - self._rest), np.float32)
 
@@ -96,15 +104,15 @@ class DriverLearner:
 
     def __call__(self, points: FloatArray) -> DriverFace:
         """The resting face as known after one more frame `[68, 2]`."""
-        if len(self._seen) < LEARN_FRAMES:
+        if len(self._seen) < ONLINE.learn_frames:
             self._seen.append(points)
-            if self._goal is None or len(self._seen) % LEARN_EVERY == 0:
+            if self._goal is None or len(self._seen) % ONLINE.learn_every == 0:
                 self._goal = fit_driver(np.stack(self._seen))
         assert self._goal is not None
         old, goal = self._face or self._goal, self._goal
         self._face = DriverFace(
             *(
-                before + APPROACH * (after - before)
+                before + ONLINE.approach * (after - before)
                 for before, after in ((old.neutral, goal.neutral), (old.usual, goal.usual), (old.lids, goal.lids))
             )
         )

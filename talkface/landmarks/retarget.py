@@ -1,5 +1,7 @@
 """Canonical motion and a photo's landmarks -> pixel landmarks of that photo's face."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from talkface.landmarks.align import from_canonical, to_canonical
@@ -8,9 +10,17 @@ from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.pose import head_rotation, move_head
 from talkface.types import FloatArray, HeadPose
 
-CLOSED_GAP = 0.012  # inner-lip gap that the detector reports on closed lips, in outer-eye distances
-SMILE_RELAX = 0.35  # share of a photo's excess mouth width that speech takes back
-LOWER_LIP_SHARE = 0.7  # of closing a mouth, the rest is the upper lip's
+
+@dataclass(frozen=True)
+class RetargetSettings:
+    """How closed lips and a smile are carried over to another face."""
+
+    closed_gap: float = 0.012  # inner-lip gap that the detector reports on closed lips, in outer-eye distances
+    smile_relax: float = 0.35  # share of a photo's excess mouth width that speech takes back
+    lower_lip_share: float = 0.7  # of closing a mouth, the rest is the upper lip's
+
+
+RETARGET = RetargetSettings()
 
 _UPPER_INNER, _LOWER_INNER = np.array([61, 62, 63]), np.array([67, 66, 65])  # facing pairs
 _JAW_FOLLOW = np.sin(np.pi * (JAW - JAW[0]) / (JAW[-1] - JAW[0])) ** 2  # chin 1, ears 0
@@ -36,14 +46,14 @@ def close_mouth(face: FloatArray) -> FloatArray:
 def close_lips(face: FloatArray) -> FloatArray:
     """`[68, 2]` canonical landmarks with the lips closed and the chin raised as far, and nothing else changed."""
     neutral = np.array(face, np.float64)
-    gap = float(np.maximum(lip_gap(neutral) - CLOSED_GAP, 0.0).max())
+    gap = float(np.maximum(lip_gap(neutral) - RETARGET.closed_gap, 0.0).max())
     for pair, (upper, lower) in enumerate(zip(_UPPER_INNER, _LOWER_INNER, strict=True)):
-        own = max(float(lip_gap(neutral)[pair]) - CLOSED_GAP, 0.0)
-        neutral[upper, 1] += (1 - LOWER_LIP_SHARE) * own
-        neutral[lower, 1] -= LOWER_LIP_SHARE * own
-    neutral[49:54, 1] += (1 - LOWER_LIP_SHARE) * gap
-    neutral[55:60, 1] -= LOWER_LIP_SHARE * gap
-    neutral[JAW, 1] -= LOWER_LIP_SHARE * gap * _JAW_FOLLOW
+        own = max(float(lip_gap(neutral)[pair]) - RETARGET.closed_gap, 0.0)
+        neutral[upper, 1] += (1 - RETARGET.lower_lip_share) * own
+        neutral[lower, 1] -= RETARGET.lower_lip_share * own
+    neutral[49:54, 1] += (1 - RETARGET.lower_lip_share) * gap
+    neutral[55:60, 1] -= RETARGET.lower_lip_share * gap
+    neutral[JAW, 1] -= RETARGET.lower_lip_share * gap * _JAW_FOLLOW
     return neutral
 
 
@@ -53,7 +63,7 @@ def _relax_smile(face: FloatArray) -> FloatArray:
     mean_width = MEAN_FACE[54, 0] - MEAN_FACE[48, 0]
     if width <= mean_width:
         return face
-    shrink = 1 - SMILE_RELAX * (1 - mean_width / width)
+    shrink = 1 - RETARGET.smile_relax * (1 - mean_width / width)
     centre = (face[48] + face[54]) / 2
     lips = np.concatenate([OUTER_LIP, INNER_LIP])
     relaxed = face.copy()

@@ -1,5 +1,7 @@
 """Photo and the face in it -> reasons why it will animate poorly, in a user's words."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from talkface.landmarks.layout import eye_openness, interocular, mouth_opening
@@ -7,10 +9,18 @@ from talkface.landmarks.mouth_cover import COVERED, cover_score
 from talkface.landmarks.pose import head_rotation
 from talkface.types import FloatArray, Image
 
-SHUT_EYES = 0.17  # eye aspect ratio; about 0.3 open and 0.15 shut
-PROFILE_DEG = 35.0  # turn of the head from which one cheek and half the mouth are hidden
-WIDE_OPEN = 0.22  # gap of the inner lips over the distance of the outer eye corners
-WIDE_GRIN = 0.86  # width of the mouth over that distance; 0.60 on the mean face
+
+@dataclass(frozen=True)
+class SuitabilitySettings:
+    """Photos that are hard to animate: lids, turn, mouth."""
+
+    shut_eyes: float = 0.17  # eye aspect ratio; about 0.3 open and 0.15 shut
+    profile_deg: float = 35.0  # turn of the head from which one cheek and half the mouth are hidden
+    wide_open: float = 0.22  # gap of the inner lips over the distance of the outer eye corners
+    wide_grin: float = 0.86  # width of the mouth over that distance; 0.60 on the mean face
+
+
+SUITABILITY = SuitabilitySettings()
 ADVICE = "a sharp, frontal photo with a free, closed mouth and open eyes looks best"
 
 
@@ -24,18 +34,18 @@ def unsuited(image: Image, landmarks: FloatArray) -> list[str]:
     points = np.asarray(landmarks, np.float64)
     reasons = []
     turn = head_turn(points)
-    if abs(turn) >= PROFILE_DEG:
+    if abs(turn) >= SUITABILITY.profile_deg:
         reasons.append(f"the head is turned aside by about {abs(turn):.0f} degrees")
     covered = cover_score(image, points) > COVERED
     if covered:
         reasons.append("the mouth seems to be covered")
-    if float(eye_openness(points[None])[0]) < SHUT_EYES:
+    if float(eye_openness(points[None])[0]) < SUITABILITY.shut_eyes:
         reasons.append("the eyes are shut or nearly so")
     if covered:
         return reasons  # where nothing of the mouth is seen its landmarks are guesses
-    if float(mouth_opening(points)) > WIDE_OPEN:
+    if float(mouth_opening(points)) > SUITABILITY.wide_open:
         reasons.append("the mouth is wide open")
-    elif float(np.linalg.norm(points[54] - points[48]) / interocular(points)) > WIDE_GRIN:
+    elif float(np.linalg.norm(points[54] - points[48]) / interocular(points)) > SUITABILITY.wide_grin:
         reasons.append("the mouth is drawn wide in a grimace")
     return reasons
 

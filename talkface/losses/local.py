@@ -1,11 +1,22 @@
 """Painted and real picture -> how much their local means and local contrast differ, wherever the details lie."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WINDOW, STRIDE = 15, 4  # pixels
-LUMA = (0.299, 0.587, 0.114)
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """Windows of the local loss."""
+
+    window: int = 15  # pixels
+    stride: int = 4
+    luma: tuple[float, float, float] = (0.299, 0.587, 0.114)
+
+
+LOCAL = LocalSettings()
 
 
 def local_light(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
@@ -27,7 +38,7 @@ def local_contrast(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
 
 
 def _windows(values: Tensor) -> Tensor:
-    return F.avg_pool2d(values, WINDOW, STRIDE, WINDOW // 2)
+    return F.avg_pool2d(values, LOCAL.window, LOCAL.stride, LOCAL.window // 2)
 
 
 def _share(difference: Tensor, weights: Tensor) -> Tensor:
@@ -35,7 +46,7 @@ def _share(difference: Tensor, weights: Tensor) -> Tensor:
 
 
 def _slope(picture: Tensor) -> Tensor:
-    luma = (picture * torch.tensor(LUMA, device=picture.device)[:, None, None]).sum(1, keepdim=True)
+    luma = (picture * torch.tensor(LOCAL.luma, device=picture.device)[:, None, None]).sum(1, keepdim=True)
     around = F.pad(luma, (1, 1, 1, 1), mode="replicate")
     across = around[..., 1:-1, 2:] - around[..., 1:-1, :-2]
     down = around[..., 2:, 1:-1] - around[..., :-2, 1:-1]

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -17,8 +18,17 @@ from talkface.media.read import probe_video, read_frames
 from talkface.types import Image
 
 USUAL_FPS = Fraction(25)  # where a device does not say
-HIGHEST_FPS = 120
-PATIENCE = 30  # reads without a picture before a camera counts as gone
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """Rates of a camera and patience with it."""
+
+    highest_fps: int = 120
+    patience: int = 30  # reads without a picture before a camera counts as gone
+
+
+CAMERA_RATES = CameraSettings()
 
 
 class Camera:
@@ -56,7 +66,7 @@ class Camera:
         else:
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old pictures would pile up and be shown late
             said = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
-        self.fps = said if 1 <= said <= HIGHEST_FPS else USUAL_FPS
+        self.fps = said if 1 <= said <= CAMERA_RATES.highest_fps else USUAL_FPS
 
     def __enter__(self) -> "Camera":
         return self
@@ -85,7 +95,7 @@ def _open_device(source: str | int) -> cv2.VideoCapture:
 
 def _device_pictures(capture: cv2.VideoCapture) -> Iterator[Image]:
     failed = 0
-    while failed < PATIENCE:
+    while failed < CAMERA_RATES.patience:
         there, picture = capture.read()
         failed = 0 if there else failed + 1
         if there:

@@ -15,23 +15,33 @@ from talkface.types import FloatArray, Image
 Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """CIE x, y of red, green, blue and white."""
 
-D65 = (0.3127, 0.3290)
-BT709: Chromaticities = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), D65)
-ADOBE_RGB: Chromaticities = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060), D65)
+
+@dataclass(frozen=True)
+class ColourSettings:
+    """White levels and tone curve of high dynamic range."""
+
+    d65: tuple[float, float] = (0.3127, 0.3290)
+    linear: int = 8
+    pq: int = 16
+    hlg: int = 18
+    adobe_gamma: float = 563 / 256
+    reference_white: float = 203.0  # cd/m2 that HDR keeps for a white sheet (ITU-R BT.2408)
+    hdr_peak: float = 1000.0  # cd/m2 that become the brightest sRGB value
+    knee: float = 0.75  # of the reference white: darker values keep their brightness, brighter ones are compressed
+    fine: int = 4096  # steps of the curve back to sRGB
+
+
+COLOUR = ColourSettings()
+BT709: Chromaticities = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), COLOUR.d65)
+ADOBE_RGB: Chromaticities = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060), COLOUR.d65)
 PRIMARIES: dict[int, Chromaticities] = {
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), D65),  # BT.2020
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), COLOUR.d65),  # BT.2020
     11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),  # DCI-P3
-    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65),  # Display P3
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), COLOUR.d65),  # Display P3
 }
 """Wide gamuts by code point; those of standard definition differ from BT.709 less than players care for."""
 
-LINEAR, PQ, HLG = 8, 16, 18
 GAMMAS = {4: 2.2, 5: 2.8}
-ADOBE_GAMMA = 563 / 256
-REFERENCE_WHITE = 203.0  # cd/m2 that HDR keeps for a white sheet (ITU-R BT.2408)
-HDR_PEAK = 1000.0  # cd/m2 that become the brightest sRGB value
-KNEE = 0.75  # of the reference white: darker values keep their brightness, brighter ones are compressed
-FINE = 4096  # steps of the curve back to sRGB
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,12 @@ class ColourSpace:
     @property
     def hdr(self) -> bool:
         """Whether values may be brighter than a white sheet."""
-        return self.transfer in (PQ, HLG)
+        return self.transfer in (COLOUR.pq, COLOUR.hlg)
 
     @property
     def is_srgb(self) -> bool:
         """Whether stored values are shown as they are: sRGB, or the curves of television, which players take for it."""
-        curved = self.gamma != 0 or self.transfer in (*GAMMAS, LINEAR, PQ, HLG)
+        curved = self.gamma != 0 or self.transfer in (*GAMMAS, COLOUR.linear, COLOUR.pq, COLOUR.hlg)
         return not curved and np.abs(np.subtract(self.primaries, BT709)).max() < 0.005
 
 
@@ -82,14 +92,14 @@ def to_srgb(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], space: Colou
     if space.is_srgb:
         return np.asarray(values, np.uint8) if values.dtype == np.uint8 else _to_eight_bits(values)
     light = _linear_curve(space.transfer, space.gamma, values.dtype.itemsize)[values]
-    if space.transfer == HLG:
+    if space.transfer == COLOUR.hlg:
         luminance = light @ np.asarray([0.2627, 0.6780, 0.0593], np.float32)
-        light *= np.float32(HDR_PEAK / REFERENCE_WHITE) * np.power(luminance, np.float32(0.2))[..., None]
+        light *= np.float32(COLOUR.hdr_peak / COLOUR.reference_white) * np.power(luminance, np.float32(0.2))[..., None]
     if space.hdr:
         light *= _highlight_gain(light.max(axis=-1))[..., None]
     matrix = conversion_matrix(space.primaries, BT709).astype(np.float32)
     light = np.clip(np.asarray(cv2.transform(light, matrix)), 0, 1)
-    return np.asarray(_srgb_curve()[(np.sqrt(light) * (FINE - 1) + 0.5).astype(np.uint16)], np.uint8)
+    return np.asarray(_srgb_curve()[(np.sqrt(light) * (COLOUR.fine - 1) + 0.5).astype(np.uint16)], np.uint8)
 
 
 def conversion_matrix(source: Chromaticities, target: Chromaticities) -> FloatArray:
@@ -115,13 +125,13 @@ def _linear_curve(transfer: int, gamma: float, size: int) -> npt.NDArray[np.floa
     stored = np.linspace(0, 1, 256**size)
     if gamma or transfer in GAMMAS:
         light = stored ** (gamma or GAMMAS[transfer])
-    elif transfer == LINEAR:
+    elif transfer == COLOUR.linear:
         light = stored
-    elif transfer == PQ:  # SMPTE ST 2084, eq. 4.1
+    elif transfer == COLOUR.pq:  # SMPTE ST 2084, eq. 4.1
         root = stored ** (32 / 2523)
         light = (np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)) ** (8192 / 1305)
-        light *= 10_000 / REFERENCE_WHITE
-    elif transfer == HLG:  # ITU-R BT.2100, table 5
+        light *= 10_000 / COLOUR.reference_white
+    elif transfer == COLOUR.hlg:  # ITU-R BT.2100, table 5
         bright = (np.exp((np.maximum(stored, 0.5) - 0.55991073) / 0.17883277) + 0.28466892) / 12
         light = np.where(stored <= 0.5, stored**2 / 3, bright)
     else:
@@ -131,15 +141,15 @@ def _linear_curve(transfer: int, gamma: float, size: int) -> npt.NDArray[np.floa
 
 def _highlight_gain(brightest: FloatArray) -> FloatArray:
     """Factor on all channels, from the largest of them: 1 below the knee, the peak lands on 1."""
-    peak = (HDR_PEAK / REFERENCE_WHITE - KNEE) / (1 - KNEE)
-    above = np.maximum(brightest - KNEE, 0) / (1 - KNEE)
-    curved = KNEE + (1 - KNEE) * above * (1 + above / peak**2) / (1 + above)
-    return np.where(above > 0, curved / np.maximum(brightest, KNEE), 1).astype(np.float32)
+    peak = (COLOUR.hdr_peak / COLOUR.reference_white - COLOUR.knee) / (1 - COLOUR.knee)
+    above = np.maximum(brightest - COLOUR.knee, 0) / (1 - COLOUR.knee)
+    curved = COLOUR.knee + (1 - COLOUR.knee) * above * (1 + above / peak**2) / (1 + above)
+    return np.where(above > 0, curved / np.maximum(brightest, COLOUR.knee), 1).astype(np.float32)
 
 
 @cache
 def _srgb_curve() -> Image:
-    """Square root of linear light, in `FINE` steps -> stored 8 bit value."""
-    light = np.linspace(0, 1, FINE) ** 2
+    """Square root of linear light, in `COLOUR.fine` steps -> stored 8 bit value."""
+    light = np.linspace(0, 1, COLOUR.fine) ** 2
     stored = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(255 * stored), np.uint8)

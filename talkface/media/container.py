@@ -1,5 +1,6 @@
 """Sound or video path -> opened container of an allowed format, and its stream of moving pictures."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -10,7 +11,17 @@ from av.video.stream import VideoStream
 from talkface.errors import MediaError, check_readable
 from talkface.files.limits import limit, variable
 
-ATTACHED_PICTURE = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
+
+@dataclass(frozen=True)
+class ContainerLimits:
+    """What a container may hold."""
+
+    attached_picture: int = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
+    most_streams: int = 64
+    probed: int = 4  # times the limit may be found while the file is opened, so that an error can say how large it is
+
+
+CONTAINER = ContainerLimits()
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 FORMATS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf", "mxf", "dv", "ivf", "nut", "rm"),
@@ -21,8 +32,6 @@ FORMATS = (
 sdp, lavfi...) open other files and addresses, and single pictures or text are not media, so both stay out: what counts
 is the format that ffmpeg finds in the file, whatever its name."""
 PROTOCOLS = "file"
-MOST_STREAMS = 64
-PROBED = 4  # times the limit may be found while the file is opened, so that an error can say how large it is
 
 
 def open_container(path: Path, what: str = "a video") -> InputContainer:
@@ -38,7 +47,7 @@ def open_container(path: Path, what: str = "a video") -> InputContainer:
     """
     check_readable(path, what)
     allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": PROTOCOLS}
-    most = {"max_pixels": str(round(PROBED * limit("pixels"))), "max_streams": str(MOST_STREAMS)}
+    most = {"max_pixels": str(round(CONTAINER.probed * limit("pixels"))), "max_streams": str(CONTAINER.most_streams)}
     try:
         return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **most})
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -64,7 +73,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         MediaError: there is none, or its frames are larger than allowed.
     """
     for stream in container.streams.video:
-        if stream.codec_context is not None and not int(stream.disposition) & ATTACHED_PICTURE:
+        if stream.codec_context is not None and not int(stream.disposition) & CONTAINER.attached_picture:
             check_pixels(stream.codec_context.width, stream.codec_context.height, path)
             # frames may grow later in a file: the decoder itself refuses them before it takes memory
             stream.codec_context.options = {"max_pixels": str(round(limit("pixels")))}

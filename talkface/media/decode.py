@@ -26,11 +26,19 @@ from talkface.media.photo import is_photo
 Block = npt.NDArray[np.float32]
 """Sound `[S, C]`, nominally in [-1, 1]."""
 
-MEAN = (0.5, 0.5)  # shares of two channels that become one
-GAP_S = 0.040  # smaller holes and overlaps between decoded frames are rounding of the container's clock
-LONGEST_GAP_S = 600.0  # a larger jump of the clock is a fault of the file, not silence
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """Gaps, rates and channels that are decoded."""
+
+    mean: tuple[float, float] = (0.5, 0.5)  # shares of two channels that become one
+    gap_s: float = 0.040  # smaller holes and overlaps between decoded frames are rounding of the container's clock
+    longest_gap_s: float = 600.0  # a larger jump of the clock is a fault of the file, not silence
+    most_channels: int = 64
+
+
+DECODE = DecodeLimits()
 RATES = range(1_000, 768_001)  # Hz that a sound may claim
-MOST_CHANNELS = 64
 SPEECH = "a sound or video file"
 SPEECH_EXPECTED = "expected speech: the photo is given first, the speech second"
 
@@ -73,7 +81,7 @@ def probe_sound(path: Path, track: int = 0) -> SoundInfo:
 
 
 def decode_sound(
-    path: Path, rate: int, channels: int, track: int = 0, mix: tuple[float, float] = MEAN
+    path: Path, rate: int, channels: int, track: int = 0, mix: tuple[float, float] = DECODE.mean
 ) -> Iterator[Block]:
     """Decode a sound track of `path` to `[S, channels]` blocks at `rate`, as long as the decoder makes them.
 
@@ -140,10 +148,10 @@ def _sound_streams(container: InputContainer, path: Path) -> list[AudioStream]:
     best = container.streams.best("audio")
     streams.sort(key=lambda stream: stream is not best)
     for stream in streams:
-        if (stream.rate or 48_000) not in RATES or not 0 < (stream.channels or 1) <= MOST_CHANNELS:
+        if (stream.rate or 48_000) not in RATES or not 0 < (stream.channels or 1) <= DECODE.most_channels:
             raise MediaError(
-                f"{path} claims {stream.channels} channels at {stream.rate} Hz: expected up to {MOST_CHANNELS} at "
-                f"{RATES.start} to {RATES[-1]} Hz"
+                f"{path} claims {stream.channels} channels at {stream.rate} Hz: expected up to"
+                f" {DECODE.most_channels} at {RATES.start} to {RATES[-1]} Hz"
             )
     return streams
 
@@ -183,17 +191,17 @@ def _on_clock(frames: Iterator[AudioFrame], origin_s: float, rate: int, layout: 
     for frame in frames:
         start_s = clock_s if frame.time is None else frame.time - origin_s - drift_s
         gap_s = start_s - clock_s
-        if gap_s < -GAP_S or gap_s > LONGEST_GAP_S:
+        if gap_s < -DECODE.gap_s or gap_s > DECODE.longest_gap_s:
             drift_s += gap_s
             gap_s = 0.0
         same_form = form == (frame.format.name, frame.layout.name, frame.sample_rate)
-        if gap_s > GAP_S or not same_form:
+        if gap_s > DECODE.gap_s or not same_form:
             for block in _flush(resampler):
                 made += len(block)
                 yield block
             resampler = AudioResampler(format="flt", layout=layout, rate=rate)
             form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if gap_s > GAP_S:
+        if gap_s > DECODE.gap_s:
             clock_s = start_s
             silence = np.zeros((max(round(clock_s * rate) - made, 0), channels), np.float32)
             made += len(silence)

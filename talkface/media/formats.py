@@ -9,10 +9,19 @@ from talkface.errors import MediaError
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".gif", ".png")
 TRANSPARENT = (".mov", ".webm", ".png")
-CRF = 17  # constant quality; 17-18 is where H.264 differences stop being visible
+
+
+@dataclass(frozen=True)
+class FormatSettings:
+    """Quality settings of the encoders."""
+
+    crf: int = 17  # constant quality; 17-18 is where H.264 differences stop being visible
+    aac_bitrate: int = 160_000  # bits per second
+
+
+ENCODE = FormatSettings()
 PRESET = "veryfast"
 FRUGAL = "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:sliced-threads=1:threads=2"
-AAC_BITRATE = 160_000  # bits per second
 BT709 = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"}
 
 
@@ -56,7 +65,7 @@ def format_of(suffix: str, *, alpha: bool = False, large: bool = False) -> Forma
     """
     if alpha and suffix not in TRANSPARENT:
         raise MediaError(f"{suffix} has no transparency: write .mov (ProRes 4444), .webm (VP9) or .png (animated)")
-    aac = {"acodec": "aac", "audio_bitrate": AAC_BITRATE}
+    aac = {"acodec": "aac", "audio_bitrate": ENCODE.aac_bitrate}
     if suffix == ".webm":
         vp9 = {"vcodec": "libvpx-vp9", "crf": 20, "b:v": 0, "deadline": "good", "cpu-used": 5, "row-mt": 1}
         own = {"pix_fmt": "yuva420p", "auto-alt-ref": 0} if alpha else {"pix_fmt": "yuv420p"}
@@ -68,7 +77,7 @@ def format_of(suffix: str, *, alpha: bool = False, large: bool = False) -> Forma
     if alpha:
         prores = {"vcodec": "prores_ks", "profile:v": 4, "pix_fmt": "yuva444p10le", "vendor": "apl0", "alpha_bits": 16}
         return Format(prores, aac, "mov_text", quicktime=True)
-    h264 = {"vcodec": "libx264", "preset": PRESET, "crf": CRF, "pix_fmt": "yuv420p"}
+    h264 = {"vcodec": "libx264", "preset": PRESET, "crf": ENCODE.crf, "pix_fmt": "yuv420p"}
     frugal = {"x264-params": FRUGAL} if large else {}
     return Format({**h264, **frugal}, aac, "mov_text", quicktime=True)
 

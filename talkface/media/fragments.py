@@ -1,5 +1,6 @@
 """RGB frames and sound as they come -> fragmented MP4 (H.264, AAC) that a browser plays while it grows."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -12,11 +13,20 @@ from av.video.frame import VideoFrame
 from talkface.media.mark.tag import mark_comment
 from talkface.types import FloatArray, Image
 
-AAC_RATE = 48_000
+
+@dataclass(frozen=True)
+class FragmentSettings:
+    """Rates of live fragments."""
+
+    aac_rate: int = 48_000
+    key_every: int = 25  # frames: a second
+    # samples of silence that the AAC encoder puts in front, for which as many of the start are left out
+    priming: int = 1024
+
+
+FRAGMENTS = FragmentSettings()
 CODECS = 'video/mp4; codecs="avc1.42E01F,mp4a.40.2"'
 """The type that Media Source needs."""
-KEY_EVERY = 25  # frames: a second
-PRIMING = 1024  # samples of silence that the AAC encoder puts in front, for which as many of the start are left out
 
 
 class _Growing:
@@ -46,12 +56,17 @@ class FragmentWriter:
         self._width, self._height = (side - side % 2 for side in size)
         coding = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "crf": "23"}
         video = self._container.add_stream("libx264", rate=fps, options=coding)
-        video.width, video.height, video.pix_fmt, video.gop_size = self._width, self._height, "yuv420p", KEY_EVERY
+        video.width, video.height, video.pix_fmt, video.gop_size = (
+            self._width,
+            self._height,
+            "yuv420p",
+            FRAGMENTS.key_every,
+        )
         video.codec_context.thread_count = 1
         video.codec_context.time_base = 1 / fps
         self._video = video
-        self._audio = self._container.add_stream("aac", rate=AAC_RATE, layout="mono")
-        self._resampler = AudioResampler(format="fltp", layout="mono", rate=AAC_RATE)
+        self._audio = self._container.add_stream("aac", rate=FRAGMENTS.aac_rate, layout="mono")
+        self._resampler = AudioResampler(format="fltp", layout="mono", rate=FRAGMENTS.aac_rate)
         self._fifo, self._rate = AudioFifo(), rate
         self._frames = self._samples = self._encoded = 0
         self._primed = False
@@ -71,8 +86,8 @@ class FragmentWriter:
         for part in self._resampler.resample(sound):
             part.pts = None
             self._fifo.write(part)
-        if not self._primed and self._fifo.samples >= PRIMING:
-            self._fifo.read(PRIMING)
+        if not self._primed and self._fifo.samples >= FRAGMENTS.priming:
+            self._fifo.read(FRAGMENTS.priming)
             self._primed = True
         if self._primed:
             self._encode(self._fifo.read_many(1024))
@@ -89,7 +104,7 @@ class FragmentWriter:
 
     def _encode(self, parts: list[AudioFrame]) -> None:
         for part in parts:
-            part.pts, part.time_base = self._encoded, Fraction(1, AAC_RATE)
+            part.pts, part.time_base = self._encoded, Fraction(1, FRAGMENTS.aac_rate)
             self._encoded += part.samples
             self._container.mux(self._audio.encode(part))
 

@@ -1,5 +1,6 @@
 """Decoded video frame -> upright sRGB image with square pixels, as players show it."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import cv2
@@ -11,18 +12,25 @@ from av.video.stream import VideoStream
 from talkface.media.colour import coded_space, to_srgb
 from talkface.types import Image
 
-WHITE = 255  # shows through transparent parts, as for photos
-HD_LINES = (
-    720  # untagged video of so many lines is BT.709, with fewer BT.601 (ITU-T H.273 leaves it open; players agree)
-)
-BT709_MATRIX, UNSPECIFIED = 1, 2
-WIDEST_PIXEL = 4  # width over height of a pixel; beyond it, either way, the tag is a fault of the file
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """Levels and sizes of decoded frames."""
+
+    white: int = 255  # shows through transparent parts, as for photos
+    hd_lines: int = 720
+    bt709_matrix: int = 1
+    unspecified: int = 2
+    widest_pixel: int = 4  # width over height of a pixel; beyond it, either way, the tag is a fault of the file
+
+
+FRAME = FrameSettings()
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:
     """Width over height of a stored pixel: 64/45 in wide PAL, 1 where the file does not say."""
     said = stream.sample_aspect_ratio
-    if said is None or not Fraction(1, WIDEST_PIXEL) <= said <= WIDEST_PIXEL:
+    if said is None or not Fraction(1, FRAME.widest_pixel) <= said <= FRAME.widest_pixel:
         return Fraction(1)
     return Fraction(said)
 
@@ -48,8 +56,8 @@ def frame_image(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> Image:
     Returns:
         Upright `[H, W, 3]` RGB uint8; high dynamic range is tone-mapped, transparent parts are white.
     """
-    if frame.colorspace == UNSPECIFIED and frame.height >= HD_LINES:
-        frame.colorspace = BT709_MATRIX
+    if frame.colorspace == FRAME.unspecified and frame.height >= FRAME.hd_lines:
+        frame.colorspace = FRAME.bt709_matrix
     width = max(1, round(frame.width * aspect))
     if any(component.is_alpha for component in frame.format.components):
         image = on_white(np.asarray(frame.to_ndarray(format="rgba", width=width), np.uint8))
@@ -66,7 +74,7 @@ def frame_image(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> Image:
 def on_white(image: npt.NDArray[np.uint8]) -> Image:
     """`[H, W, 4]` with straight alpha -> `[H, W, 3]` on a white sheet."""
     colour, alpha = np.ascontiguousarray(image[..., :3]), image[..., 3]
-    if alpha.min() == WHITE:
+    if alpha.min() == FRAME.white:
         return colour
     share = cv2.merge([alpha] * 3)
     return cv2.add(cv2.multiply(colour, share, scale=1 / 255), cv2.bitwise_not(share)).astype(np.uint8)

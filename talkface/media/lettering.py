@@ -12,9 +12,19 @@ from talkface.errors import MediaError
 from talkface.types import FloatArray, Image
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
-LABEL_SHARE = 0.045  # height of the label's letters over the frame's shorter side
-CAPTION_SHARE = 0.052
-SMALLEST_LETTERS = 9  # pixels
+
+
+@dataclass(frozen=True)
+class LetteringSettings:
+    """Size and margin of labels and captions."""
+
+    label_share: float = 0.045  # height of the label's letters over the frame's shorter side
+    caption_share: float = 0.052
+    smallest_letters: int = 9  # pixels
+    margin: float = 0.03  # from the frame's edge, over its shorter side
+
+
+LETTERING = LetteringSettings()
 FONTS = (
     "DejaVuSans.ttf",
     "NotoSans-Regular.ttf",
@@ -26,7 +36,6 @@ FONTS = (
     "Arial Unicode.ttf",
     "msgothic.ttc",
 )
-MARGIN = 0.03  # from the frame's edge, over its shorter side
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Sticker:
 def label(text: str, size: tuple[int, int], corner: str, opacity: float) -> Sticker:
     """White letters on a dark, rounded plate in a corner of frames of this width and height."""
     width, height = size
-    letters = max(SMALLEST_LETTERS, round(LABEL_SHARE * min(size)))
+    letters = max(LETTERING.smallest_letters, round(LETTERING.label_share * min(size)))
     font = _font(text, letters, 0.8 * width, find_font(text))
     left, top, right, bottom = font.getbbox(text)
     room = round(0.45 * font.size)
@@ -73,7 +82,7 @@ def label(text: str, size: tuple[int, int], corner: str, opacity: float) -> Stic
     draw.text((room - left, room - top), text, font=font, fill=(255, 255, 255, 255))
     made = np.asarray(picture).copy()
     made[..., 3] = np.rint(made[..., 3] * opacity)
-    margin = round(MARGIN * min(size))
+    margin = round(LETTERING.margin * min(size))
     down, across = corner.split("-")
     x = margin if across == "left" else width - plate[0] - margin
     y = margin if down == "top" else height - plate[1] - margin
@@ -83,7 +92,7 @@ def label(text: str, size: tuple[int, int], corner: str, opacity: float) -> Stic
 def caption(text: str, size: tuple[int, int], file: Path | None = None) -> Sticker:
     """White letters with a dark edge, in the middle below, as wide as the frame at most."""
     width, height = size
-    letters = max(SMALLEST_LETTERS, round(CAPTION_SHARE * min(size)))
+    letters = max(LETTERING.smallest_letters, round(LETTERING.caption_share * min(size)))
     font = _font(max(text.split(), key=len, default=""), letters, 0.9 * width, file)
     edge = max(1, letters // 12)
     lines = [line for part in text.split("\n") for line in _wrapped(part, font, 0.9 * width)]
@@ -95,7 +104,7 @@ def caption(text: str, size: tuple[int, int], file: Path | None = None) -> Stick
         (1 - left, 1 - top), whole, font=font, align="center", fill="white", stroke_width=edge, stroke_fill="black"
     )
     x = (width - picture.width) // 2
-    y = height - picture.height - round(2 * MARGIN * min(size))
+    y = height - picture.height - round(2 * LETTERING.margin * min(size))
     return _inside(np.asarray(picture).copy(), x, y, size)
 
 

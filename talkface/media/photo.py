@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,7 @@ from talkface.media.container import check_pixels, open_container
 from talkface.media.frame import on_white
 from talkface.media.heif import is_heic, read_avif, read_heic
 from talkface.media.photo_colour import apply_profile, coded_points, full_range, lab_to_rgb, stored_space
-from talkface.media.tiff import BITS, is_planar, read_planes
+from talkface.media.tiff import TIFF, is_planar, read_planes
 from talkface.types import Image
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
@@ -29,12 +30,21 @@ PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Pillow's names of what is a photo. Its other forty decoders stay closed; one of them (EPS) starts Ghostscript."""
 EXPECTED = "expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further pictures are frames, not pages or views
-ORIENTATION = 0x0112  # EXIF's tag
-PNG_COLOUR = (2, 6)  # PNG's colour types without and with transparency
+
+
+@dataclass(frozen=True)
+class PhotoLimits:
+    """How much of a photo is decoded."""
+
+    orientation: int = 0x0112  # EXIF's tag
+    png_colour: tuple[int, int] = (2, 6)  # PNG's colour types without and with transparency
+    jpeg_frames: tuple[int, int, int] = (0xC0, 0xC1, 0xC2)  # markers of baseline, extended and progressive frames
+    jpeg_tables: int = 0xC4  # first marker of what may stand before them
+    draft_scales: tuple[int, int, int, int] = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
+
+
+PHOTO_LIMITS = PhotoLimits()
 JPEG_MAGIC = b"\xff\xd8"
-JPEG_FRAMES = (0xC0, 0xC1, 0xC2)  # markers of baseline, extended and progressive frames
-JPEG_TABLES = 0xC4  # first marker of what may stand before them
-DRAFT_SCALES = (1, 2, 4, 8)  # by which a JPEG can be reduced while it is decoded
 
 
 def read_photo(path: Path | str) -> Image:
@@ -100,10 +110,10 @@ def _jpeg_size(content: bytes) -> tuple[int, int] | None:
         return None
     while place + 9 <= len(content) and content[place] == 0xFF:
         marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        if marker in JPEG_FRAMES:
+        if marker in PHOTO_LIMITS.jpeg_frames:
             height, width = (int.from_bytes(content[at : at + 2], "big") for at in (place + 5, place + 7))
             return (width, height) if width and height else None
-        if not JPEG_TABLES <= marker < 0xFF or length < 2:
+        if not PHOTO_LIMITS.jpeg_tables <= marker < 0xFF or length < 2:
             return None
         place += 2 + length
     return None
@@ -147,8 +157,10 @@ def _opened(file: IO[bytes]) -> Pillow.Image:
 def _reduce(photo: Pillow.Image) -> None:
     """Let a JPEG be decoded at a part of its size, where it is too large."""
     if photo.format == "JPEG":
-        fits = (scale for scale in DRAFT_SCALES if photo.width * photo.height <= limit("pixels") * scale**2)
-        scale = next(fits, DRAFT_SCALES[-1])
+        fits = (
+            scale for scale in PHOTO_LIMITS.draft_scales if photo.width * photo.height <= limit("pixels") * scale**2
+        )
+        scale = next(fits, PHOTO_LIMITS.draft_scales[-1])
         if scale > 1:
             photo.draft(None, (photo.width // scale, photo.height // scale))
 
@@ -176,7 +188,7 @@ def to_rgb(photo: Pillow.Image, data: bytes = b"") -> Image:
         return read_avif(data)
     deep = _deep_colour(photo, data)
     if deep is not None:
-        values = _turned(full_range(deep), photo.getexif().get(ORIENTATION, 1))
+        values = _turned(full_range(deep), photo.getexif().get(PHOTO_LIMITS.orientation, 1))
         colour = to_srgb(np.ascontiguousarray(values[..., :3]), space if not profile else ColourSpace())
         photo = Pillow.fromarray(colour)
         if values.shape[2] == 4:
@@ -205,9 +217,9 @@ def _deep_colour(photo: Pillow.Image, data: bytes) -> npt.NDArray[np.generic] | 
     if photo.format == "TIFF" and is_planar(photo) and data:
         planes = read_planes(photo, data)
         return planes[..., :4] if planes.dtype != np.uint8 and photo.mode in ("RGB", "RGBA", "RGBX") else None
-    bits = data[24] if photo.format == "PNG" and len(data) > 25 and data[25] in PNG_COLOUR else 0
+    bits = data[24] if photo.format == "PNG" and len(data) > 25 and data[25] in PHOTO_LIMITS.png_colour else 0
     if photo.format == "TIFF" and photo.mode in ("RGB", "RGBA") and data:
-        bits = max(getattr(photo, "tag_v2", {}).get(BITS, (8,)))
+        bits = max(getattr(photo, "tag_v2", {}).get(TIFF.bits, (8,)))
     if bits != 16:
         return None
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)

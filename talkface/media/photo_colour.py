@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,25 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from talkface.media.colour import ADOBE_GAMMA, ADOBE_RGB, BT709, ColourSpace, coded_space
+from talkface.media.colour import ADOBE_RGB, BT709, COLOUR, ColourSpace, coded_space
 
-EXIF, INTEROPERABILITY = 0x8769, 0xA005  # directories
-EXIF_COLOUR_SPACE, INTEROPERABILITY_INDEX = 0xA001, 1
+
+@dataclass(frozen=True)
+class PhotoColourSettings:
+    """Tags and gammas of a photo's colour space."""
+
+    exif: int = 0x8769  # directories
+    interoperability: int = 0xA005
+    exif_colour_space: int = 0xA001
+    interoperability_index: int = 1
+    usual_gamma: float = 0.45455
+    same_gamma: float = 0.05  # of gAMA, within which sRGB's curve is meant
+    gammas: tuple[float, float] = (0.1, 5.0)  # of gAMA; what lies outside is a fault of the file
+    same_colour: int = 2  # grey levels: profiles that move no colour further are sRGB, whatever their name
+
+
+PHOTO_COLOUR = PhotoColourSettings()
 EXIF_ADOBE, EXIF_UNCALIBRATED, INDEX_SRGB = 2, 0xFFFF, "R98"  # cameras say "uncalibrated" for Adobe RGB only (DCF 2.0)
-USUAL_GAMMA = 0.45455
-SAME_GAMMA = 0.05  # of gAMA, within which sRGB's curve is meant
-GAMMAS = (0.1, 5.0)  # of gAMA; what lies outside is a fault of the file
-SAME_COLOUR = 2  # grey levels: profiles that move no colour further are sRGB, whatever their name
 NCLX = b"colrnclx"
 
 
@@ -37,7 +48,7 @@ def stored_space(photo: Pillow.Image, data: bytes = b"") -> ColourSpace:
     if "srgb" not in photo.info and ("gamma" in photo.info or "chromaticity" in photo.info):
         return _png_space(photo.info)
     if _is_adobe(photo):
-        return ColourSpace(ADOBE_RGB, gamma=ADOBE_GAMMA)
+        return ColourSpace(ADOBE_RGB, gamma=COLOUR.adobe_gamma)
     return ColourSpace()
 
 
@@ -104,14 +115,18 @@ def _moves_nothing(source: ImageCms.ImageCmsProfile) -> bool:
     steps = np.array([0, 64, 128, 192, 255], np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
     turned = _by_profile(Pillow.fromarray(cube), source)
-    return turned is not None and int(np.abs(np.asarray(turned).astype(int) - cube).max()) <= SAME_COLOUR
+    return turned is not None and int(np.abs(np.asarray(turned).astype(int) - cube).max()) <= PHOTO_COLOUR.same_colour
 
 
 def _png_space(info: Mapping[str | tuple[int, int], object]) -> ColourSpace:
     """PNG's gAMA and cHRM."""
     gamma, points = info.get("gamma"), info.get("chromaticity")
     exponent = 0.0
-    if isinstance(gamma, float) and GAMMAS[0] <= gamma <= GAMMAS[1] and abs(gamma - USUAL_GAMMA) > SAME_GAMMA:
+    if (
+        isinstance(gamma, float)
+        and PHOTO_COLOUR.gammas[0] <= gamma <= PHOTO_COLOUR.gammas[1]
+        and abs(gamma - PHOTO_COLOUR.usual_gamma) > PHOTO_COLOUR.same_gamma
+    ):
         exponent = 1 / gamma
     primaries = BT709
     if isinstance(points, tuple) and len(points) == 8 and min(points[1::2]) > 0:
@@ -123,10 +138,12 @@ def _png_space(info: Mapping[str | tuple[int, int], object]) -> ColourSpace:
 
 def _is_adobe(photo: Pillow.Image) -> bool:
     tags = photo.getexif()
-    details = tags.get_ifd(EXIF)
-    said = details.get(EXIF_COLOUR_SPACE)
+    details = tags.get_ifd(PHOTO_COLOUR.exif)
+    said = details.get(PHOTO_COLOUR.exif_colour_space)
     if said == EXIF_UNCALIBRATED:
-        known = INTEROPERABILITY in details  # Pillow 12 has a KeyError for a part that is not there
-        index = tags.get_ifd(INTEROPERABILITY).get(INTEROPERABILITY_INDEX, "") if known else ""
+        known = PHOTO_COLOUR.interoperability in details  # Pillow 12 has a KeyError for a part that is not there
+        index = (
+            tags.get_ifd(PHOTO_COLOUR.interoperability).get(PHOTO_COLOUR.interoperability_index, "") if known else ""
+        )
         return str(index).strip("\0 ") != INDEX_SRGB
     return bool(said == EXIF_ADOBE)

@@ -8,27 +8,30 @@ import numpy as np
 
 from talkface.errors import MediaError
 from talkface.media.claim import joined_wavs
-from talkface.media.decode import (
-    MEAN,
-    Block,
-    SoundInfo,
-    decode_sound,
-    probe_sound,
-    resample_samples,
-)
+from talkface.media.decode import DECODE, Block, SoundInfo, decode_sound, probe_sound, resample_samples
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 
-SHORTEST_S = 0.1  # speech below this is refused: less than three video frames
-KEPT_S = 60.0  # speech up to this long stays decoded in memory (3.8 MB), longer is decoded again on every pass
-LEVEL_STEP_S = 0.1  # one loudness value every 100 ms
-ACTIVE_BELOW_PEAK_DB = 30.0  # steps quieter than this under the loud ones are pauses
-LOUD_PERCENTILE = 95.0
-SILENT_RMS = 10 ** (-80 / 20)  # steps under -80 dBFS are digital silence
-LEFT, RIGHT = (1.0, 0.0), (0.0, 1.0)
-MIXES = (MEAN, LEFT, RIGHT)
-CANCELLED = 0.1  # share of the channels' energy left in their mean, below which they are in opposite phase
-SHORT_OF_CLAIM = 0.95
-MUX_RATES = (44_100, 48_000)  # Hz; what every player takes in an MP4
+
+@dataclass(frozen=True)
+class SpeechLimits:
+    """What counts as speech, and how much of it is kept."""
+
+    shortest_s: float = 0.1  # speech below this is refused: less than three video frames
+    # speech up to this long stays decoded in memory (3.8 MB), longer is decoded again on every pass
+    kept_s: float = 60.0
+    level_step_s: float = 0.1  # one loudness value every 100 ms
+    active_below_peak_db: float = 30.0  # steps quieter than this under the loud ones are pauses
+    loud_percentile: float = 95.0
+    silent_rms: float = 10 ** (-80 / 20)  # steps under -80 dBFS are digital silence
+    left: tuple[float, float] = (1.0, 0.0)
+    right: tuple[float, float] = (0.0, 1.0)
+    cancelled: float = 0.1  # share of the channels' energy left in their mean, below which they are in opposite phase
+    short_of_claim: float = 0.95
+    mux_rates: tuple[int, int] = (44_100, 48_000)  # Hz; what every player takes in an MP4
+
+
+SPEECH_LIMITS = SpeechLimits()
+MIXES = (DECODE.mean, SPEECH_LIMITS.left, SPEECH_LIMITS.right)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class SpeechStream:
     kept: FloatArray | None = field(default=None, repr=False)
     original: Waveform | None = field(default=None, repr=False)
     track: int = 0
-    mix: tuple[float, float] = MEAN
+    mix: tuple[float, float] = DECODE.mean
     notes: tuple[str, ...] = ()
 
     def blocks(self, block_s: float = 10.0) -> Iterator[Waveform]:
@@ -67,9 +70,9 @@ class SpeechStream:
         """Rate and channel count that the sound keeps in a video: the file's own where players take it."""
         if self.path is None:
             assert self.original is not None
-            return (self.original.rate if self.original.rate in MUX_RATES else 48_000), 1
+            return (self.original.rate if self.original.rate in SPEECH_LIMITS.mux_rates else 48_000), 1
         info = probe_sound(self.path, self.track)
-        return (info.rate if info.rate in MUX_RATES else 48_000), min(info.channels, 2)
+        return (info.rate if info.rate in SPEECH_LIMITS.mux_rates else 48_000), min(info.channels, 2)
 
     def mux_blocks(self) -> Iterator[Block]:
         """Sound in its own quality, `[S, C]` at `mux_format()`, for the video's sound track."""
@@ -131,10 +134,10 @@ def speech_level(stream: SpeechStream) -> float:
     of the silence around the speech move it. ITU-T P.56 measures the same with a hangover; this needs one pass.
     """
     loudness = stream.loudness
-    audible = loudness[loudness > SILENT_RMS]
+    audible = loudness[loudness > SPEECH_LIMITS.silent_rms]
     if len(audible) == 0:
         return 0.0
-    floor = np.percentile(audible, LOUD_PERCENTILE) * 10 ** (-ACTIVE_BELOW_PEAK_DB / 20)
+    floor = np.percentile(audible, SPEECH_LIMITS.loud_percentile) * 10 ** (-SPEECH_LIMITS.active_below_peak_db / 20)
     return float(np.median(audible[audible >= floor]))
 
 
@@ -158,7 +161,7 @@ def _audible_track(path: Path, info: SoundInfo) -> SpeechStream:
 
 
 def _is_silent(stream: SpeechStream) -> bool:
-    return float(stream.loudness.max(initial=0.0)) <= SILENT_RMS
+    return float(stream.loudness.max(initial=0.0)) <= SPEECH_LIMITS.silent_rms
 
 
 def _measured_file(path: Path, track: int) -> SpeechStream:
@@ -168,7 +171,7 @@ def _measured_file(path: Path, track: int) -> SpeechStream:
 
 
 def _measured(blocks: Iterable[Block], *, path: Path | None, original: Waveform | None, name: str) -> SpeechStream:
-    step = round(LEVEL_STEP_S * SAMPLE_RATE)
+    step = round(SPEECH_LIMITS.level_step_s * SAMPLE_RATE)
     kept: list[Block] | None = []
     loudness: list[FloatArray] = []
     count = 0
@@ -177,13 +180,13 @@ def _measured(blocks: Iterable[Block], *, path: Path | None, original: Waveform 
         loudness.append(np.sqrt(np.mean(np.square(_heard_ways(block), dtype=np.float64), axis=0)))
         if kept is not None:
             kept.append(block)
-            if count > KEPT_S * SAMPLE_RATE and path is not None:
+            if count > SPEECH_LIMITS.kept_s * SAMPLE_RATE and path is not None:
                 kept = None
     duration_s = count / SAMPLE_RATE
     if count == 0:
         raise MediaError(f"no sound could be decoded from {name}: it may be damaged; convert it to WAV first")
-    if duration_s < SHORTEST_S:
-        raise MediaError(f"{name} holds {duration_s:.3f} s of sound, expected at least {SHORTEST_S} s")
+    if duration_s < SPEECH_LIMITS.shortest_s:
+        raise MediaError(f"{name} holds {duration_s:.3f} s of sound, expected at least {SPEECH_LIMITS.shortest_s} s")
     levels = np.array(loudness)
     way = _best_way(levels)
     samples = None if kept is None else np.ascontiguousarray(_heard_ways(np.concatenate(kept))[:, way], np.float32)
@@ -200,7 +203,7 @@ def _best_way(levels: FloatArray) -> int:
     if levels.shape[1] == 1:
         return 0
     mean, left, right = np.square(levels).sum(0)
-    if mean >= CANCELLED * 0.5 * (left + right):
+    if mean >= SPEECH_LIMITS.cancelled * 0.5 * (left + right):
         return 0
     return 1 if left >= right else 2
 
@@ -212,11 +215,11 @@ def _remarks(path: Path, stream: SpeechStream, info: SoundInfo) -> Iterator[str]
         yield f"nothing can be heard in {path}{tracks}: the lips stay closed"
     elif stream.track:
         yield f"the first sound track of {path} is silent: listened to track {stream.track + 1} of {info.tracks}"
-    if stream.mix != MEAN:
-        side = "left" if stream.mix == LEFT else "right"
+    if stream.mix != DECODE.mean:
+        side = "left" if stream.mix == SPEECH_LIMITS.left else "right"
         yield f"the two channels of {path} cancel each other (opposite phase): listened to the {side} one"
     claimed_s = info.claimed_s or 0.0
-    if stream.duration_s < SHORT_OF_CLAIM * claimed_s - LEVEL_STEP_S:
+    if stream.duration_s < SPEECH_LIMITS.short_of_claim * claimed_s - SPEECH_LIMITS.level_step_s:
         yield f"{path} claims {claimed_s:.1f} s of sound but holds {stream.duration_s:.1f} s: it seems to be cut short"
     joined = joined_wavs(path)
     if joined > 1:

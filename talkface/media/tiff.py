@@ -3,27 +3,43 @@
 import io
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-BITS, PHOTOMETRIC, SAMPLES, PLANAR, SAMPLE_FORMAT, EXTRA_SAMPLES = 258, 262, 277, 284, 339, 338
-STRIPS, TILES = (273, 279), (324, 325)  # tags of offsets and byte counts
-KEPT = (256, 257, 259, 266, 278, 317, 322, 323)  # what a plane shares with its file: size, compression, strips, tiles
-SEPARATE = 2
-GREY = 1
-MOST_PLANES = 5  # CMYK and transparency
+
+@dataclass(frozen=True)
+class TiffTags:
+    """Tag numbers of TIFF 6.0."""
+
+    bits: int = 258
+    photometric: int = 262
+    samples: int = 277
+    planar: int = 284
+    sample_format: int = 339
+    extra_samples: int = 338
+    strips: tuple[int, int] = (273, 279)  # tags of offsets and byte counts
+    tiles: tuple[int, int] = (324, 325)
+    # what a plane shares with its file: size, compression, strips, tiles
+    kept: tuple[int, ...] = (256, 257, 259, 266, 278, 317, 322, 323)
+    separate: int = 2
+    grey: int = 1
+    most_planes: int = 5  # CMYK and transparency
+
+
+TIFF = TiffTags()
 
 
 def is_planar(photo: Pillow.Image) -> bool:
     """Whether an opened picture is a TIFF that keeps red, green and blue apart."""
     tags: Mapping[int, Any] = getattr(photo, "tag_v2", {})
     return (
-        tags.get(PLANAR) == SEPARATE
-        and 3 <= tags.get(SAMPLES, 1) <= MOST_PLANES
-        and len(_chunks(tags)[1]) >= tags[SAMPLES]
+        tags.get(TIFF.planar) == TIFF.separate
+        and 3 <= tags.get(TIFF.samples, 1) <= TIFF.most_planes
+        and len(_chunks(tags)[1]) >= tags[TIFF.samples]
     )
 
 
@@ -36,7 +52,7 @@ def read_planes(photo: Pillow.Image, data: bytes) -> npt.NDArray[np.generic]:
     tags: Mapping[int, Any] = getattr(photo, "tag_v2", {})
     order = "<" if data[:2] == b"II" else ">"
     planes = []
-    for plane in range(int(tags[SAMPLES])):
+    for plane in range(int(tags[TIFF.samples])):
         with Pillow.open(io.BytesIO(_plane_file(data, tags, plane, order)), formats=("TIFF",)) as grey:
             planes.append(np.asarray(grey))
     return np.stack(planes, axis=-1)
@@ -44,19 +60,24 @@ def read_planes(photo: Pillow.Image, data: bytes) -> npt.NDArray[np.generic]:
 
 def _chunks(tags: Mapping[int, Any]) -> tuple[tuple[int, int], tuple[int, ...]]:
     """The tags that say where strips or tiles are, and the offsets."""
-    pair = TILES if TILES[0] in tags else STRIPS
+    pair = TIFF.tiles if TIFF.tiles[0] in tags else TIFF.strips
     return pair, tuple(tags.get(pair[0], ()))
 
 
 def _plane_file(data: bytes, tags: Mapping[int, Any], plane: int, order: str) -> bytes:
     pair, offsets = _chunks(tags)
-    count = len(offsets) // tags[SAMPLES]
+    count = len(offsets) // tags[TIFF.samples]
     part = slice(plane * count, (plane + 1) * count)
-    entries = {tag: _values(tags[tag]) for tag in KEPT if tag in tags}
+    entries = {tag: _values(tags[tag]) for tag in TIFF.kept if tag in tags}
     entries |= {pair[0]: offsets[part], pair[1]: tuple(tags[pair[1]])[part]}
-    entries |= {BITS: (_values(tags[BITS])[plane],), PHOTOMETRIC: (GREY,), SAMPLES: (1,), PLANAR: (1,)}
-    if SAMPLE_FORMAT in tags:
-        entries[SAMPLE_FORMAT] = (_values(tags[SAMPLE_FORMAT])[plane],)
+    entries |= {
+        TIFF.bits: (_values(tags[TIFF.bits])[plane],),
+        TIFF.photometric: (TIFF.grey,),
+        TIFF.samples: (1,),
+        TIFF.planar: (1,),
+    }
+    if TIFF.sample_format in tags:
+        entries[TIFF.sample_format] = (_values(tags[TIFF.sample_format])[plane],)
     start = len(data) + len(data) % 2
     directory = struct.pack(order + "H", len(entries))
     tail = b""

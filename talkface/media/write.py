@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -22,9 +23,17 @@ from talkface.media.mark.spread import InvisibleMark, can_bear, payload_of
 from talkface.media.mark.tag import mark_comment
 from talkface.types import Image
 
-LARGE_PIXELS = 8_000_000  # above this, few frames may be in flight: 8K takes 1.4 GB then, and 3.4 GB otherwise
-LARGEST_SIDE = 16_384  # pixels, H.264's limit
-SMALLEST_SIDE = 16  # pixels, x264's limit
+
+@dataclass(frozen=True)
+class WriteLimits:
+    """Sizes of written videos."""
+
+    large_pixels: int = 8_000_000  # above this, few frames may be in flight: 8K takes 1.4 GB then, and 3.4 GB otherwise
+    largest_side: int = 16_384  # pixels, H.264's limit
+    smallest_side: int = 16  # pixels, x264's limit
+
+
+WRITE = WriteLimits()
 
 
 class SoundTrack(Protocol):
@@ -98,11 +107,12 @@ class VideoWriter:
         self._threads = threads
         check_output(self.path, force=force)
         check_not_speech(self.path, speech)
-        if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in size):
+        if not all(WRITE.smallest_side <= side <= WRITE.largest_side for side in size):
             raise MediaError(
-                f"a video of {size[0]}x{size[1]} cannot be written: each side must be {SMALLEST_SIDE} to {LARGEST_SIDE}"
+                f"a video of {size[0]}x{size[1]} cannot be written: each side must be"
+                f" {WRITE.smallest_side} to {WRITE.largest_side}"
             )
-        self._format = format_of(self.path.suffix.lower(), alpha=alpha, large=size[0] * size[1] > LARGE_PIXELS)
+        self._format = format_of(self.path.suffix.lower(), alpha=alpha, large=size[0] * size[1] > WRITE.large_pixels)
         self._speech = speech if self._format.sound else None
         self._captions = captions if self._format.subtitles else ""
         self._captions_file = self.path
@@ -180,7 +190,7 @@ class VideoWriter:
 
     def _picture_output(self) -> "ffmpeg.Stream":
         width, height = (side + side % 2 for side in self.size)
-        large = width * height > LARGE_PIXELS
+        large = width * height > WRITE.large_pixels
         frames = ffmpeg.input(
             "pipe:0",
             format="rawvideo",

@@ -9,11 +9,19 @@ import numpy.typing as npt
 from talkface.landmarks.layout import eye_openness
 from talkface.types import FloatArray
 
-OPEN_PERCENTILE = 75.0  # of the eye openness over the clip: what this person's open eyes measure
-CLOSED_BELOW = 0.78  # of that: detectors see shut lids as .5 to .7 of open ones
-OPEN_ABOVE = 0.86  # of that: a blink ends where the eyes are open again
-LONGEST_S = 0.7  # eyes shut for longer look down or are closed, which is no blink
-SHORTEST_S = 0.04
+
+@dataclass(frozen=True)
+class BlinkSettings:
+    """What counts as a blink."""
+
+    open_percentile: float = 75.0  # of the eye openness over the clip: what this person's open eyes measure
+    closed_below: float = 0.78  # of that: detectors see shut lids as .5 to .7 of open ones
+    open_above: float = 0.86  # of that: a blink ends where the eyes are open again
+    longest_s: float = 0.7  # eyes shut for longer look down or are closed, which is no blink
+    shortest_s: float = 0.04
+
+
+BLINKS = BlinkSettings()
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,11 @@ def find_blinks(landmarks: FloatArray, fps: Fraction) -> Blinks:
     seen = np.isfinite(openness)
     if not seen.any():
         return Blinks(np.zeros(0, int), np.zeros(0), float("nan"))
-    relative = openness / np.percentile(openness[seen], OPEN_PERCENTILE)
+    relative = openness / np.percentile(openness[seen], BLINKS.open_percentile)
     starts, durations = [], []
-    for start, end in _spells(np.nan_to_num(relative, nan=1.0) < OPEN_ABOVE):
+    for start, end in _spells(np.nan_to_num(relative, nan=1.0) < BLINKS.open_above):
         duration_s = (end - start) / float(fps)
-        if np.nanmin(relative[start:end]) < CLOSED_BELOW and SHORTEST_S <= duration_s <= LONGEST_S:
+        if np.nanmin(relative[start:end]) < BLINKS.closed_below and BLINKS.shortest_s <= duration_s <= BLINKS.longest_s:
             starts.append(start)
             durations.append(duration_s)
     return Blinks(np.array(starts, int), np.array(durations), len(starts) / (int(seen.sum()) / float(fps)))

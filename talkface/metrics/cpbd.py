@@ -1,5 +1,7 @@
 """Image -> probability that its edges look sharp (CPBD), without a reference."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import convolve
@@ -7,13 +9,21 @@ from scipy.ndimage import convolve
 from talkface.metrics.image import luma
 from talkface.types import FloatArray, Image
 
-BLOCK = 64  # pixels, side of the blocks whose contrast sets what blur is noticeable
-EDGE_SHARE = 0.002  # share of edge pixels above which a block counts
-BETA = 3.6  # of the psychometric function
-LOW_CONTRAST = 50  # grey levels: up to here blur of 5 pixels is just noticeable, above it of 3
-JUST_NOTICEABLE = (5.0, 3.0)
-NOT_SEEN = 0.63  # probability of seeing blur at the just noticeable width, 1 - 1/e
-SOBEL_THRESHOLD = 2.0  # times the root mean square of the derivative: what counts as strong, once squared
+
+@dataclass(frozen=True)
+class CpbdSettings:
+    """Constants of CPBD (Narvekar and Karam 2011)."""
+
+    block: int = 64  # pixels, side of the blocks whose contrast sets what blur is noticeable
+    edge_share: float = 0.002  # share of edge pixels above which a block counts
+    beta: float = 3.6  # of the psychometric function
+    low_contrast: int = 50  # grey levels: up to here blur of 5 pixels is just noticeable, above it of 3
+    just_noticeable: tuple[float, float] = (5.0, 3.0)
+    not_seen: float = 0.63  # probability of seeing blur at the just noticeable width, 1 - 1/e
+    sobel_threshold: float = 2.0  # times the root mean square of the derivative: what counts as strong, once squared
+
+
+CPBD = CpbdSettings()
 
 
 def cpbd(image: Image) -> float:
@@ -37,22 +47,22 @@ def cpbd(image: Image) -> float:
         Share of the edges whose blur is seen with P <= 0.63: 1 sharp, 0 blurred; NaN where there is no edge.
     """
     grey = luma(image)
-    assert min(grey.shape) >= BLOCK, f"CPBD needs at least {BLOCK} pixels a side, got {grey.shape}"
+    assert min(grey.shape) >= CPBD.block, f"CPBD needs at least {CPBD.block} pixels a side, got {grey.shape}"
     from skimage.feature import canny  # of the extra `evaluate`
 
     widths = edge_widths(grey)
     busy = canny(grey)
     probabilities = []
-    for top in range(0, grey.shape[0] - BLOCK + 1, BLOCK):
-        for left in range(0, grey.shape[1] - BLOCK + 1, BLOCK):
-            block = slice(top, top + BLOCK), slice(left, left + BLOCK)
-            if busy[block].mean() <= EDGE_SHARE:
+    for top in range(0, grey.shape[0] - CPBD.block + 1, CPBD.block):
+        for left in range(0, grey.shape[1] - CPBD.block + 1, CPBD.block):
+            block = slice(top, top + CPBD.block), slice(left, left + CPBD.block)
+            if busy[block].mean() <= CPBD.edge_share:
                 continue
             found = widths[block][widths[block] > 0]
-            noticeable = JUST_NOTICEABLE[int(np.ptp(grey[block])) > LOW_CONTRAST]
-            probabilities.append(1 - np.exp(-((found / noticeable) ** BETA)))
+            noticeable = CPBD.just_noticeable[int(np.ptp(grey[block])) > CPBD.low_contrast]
+            probabilities.append(1 - np.exp(-((found / noticeable) ** CPBD.beta)))
     edges = np.concatenate(probabilities) if probabilities else np.zeros(0)
-    return float((np.round(edges, 2) <= NOT_SEEN).mean()) if len(edges) else float("nan")
+    return float((np.round(edges, 2) <= CPBD.not_seen).mean()) if len(edges) else float("nan")
 
 
 def edge_widths(grey: FloatArray) -> FloatArray:
@@ -77,7 +87,7 @@ def sobel_edges(grey: FloatArray) -> FloatArray:
     """`[H, W]` (bool): where Sobel's horizontal derivative is strong and largest along its row or its column."""
     kernel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]]) / 8.0
     strength = convolve(grey, kernel) ** 2
-    strength[strength <= SOBEL_THRESHOLD * np.sqrt(strength.mean())] = 0
+    strength[strength <= CPBD.sobel_threshold * np.sqrt(strength.mean())] = 0
     padded = np.pad(strength, 1)
     along_row = (strength > padded[1:-1, :-2]) & (strength > padded[1:-1, 2:])
     along_column = (strength > padded[:-2, 1:-1]) & (strength > padded[2:, 1:-1])

@@ -1,20 +1,31 @@
 """Frames and landmarks over time -> what flickers, trembles, or shows the border of a painted part."""
 
 import warnings
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from talkface.landmarks.layout import MOUTH, STABLE, interocular
 from talkface.metrics.image import luma
-from talkface.metrics.sharpness import EYE_DISTANCE, face_patch
+from talkface.metrics.sharpness import SHARPNESS, face_patch
 from talkface.types import FloatArray, Image, Shot
 
-ANGLES, RADII = 96, 64  # samples of the contours around the mouth
-INNERMOST, OUTERMOST = 0.35, 0.75  # their half width in outer-eye distances: from beside the lips to the jaw
-ASPECT = 0.75  # their height over their width
-BESIDE = 6  # samples beside a contour that show how much the picture changes there anyway
-RADIAL_STEP = 5  # samples across which a step is measured: 2.3 pixels of the patch
+
+@dataclass(frozen=True)
+class FlickerSettings:
+    """Rings around the mouth in which flicker is measured."""
+
+    angles: int = 96  # samples of the contours around the mouth
+    radii: int = 64
+    innermost: float = 0.35  # their half width in outer-eye distances: from beside the lips to the jaw
+    outermost: float = 0.75
+    aspect: float = 0.75  # their height over their width
+    beside: int = 6  # samples beside a contour that show how much the picture changes there anyway
+    radial_step: int = 5  # samples across which a step is measured: 2.3 pixels of the patch
+
+
+FLICKER = FlickerSettings()
 
 
 class Flicker:
@@ -106,7 +117,7 @@ def _steps(shot: Shot) -> FloatArray:
         columns, rows = (centre[0] + across).astype(np.float32), (centre[1] + down).astype(np.float32)
         values = cv2.remap(patch.astype(np.float32), columns, rows, cv2.INTER_LINEAR).astype(np.float64)
         values[(rows < 0) | (rows > patch.shape[0] - 1) | (columns < 0) | (columns > patch.shape[1] - 1)] = np.nan
-        families.append(values[:, RADIAL_STEP:] - values[:, :-RADIAL_STEP])
+        families.append(values[:, FLICKER.radial_step :] - values[:, : -FLICKER.radial_step])
     return np.stack(families)
 
 
@@ -115,14 +126,14 @@ def _excess(steps: FloatArray) -> FloatArray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # contours that lie beyond the patch altogether
         size = np.nanmean(np.abs(steps), axis=1)
-    beside = (size[:, : -2 * BESIDE] + size[:, 2 * BESIDE :]) / 2
-    return np.asarray(size[:, BESIDE:-BESIDE] - beside)
+    beside = (size[:, : -2 * FLICKER.beside] + size[:, 2 * FLICKER.beside :]) / 2
+    return np.asarray(size[:, FLICKER.beside : -FLICKER.beside] - beside)
 
 
 def _contours() -> list[tuple[FloatArray, FloatArray]]:
     """Offsets from the mouth's centre, x and y `[angles, radii]` in patch pixels: ellipses, then rectangles."""
-    angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)[:, None]
-    radii = np.linspace(INNERMOST, OUTERMOST, RADII)[None] * EYE_DISTANCE
-    cos, sin = np.cos(angles), np.sin(angles) * ASPECT
+    angles = np.linspace(0, 2 * np.pi, FLICKER.angles, endpoint=False)[:, None]
+    radii = np.linspace(FLICKER.innermost, FLICKER.outermost, FLICKER.radii)[None] * SHARPNESS.eye_distance
+    cos, sin = np.cos(angles), np.sin(angles) * FLICKER.aspect
     square = 1 / np.maximum(np.abs(np.cos(angles)), np.abs(np.sin(angles)))
     return [(cos * radii, sin * radii), (cos * square * radii, sin * square * radii)]

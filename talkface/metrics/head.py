@@ -1,5 +1,6 @@
 """Landmarks and speech -> how the head moves, and whether it moves with the voice."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -14,10 +15,18 @@ from talkface.media.speech import open_speech, speech_level
 from talkface.metrics.lag import MIN_FRAMES
 from talkface.types import FloatArray, Waveform
 
-SMOOTH_S = 0.08  # seconds, standard deviation of the smoothing of pose before it is differentiated
-BEAT_S = 0.12  # seconds: 3 frames at 25 frames/s, the tolerance of the beat score
-ONSET = 0.35  # of a strong syllable's strength: what counts as an onset
-ONSET_GAP_S = 0.12  # two onsets are at least this far apart
+
+@dataclass(frozen=True)
+class BeatSettings:
+    """Beats of the head and onsets of speech."""
+
+    smooth_s: float = 0.08  # seconds, standard deviation of the smoothing of pose before it is differentiated
+    beat_s: float = 0.12  # seconds: 3 frames at 25 frames/s, the tolerance of the beat score
+    onset: float = 0.35  # of a strong syllable's strength: what counts as an onset
+    onset_gap_s: float = 0.12  # two onsets are at least this far apart
+
+
+BEATS = BeatSettings()
 
 
 def head_angles(landmarks: FloatArray) -> FloatArray:
@@ -54,7 +63,7 @@ def motion_beats(landmarks: FloatArray, fps: Fraction) -> FloatArray:
 
 def turning_points(angles: FloatArray, fps: Fraction) -> FloatArray:
     """Frames `[N]` at which `[T, 3]` angles turn around or stop: minima of their smoothed speed, see `motion_beats`."""
-    smooth = gaussian_filter1d(np.asarray(angles, np.float64), SMOOTH_S * float(fps), axis=0, mode="nearest")
+    smooth = gaussian_filter1d(np.asarray(angles, np.float64), BEATS.smooth_s * float(fps), axis=0, mode="nearest")
     speed = np.linalg.norm(np.gradient(smooth, axis=0), axis=-1)
     return np.asarray(find_peaks(-speed)[0]) if np.ptp(speed) > 1e-9 else np.zeros(0, int)
 
@@ -63,7 +72,7 @@ def speech_onsets(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArra
     """Frames `[N]` at which strong syllables start: peaks of the onset strength of `audio.rhythm`."""
     stream = open_speech(speech)
     onset = speech_rhythm(stream.blocks(), num_frames, fps, speech_level(stream)).onset
-    return np.asarray(find_peaks(onset, height=ONSET, distance=max(1, round(ONSET_GAP_S * float(fps))))[0])
+    return np.asarray(find_peaks(onset, height=BEATS.onset, distance=max(1, round(BEATS.onset_gap_s * float(fps))))[0])
 
 
 def beat_alignment(beats: FloatArray, onsets: FloatArray, fps: Fraction) -> float:
@@ -83,4 +92,4 @@ def beat_alignment(beats: FloatArray, onsets: FloatArray, fps: Fraction) -> floa
     if len(beats) == 0:
         return 0.0
     nearest = np.abs(np.asarray(onsets)[:, None] - np.asarray(beats)[None]).min(1) / float(fps)
-    return float(np.exp(-(nearest**2) / (2 * BEAT_S**2)).mean())
+    return float(np.exp(-(nearest**2) / (2 * BEATS.beat_s**2)).mean())

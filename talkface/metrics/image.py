@@ -1,5 +1,7 @@
 """Made and real frames -> how alike their pixels are."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -7,15 +9,24 @@ from scipy.ndimage import gaussian_filter
 from talkface.landmarks.face import box_of_landmarks
 from talkface.types import FloatArray, Image
 
-SSIM_SIGMA = 1.5  # pixels; with the radius of 5 this is the 11x11 Gaussian window of Wang et al. 2004
-SSIM_RADIUS = 5
-FACE_SIDE = 1.9  # of the face crop, in dlib boxes
-FACE_SIZE = 256  # pixels
+
+@dataclass(frozen=True)
+class CropSettings:
+    """Window of SSIM, and the crops in which pictures are compared."""
+
+    ssim_sigma: float = 1.5  # pixels; with the radius of 5 this is the 11x11 Gaussian window of Wang et al. 2004
+    ssim_radius: int = 5
+    face_side: float = 1.9  # of the face crop, in dlib boxes
+    face_size: int = 256  # pixels
+    # side of the working crop over the larger side of the landmarks' bounding box over the clip
+    crop_factor: float = 2.4
+    largest_crop: int = 512  # pixels; larger crops are reduced, as a demo video would be
+    compared_size: int = 256  # pixels, side of the crop in which two videos are compared
+    compared_factor: float = 1.6  # side of that crop over the larger side of the landmarks' bounding box over the clip
+
+
+FACE_CROP = CropSettings()
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-CROP_FACTOR = 2.4  # side of the working crop over the larger side of the landmarks' bounding box over the clip
-LARGEST_CROP = 512  # pixels; larger crops are reduced, as a demo video would be
-COMPARED_SIZE = 256  # pixels, side of the crop in which two videos are compared
-COMPARED_FACTOR = 1.6  # side of that crop over the larger side of the landmarks' bounding box over the clip
 
 
 def luma(image: Image) -> FloatArray:
@@ -45,7 +56,7 @@ def ssim(made: Image, real: Image) -> float:
     values = ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)) / (
         (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
     )
-    inside = values[SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
+    inside = values[FACE_CROP.ssim_radius : -FACE_CROP.ssim_radius, FACE_CROP.ssim_radius : -FACE_CROP.ssim_radius]
     return float(inside.mean())
 
 
@@ -121,21 +132,23 @@ def square_map(centre: FloatArray, side: float, size: int) -> FloatArray:
     return np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
 
 
-def face_map(landmarks: FloatArray, boxes: float = FACE_SIDE) -> FloatArray:
-    """`[2, 3]` to the crop in which the tables compare a face: `FACE_SIZE` pixels for so many dlib boxes."""
+def face_map(landmarks: FloatArray, boxes: float = FACE_CROP.face_side) -> FloatArray:
+    """`[2, 3]` to the crop in which the tables compare a face: `FACE_CROP.face_size` pixels for so many dlib boxes."""
     left, top, right, bottom = box_of_landmarks(landmarks)[0]
-    return square_map(np.array([(left + right) / 2, (top + bottom) / 2]), boxes * (right - left), FACE_SIZE)
+    return square_map(np.array([(left + right) / 2, (top + bottom) / 2]), boxes * (right - left), FACE_CROP.face_size)
 
 
 def _blur(values: FloatArray) -> FloatArray:
-    return np.asarray(gaussian_filter(values, SSIM_SIGMA, radius=SSIM_RADIUS, mode="reflect"))
+    return np.asarray(gaussian_filter(values, FACE_CROP.ssim_sigma, radius=FACE_CROP.ssim_radius, mode="reflect"))
 
 
 def _check_shapes(made: Image, real: Image) -> None:
     assert made.shape == real.shape, f"images must have one shape, got {made.shape} and {real.shape}"
 
 
-def crop_matrix(landmarks: FloatArray, width: int, height: int, factor: float = CROP_FACTOR) -> tuple[FloatArray, int]:
+def crop_matrix(
+    landmarks: FloatArray, width: int, height: int, factor: float = FACE_CROP.crop_factor
+) -> tuple[FloatArray, int]:
     """Fixed square around a clip's face, kept inside the picture where it fits.
 
     Args:
@@ -152,6 +165,6 @@ def crop_matrix(landmarks: FloatArray, width: int, height: int, factor: float = 
     side = min(factor * float((high - low).max()), width, height)
     limits = np.array([width, height]) - side
     corner = np.clip((low + high) / 2 - side / 2, 0, np.maximum(limits, 0))
-    size = 2 * round(min(side, LARGEST_CROP) / 2)
+    size = 2 * round(min(side, FACE_CROP.largest_crop) / 2)
     scale = size / side
     return np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]]), size

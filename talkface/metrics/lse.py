@@ -10,18 +10,26 @@ from scipy.fft import dct
 from torch import Tensor
 from torch.nn import functional
 
-from talkface.metrics.syncnet import COEFFICIENTS, FRAMES, STEPS, SyncNet
+from talkface.metrics.syncnet import SYNCNET, SyncNet
 from talkface.types import SAMPLE_RATE, FloatArray, Image, Waveform
 
-MAX_SHIFT = 15  # frames to either side
-STEPS_PER_FRAME = 4  # 10 ms steps of MFCC per frame at 25 frames/s
-BATCH = 16  # windows per forward pass
 
-FFT = 512
-WINDOW, HOP = 400, 160  # samples: 25 and 10 ms
-FILTERS = 26
-EMPHASIS = 0.97
-LIFTER = 22
+@dataclass(frozen=True)
+class LseSettings:
+    """SyncNet's windows and MFCC (Chung and Zisserman 2016)."""
+
+    max_shift: int = 15  # frames to either side
+    steps_per_frame: int = 4  # 10 ms steps of MFCC per frame at 25 frames/s
+    batch: int = 16  # windows per forward pass
+    fft: int = 512
+    window: int = 400  # samples: 25 and 10 ms
+    hop: int = 160
+    filters: int = 26
+    emphasis: float = 0.97
+    lifter: int = 22
+
+
+LSE = LseSettings()
 
 
 @dataclass(frozen=True)
@@ -49,18 +57,21 @@ def sync_embeddings(
     picture and sound ends, as the published evaluation counts.
     """
     mfcc = sync_mfcc(speech)
-    windows = min(length, len(speech.samples) // (STEPS_PER_FRAME * HOP)) - FRAMES
+    windows = min(length, len(speech.samples) // (LSE.steps_per_frame * LSE.hop)) - SYNCNET.frames
     if windows < 1:
         return None
     lips, sounds = [], []
     for start, frames in _batches(crops, windows):
         lips.append(network.embed_lips(frames))
-        steps = [mfcc[STEPS_PER_FRAME * n : STEPS_PER_FRAME * n + STEPS].T for n in range(start, start + len(frames))]
+        steps = [
+            mfcc[LSE.steps_per_frame * n : LSE.steps_per_frame * n + SYNCNET.steps].T
+            for n in range(start, start + len(frames))
+        ]
         sounds.append(network.embed_sound(torch.from_numpy(np.stack(steps)[:, None]).float()))
     return torch.cat(lips), torch.cat(sounds)
 
 
-def sync_score(lips: Tensor, sounds: Tensor, max_shift: int = MAX_SHIFT) -> SyncScore:
+def sync_score(lips: Tensor, sounds: Tensor, max_shift: int = LSE.max_shift) -> SyncScore:
     """Compare every picture window with the sound up to 15 frames earlier and later (Chung & Zisserman 2016).
 
     Beyond the ends the sound's embedding is zero, as published, so clips of less than about two seconds are judged by
@@ -90,15 +101,15 @@ def sync_mfcc(speech: Waveform) -> FloatArray:
     """
     assert speech.rate == SAMPLE_RATE, f"SyncNet hears 16 kHz, got {speech.rate}"
     samples = np.round(np.clip(speech.samples.astype(np.float64), -1, 1 - 2**-15) * 2**15)
-    emphasised = np.concatenate([samples[:1], samples[1:] - EMPHASIS * samples[:-1]])
-    count = 1 + max(0, -(-(len(emphasised) - WINDOW) // HOP))
-    padded = np.pad(emphasised, (0, max(0, (count - 1) * HOP + WINDOW - len(emphasised))))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:count]
-    power = np.abs(np.fft.rfft(windows, FFT)) ** 2 / FFT
+    emphasised = np.concatenate([samples[:1], samples[1:] - LSE.emphasis * samples[:-1]])
+    count = 1 + max(0, -(-(len(emphasised) - LSE.window) // LSE.hop))
+    padded = np.pad(emphasised, (0, max(0, (count - 1) * LSE.hop + LSE.window - len(emphasised))))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, LSE.window)[:: LSE.hop][:count]
+    power = np.abs(np.fft.rfft(windows, LSE.fft)) ** 2 / LSE.fft
     energy = np.maximum(power.sum(1), np.finfo(float).eps)
     bands = np.maximum(power @ _mel_filters().T, np.finfo(float).eps)
-    cepstrum = dct(np.log(bands), type=2, axis=1, norm="ortho")[:, :COEFFICIENTS]
-    cepstrum *= 1 + LIFTER / 2 * np.sin(np.pi * np.arange(COEFFICIENTS) / LIFTER)
+    cepstrum = dct(np.log(bands), type=2, axis=1, norm="ortho")[:, : SYNCNET.coefficients]
+    cepstrum *= 1 + LSE.lifter / 2 * np.sin(np.pi * np.arange(SYNCNET.coefficients) / LSE.lifter)
     cepstrum[:, 0] = np.log(energy)
     return np.asarray(cepstrum)
 
@@ -106,9 +117,9 @@ def sync_mfcc(speech: Waveform) -> FloatArray:
 def _mel_filters() -> FloatArray:
     """`[26, 257]` triangles between FFT bins that are evenly spaced in mel."""
     highest = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
-    hertz = 700 * (10 ** (np.linspace(0, highest, FILTERS + 2) / 2595) - 1)
-    bins = np.floor((FFT + 1) * hertz / SAMPLE_RATE)
-    position = np.arange(FFT // 2 + 1)
+    hertz = 700 * (10 ** (np.linspace(0, highest, LSE.filters + 2) / 2595) - 1)
+    bins = np.floor((LSE.fft + 1) * hertz / SAMPLE_RATE)
+    position = np.arange(LSE.fft // 2 + 1)
     low, middle, high = bins[:-2, None], bins[1:-1, None], bins[2:, None]
     rise = np.where((position >= low) & (position < middle), (position - low) / np.maximum(middle - low, 1), 0)
     fall = np.where((position >= middle) & (position < high), (high - position) / np.maximum(high - middle, 1), 0)
@@ -117,15 +128,15 @@ def _mel_filters() -> FloatArray:
 
 def _batches(crops: Iterator[Image], windows: int) -> Iterator[tuple[int, Tensor]]:
     """First window's number and `[B, 3, 5, 224, 224]` BGR batches; holds one batch of frames at a time."""
-    recent: deque[Image] = deque(maxlen=FRAMES)
+    recent: deque[Image] = deque(maxlen=SYNCNET.frames)
     batch: list[Image] = []
     start = 0
     for crop in crops:
         recent.append(crop[..., ::-1])
-        if len(recent) < FRAMES or start + len(batch) == windows:
+        if len(recent) < SYNCNET.frames or start + len(batch) == windows:
             continue
         batch.append(np.stack(recent).transpose(3, 0, 1, 2))
-        if len(batch) == BATCH or start + len(batch) == windows:
+        if len(batch) == LSE.batch or start + len(batch) == windows:
             yield start, torch.from_numpy(np.stack(batch)).float()
             start, batch = start + len(batch), []
     if batch:

@@ -22,7 +22,7 @@ from talkface.metrics.blinks import find_blinks
 from talkface.metrics.face_id import descriptor_distance
 from talkface.metrics.flicker import Flicker, Seam, jitter
 from talkface.metrics.head import head_diversity
-from talkface.metrics.image import COMPARED_FACTOR, COMPARED_SIZE, crop_matrix
+from talkface.metrics.image import FACE_CROP, crop_matrix
 from talkface.metrics.lag import LagScore, best_lag
 from talkface.metrics.landmark import opening_series
 from talkface.metrics.sharpness import drift, sharpness
@@ -30,13 +30,22 @@ from talkface.metrics.sync import frame_levels
 from talkface.types import DEFAULT_FPS as FPS
 from talkface.types import SAMPLE_RATE, FloatArray, Shot, Waveform
 
-WHOLE_S = 8.0  # videos up to this long are looked at whole
-WINDOW_S = 2.6  # longer ones in windows of this length,
-WINDOWS = 3  # so many, the first at the start and the last at the end
-CONFIRM_EVERY = 5  # frames between two looks of the detector: a face that leaves is missed after at most so many
-MAX_LAG = 5  # frames to either side
-DETAILED_EVERY = 4  # frames between two looks at sharpness and seam
-DESCRIBED = 6  # frames, spread over the video, at which it is asked who it is: 80 ms each
+
+@dataclass(frozen=True)
+class MadeVideoSettings:
+    """Stretches of a made video that are looked at."""
+
+    whole_s: float = 8.0  # videos up to this long are looked at whole
+    window_s: float = 2.6  # longer ones in windows of this length,
+    windows: int = 3  # so many, the first at the start and the last at the end
+    # frames between two looks of the detector: a face that leaves is missed after at most so many
+    confirm_every: int = 5
+    max_lag: int = 5  # frames to either side
+    detailed_every: int = 4  # frames between two looks at sharpness and seam
+    described: int = 6  # frames, spread over the video, at which it is asked who it is: 80 ms each
+
+
+MADE_VIDEO = MadeVideoSettings()
 NO_FRAME = np.full((68, 2), np.nan, np.float32)
 
 
@@ -153,27 +162,27 @@ def out_of_range(measured: Mapping[str, float]) -> list[str]:
 
 def _windows(duration_s: float) -> list[tuple[int, int]]:
     """First frame and number of frames, at 25 per second; one window of all where that is not much."""
-    if duration_s <= WHOLE_S:
+    if duration_s <= MADE_VIDEO.whole_s:
         return [(0, max(1, round(duration_s * FPS)))]
-    count = round(WINDOW_S * FPS)
+    count = round(MADE_VIDEO.window_s * FPS)
     last = int(duration_s * FPS) - count
-    return [(round(last * place / (WINDOWS - 1)), count) for place in range(WINDOWS)]
+    return [(round(last * place / (MADE_VIDEO.windows - 1)), count) for place in range(MADE_VIDEO.windows)]
 
 
 def _look(path: Path, start: int, count: int, detector: Detector, seam: Seam, described: "_Describer") -> _Looked:
     looked = _Looked(start)
-    tracker = FaceTracker(detector, every=CONFIRM_EVERY)
+    tracker = FaceTracker(detector, every=MADE_VIDEO.confirm_every)
     frames = read_window(path, FPS, start / FPS, count)
     to_crop: FloatArray | None = None
     for index, image in enumerate(frames):
         face = tracker.track(image)
         looked.landmarks.append(NO_FRAME if face is None else face.landmarks)
         if to_crop is None and face is not None:
-            matrix, side = crop_matrix(face.landmarks[None], image.shape[1], image.shape[0], COMPARED_FACTOR)
-            to_crop = matrix * (COMPARED_SIZE / side)
+            matrix, side = crop_matrix(face.landmarks[None], image.shape[1], image.shape[0], FACE_CROP.compared_factor)
+            to_crop = matrix * (FACE_CROP.compared_size / side)
         if to_crop is not None:
-            looked.flicker.add(cut_patch(image, to_crop, COMPARED_SIZE))
-        if face is not None and index % DETAILED_EVERY == 0:
+            looked.flicker.add(cut_patch(image, to_crop, FACE_CROP.compared_size))
+        if face is not None and index % MADE_VIDEO.detailed_every == 0:
             shot = Shot(image, face.landmarks)
             looked.details.append(sharpness(shot.image, shot.landmarks))
             seam.add(shot)
@@ -187,9 +196,9 @@ class _Describer:
     """Asks of a few frames, spread over all that are offered, who it is."""
 
     def __init__(self, photo: Shot, total: int) -> None:
-        """Take the photo and how many frames there will be, of which every `DETAILED_EVERY`-th is offered."""
+        """Take the photo and how many frames there will be; every `detailed_every`-th is offered."""
         self._photo = describe(photo.image, photo.landmarks)
-        self._every = max(1, total // (DETAILED_EVERY * DESCRIBED))
+        self._every = max(1, total // (MADE_VIDEO.detailed_every * MADE_VIDEO.described))
         self._offered = 0
         self._distances: list[float] = []
 
@@ -207,12 +216,12 @@ class _Describer:
 def _lag(path: Path, starts: Sequence[int], landmarks: Sequence[FloatArray]) -> LagScore:
     """Best lag of opening against loudness over all windows, none of which may be shifted into its neighbour."""
     openings, levels = [], []
-    gap = np.full(2 * MAX_LAG, np.nan)
+    gap = np.full(2 * MADE_VIDEO.max_lag, np.nan)
     sounds = _sounds(path, [(start, len(points)) for start, points in zip(starts, landmarks, strict=True)])
     for points, sound in zip(landmarks, sounds, strict=True):
         openings += [opening_series(points), gap]
         levels += [frame_levels(sound, FPS, len(points)), gap]
-    return best_lag(np.concatenate(openings), np.concatenate(levels), MAX_LAG)
+    return best_lag(np.concatenate(openings), np.concatenate(levels), MADE_VIDEO.max_lag)
 
 
 def _sounds(path: Path, windows: Sequence[tuple[int, int]]) -> list[Waveform]:

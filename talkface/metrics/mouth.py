@@ -14,11 +14,19 @@ from talkface.landmarks.layout import INNER_LIP, interocular
 from talkface.metrics.image import luma
 from talkface.types import FloatArray, Image, Shot
 
-CROP = 256  # pixels, side of the upright crop around the inner lips
-EYE_DISTANCE = 160.0  # pixels between the outer eye corners in it
-BRIGHT = 0.72  # of the crop's median value (largest channel): teeth are brighter
-PALE = 95.0  # of 255, HSV saturation: teeth are paler
-SHOWN_TEETH = 0.1  # share of teeth from which a real mouth counts as one that shows them
+
+@dataclass(frozen=True)
+class MouthMeasure:
+    """Crop of the inner mouth, and what counts as teeth."""
+
+    crop: int = 256  # pixels, side of the upright crop around the inner lips
+    eye_distance: float = 160.0  # pixels between the outer eye corners in it
+    bright: float = 0.72  # of the crop's median value (largest channel): teeth are brighter
+    pale: float = 95.0  # of 255, HSV saturation: teeth are paler
+    shown_teeth: float = 0.1  # share of teeth from which a real mouth counts as one that shows them
+
+
+MOUTH_MEASURE = MouthMeasure()
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,9 @@ def inner_mouth(shot: Shot) -> InnerMouth:
     Noise counts as sharpness: look at the pictures, and read it beside the real frames' value.
     """
     points = np.asarray(shot.landmarks, np.float64)
-    side = CROP / EYE_DISTANCE * max(float(interocular(points)), 1e-3)
-    matrix = upright_square(points[INNER_LIP].mean(0), eye_angle(points), side, CROP)
-    crop = cut_patch(shot.image, matrix, CROP)
+    side = MOUTH_MEASURE.crop / MOUTH_MEASURE.eye_distance * max(float(interocular(points)), 1e-3)
+    matrix = upright_square(points[INNER_LIP].mean(0), eye_angle(points), side, MOUTH_MEASURE.crop)
+    crop = cut_patch(shot.image, matrix, MOUTH_MEASURE.crop)
     lips = points[INNER_LIP] @ matrix[:, :2].T + matrix[:, 2]
     return InnerMouth(*_inside(crop, lips))
 
@@ -73,5 +81,5 @@ def _inside(crop: Image, lips: FloatArray) -> tuple[float, float]:
     if not inside.any():
         return 0.0, 0.0
     hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV)
-    bright = hsv[..., 2] > BRIGHT * np.median(hsv[..., 2])
-    return inner_sharpness(crop, inside), float((bright & (hsv[..., 1] < PALE))[inside].mean())
+    bright = hsv[..., 2] > MOUTH_MEASURE.bright * np.median(hsv[..., 2])
+    return inner_sharpness(crop, inside), float((bright & (hsv[..., 1] < MOUTH_MEASURE.pale))[inside].mean())

@@ -1,5 +1,7 @@
 """Face in a frame -> how much fine detail it shows, and whether that fades over time."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -11,18 +13,26 @@ from talkface.metrics.image import luma
 from talkface.metrics.lag import MIN_FRAMES
 from talkface.types import FloatArray, Image
 
-PATCH = 160  # pixels, side of the upright face patch
-EYE_DISTANCE = 72.0  # pixels between the outer eye corners in it
+
+@dataclass(frozen=True)
+class SharpnessSettings:
+    """Patch in which the mouth's sharpness is measured."""
+
+    patch: int = 160  # pixels, side of the upright face patch
+    eye_distance: float = 72.0  # pixels between the outer eye corners in it
+    mouth_room: float = 0.15  # of the mouth's width: how far the mouth's box reaches beyond its landmarks
+    drift_share: float = 0.2  # of the clip at each end that is compared
+
+
+SHARPNESS = SharpnessSettings()
 CENTRE = np.array([80.0, 62.0])  # where the nose bridge lies in it
-MOUTH_ROOM = 0.15  # of the mouth's width: how far the mouth's box reaches beyond its landmarks
-DRIFT_SHARE = 0.2  # of the clip at each end that is compared
 
 
 def face_patch(image: Image, landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Upright luma patch `[160, 160]` with 72 px between the outer eye corners, and the landmarks `[68, 2]` in it."""
-    target = (MEAN_FACE[STABLE] - MEAN_FACE[list(OUTER_EYE_CORNERS)].mean(0)) * EYE_DISTANCE + CENTRE
+    target = (MEAN_FACE[STABLE] - MEAN_FACE[list(OUTER_EYE_CORNERS)].mean(0)) * SHARPNESS.eye_distance + CENTRE
     matrix = fit_similarity(np.asarray(landmarks, np.float64)[STABLE], target)
-    patch = cut_patch(image, matrix, PATCH)
+    patch = cut_patch(image, matrix, SHARPNESS.patch)
     return luma(patch), transform(matrix, np.asarray(landmarks, np.float64))
 
 
@@ -39,7 +49,7 @@ def sharpness(image: Image, landmarks: FloatArray) -> tuple[float, float]:
     """
     patch, points = face_patch(image, landmarks)
     detail = np.asarray(cv2.Laplacian(patch, cv2.CV_64F), np.float64)
-    room = MOUTH_ROOM * float(np.ptp(points[MOUTH, 0]))
+    room = SHARPNESS.mouth_room * float(np.ptp(points[MOUTH, 0]))
     return _deviation(detail, points, 0.0), _deviation(detail, points[MOUTH], room)
 
 
@@ -48,11 +58,11 @@ def drift(series: FloatArray) -> float:
     finite = series[np.isfinite(series)]
     if len(finite) < MIN_FRAMES:
         return float("nan")
-    count = max(1, round(DRIFT_SHARE * len(finite)))
+    count = max(1, round(SHARPNESS.drift_share * len(finite)))
     return float(np.median(finite[-count:]) / max(float(np.median(finite[:count])), 1e-9))
 
 
 def _deviation(detail: FloatArray, points: FloatArray, room: float) -> float:
-    left, top = np.clip(np.floor(points.min(0) - room), 0, PATCH - 2).astype(int)
-    right, bottom = np.clip(np.ceil(points.max(0) + room), [left + 2, top + 2], PATCH).astype(int)
+    left, top = np.clip(np.floor(points.min(0) - room), 0, SHARPNESS.patch - 2).astype(int)
+    right, bottom = np.clip(np.ceil(points.max(0) + room), [left + 2, top + 2], SHARPNESS.patch).astype(int)
     return float(detail[top:bottom, left:right].std())

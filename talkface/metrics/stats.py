@@ -13,12 +13,20 @@ from rich.table import Table
 from talkface.files.table import write_table
 from talkface.types import FloatArray
 
-DRAWS = 2000  # resamplings behind an interval
-LEVEL = 0.95
+
+@dataclass(frozen=True)
+class BootstrapSettings:
+    """Draws and level of the confidence intervals."""
+
+    draws: int = 2000  # resamplings behind an interval
+    level: float = 0.95
+    block: int = 1 << 21  # samples drawn at a time
+
+
+BOOTSTRAP = BootstrapSettings()
 
 Statistic = Callable[[FloatArray], FloatArray]
 """Samples `[..., N]` -> one number for each row `[...]`."""
-BLOCK = 1 << 21  # samples drawn at a time
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,7 @@ def score(values: Iterable[float], rng: np.random.Generator, statistic: Statisti
     if len(finite) == 1:
         return Score(value, value, value, 1)
     outcomes = np.concatenate([statistic(finite[chosen]) for chosen in _resamplings(len(finite), rng)])
-    low, high = np.quantile(outcomes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(outcomes, [(1 - BOOTSTRAP.level) / 2, (1 + BOOTSTRAP.level) / 2])
     return Score(value, float(low), float(high), len(finite))
 
 
@@ -124,15 +132,15 @@ def ratio_score(above: Sequence[float], below: Sequence[float], rng: np.random.G
     if len(pairs) == 0:
         return Score(math.nan, math.nan, math.nan, 0)
     drawn = np.concatenate([pairs[chosen].mean(1) for chosen in _resamplings(len(pairs), rng)])
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [(1 - BOOTSTRAP.level) / 2, (1 + BOOTSTRAP.level) / 2])
     return Score(float(pairs[:, 0].mean() / pairs[:, 1].mean()), float(low), float(high), len(pairs))
 
 
 def _resamplings(count: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.integer]]:
     """Indices `[n, count]` of all resamplings, so many at a time that memory stays bounded."""
-    rows = max(1, BLOCK // count)
-    for start in range(0, DRAWS, rows):
-        yield rng.integers(0, count, (min(rows, DRAWS - start), count))
+    rows = max(1, BOOTSTRAP.block // count)
+    for start in range(0, BOOTSTRAP.draws, rows):
+        yield rng.integers(0, count, (min(rows, BOOTSTRAP.draws - start), count))
 
 
 def average_by_person(values: Iterable[tuple[str, float]]) -> dict[str, float]:

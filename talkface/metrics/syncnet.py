@@ -1,6 +1,7 @@
 """Five mouth frames and 0.2 s of sound -> two embeddings that lie close where lips and voice keep time (SyncNet)."""
 
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,11 +11,19 @@ from torch import Tensor, nn
 
 from talkface.errors import CheckpointError
 
-FRAMES = 5  # of one video window, at 25 per second
-SIDE = 224  # pixels of one frame
-STEPS = 20  # of one sound window, at 100 per second
-COEFFICIENTS = 13  # per step
-EMBEDDING = 1024
+
+@dataclass(frozen=True)
+class SyncNetSizes:
+    """Sizes of SyncNet's inputs and embedding."""
+
+    frames: int = 5  # of one video window, at 25 per second
+    side: int = 224  # pixels of one frame
+    steps: int = 20  # of one sound window, at 100 per second
+    coefficients: int = 13  # per step
+    embedding: int = 1024
+
+
+SYNCNET = SyncNetSizes()
 
 
 class SyncNet(nn.Module):
@@ -41,7 +50,7 @@ class SyncNet(nn.Module):
             nn.ReLU(),
         )
         self.netcnnlip = nn.Sequential(
-            *_layer3d(3, 96, (FRAMES, 7, 7), stride=2),
+            *_layer3d(3, 96, (SYNCNET.frames, 7, 7), stride=2),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
             *_layer3d(96, 256, (1, 5, 5), stride=2, padding=1),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
@@ -109,4 +118,4 @@ def _layer3d(
 
 
 def _head() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, EMBEDDING))
+    return nn.Sequential(nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, SYNCNET.embedding))

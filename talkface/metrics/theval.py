@@ -15,7 +15,15 @@ from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, MOUTH, RIGHT_BROW, RI
 from talkface.metrics.sync import frame_levels, pause_frames
 from talkface.types import FloatArray, Waveform
 
-PAUSE_S = 0.3  # shortest pause whose lips count as silent
+
+@dataclass(frozen=True)
+class ThevalSettings:
+    """Pauses and pairs of THEval."""
+
+    pause_s: float = 0.3  # shortest pause whose lips count as silent
+
+
+THEVAL = ThevalSettings()
 UPPER_INNER, LOWER_INNER = np.array([61, 62, 63]), np.array([67, 66, 65])  # facing pairs
 EVERY_PAIR = np.array(list(combinations(MOUTH.tolist(), 2)))
 
@@ -74,7 +82,7 @@ def long_pauses(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArray:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet, [0]])))
     silent = np.zeros(num_frames, bool)
     for start, stop in edges.reshape(-1, 2):
-        silent[start:stop] = stop - start >= PAUSE_S * fps
+        silent[start:stop] = stop - start >= THEVAL.pause_s * fps
     return silent
 
 

@@ -8,23 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkface.audio.mfcc import (
-    NUM_CEPSTRA,
-    ROWS_BEFORE,
-    ROWS_PER_FRAME,
-    WINDOW_ROWS,
-    Cepstrum,
-    FilterPower,
-    frame_windows,
-)
+from talkface.audio.mfcc import MFCC, ROWS_PER_FRAME, Cepstrum, FilterPower, frame_windows
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.models.steps import each_frame
 from talkface.types import FloatArray
 
-FLOOR = 1e-6  # of the reference power: what lies 60 dB under the speech is no cue
-PIECE = 128  # windows worked on at once outside training: the first maps of one are 0.2 MB
-POOLED_ROWS = 12  # that 28 rows become in the second pooling
+
+@dataclass(frozen=True)
+class AtnetSizes:
+    """Sizes of AT-net's input."""
+
+    floor: float = 1e-6  # of the reference power: what lies 60 dB under the speech is no cue
+    piece: int = 128  # windows worked on at once outside training: the first maps of one are 0.2 MB
+    pooled_rows: int = 12  # that 28 rows become in the second pooling
+
+
+ATNET_SIZES = AtnetSizes()
 LstmState = tuple[Tensor, Tensor]
 
 
@@ -42,7 +42,7 @@ class AtnetConfig:
     norm_bias: bool = True  # convolutions before a normalisation have a bias; the published ones have none
     norm_per_step: bool = False  # in training, normalise frame number by frame number, as the published code does
     own_example: bool = True  # the photo's face is the example; False: always the usual one, as in the published demo
-    floor: float = FLOOR  # added to the power of every filter, over the speech's
+    floor: float = ATNET_SIZES.floor  # added to the power of every filter, over the speech's
 
 
 class AtnetMember(SpeechMember):
@@ -81,8 +81,8 @@ class AtnetMember(SpeechMember):
             )
             self.recurrent = nn.LSTM(config.heard + face, config.hidden, config.layers, batch_first=True)
         self.head = nn.Linear(config.hidden if config.recurrent else config.heard, config.components)
-        self.register_buffer("cepstral_mean", torch.zeros(NUM_CEPSTRA))
-        self.register_buffer("cepstral_spread", torch.ones(NUM_CEPSTRA))
+        self.register_buffer("cepstral_mean", torch.zeros(MFCC.num_cepstra))
+        self.register_buffer("cepstral_spread", torch.ones(MFCC.num_cepstra))
         for layer in self.audio:
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -99,7 +99,7 @@ class AtnetMember(SpeechMember):
         if self.training:
             heard = each_frame(self.audio, pictures, frames, self.apart)
         else:
-            heard = torch.cat([self.audio(piece) for piece in pictures.split(PIECE)])
+            heard = torch.cat([self.audio(piece) for piece in pictures.split(ATNET_SIZES.piece)])
         return heard.reshape(batch, frames, -1)
 
     def _listen_at_once(self, features: Tensor) -> Tensor:
@@ -107,11 +107,13 @@ class AtnetMember(SpeechMember):
 
         Edges of the windows see the sound beyond them here, where windows of their own are padded with zeros.
         """
-        rows = functional.pad(features, (0, 0, ROWS_BEFORE, WINDOW_ROWS - ROWS_BEFORE - ROWS_PER_FRAME))
+        rows = functional.pad(features, (0, 0, MFCC.rows_before, MFCC.window_rows - MFCC.rows_before - ROWS_PER_FRAME))
         picture = ((rows - self.cepstral_mean) / self.cepstral_spread)[:, None]  # [B, 1, 4 T + 24, 12]
         convolutions = next(index for index, layer in enumerate(self.audio) if isinstance(layer, nn.Flatten))
         maps = self.audio[:convolutions](picture.contiguous(memory_format=torch.channels_last))  # [B, 512, 2 T + 10, 2]
-        windows = maps.unfold(2, POOLED_ROWS, ROWS_PER_FRAME // 2).permute(0, 2, 1, 4, 3)  # [B, T, 512, 12, 2]
+        windows = maps.unfold(2, ATNET_SIZES.pooled_rows, ROWS_PER_FRAME // 2).permute(
+            0, 2, 1, 4, 3
+        )  # [B, T, 512, 12, 2]
         heard: Tensor = self.audio[convolutions:](windows.flatten(0, 1))
         return heard.reshape(len(features), windows.shape[1], -1)
 

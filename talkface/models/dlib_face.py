@@ -4,16 +4,26 @@ King 2017, "High quality face recognition with deep metric learning": a ResNet-3
 filters, trained on faces of 150 x 150 pixels. Its batch normalisation is a factor and a shift of each channel.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from talkface.models.perceptual import KINDS, signed
 
-SIDE = 150  # pixels
+
+@dataclass(frozen=True)
+class DlibFaceSizes:
+    """Sizes of dlib's face descriptor."""
+
+    side: int = 150  # pixels
+    descriptor: int = 128
+
+
+DLIB_FACE = DlibFaceSizes()
 LEVELS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
 """Channels, blocks, and whether the first block halves the size."""
-DESCRIPTOR = 128
 DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
 
@@ -58,7 +68,7 @@ class DlibFaceNet(nn.Module):
             blocks = [_Block(before if not i else width, width, halves=halves and not i) for i in range(count)]
             self.levels.append(nn.Sequential(*blocks))
             before = width
-        self.last = nn.Linear(before, DESCRIPTOR, bias=False)
+        self.last = nn.Linear(before, DLIB_FACE.descriptor, bias=False)
         self.register_buffer("mean", torch.tensor(self.kind.mean)[:, None, None], persistent=False)
         self.eval().requires_grad_(False)
 
@@ -69,8 +79,8 @@ class DlibFaceNet(nn.Module):
             ValueError: values outside [-1, 1].
         """
         x = (signed(image) + 1) * (self.kind.high / 2)
-        if x.shape[-2:] != (SIDE, SIDE):
-            x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
+        if x.shape[-2:] != (DLIB_FACE.side, DLIB_FACE.side):
+            x = F.interpolate(x, (DLIB_FACE.side, DLIB_FACE.side), mode="bilinear", antialias=True)
         x = F.max_pool2d(F.relu(self.stem((x - self.mean) / self.kind.std[0])), 3, 2)
         features = []
         for level in self.levels:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from talkface.errors import ConfigError
 from talkface.landmarks.sketch_styles import CHANGES, SKETCHES, sketch_style
 from talkface.models.layer_code import Layer, num_halvings, parse_layers
-from talkface.models.norms import NORM_EPS, AdainSlots, InstanceNorm, NormStyle
+from talkface.models.norms import NORM, AdainSlots, InstanceNorm, NormStyle
 from talkface.models.residual import PADDINGS, BlockStyle, ConvResBlock, JohnsonBlock, SelfAttention
 
 POOLINGS = ("sum", "max", "mean")
@@ -50,7 +50,7 @@ class FewshotConfig:
     block_bias: bool = True  # convolutions beside a normalisation have a bias
     rectified_skip: bool = False  # skips see the activated input, as in code that rectifies in place
     reuse_adain: bool = False  # a JA block's second normalisation takes the scale and shift of its first
-    norm_eps: float = NORM_EPS  # added to the variance by every normalisation
+    norm_eps: float = NORM.norm_eps  # added to the variance by every normalisation
     unbiased_adain: bool = False  # adaptive layers divide by the unbiased deviation + 1e-5
     adain_around_one: bool = True  # the scale is 1 + what the projection gives
     projection_bias: bool = True

@@ -23,14 +23,22 @@ from talkface.landmarks.head_track import calm_in_silence, shown_pose
 from talkface.landmarks.smooth import hanning
 from talkface.types import FloatArray, HeadPose
 
-FPS = 25  # frames per second of every track and of the network
+
+@dataclass(frozen=True)
+class HeadmotionSizes:
+    """Sizes and limits of the head motion network."""
+
+    fps: int = 25  # frames per second of every track and of the network
+    features: int = 3  # onset, activity, loudness, see `audio.rhythm.Rhythm`
+    limit: float = 4.0  # of a head's own deviations that a pose which is fed back stays within
+    held: int = 6  # frames whose mean stands for sound that has not come yet
+    damping: float = 0.7  # of the velocity that a head is expected to keep from one frame to the next
+
+
+HEADMOTION = HeadmotionSizes()
 POSE = 6  # pitch, yaw, roll, x, y, z, see `landmarks.driver.DriverFace.track`
-FEATURES = 3  # onset, activity, loudness, see `audio.rhythm.Rhythm`
-LIMIT = 4.0  # of a head's own deviations that a pose which is fed back stays within
 JOIN_WIDTH = 7  # frames of the Hanning window that rounds off where one block joins the next
 PHOTO_SHARE = 0.5  # of how far real heads move that one photo bears: hair beside a face that turns on is stretched
-HELD = 6  # frames whose mean stands for sound that has not come yet
-DAMPING = 0.7  # of the velocity that a head is expected to keep from one frame to the next
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Headmotion(nn.Module):
     def __init__(self, config: HeadmotionConfig) -> None:
         super().__init__()
         self.config = config
-        heard = (config.before + config.block + config.after) * FEATURES
+        heard = (config.before + config.block + config.after) * HEADMOTION.features
         self.listen = nn.Sequential(nn.Linear(heard, config.hidden), nn.ReLU())
         self.watch = nn.Sequential(nn.Linear(config.past * POSE + 1, config.hidden), nn.ReLU())
         self.dropout = nn.Dropout(config.dropout)
@@ -121,7 +129,7 @@ class Headmotion(nn.Module):
     def base(self, past: Tensor) -> Tensor:
         """`[B, past, 6]` -> `[B, n, 6]`: where the head would go if it only lost speed."""
         speed = (past[:, -1] - past[:, -2])[:, None]
-        powers = DAMPING ** torch.arange(1, self.config.block + 1, dtype=past.dtype, device=past.device)
+        powers = HEADMOTION.damping ** torch.arange(1, self.config.block + 1, dtype=past.dtype, device=past.device)
         return past[:, -1:] + speed * powers.cumsum(0)[None, :, None]
 
     def encode(self, block: Tensor, past: Tensor) -> Tensor:
@@ -132,7 +140,7 @@ class Headmotion(nn.Module):
     def decode(self, sizes: Tensor, past: Tensor) -> Tensor:
         """`[B, P]` and `[B, past, 6]` -> `[B, n, 6]` poses in own deviations, inside the limits."""
         free = self.base(past) + (sizes @ self.shapes).view(len(sizes), self.config.block, POSE)
-        return LIMIT * torch.tanh(free / LIMIT)
+        return HEADMOTION.limit * torch.tanh(free / HEADMOTION.limit)
 
     def start(self, seed: int | None, lively: float | None = None, known: int | None = None) -> "HeadmotionStream":
         """A head that looks as the photo does, about to move.
@@ -173,7 +181,7 @@ def learned_pose(
     Returns:
         T poses against the photo's, calm in long silence, zero on the first frame.
     """
-    count, rate = len(rhythm.onset), FPS * style.tempo
+    count, rate = len(rhythm.onset), HEADMOTION.fps * style.tempo
     if fps == rate:
         track = hanning(network.predict(rhythm.features, seed), JOIN_WIDTH)
     else:
@@ -203,7 +211,7 @@ class HeadmotionStream:
         self._units = network.gain * network.units(self._lively)[0]
         self._past = torch.zeros(1, network.config.past, POSE)
         self._state: Tensor | None = None
-        self._waiting = np.zeros((network.config.before, FEATURES), np.float32)
+        self._waiting = np.zeros((network.config.before, HEADMOTION.features), np.float32)
         self._owed = 0  # frames that were heard of and not yet posed
 
     def push(self, features: FloatArray) -> FloatArray:
@@ -216,7 +224,7 @@ class HeadmotionStream:
         made = [np.zeros((0, POSE), np.float32)]
         while len(self._waiting) >= least:
             sound = self._waiting[:least]
-            held = np.repeat(sound[-HELD:].mean(0, keepdims=True), window - least, 0)
+            held = np.repeat(sound[-HEADMOTION.held :].mean(0, keepdims=True), window - least, 0)
             made.append(self._next(np.concatenate([sound, held])))
             self._waiting = self._waiting[config.block :]
         poses = np.concatenate(made)
@@ -227,7 +235,7 @@ class HeadmotionStream:
         """The poses that are left, `[k, 6]`; silence follows the end."""
         config = self._network.config
         owed = self._owed
-        return self.push(np.zeros((config.block + config.after, FEATURES), np.float32))[:owed]
+        return self.push(np.zeros((config.block + config.after, HEADMOTION.features), np.float32))[:owed]
 
     @torch.no_grad()
     def _next(self, sound: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from talkface.audio.deltas import REACH, slopes
-from talkface.audio.features import FLOOR, MelPower
+from talkface.audio.features import MEL, MelPower
 from talkface.models.keras_lstm import KerasLstm
 from talkface.models.speech_network import MELS_PER_FRAME, SpeechMember, SpeechNetwork
 
@@ -110,4 +110,4 @@ class LstmMel(SpeechNetwork):
     def features(self, power: Tensor, mean: Tensor | None = None) -> Tensor:
         """`[B, 4 T, C]` mel power over the reference -> `[B, T, C]` log-mel, whose level does not matter to slopes."""
         frames = power.reshape(len(power), -1, MELS_PER_FRAME, power.shape[-1]).mean(2)
-        return torch.log(frames + FLOOR) / (1.0 if self.config.keras else 2.0)
+        return torch.log(frames + MEL.floor) / (1.0 if self.config.keras else 2.0)

@@ -1,26 +1,36 @@
 """16 kHz samples as they come -> displacement of jaw and mouth at 25 frames/s, at most 200 ms late."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.audio.features import ACTIVE, MelStream
-from talkface.audio.level import USUAL_RMS, RunningLevel
+from talkface.audio.features import MEL, MelStream
+from talkface.audio.level import SOUND_LEVEL, RunningLevel
 from talkface.landmarks.lip_shape import LipRange, at_full_range
-from talkface.models.speech_network import FPS, GATE_REACH, MELS_PER_FRAME, SpeechNetwork, speech_gate
+from talkface.models.speech_network import FPS, MELS_PER_FRAME, SPEECH_NETWORK, SpeechNetwork, speech_gate
 from talkface.types import SAMPLE_RATE, FloatArray
 
 LOOK_AHEAD_S = 0.2  # sound after the start of a frame that its mouth is made from
 AHEAD = round(LOOK_AHEAD_S * FPS)  # the same in frames
-KNOWN_ROWS = 19  # band power from a frame's start on that is complete then: 200 ms less half a spectrum
-VOICE_ROWS = 1_000  # of band power that the voice's mean spectrum is measured in: 10 s of speech
-PRIOR_ROWS = 40.0  # weight of the usual voice in it
-MEAN_EVERY = 5  # frames from one measurement of the mean to the next
-GATE_PAST = GATE_REACH + 2  # frames before the one in question that `speech_gate` looks at
-SHARPEN_PAST = 8  # frames before it that `at_full_range` looks at
-ASLEEP = 12  # frames of silence from which the network rests
+
+
+@dataclass(frozen=True)
+class MouthStreamSettings:
+    """How far live lips look ahead, and their gate."""
+
+    known_rows: int = 19  # band power from a frame's start on that is complete then: 200 ms less half a spectrum
+    voice_rows: int = 1_000  # of band power that the voice's mean spectrum is measured in: 10 s of speech
+    prior_rows: float = 40.0  # weight of the usual voice in it
+    mean_every: int = 5  # frames from one measurement of the mean to the next
+    sharpen_past: int = 8  # frames before it that `at_full_range` looks at
+    asleep: int = 12  # frames of silence from which the network rests
+
+
+MOUTH_STREAM = MouthStreamSettings()
+GATE_PAST = SPEECH_NETWORK.gate_reach + 2  # frames before the one in question that `speech_gate` looks at
 
 
 class MouthStream:
@@ -44,7 +54,7 @@ class MouthStream:
         self._voice = np.zeros((0, bands), np.float32)
         self._mean: Tensor | None = network.clip_mean([])
         self._states: list[Any] = [None] * len(network.members)
-        self._coefficients = np.zeros((SHARPEN_PAST, len(network.decoder)), np.float32)
+        self._coefficients = np.zeros((MOUTH_STREAM.sharpen_past, len(network.decoder)), np.float32)
         self._frames = self._silent = 0
 
     def silence(self) -> None:
@@ -61,7 +71,7 @@ class MouthStream:
         self._level.push(rows.mean(1))
         self._rows = np.concatenate([self._rows, rows])
         made = [np.zeros((0, 68, 2), np.float32)]
-        while len(self._rows) >= self._past * MELS_PER_FRAME + KNOWN_ROWS:
+        while len(self._rows) >= self._past * MELS_PER_FRAME + MOUTH_STREAM.known_rows:
             made.append(self._next()[None])
             self._rows = self._rows[MELS_PER_FRAME:]
         return np.concatenate(made)
@@ -69,13 +79,13 @@ class MouthStream:
     def _next(self) -> FloatArray:
         """Displacement `[68, 2]` of the next frame, whose first row of power is behind `_past` frames."""
         network, now = self._network, self._past
-        gate = self._gate(self._rows[: now * MELS_PER_FRAME + KNOWN_ROWS])
+        gate = self._gate(self._rows[: now * MELS_PER_FRAME + MOUTH_STREAM.known_rows])
         self._silent = 0 if gate > 0 else self._silent + 1
         self._frames += 1
-        if self._silent > ASLEEP:
+        if self._silent > MOUTH_STREAM.asleep:
             return np.zeros((68, 2), np.float32)
         count = (now + 1 + max(member.look_ahead for member in network.members)) * MELS_PER_FRAME
-        known = self._rows[: now * MELS_PER_FRAME + KNOWN_ROWS]
+        known = self._rows[: now * MELS_PER_FRAME + MOUTH_STREAM.known_rows]
         held = np.repeat(known[-2:].mean(0, keepdims=True), max(0, count - len(known)), 0)
         relative = np.concatenate([known, held]) / np.float32(self._level.value)
         self._learn_voice(relative[now * MELS_PER_FRAME : (now + 1) * MELS_PER_FRAME])
@@ -105,15 +115,15 @@ class MouthStream:
 
     def _learn_voice(self, relative: FloatArray) -> None:
         """Keep the rows that hold sound, and measure the mean spectrum now and then."""
-        floor = max(ACTIVE, 2 * self._level.noise / self._level.value)
+        floor = max(MEL.active, 2 * self._level.noise / self._level.value)
         heard = relative[relative.mean(1) > floor]
-        self._voice = np.concatenate([self._voice, heard])[-VOICE_ROWS:]
-        if self._frames % MEAN_EVERY or not len(self._voice):
+        self._voice = np.concatenate([self._voice, heard])[-MOUTH_STREAM.voice_rows :]
+        if self._frames % MOUTH_STREAM.mean_every or not len(self._voice):
             return
         usual, own = self._network.clip_mean([]), self._network.clip_mean([torch.from_numpy(self._voice[None])])
         if usual is None or own is None:
             return
-        share = len(self._voice) / (len(self._voice) + PRIOR_ROWS)
+        share = len(self._voice) / (len(self._voice) + MOUTH_STREAM.prior_rows)
         self._mean = share * own + (1 - share) * usual
 
 
@@ -123,6 +133,6 @@ def _usual_power(network: SpeechNetwork) -> float:
     spectrum = np.fft.rfft(noise)
     hz = np.fft.rfftfreq(len(noise), 1 / SAMPLE_RATE)
     shaped = np.fft.irfft(spectrum / (1 + hz / 500) * (hz > 80))
-    samples = (shaped * USUAL_RMS / np.sqrt(np.mean(np.square(shaped)))).astype(np.float32)
+    samples = (shaped * SOUND_LEVEL.usual_rms / np.sqrt(np.mean(np.square(shaped)))).astype(np.float32)
     with torch.no_grad():
         return float(network.mel.inside(torch.from_numpy(samples[None])).mean())

@@ -6,10 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NORM_EPS = 1e-4  # added to the variance: flat areas, such as an empty sketch, keep a finite gradient
-DEVIATION_EPS = 1e-5  # added to the deviation where that is unbiased
-TINY_VARIANCE = 1e-12  # keeps the root's gradient finite there
-SPADE_WIDTH = 64  # channels between the sketch and its scale and shift
+
+@dataclass(frozen=True)
+class NormSettings:
+    """Epsilons of the normalisations, and SPADE's width."""
+
+    norm_eps: float = 1e-4  # added to the variance: flat areas, such as an empty sketch, keep a finite gradient
+    deviation_eps: float = 1e-5  # added to the deviation where that is unbiased
+    tiny_variance: float = 1e-12  # keeps the root's gradient finite there
+    spade_width: int = 64  # channels between the sketch and its scale and shift
+
+
+NORM = NormSettings()
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class NormStyle:
         around_one: adaptive layers scale by 1 + what is given instead of by what is given.
     """
 
-    eps: float = NORM_EPS
+    eps: float = NORM.norm_eps
     unbiased: bool = False
     around_one: bool = True
 
@@ -86,7 +94,7 @@ class AdaptiveNorm(nn.Module):
 class InstanceNorm(nn.Module):
     """Instance normalisation with a scale and shift of its own per channel."""
 
-    def __init__(self, channels: int, eps: float = NORM_EPS) -> None:
+    def __init__(self, channels: int, eps: float = NORM.norm_eps) -> None:
         super().__init__()
         self.eps = eps
         self.gain = nn.Parameter(torch.zeros(1, channels, 1, 1))
@@ -100,7 +108,7 @@ class InstanceNorm(nn.Module):
 class SpadeNorm(nn.Module):
     """Instance normalisation whose scale and shift come from the sketch, pixel by pixel (SPADE, Park et al. 2019)."""
 
-    def __init__(self, channels: int, sketch_channels: int = 3, width: int = SPADE_WIDTH) -> None:
+    def __init__(self, channels: int, sketch_channels: int = 3, width: int = NORM.spade_width) -> None:
         super().__init__()
         self.shared = nn.Conv2d(sketch_channels, width, 3, padding=1)
         self.to_params = nn.Conv2d(width, 2 * channels, 3, padding=1)
@@ -121,7 +129,7 @@ class NoNorm(nn.Module):
         return x
 
 
-def _centred(x: Tensor, eps: float = NORM_EPS, unbiased: bool = False) -> tuple[Tensor, Tensor]:
+def _centred(x: Tensor, eps: float = NORM.norm_eps, unbiased: bool = False) -> tuple[Tensor, Tensor]:
     """`x` less its mean, and `[B, C, 1, 1]` 1 / sqrt(variance + eps) of each plane.
 
     Two means instead of `torch.var_mean`, which takes 20 times as long on a CPU; centred first, so that a large mean
@@ -132,11 +140,11 @@ def _centred(x: Tensor, eps: float = NORM_EPS, unbiased: bool = False) -> tuple[
     if not unbiased:
         return centred, torch.rsqrt(variance + eps)
     places = x.shape[2] * x.shape[3]
-    deviation = torch.sqrt(variance * (places / max(places - 1, 1)) + TINY_VARIANCE)
-    return centred, 1 / (deviation + DEVIATION_EPS)
+    deviation = torch.sqrt(variance * (places / max(places - 1, 1)) + NORM.tiny_variance)
+    return centred, 1 / (deviation + NORM.deviation_eps)
 
 
-def _scaled(x: Tensor, gain: Tensor, shift: Tensor, eps: float = NORM_EPS, unbiased: bool = False) -> Tensor:
+def _scaled(x: Tensor, gain: Tensor, shift: Tensor, eps: float = NORM.norm_eps, unbiased: bool = False) -> Tensor:
     """Normalise, scale and shift."""
     centred, scale = _centred(x, eps, unbiased)
     return torch.addcmul(shift.to(x.dtype), centred, (scale * gain).to(x.dtype))

@@ -6,14 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-RANGE_SLACK = 1e-3  # bf16 rounds 1 to 1, but sums of bf16 pictures may pass it by a little
-VGG16 = (2, 2, 3, 3, 3)  # convolutions before each pooling
-VGG19 = (2, 2, 4, 4, 4)
-VGG_WIDTHS = (64, 128, 256, 512, 512)
-TINY_WIDTHS = (8, 16, 16, 32, 32)
-TINY_SEED = 19
-CAFFE_TO_TORCHVISION = 1 / (255 * 0.225)
-"""How much smaller the input of torchvision's networks is: their paper weights grow by its inverse, 57."""
+
+@dataclass(frozen=True)
+class PerceptualSettings:
+    """Tolerances and the test network's sizes."""
+
+    range_slack: float = 1e-3  # bf16 rounds 1 to 1, but sums of bf16 pictures may pass it by a little
+    vgg16: tuple[int, ...] = (2, 2, 3, 3, 3)  # convolutions before each pooling
+    vgg19: tuple[int, ...] = (2, 2, 4, 4, 4)
+    vgg_widths: tuple[int, ...] = (64, 128, 256, 512, 512)
+    tiny_widths: tuple[int, ...] = (8, 16, 16, 32, 32)
+    tiny_seed: int = 19
+    caffe_to_torchvision: float = 1 / (255 * 0.225)
+    """How much smaller the input of torchvision's networks is: their paper weights grow by its inverse, 57."""
+
+
+PERCEPTUAL = PerceptualSettings()
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class PerceptualKind:
 
 KINDS = {
     "caffe_vgg19": PerceptualKind(
-        VGG19,
+        PERCEPTUAL.vgg19,
         bgr=True,
         high=255,
         mean=(103.939, 116.779, 123.680),
@@ -50,7 +58,7 @@ KINDS = {
         source="VGG_ILSVRC_19_layers.caffemodel (Simonyan & Zisserman) or its copy vgg19-d01eb7cb.pth (J. Johnson)",
     ),
     "caffe_vggface": PerceptualKind(
-        VGG16,
+        PERCEPTUAL.vgg16,
         bgr=True,
         high=255,
         mean=(93.5940, 104.7624, 129.1863),
@@ -59,12 +67,12 @@ KINDS = {
         source="VGG_FACE.caffemodel (Parkhi, Vedaldi & Zisserman)",
     ),
     "torchvision_vgg19": PerceptualKind(
-        VGG19,
+        PERCEPTUAL.vgg19,
         bgr=False,
         high=1,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
-        weights={"v1": 1.5e-1 / CAFFE_TO_TORCHVISION, "v2": 1e-2 / CAFFE_TO_TORCHVISION},
+        weights={"v1": 1.5e-1 / PERCEPTUAL.caffe_to_torchvision, "v2": 1e-2 / PERCEPTUAL.caffe_to_torchvision},
         source="vgg19-dcbb9e9d.pth (torchvision)",
     ),
     "tiny": PerceptualKind(
@@ -147,7 +155,7 @@ def signed(image: Tensor) -> Tensor:
         ValueError: values outside [-1, 1].
     """
     largest = float(image.detach().abs().amax())
-    if largest > 1 + RANGE_SLACK:
+    if largest > 1 + PERCEPTUAL.range_slack:
         raise ValueError(f"pictures must lie in [-1, 1], the largest value is {largest:.3g}")
     return image.float()
 
@@ -155,7 +163,7 @@ def signed(image: Tensor) -> Tensor:
 def layer_shapes(kind: str) -> list[tuple[str, int, int]]:
     """Name, inputs and outputs of every convolution up to the first of the last block."""
     convolutions = KINDS[kind].convolutions
-    widths = TINY_WIDTHS if kind == "tiny" else VGG_WIDTHS
+    widths = PERCEPTUAL.tiny_widths if kind == "tiny" else PERCEPTUAL.vgg_widths
     shapes, before = [], 3
     for block, (count, width) in enumerate(zip(convolutions, widths, strict=True), 1):
         for number in range(1, count + 1 if block < len(convolutions) else 2):
@@ -166,7 +174,7 @@ def layer_shapes(kind: str) -> list[tuple[str, int, int]]:
 
 def _fill_at_random(network: nn.Module) -> None:
     """The same filters every time, whatever was drawn before; biases let an even grey through too."""
-    generator = torch.Generator().manual_seed(TINY_SEED)
+    generator = torch.Generator().manual_seed(PERCEPTUAL.tiny_seed)
     for parameter in network.parameters():
         if parameter.ndim == 4:
             nn.init.orthogonal_(parameter, gain=2**0.5, generator=generator)

@@ -1,6 +1,7 @@
 """Blocks of speech -> band power -> chunks of coefficients -> displacement: what all speech networks share."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -9,17 +10,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, MelStream, reference_power
+from talkface.audio.features import FRAME_RATE, MEL, Bands, MelStream, reference_power
 from talkface.landmarks.basis import point_weights
 from talkface.landmarks.lip_shape import LipRange, at_full_range
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Waveform
 
 FPS = 25  # network frames per second; other rates are resampled in time
 MELS_PER_FRAME = FRAME_RATE // FPS
-CHUNK = 250  # network frames worked on at once, 10 s
-GATE_DB = (-42.0, -30.0)  # sound this far under the speech: mouth closed, mouth free
-GATE_REACH = 4  # frames that the mouth may open before and after the sound
-SILENT_LEVEL = 1e-4  # RMS, -80 dBFS
+
+
+@dataclass(frozen=True)
+class SpeechNetworkSettings:
+    """Rate, chunks and gate of the speech networks."""
+
+    chunk: int = 250  # network frames worked on at once, 10 s
+    gate_db: tuple[float, float] = (-42.0, -30.0)  # sound this far under the speech: mouth closed, mouth free
+    gate_reach: int = 4  # frames that the mouth may open before and after the sound
+    silent_level: float = 1e-4  # RMS, -80 dBFS
+
+
+SPEECH_NETWORK = SpeechNetworkSettings()
 
 
 class SpeechMember(nn.Module):
@@ -167,7 +177,7 @@ class SpeechNetwork(nn.Module):
         root_power = self._read(blocks, count * MELS_PER_FRAME)
         energy = np.concatenate([_squared(part).mean(1) for part in _parts(root_power)])
         reference = reference_power(energy)
-        if reference < SILENT_POWER or (level is not None and level < SILENT_LEVEL):
+        if reference < MEL.silent_power or (level is not None and level < SPEECH_NETWORK.silent_level):
             return np.zeros((num_frames, 68, 2), np.float32)
         predicted = np.concatenate(list(self._coefficients(root_power, reference, self._example_of(example))))
         coefficients = at_full_range(predicted, self.shapes, LipRange.from_array(self.lip_range.numpy()))
@@ -183,7 +193,7 @@ class SpeechNetwork(nn.Module):
             assert block.rate == SAMPLE_RATE, f"speech must be at {SAMPLE_RATE} Hz, got {block.rate}"
             frames.append(np.sqrt(stream.push(block.samples)).astype(np.float16))
         missing = max(0, count - sum(map(len, frames)))
-        frames.append(np.sqrt(stream.finish(missing * HOP)).astype(np.float16))
+        frames.append(np.sqrt(stream.finish(missing * MEL.hop)).astype(np.float16))
         return np.concatenate(frames)[:count]
 
     @torch.no_grad()
@@ -196,8 +206,8 @@ class SpeechNetwork(nn.Module):
         states: list[Any] = [None] * len(self.members)
         skips = [member.look_ahead for member in self.members]
         num_frames = len(root_power) // MELS_PER_FRAME
-        for start in range(0, num_frames, CHUNK):
-            stop = min(start + CHUNK, num_frames)
+        for start in range(0, num_frames, SPEECH_NETWORK.chunk):
+            stop = min(start + SPEECH_NETWORK.chunk, num_frames)
             first, last = max(0, start - self.context), min(num_frames, stop + self.context)
             relative = _squared(root_power[first * MELS_PER_FRAME : last * MELS_PER_FRAME]) / divisor
             features = self.features(torch.from_numpy(relative[None]), mean)
@@ -224,16 +234,16 @@ def speech_gate(energy: FloatArray) -> FloatArray:
         `[T]` float32, 0 to 1.
     """
     frames = energy.reshape(-1, MELS_PER_FRAME).mean(1)
-    closed, free = GATE_DB
+    closed, free = SPEECH_NETWORK.gate_db
     open_share = np.clip((10 * np.log10(np.maximum(frames, 1e-12)) - closed) / (free - closed), 0, 1)
-    padded = np.pad(open_share, GATE_REACH)
-    reached = np.lib.stride_tricks.sliding_window_view(padded, 2 * GATE_REACH + 1).max(-1)
+    padded = np.pad(open_share, SPEECH_NETWORK.gate_reach)
+    reached = np.lib.stride_tricks.sliding_window_view(padded, 2 * SPEECH_NETWORK.gate_reach + 1).max(-1)
     smooth = np.array([1, 2, 3, 2, 1]) / 9
     return np.convolve(np.pad(reached, 2, mode="edge"), smooth, mode="valid").astype(np.float32)
 
 
 def _parts(array: FloatArray) -> Iterator[FloatArray]:
-    step = CHUNK * MELS_PER_FRAME
+    step = SPEECH_NETWORK.chunk * MELS_PER_FRAME
     return (array[start : start + step] for start in range(0, len(array), step))
 
 

@@ -15,8 +15,17 @@ NORMS = ("batch", "group")
 LANDMARKS = ("displacement", "atvgnet")
 SHAPES = {"mean_image": (NUM_LANDMARKS, 2), "mean_norm": (NUM_LANDMARKS, 2), "directions": (100, 2 * NUM_LANDMARKS)}
 """Arrays of ATVGnet's normalisation, `basics/mean_shape_img.npy`, `mean_shape_norm.npy` and `S.npy`."""
-GROUP = 8  # channels that share a mean and a deviation
-HALVINGS = 4  # of the photo, down to where the memory is
+
+
+@dataclass(frozen=True)
+class VgnetSizes:
+    """Sizes of VG-net."""
+
+    group: int = 8  # channels that share a mean and a deviation
+    halvings: int = 4  # of the photo, down to where the memory is
+
+
+VGNET_SIZES = VgnetSizes()
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class VgnetConfig:
             raise ConfigError(f"model.norm is {self.norm!r}: use one of {', '.join(NORMS)}")
         if self.landmarks not in LANDMARKS:
             raise ConfigError(f"model.landmarks is {self.landmarks!r}: use one of {', '.join(LANDMARKS)}")
-        if self.size < 2 << HALVINGS or self.size % (1 << HALVINGS):
+        if self.size < 2 << VGNET_SIZES.halvings or self.size % (1 << VGNET_SIZES.halvings):
             raise ConfigError(f"model.size is {self.size}: it must be a multiple of 16, and 32 or more")
         if self.width < 4 or self.width % 2:
             raise ConfigError(f"model.width is {self.width}: it must be even, and 4 or more")
@@ -72,7 +81,7 @@ class VgnetConfig:
     @property
     def code(self) -> int:
         """Side of the maps at the memory."""
-        return self.size >> HALVINGS
+        return self.size >> VGNET_SIZES.halvings
 
 
 @dataclass(frozen=True)
@@ -245,7 +254,9 @@ def norm_maker(norm: str, running: bool = True) -> Callable[[int], nn.Module]:
     """
     if norm == "batch":
         return lambda channels: nn.BatchNorm2d(channels, track_running_stats=running)
-    return lambda channels: nn.GroupNorm(channels // GROUP if channels % GROUP == 0 else 1, channels)
+    return lambda channels: nn.GroupNorm(
+        channels // VGNET_SIZES.group if channels % VGNET_SIZES.group == 0 else 1, channels
+    )
 
 
 def _convolution(

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from talkface.landmarks.layout import NUM_LANDMARKS
 from talkface.models.steps import each_frame
-from talkface.models.vgnet import HALVINGS, VgnetConfig, norm_maker
+from talkface.models.vgnet import VGNET_SIZES, VgnetConfig, norm_maker
 
 LAYERS = 3  # of the recurrent part
 
@@ -28,7 +28,7 @@ class RegressionDiscriminator(nn.Module):
         self.config = config
         width, normed = config.width, norm_maker(config.norm, running=config.discriminator_running)
         layers: list[nn.Module] = [nn.Conv2d(3, width, 3, 2, 1), nn.ReLU()]  # as it came: absolute colours pass
-        for index in range(HALVINGS - 1):
+        for index in range(VGNET_SIZES.halvings - 1):
             inputs, outputs = width << index, width << index + 1
             layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=config.norm_bias), normed(outputs), nn.ReLU()]
         deep = 8 * width

@@ -5,6 +5,8 @@ photo; what differs in colour along the edge is evened out, and detail finer tha
 where both show the same thing.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -16,10 +18,20 @@ from talkface.renderers.base import Rendered
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Image
 
-EDGE = 0.12  # width of the blend between painted face and photo, in outer-eye distances
-BROW_RAISE = 0.12  # how far above the brows the painted face reaches, in outer-eye distances
-ALIKE = (8.0, 24.0)  # grey levels between painted and warped: up to here one thing, from here another
-CAST_REACH = 0.16  # how far a difference of colour at the face's edge is carried inwards, over the picture's side
+
+@dataclass(frozen=True)
+class BlendSettings:
+    """How a rendered face is laid into the photo."""
+
+    edge: float = 0.12  # width of the blend between painted face and photo, in outer-eye distances
+    brow_raise: float = 0.12  # how far above the brows the painted face reaches, in outer-eye distances
+    # grey levels between painted and warped: up to here one thing, from here another
+    alike: tuple[float, float] = (8.0, 24.0)
+    # how far a difference of colour at the face's edge is carried inwards, over the picture's side
+    cast_reach: float = 0.16
+
+
+BLEND = BlendSettings()
 
 
 def blend_face(canvas: Canvas, target: FloatArray, picture: Image, to_picture: FloatArray) -> Rendered:
@@ -53,10 +65,10 @@ def face_mask(points: FloatArray, size: int) -> FloatArray:
     unit = max(float(interocular(points)), 1.0)
     up = points[27] - points[33]  # from the nose's base to its bridge
     up = up / max(float(np.linalg.norm(up)), 1e-6)
-    brows = points[np.concatenate([RIGHT_BROW, LEFT_BROW])] + BROW_RAISE * unit * up
+    brows = points[np.concatenate([RIGHT_BROW, LEFT_BROW])] + BLEND.brow_raise * unit * up
     outline = cv2.convexHull(np.concatenate([points[JAW], brows]).astype(np.float32))[:, 0]
     area = filled(np.asarray(outline, np.float32), size)
-    edge = max(1.0, EDGE * unit)
+    edge = max(1.0, BLEND.edge * unit)
     inside = cv2.erode(area, np.ones((2 * round(edge) + 1,) * 2, np.uint8))
     mask = cv2.GaussianBlur(inside, (0, 0), 0.5 * edge)
     place = np.minimum(np.arange(size), np.arange(size)[::-1]) / max(1.0, 0.06 * size)
@@ -71,8 +83,8 @@ def even_edge(change: FloatArray, mask: FloatArray) -> FloatArray:
     it counts the less, the larger it is.
     """
     difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
-    edge = (mask * (1 - mask) * 4 / (1 + np.square(difference / ALIKE[0])))[..., None]
-    reach = CAST_REACH * len(mask)
+    edge = (mask * (1 - mask) * 4 / (1 + np.square(difference / BLEND.alike[0])))[..., None]
+    reach = BLEND.cast_reach * len(mask)
     weight = cv2.GaussianBlur(edge, (0, 0), reach)[..., None]
     cast = cv2.GaussianBlur(change * edge, (0, 0), reach) / np.maximum(weight, 1e-4)
     return np.asarray(change - cast, np.float32)
@@ -81,7 +93,7 @@ def even_edge(change: FloatArray, mask: FloatArray) -> FloatArray:
 def unlike(change: FloatArray) -> FloatArray:
     """`[S, S]` float32 in [0, 1]: where painted and warped show two things, and the warp's detail has to go."""
     difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
-    return np.asarray(np.clip((difference - ALIKE[0]) / (ALIKE[1] - ALIKE[0]), 0, 1), np.float32)
+    return np.asarray(np.clip((difference - BLEND.alike[0]) / (BLEND.alike[1] - BLEND.alike[0]), 0, 1), np.float32)
 
 
 def filled(polygon: FloatArray, size: int) -> FloatArray:

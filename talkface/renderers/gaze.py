@@ -1,5 +1,7 @@
 """Frame, landmarks and a direction -> the same frame, its eyes looking aside."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -9,9 +11,18 @@ from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.types import FloatArray, Image
 
 REACH = np.array([0.17, 0.09])  # of the eye's length, how far an iris moves at most: aside, up and down
-CORNER = 0.30  # share of the eye's length over which the motion fades towards its corners
-RIM = 0.45  # share of the gap between the lids over which motion up and down fades towards them
-FEATHER = 0.02  # of the eye's length, softness of the lids' edge
+
+
+@dataclass(frozen=True)
+class GazeSettings:
+    """How far an iris reaches and how its edge fades."""
+
+    corner: float = 0.30  # share of the eye's length over which the motion fades towards its corners
+    rim: float = 0.45  # share of the gap between the lids over which motion up and down fades towards them
+    feather: float = 0.02  # of the eye's length, softness of the lids' edge
+
+
+GAZE = GazeSettings()
 
 
 def shift_gaze(frame: Image, landmarks: FloatArray, gaze: tuple[float, float]) -> Image:
@@ -47,13 +58,13 @@ def _shift_eye(frame: Image, lids: FloatArray, gaze: tuple[float, float]) -> Non
     area = np.zeros(part.shape[:2], np.uint8)
     outline = np.round((lids - (left, top)) * 16).astype(np.int32)[:, None]
     cv2.fillPoly(area, [outline], 255, cv2.LINE_AA, 4)
-    inside = cv2.GaussianBlur(area.astype(np.float32) / 255, (0, 0), max(0.5, FEATHER * length))
+    inside = cv2.GaussianBlur(area.astype(np.float32) / 255, (0, 0), max(0.5, GAZE.feather * length))
     pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1)
     place, level = (pixels - corner) @ along / length, (pixels - corner) @ up / length
-    aside = gaze[0] * REACH[0] * smooth_step(np.clip(np.minimum(place, 1 - place) / CORNER, 0, 1))
+    aside = gaze[0] * REACH[0] * smooth_step(np.clip(np.minimum(place, 1 - place) / GAZE.corner, 0, 1))
     upper, lower = (_lid((lids[order] - corner) / length, along, up, place) for order in ([0, 1, 2, 3], [0, 5, 4, 3]))
     share = (level - lower) / np.maximum(upper - lower, 1e-3)
-    raised = gaze[1] * REACH[1] * smooth_step(np.clip(np.minimum(share, 1 - share) / RIM, 0, 1))
+    raised = gaze[1] * REACH[1] * smooth_step(np.clip(np.minimum(share, 1 - share) / GAZE.rim, 0, 1))
     move = length * (np.multiply.outer(aside, along) + np.multiply.outer(raised, up))
     source = (pixels - (left, top) - move).astype(np.float32)
     moved = cv2.remap(part, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -15,17 +15,27 @@ from talkface.geometry.resample import pixel_box
 from talkface.landmarks.columns import COUNT, Columns
 from talkface.types import FloatArray, Image
 
-LID_LIGHT = 0.95  # a shut lid's light over that of the skin below the eye, at least
-SKIN_PERCENTILE = 60  # of the pixels below the eye, by channel, that is its skin
-SHADED = (0.25, 0.75)  # share of the opening that is shut from which a lid is redrawn, and wholly so
-LONGEST_TILE = 0.22  # of the eye's length: skin below the eye that lends its detail
-DETAIL_LIMIT = 10.0  # grey levels: larger steps are the rim of glasses or hair, not skin
-CREASE_SHADE, EDGE_SHADE = 0.08, 0.10  # share of its light that a lid loses where it folds and towards its edge
-BULGE_LIGHT = 0.06  # share that it gains in the middle, where the eyeball bulges, and loses at the corners
-LASH_WIDTH = 0.022  # of the eye's length, standard deviation of the lash line across
-LASH_STRENGTH = 0.85  # of that line in its middle
-EYE_SHADE = 0.5  # share of its light that what still shows of the eye loses under a lid that is nearly shut
-LASH_LIGHT = 0.62  # light of the lash line over that of the skin around it, at most
+
+@dataclass(frozen=True)
+class LidSettings:
+    """How closed lids are lit and shaded."""
+
+    lid_light: float = 0.95  # a shut lid's light over that of the skin below the eye, at least
+    skin_percentile: int = 60  # of the pixels below the eye, by channel, that is its skin
+    # share of the opening that is shut from which a lid is redrawn, and wholly so
+    shaded: tuple[float, float] = (0.25, 0.75)
+    longest_tile: float = 0.22  # of the eye's length: skin below the eye that lends its detail
+    detail_limit: float = 10.0  # grey levels: larger steps are the rim of glasses or hair, not skin
+    crease_shade: float = 0.08  # share of its light that a lid loses where it folds and towards its edge
+    edge_shade: float = 0.10
+    bulge_light: float = 0.06  # share that it gains in the middle, where the eyeball bulges, and loses at the corners
+    lash_width: float = 0.022  # of the eye's length, standard deviation of the lash line across
+    lash_strength: float = 0.85  # of that line in its middle
+    eye_shade: float = 0.5  # share of its light that what still shows of the eye loses under a lid that is nearly shut
+    lash_light: float = 0.62  # light of the lash line over that of the skin around it, at most
+
+
+LIDS = LidSettings()
 
 
 @dataclass(frozen=True)
@@ -65,17 +75,17 @@ def draw_lid(frame: Image, lid: Columns, to_frame: FloatArray, lash: FloatArray)
         to_frame: `[2, 3]` from the plane of the columns to pixels of the frame.
         lash: `[3]` colour of the open eye's upper lid edge.
     """
-    low, high = SHADED
+    low, high = LIDS.shaded
     amount = float(np.clip((lid.shut - low) / (high - low), 0, 1))
     if amount <= 0:
         return
     eye = _cut(frame, lid, to_frame)
     if eye is None:
         return
-    part = eye.part * (1 - amount * EYE_SHADE * _eye_share(eye))
+    part = eye.part * (1 - amount * LIDS.eye_shade * _eye_share(eye))
     part = part + amount * _skin_share(eye) * (_skin(eye) - part)
     share = amount * _lash_share(eye)
-    dark = np.minimum(lash, LASH_LIGHT * cv2.GaussianBlur(part, (0, 0), max(0.7, 0.08 * eye.length * eye.zoom)))
+    dark = np.minimum(lash, LIDS.lash_light * cv2.GaussianBlur(part, (0, 0), max(0.7, 0.08 * eye.length * eye.zoom)))
     part = part + share * (dark - part)
     left, top = eye.place
     height, width = part.shape[:2]
@@ -150,14 +160,14 @@ def _skin(eye: EyePatch) -> FloatArray:
     smooth = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.09 * reach), sigmaY=max(0.4, 0.03 * reach))
     below = (eye.depth > rim + 0.08 * eye.length) & (eye.depth < rim + 0.4 * eye.length) & (_taper(eye, 0.1) > 0)
     around = part[below] if below.any() else part.reshape(-1, 3)
-    typical = np.percentile(around, SKIN_PERCENTILE, axis=0)  # neither lashes nor a strand of hair across it
+    typical = np.percentile(around, LIDS.skin_percentile, axis=0)  # neither lashes nor a strand of hair across it
     light = smooth.mean(-1, keepdims=True) / max(float(typical.mean()), 1.0)
-    smooth += 0.9 * np.maximum(np.maximum(light, LID_LIGHT) * typical - smooth, 0)
+    smooth += 0.9 * np.maximum(np.maximum(light, LIDS.lid_light) * typical - smooth, 0)
     down = np.clip((eye.depth - start) / np.maximum(edge - start, 1e-3), 0, 1)
     fold = np.exp(-np.square((down - 0.18) / 0.1))
     rounding = np.clip((down - 0.6) / 0.4, 0, 1) ** 2
-    bulge = BULGE_LIGHT * (1 - 8 * np.square(np.clip(eye.along, 0, 1) - 0.5)) * np.sin(np.pi * down)
-    shade = 1 - CREASE_SHADE * fold - EDGE_SHADE * rounding + bulge
+    bulge = LIDS.bulge_light * (1 - 8 * np.square(np.clip(eye.along, 0, 1) - 0.5)) * np.sin(np.pi * down)
+    shade = 1 - LIDS.crease_shade * fold - LIDS.edge_shade * rounding + bulge
     return np.asarray(smooth * shade[..., None] + _detail(eye), np.float32)
 
 
@@ -165,8 +175,8 @@ def _detail(eye: EyePatch) -> FloatArray:
     """`[h, w, 3]` fine detail of the skin below the eye, mirrored up and down the lid at its own size."""
     part, edge, rim = eye.part, eye.knots[2], eye.knots[4]
     fine = part - cv2.GaussianBlur(part, (0, 0), max(0.8, 0.035 * eye.length * eye.zoom))
-    fine *= (np.abs(fine).max(-1, keepdims=True) < DETAIL_LIMIT).astype(np.float32)
-    tile = LONGEST_TILE * eye.length
+    fine *= (np.abs(fine).max(-1, keepdims=True) < LIDS.detail_limit).astype(np.float32)
+    tile = LIDS.longest_tile * eye.length
     away = np.abs((edge - eye.depth) % (2 * tile) - tile)
     below = rim + 0.14 * eye.length + away
     across = (eye.along + 0.3) * eye.length
@@ -179,7 +189,7 @@ def _detail(eye: EyePatch) -> FloatArray:
 
 def _lash_share(eye: EyePatch) -> FloatArray:
     """`[h, w, 1]` how much of each pixel is the lash line, thinner towards the corners of the eye."""
-    width = LASH_WIDTH * eye.length * (0.35 + 0.65 * _taper(eye, 0.3))
+    width = LIDS.lash_width * eye.length * (0.35 + 0.65 * _taper(eye, 0.3))
     width = np.maximum(width, 0.45 / eye.zoom)
     line = np.exp(-0.5 * np.square((eye.depth - eye.knots[2]) / width))
-    return np.asarray(LASH_STRENGTH * line * _taper(eye, 0.03), np.float32)[..., None]
+    return np.asarray(LIDS.lash_strength * line * _taper(eye, 0.03), np.float32)[..., None]

@@ -20,10 +20,19 @@ from talkface.files.read import refusing
 from talkface.files.write import atomic_write
 from talkface.scale.storage import open_remote
 
-BLOCK = 1 << 20  # bytes
-TRIES = 6
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0  # between tries, doubled each time
-SILENT_S = 30.0  # a connection that says nothing for so long is given up
+
+@dataclass(frozen=True)
+class BlockCacheSettings:
+    """Size of blocks read from afar, and how often they are tried."""
+
+    block: int = 1 << 20  # bytes
+    tries: int = 6
+    first_wait_s: float = 0.25  # between tries, doubled each time
+    longest_wait_s: float = 8.0
+    silent_s: float = 30.0  # a connection that says nothing for so long is given up
+
+
+BLOCKS = BlockCacheSettings()
 
 
 def cache_folder() -> Path:
@@ -65,7 +74,7 @@ class BlockCache:
         """
         parts = []
         for start, end in _blocks(offset, size, total):
-            path = self.kept / version / name / f"{start // BLOCK:07d}"
+            path = self.kept / version / name / f"{start // BLOCKS.block:07d}"
             try:
                 block = path.read_bytes()
                 with contextlib.suppress(OSError):
@@ -100,9 +109,12 @@ class BlockCache:
         return bytes(self._again(f"{self.place}/{name}", once)) if end > start else b""
 
     def _again(self, what: str, once: Any) -> Any:
-        """Try until it works, at most `TRIES` times."""
-        wait, message = FIRST_WAIT_S, f"{what} cannot be read after {TRIES} tries; the same command goes on later"
-        for left in reversed(range(TRIES)):
+        """Try until it works, at most `BLOCKS.tries` times."""
+        wait, message = (
+            BLOCKS.first_wait_s,
+            f"{what} cannot be read after {BLOCKS.tries} tries; the same command goes on later",
+        )
+        for left in reversed(range(BLOCKS.tries)):
             try:
                 with refusing(message, DatasetError):
                     return once()
@@ -110,7 +122,7 @@ class BlockCache:
                 if not left:
                     raise
                 time.sleep(wait)
-                wait = min(2 * wait, LONGEST_WAIT_S)
+                wait = min(2 * wait, BLOCKS.longest_wait_s)
         raise AssertionError("not reached")
 
     def _made(self, path: Path) -> Path:
@@ -162,9 +174,13 @@ def patient_options(place: str) -> dict[str, Any]:
     if kind in ("http", "https"):
         import aiohttp
 
-        return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=SILENT_S)}}
+        return {
+            "client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=BLOCKS.silent_s)}
+        }
     if kind == "s3":
-        return {"config_kwargs": {"connect_timeout": 15, "read_timeout": SILENT_S, "retries": {"max_attempts": 1}}}
+        return {
+            "config_kwargs": {"connect_timeout": 15, "read_timeout": BLOCKS.silent_s, "retries": {"max_attempts": 1}}
+        }
     return {}
 
 
@@ -185,5 +201,5 @@ def _files_below(folder: Path) -> Iterator[_Kept]:
 
 def _blocks(offset: int, size: int, total: int) -> Iterator[tuple[int, int]]:
     """First byte and end of the blocks that hold a range."""
-    for start in range(offset // BLOCK * BLOCK, offset + size, BLOCK):
-        yield start, min(start + BLOCK, total)
+    for start in range(offset // BLOCKS.block * BLOCKS.block, offset + size, BLOCKS.block):
+        yield start, min(start + BLOCKS.block, total)

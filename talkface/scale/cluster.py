@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from talkface.errors import ConfigError, MissingExtraError
-from talkface.scale.workers import POLL_S, Died, LocalWorkers, Workers, usable_cores
+from talkface.scale.workers import WORKERS, Died, LocalWorkers, Workers, usable_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -15,13 +15,21 @@ R = TypeVar("R")
 EMBEDDED = "local"
 """The address that means a cluster of this machine's cores, started and ended with the command."""
 
-AHEAD = 2  # tasks queued per core of a cluster, so that none waits for the next one
-KNOCK_S = 10.0
-RETRIES = 3  # times that a task is begun anew after its machine or process has died
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """How tasks are sent to a cluster."""
+
+    ahead: int = 2  # tasks queued per core of a cluster, so that none waits for the next one
+    knock_s: float = 10.0
+    retries: int = 3  # times that a task is begun anew after its machine or process has died
+
+
+CLUSTER = ClusterSettings()
 
 
 @contextmanager
-def open_workers(ray_address: str | None, count: int = 0, *, ahead: int = AHEAD) -> "Iterator[Workers]":
+def open_workers(ray_address: str | None, count: int = 0, *, ahead: int = CLUSTER.ahead) -> "Iterator[Workers]":
     """Workers of this machine, or of a Ray cluster.
 
     Args:
@@ -78,7 +86,7 @@ def _knock(address: str) -> None:
     """Raise `OSError` where nobody listens: Ray itself would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
-        socket.create_connection((host, int(port)), KNOCK_S).close()
+        socket.create_connection((host, int(port)), CLUSTER.knock_s).close()
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class RayWorkers:
     """All cores of the cluster that this process is connected to; machines may come and go."""
 
     ray: Any
-    ahead: int = AHEAD
+    ahead: int = CLUSTER.ahead
 
     @property
     def same_disk(self) -> bool:
@@ -103,7 +111,7 @@ class RayWorkers:
 
         Steps are not counted and `limit_s` is not kept: a task in Ray's queue and one that is worked on look the same.
         """
-        remote = self.ray.remote(num_cpus=1, max_retries=RETRIES)(function)
+        remote = self.ray.remote(num_cpus=1, max_retries=CLUSTER.retries)(function)
         running: dict[Any, T] = {}
         try:
             while True:
@@ -111,7 +119,7 @@ class RayWorkers:
                     running[remote.remote(task)] = task
                 if not running:
                     return
-                done, _ = self.ray.wait(list(running), num_returns=1, timeout=POLL_S)
+                done, _ = self.ray.wait(list(running), num_returns=1, timeout=WORKERS.poll_s)
                 if on_wait is not None:
                     on_wait(0)
                 for reference in done:

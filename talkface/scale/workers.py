@@ -19,8 +19,16 @@ from talkface.errors import ConfigError
 T = TypeVar("T")
 R = TypeVar("R")
 
-POLL_S = 0.5  # how often a waiting `run` says that it is alive
-START_FAILURES = 2  # workers in a row that end before they work: then none ever will
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How workers are polled and restarted."""
+
+    poll_s: float = 0.5  # how often a waiting `run` says that it is alive
+    start_failures: int = 2  # workers in a row that end before they work: then none ever will
+
+
+WORKERS = WorkerSettings()
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -199,7 +207,7 @@ class _Crew(Generic[T]):
     def patience(self, busy: Sequence[_Worker[T]]) -> float:
         """Seconds to wait at most."""
         soonest = min(worker.deadline for worker in busy)
-        return min(POLL_S, max(0.0, soonest - time.monotonic()))
+        return min(WORKERS.poll_s, max(0.0, soonest - time.monotonic()))
 
     def steps(self) -> int:
         return self.steps_of_dead + sum(worker.steps for worker in self.workers)
@@ -238,7 +246,7 @@ class _Crew(Generic[T]):
         """Try the task of a dead worker once more, in a fresh process."""
         self.false_starts += not worker.ready and not worker.killed
         self._dismiss(worker)
-        if self.false_starts >= START_FAILURES:
+        if self.false_starts >= WORKERS.start_failures:
             hint = "call from a file, below `if __name__ == '__main__':`"
             raise ConfigError(f"no worker process can start: {hint}")
         if worker.retried:

@@ -6,6 +6,7 @@ disk space of a thousand. What is read from them is real: arrays, sound and pict
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,19 @@ import numpy as np
 from talkface.data.clip_index import ClipIndex, build_index, packed_texts, save_index
 from talkface.data.prepare.shards import find_shards
 
-LRW_CLIPS, LRW_WORDS = 538_766, 500
-VOXCELEB2_CLIPS, VOXCELEB2_VIDEOS, VOXCELEB2_PEOPLE = 1_092_009, 145_569, 5_994
+
+@dataclass(frozen=True)
+class CorpusSizes:
+    """How many clips the drawn corpora have."""
+
+    lrw_clips: int = 538_766
+    lrw_words: int = 500
+    voxceleb2_clips: int = 1_092_009
+    voxceleb2_videos: int = 145_569
+    voxceleb2_people: int = 5_994
+
+
+CORPUS_SIZES = CorpusSizes()
 Names = Callable[[int], tuple[str, str]]
 
 
@@ -54,12 +66,12 @@ def repeat_shard(source: Path, out: Path, count: int, names: Names, videos: int 
 
 def lrw_names(place: int) -> tuple[str, str]:
     """Key and speaker as LRW's adapter gives them: every clip is a speaker of its own."""
-    key = f"WORD{place % LRW_WORDS:03d}_{place // LRW_WORDS:05d}"
+    key = f"WORD{place % CORPUS_SIZES.lrw_words:03d}_{place // CORPUS_SIZES.lrw_words:05d}"
     return key, f"lrw-{key}"
 
 
 def voxceleb2_names(place: int) -> tuple[str, str]:
     """Key and speaker as VoxCeleb2's adapter gives them; clips of one video are of one person."""
-    video = place % VOXCELEB2_VIDEOS
-    person = f"id{video % VOXCELEB2_PEOPLE:05d}"
-    return f"{person}-video{video:06d}-{place // VOXCELEB2_VIDEOS:05d}", person
+    video = place % CORPUS_SIZES.voxceleb2_videos
+    person = f"id{video % CORPUS_SIZES.voxceleb2_people:05d}"
+    return f"{person}-video{video:06d}-{place // CORPUS_SIZES.voxceleb2_videos:05d}", person

@@ -1,6 +1,7 @@
 """Seed -> shards of mean faces whose mouths open exactly as their sound is loud: scores with known answers."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,18 +15,27 @@ from talkface.landmarks.pose import move_head
 from talkface.types import DEFAULT_FPS, Clip, FloatArray, HeadPose
 
 UPPER_LIP, LOWER_LIP = np.array([63, 62, 61]), np.array([65, 66, 67])  # inner, facing pairs
-CLOSED_GAP = 0.02  # outer-eye distances between the lips of a silent face
-GAIN = 0.5  # outer-eye distances that the lower inner lip sinks per unit of RMS
-PICTURE = 64  # px, side of the plain pictures
-SYLLABLE = 4  # frames of one loudness
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """Drawn faces of the test shards."""
+
+    closed_gap: float = 0.02  # outer-eye distances between the lips of a silent face
+    gain: float = 0.5  # outer-eye distances that the lower inner lip sinks per unit of RMS
+    picture: int = 64  # px, side of the plain pictures
+    syllable: int = 4  # frames of one loudness
+
+
+DRAWN_FACES = ShardSettings()
 
 
 def draw_loudness(seed: int, frames: int) -> FloatArray:
     """`[T]` RMS of every frame: syllables and pauses, silent at both ends."""
     rng = np.random.default_rng(seed)
-    count = -(-frames // SYLLABLE)
-    levels = np.repeat(0.3 * rng.random(count) * (rng.random(count) < 0.8), SYLLABLE)[:frames]
-    levels[:SYLLABLE], levels[-SYLLABLE:] = 0, 0
+    count = -(-frames // DRAWN_FACES.syllable)
+    levels = np.repeat(0.3 * rng.random(count) * (rng.random(count) < 0.8), DRAWN_FACES.syllable)[:frames]
+    levels[: DRAWN_FACES.syllable], levels[-DRAWN_FACES.syllable :] = 0, 0
     return levels
 
 
@@ -38,13 +48,13 @@ def sound_of(levels: FloatArray) -> FloatArray:
 def motion_of(levels: FloatArray) -> FloatArray:
     """`[T]` RMS -> `[T, 68, 2]` canonical displacement from the closed mouth."""
     motion = np.zeros((len(levels), 68, 2), np.float32)
-    motion[:, LOWER_LIP, 1] = GAIN * np.asarray(levels)[:, None]
+    motion[:, LOWER_LIP, 1] = DRAWN_FACES.gain * np.asarray(levels)[:, None]
     return motion
 
 
 def nods_of(levels: FloatArray, nod: float) -> HeadPose:
     """`[T]` RMS -> a head that sinks by `nod` radians per unit of it, smoothly."""
-    weight = np.hanning(2 * SYLLABLE + 3)
+    weight = np.hanning(2 * DRAWN_FACES.syllable + 3)
     smooth = np.convolve(levels, weight / weight.sum(), mode="same")
     rotation = np.column_stack([-nod * smooth, np.zeros((len(levels), 2))])
     return HeadPose(rotation.astype(np.float32), np.zeros((len(levels), 2), np.float32))
@@ -73,13 +83,13 @@ def write_loud_mouth_shards(
     """
     folder.mkdir(parents=True, exist_ok=True)
     face = MEAN_FACE.copy()
-    face[LOWER_LIP, 1] = face[UPPER_LIP, 1] + CLOSED_GAP
+    face[LOWER_LIP, 1] = face[UPPER_LIP, 1] + DRAWN_FACES.closed_gap
     to_canonical = np.repeat(np.array([[[1 / unit, 0, -1.4], [0, 1 / unit, -1.2]]]), frames, 0)
     paths = []
     for seed, (key, speaker) in enumerate(speakers.items()):
         levels = draw_loudness(seed, frames)
         faces = move_head(face + motion_of(levels), nods_of(levels, nod))
-        picture = np.full((PICTURE, PICTURE, 3), 40 * (seed % 6), np.uint8)
+        picture = np.full((DRAWN_FACES.picture, DRAWN_FACES.picture, 3), 40 * (seed % 6), np.uint8)
         example = Example(
             landmarks=from_canonical(faces, to_canonical),
             crops=np.repeat(np.eye(2, 3, dtype=np.float32)[None], frames, 0),

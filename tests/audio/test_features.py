@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.audio.features import HOP, MelPower, MelStream, active_sum, log_mel, mean_spectrum, reference_power
+from talkface.audio.features import MEL, MelPower, MelStream, active_sum, log_mel, mean_spectrum, reference_power
 
 librosa = pytest.importorskip("librosa")
 
@@ -21,10 +21,10 @@ def voice() -> np.ndarray:
 def test_mel_power_equals_librosa(voice: np.ndarray) -> None:
     ours = MelPower(40)(torch.from_numpy(voice[None]))[0].numpy()
     theirs = librosa.feature.melspectrogram(
-        y=voice, sr=16_000, n_fft=512, win_length=400, hop_length=HOP, n_mels=40, fmin=50, fmax=8000, htk=True,
+        y=voice, sr=16_000, n_fft=512, win_length=400, hop_length=MEL.hop, n_mels=40, fmin=50, fmax=8000, htk=True,
         norm=None, pad_mode="constant",
     ).T  # fmt: skip
-    assert ours.shape == (len(voice) // HOP, 40)
+    assert ours.shape == (len(voice) // MEL.hop, 40)
     np.testing.assert_allclose(ours, theirs[: len(ours)], rtol=1e-3, atol=1e-4 * theirs.max())
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.audio.features import FFT, HIGHEST_HZ, HOP, LOWEST_HZ, WINDOW, MelPower
+from talkface.audio.features import MEL, MelPower
 from talkface.audio.mel import htk_filters, htk_hz, htk_mel, power_spectrum, slaney_filters, slaney_hz, slaney_mel
 from talkface.audio.mfcc import Cepstrum, FilterPower
 from talkface.audio.rhythm import onset_strength
@@ -39,17 +39,17 @@ def relative_error(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 @pytest.mark.parametrize("num_mels", [26, 40, 64, 80])
 def test_htk_filters_are_librosas(num_mels: int) -> None:
-    ours = htk_filters(num_mels, LOWEST_HZ, HIGHEST_HZ, FFT, SAMPLE_RATE)
+    ours = htk_filters(num_mels, MEL.lowest_hz, MEL.highest_hz, MEL.fft, SAMPLE_RATE)
     theirs = librosa.filters.mel(
-        sr=SAMPLE_RATE, n_fft=FFT, n_mels=num_mels, fmin=LOWEST_HZ, fmax=HIGHEST_HZ, htk=True, norm=None
+        sr=SAMPLE_RATE, n_fft=MEL.fft, n_mels=num_mels, fmin=MEL.lowest_hz, fmax=MEL.highest_hz, htk=True, norm=None
     )
     np.testing.assert_allclose(ours.T, theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 4000.0), (80.0, 7000.0)])
 def test_slaney_filters_are_librosas(low: float, high: float) -> None:
-    ours = slaney_filters(40, low, high, FFT, SAMPLE_RATE)
-    theirs = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FFT, n_mels=40, fmin=low, fmax=high)
+    ours = slaney_filters(40, low, high, MEL.fft, SAMPLE_RATE)
+    theirs = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=MEL.fft, n_mels=40, fmin=low, fmax=high)
     np.testing.assert_allclose(ours.T, theirs, rtol=1e-5, atol=1e-8)
 
 
@@ -64,7 +64,7 @@ def test_the_scales_are_inverted_and_meet_at_1_khz() -> None:
 def test_mel_power_is_torchaudios(torchaudio, voice: np.ndarray) -> None:
     samples = torch.from_numpy(voice[None])
     transform = torchaudio.transforms.MelSpectrogram(
-        SAMPLE_RATE, FFT, WINDOW, HOP, LOWEST_HZ, HIGHEST_HZ, n_mels=64, power=2.0, center=False
+        SAMPLE_RATE, MEL.fft, MEL.window, MEL.hop, MEL.lowest_hz, MEL.highest_hz, n_mels=64, power=2.0, center=False
     )
     theirs = transform(samples).transpose(1, 2).numpy()
     assert relative_error(MelPower(64).inside(samples).numpy(), theirs) < 1e-5
@@ -72,7 +72,7 @@ def test_mel_power_is_torchaudios(torchaudio, voice: np.ndarray) -> None:
 
 def test_mel_power_is_librosas(voice: np.ndarray) -> None:
     theirs = librosa.feature.melspectrogram(
-        y=voice, sr=16_000, n_fft=512, win_length=400, hop_length=HOP, n_mels=64, fmin=50, fmax=8000, htk=True,
+        y=voice, sr=16_000, n_fft=512, win_length=400, hop_length=MEL.hop, n_mels=64, fmin=50, fmax=8000, htk=True,
         norm=None, center=False,
     ).T  # fmt: skip
     assert relative_error(MelPower(64).inside(torch.from_numpy(voice[None]))[0].numpy(), theirs) < 1e-5
@@ -82,7 +82,9 @@ def test_the_cepstrum_is_torchaudios(torchaudio, voice: np.ndarray) -> None:
     samples = torch.from_numpy(voice[None])
     bands, cepstrum = FilterPower(), Cepstrum(1e-6)
     emphasised = torchaudio.functional.preemphasis(samples, 0.97)
-    spectrum = torchaudio.transforms.Spectrogram(FFT, WINDOW, HOP, window_fn=torch.ones, power=2.0, center=False)
+    spectrum = torchaudio.transforms.Spectrogram(
+        MEL.fft, MEL.window, MEL.hop, window_fn=torch.ones, power=2.0, center=False
+    )
     power = spectrum(emphasised).transpose(1, 2) @ bands.filters
     lifter = 1 + 11 * torch.sin(torch.pi * torch.arange(1, 13) / 22)
     theirs = torch.log(power + 1e-6) @ torchaudio.functional.create_dct(13, 26, "ortho")[:, 1:] * lifter

@@ -16,7 +16,7 @@ from talkface.errors import ConfigError, MediaError, PassingError, TalkfaceError
 from talkface.files.lock import file_lock
 from talkface.files.table import safe_cell, write_table
 from talkface.files.write import (
-    LEFT_AFTER_S,
+    PART_FILES,
     atomic_file,
     atomic_files,
     atomic_write,
@@ -140,7 +140,7 @@ def test_what_a_killed_process_left_is_swept_and_what_somebody_works_on_is_not(t
     sweep(target)
     assert left.exists(), "too new to be sure"
     with atomic_file(target) as part:
-        long_ago = time.time() - 2 * LEFT_AFTER_S
+        long_ago = time.time() - 2 * PART_FILES.left_after_s
         for path in tmp_path.iterdir():
             os.utime(path, (long_ago, long_ago))
         sweep(target)

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,7 @@ def _look_up(table: ClipIndex) -> None:
 def _read_url(path: Path) -> None:
     """The same table and shards, where only a URL leads to them; blocks are kept beside them."""
     os.environ["TALKFACE_CACHE"] = str(path.parent / "cache")
-    block_cache.FIRST_WAIT_S = block_cache.LONGEST_WAIT_S = 0.0
+    block_cache.BLOCKS = replace(block_cache.BLOCKS, first_wait_s=0.0, longest_wait_s=0.0)
     _look_up(open_index(f"file://{path.parent}"))
     clips = ClipDataset(f"file://{path.parent}")
     for index in range(min(len(clips), 2)):

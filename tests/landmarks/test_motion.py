@@ -8,7 +8,7 @@ from scipy.signal import find_peaks, lfilter
 from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.motion import (
-    FULL_CLOSURE,
+    MOTION,
     blink_track,
     close_eyes,
     head_motion,
@@ -93,11 +93,11 @@ def test_nods_follow_syllables():
 
 def test_the_rhythmic_profile_shuts_the_lids_as_published_every_10_to_40_frames():
     closure = blink_track(25 * 120, FPS, np.random.default_rng(1), profile="rhythmic")
-    shut = np.flatnonzero(np.isclose(closure, min(0.95 / FULL_CLOSURE, 1), atol=1e-4))
+    shut = np.flatnonzero(np.isclose(closure, min(0.95 / MOTION.full_closure, 1), atol=1e-4))
     gaps = np.diff(shut)
     assert gaps.min() >= 10 and gaps.max() <= 40 and len(set(gaps)) > 15
     for offset, share in ((-2, 0.45), (-1, 0.85), (1, 0.85), (2, 0.45), (3, 0.0)):
-        np.testing.assert_allclose(closure[shut[:-1] + offset], share / FULL_CLOSURE, atol=1e-4)
+        np.testing.assert_allclose(closure[shut[:-1] + offset], share / MOTION.full_closure, atol=1e-4)
     twice = blink_track(50 * 120, Fraction(50), np.random.default_rng(1), profile="rhythmic")
     np.testing.assert_allclose(twice[::2], closure, atol=1e-5)
 

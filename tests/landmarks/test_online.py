@@ -5,7 +5,7 @@ import pytest
 
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.online import FADE_S, HOLD_S, DriverLearner, Keeper, Steadier
+from talkface.landmarks.online import HOLD_S, ONLINE, DriverLearner, Keeper, Steadier
 from talkface.landmarks.retarget import close_lips
 
 FPS = 25
@@ -37,7 +37,7 @@ def test_a_lost_face_holds_fades_to_rest_and_eases_back(face):
     keep = Keeper(face, FPS)
     moved = face + np.float32(10)
     np.testing.assert_allclose(keep(moved), moved)
-    lost = np.stack([keep(None) for _ in range(round((HOLD_S + FADE_S) * FPS) + 2)])
+    lost = np.stack([keep(None) for _ in range(round((HOLD_S + ONLINE.fade_s) * FPS) + 2)])
     np.testing.assert_allclose(lost[: int(HOLD_S * FPS)], np.broadcast_to(moved, (int(HOLD_S * FPS), 68, 2)))
     np.testing.assert_allclose(lost[-1], face)
     back = np.stack([keep(moved) for _ in range(8)])

@@ -12,7 +12,7 @@ from talkface.checkpoints.load import load_audio2landmark
 from talkface.landmarks.layout import JAW, MOUTH
 from talkface.media.speech import open_speech, speech_level
 from talkface.models.audio2landmark import Audio2Landmark, Audio2LandmarkConfig
-from talkface.models.speech_network import CHUNK, MELS_PER_FRAME, speech_gate
+from talkface.models.speech_network import MELS_PER_FRAME, SPEECH_NETWORK, speech_gate
 from talkface.types import Waveform
 
 SHIPPED = Path(__file__).resolve().parents[2] / "talkface" / "weights" / "audio2landmark.safetensors"
@@ -48,7 +48,7 @@ def opening(motion: np.ndarray) -> np.ndarray:
 
 
 def test_chunks_give_what_the_whole_gives(network: Audio2Landmark) -> None:
-    frames = 2 * CHUNK + 7
+    frames = 2 * SPEECH_NETWORK.chunk + 7
     root_power = np.random.default_rng(1).random((frames * MELS_PER_FRAME, 32)).astype(np.float16)
     chunked = np.concatenate(list(network._coefficients(root_power, 0.3)))
     with torch.no_grad():

@@ -6,7 +6,7 @@ import torch
 
 from talkface.checkpoints.load import load_headmotion
 from talkface.models.headmotion import (
-    LIMIT,
+    HEADMOTION,
     POSE,
     Answer,
     Headmotion,
@@ -76,7 +76,7 @@ def test_minutes_of_an_untrained_network_stay_inside_the_limits(network: Headmot
     track = network.predict(loud * sound(25 * 120), seed=0)
     assert np.isfinite(track).all()
     liveliest = network.deviation.numpy() * np.exp(network.liveliness.max().item())
-    assert (np.abs(track) <= LIMIT * liveliest).all()
+    assert (np.abs(track) <= HEADMOTION.limit * liveliest).all()
 
 
 def test_shapes_are_undone_and_the_base_only_loses_speed(network: Headmotion):

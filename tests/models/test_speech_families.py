@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.audio.features import SILENT_POWER
+from talkface.audio.features import MEL
 from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
 from talkface.checkpoints.load import load_audio2landmark
 from talkface.landmarks.layout import MOUTH
@@ -15,7 +15,7 @@ from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.atnet import Atnet, AtnetConfig
 from talkface.models.audio2landmark import build_audio2landmark, config_dict
 from talkface.models.lstm_mel import LstmMel, LstmMelConfig
-from talkface.models.speech_network import CHUNK, MELS_PER_FRAME, SpeechNetwork
+from talkface.models.speech_network import MELS_PER_FRAME, SPEECH_NETWORK, SpeechNetwork
 from talkface.types import Waveform
 
 SMALL = {
@@ -97,7 +97,7 @@ def test_lstm_mel_takes_context_and_delay_from_its_settings() -> None:
 
 
 def test_chunks_give_what_the_whole_gives(network: SpeechNetwork) -> None:
-    frames = CHUNK + 37
+    frames = SPEECH_NETWORK.chunk + 37
     root_power = np.random.default_rng(1).random((frames * MELS_PER_FRAME, network.mel.num_mels)).astype(np.float16)
     face = torch.from_numpy((MEAN_FACE * [1.0, 1.05])[None].astype(np.float32))
     with torch.no_grad():
@@ -131,7 +131,7 @@ def test_silence_is_a_closed_mouth_and_pauses_close_it(network: SpeechNetwork) -
     paused = np.concatenate([voice(1), np.zeros(32_000, np.float32)])
     motion = network.predict([Waveform(paused)], 75)
     assert motion[:20].any() and not motion[35:].any()
-    assert SILENT_POWER > 0
+    assert MEL.silent_power > 0
 
 
 def test_two_photos_are_two_examples_and_none_is_a_usual_face() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +86,8 @@ def shards(tmp_path_factory) -> Path:
 def served(shards, tmp_path, monkeypatch):
     """A server of the shards, its address, and an empty cache."""
     monkeypatch.setenv("TALKFACE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(block_cache, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(block_cache, "SILENT_S", 0.5)
-    monkeypatch.setattr(block_cache, "BLOCK", 1 << 16)
+    impatient = replace(block_cache.BLOCKS, first_wait_s=0.01, silent_s=0.5, block=1 << 16)
+    monkeypatch.setattr(block_cache, "BLOCKS", impatient)
     handler = type("Handler", (Server,), {"root": shards, "spoil": [], "asked": []})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -115,7 +115,7 @@ def test_clips_come_whole_through_slow_and_broken_connections(served, shards):
 
 def test_a_server_that_stays_broken_is_said_and_what_is_kept_serves_the_next_run(served, shards, monkeypatch):
     handler, address = served
-    monkeypatch.setattr(block_cache, "TRIES", 3)
+    monkeypatch.setattr(block_cache, "BLOCKS", replace(block_cache.BLOCKS, tries=3))
     dataset = ClipDataset(address)
     first = dataset[0]
     kept = sum(path.is_file() for path in block_cache.cache_folder().rglob("*"))
@@ -135,12 +135,12 @@ def test_the_cache_stays_within_its_bound(served, monkeypatch):
     for turn in range(16):
         dataset[turn % 8].image(5)
     sizes = [path.stat().st_size for path in block_cache.cache_folder().rglob("*") if path.is_file()]
-    assert sum(sizes) <= 0.4e6 + 2 * block_cache.BLOCK
+    assert sum(sizes) <= 0.4e6 + 2 * block_cache.BLOCKS.block
 
 
 def test_a_folder_without_a_table_or_with_a_hostile_one_is_refused(served, tmp_path, monkeypatch):
     handler, address = served
-    monkeypatch.setattr(block_cache, "TRIES", 1)
+    monkeypatch.setattr(block_cache, "BLOCKS", replace(block_cache.BLOCKS, tries=1))
     empty = tmp_path / "empty"
     empty.mkdir()
     handler.root, content = empty, (handler.root / INDEX_NAME).read_bytes()

@@ -16,13 +16,31 @@ import numpy as np
 from talkface.errors import CheckpointError
 from talkface.types import FloatArray
 
-NET_OLD_LAYER, NET_LAYER = 2, 100
-OLD_NAME, OLD_BLOBS, OLDEST_LAYER = 4, 6, 1
-LAYER_NAME, LAYER_BLOBS = 1, 7
-BLOB_DATA, BLOB_DOUBLES, BLOB_SHAPE, SHAPE_DIM = 5, 8, 7, 1
-BLOB_SIDES = (1, 2, 3, 4)  # num, channels, height, width of blobs without a shape
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
-MAX_VARINT = 10  # bytes
+
+@dataclass(frozen=True)
+class CaffeFields:
+    """Field numbers of the published caffe.proto, and protobuf's wire types."""
+
+    net_old_layer: int = 2
+    net_layer: int = 100
+    old_name: int = 4
+    old_blobs: int = 6
+    oldest_layer: int = 1
+    layer_name: int = 1
+    layer_blobs: int = 7
+    blob_data: int = 5
+    blob_doubles: int = 8
+    blob_shape: int = 7
+    shape_dim: int = 1
+    blob_sides: tuple[int, int, int, int] = (1, 2, 3, 4)  # num, channels, height, width of blobs without a shape
+    varint: int = 0  # wire types
+    fixed64: int = 1
+    bytes: int = 2
+    fixed32: int = 5
+    max_varint: int = 10  # bytes
+
+
+CAFFE = CaffeFields()
 
 
 @dataclass(frozen=True)
@@ -59,18 +77,22 @@ def read_caffemodel(path: Path) -> list[CaffeLayer]:
 
 def _layers(whole: memoryview, path: Path) -> Iterator[CaffeLayer]:
     for field in _fields(whole):
-        if field.wire != BYTES or field.number not in (NET_OLD_LAYER, NET_LAYER):
+        if field.wire != CAFFE.bytes or field.number not in (CAFFE.net_old_layer, CAFFE.net_layer):
             continue
         assert isinstance(field.value, memoryview)
-        name_field, blobs_field = (OLD_NAME, OLD_BLOBS) if field.number == NET_OLD_LAYER else (LAYER_NAME, LAYER_BLOBS)
+        name_field, blobs_field = (
+            (CAFFE.old_name, CAFFE.old_blobs)
+            if field.number == CAFFE.net_old_layer
+            else (CAFFE.layer_name, CAFFE.layer_blobs)
+        )
         name, blobs = "", []
         for inner in _fields(field.value):
-            if inner.number == OLDEST_LAYER and field.number == NET_OLD_LAYER:
+            if inner.number == CAFFE.oldest_layer and field.number == CAFFE.net_old_layer:
                 raise CheckpointError(f"{path} is in Caffe's first format: upgrade it with upgrade_net_proto_binary")
-            if inner.wire == BYTES and inner.number == name_field:
+            if inner.wire == CAFFE.bytes and inner.number == name_field:
                 assert isinstance(inner.value, memoryview)
                 name = str(inner.value, "utf-8")
-            elif inner.wire == BYTES and inner.number == blobs_field:
+            elif inner.wire == CAFFE.bytes and inner.number == blobs_field:
                 assert isinstance(inner.value, memoryview)
                 blobs.append(_blob(inner.value))
         if blobs:
@@ -83,16 +105,16 @@ def _blob(message: memoryview) -> FloatArray:
     shape: list[int] | None = None
     sides: dict[int, int] = {}
     for field in _fields(message):
-        if field.number == BLOB_SHAPE and isinstance(field.value, memoryview):
+        if field.number == CAFFE.blob_shape and isinstance(field.value, memoryview):
             shape = _dims(field.value)
-        elif field.number in BLOB_SIDES and isinstance(field.value, int):
+        elif field.number in CAFFE.blob_sides and isinstance(field.value, int):
             sides[field.number] = field.value
-        elif field.number in (BLOB_DATA, BLOB_DOUBLES) and isinstance(field.value, memoryview):
-            kind = "<f4" if field.number == BLOB_DATA else "<f8"  # packed, or one number at a time
+        elif field.number in (CAFFE.blob_data, CAFFE.blob_doubles) and isinstance(field.value, memoryview):
+            kind = "<f4" if field.number == CAFFE.blob_data else "<f8"  # packed, or one number at a time
             parts.append(np.frombuffer(field.value, kind).astype(np.float32))
     numbers = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     if shape is None:
-        shape = [sides.get(side, 1) for side in BLOB_SIDES]
+        shape = [sides.get(side, 1) for side in CAFFE.blob_sides]
         while len(shape) > 1 and shape[0] == 1:
             shape = shape[1:]  # a bias was stored as 1 x 1 x 1 x O
     if numbers.size != np.prod(shape):
@@ -103,9 +125,9 @@ def _blob(message: memoryview) -> FloatArray:
 def _dims(message: memoryview) -> list[int]:
     dims: list[int] = []
     for field in _fields(message):
-        if field.number == SHAPE_DIM and isinstance(field.value, int):
+        if field.number == CAFFE.shape_dim and isinstance(field.value, int):
             dims.append(field.value)
-        elif field.number == SHAPE_DIM and isinstance(field.value, memoryview):
+        elif field.number == CAFFE.shape_dim and isinstance(field.value, memoryview):
             place = 0
             while place < len(field.value):
                 value, place = _varint(field.value, place)
@@ -119,14 +141,14 @@ def _fields(message: memoryview) -> Iterator[_Field]:
     while place < len(message):
         tag, place = _varint(message, place)
         number, wire = tag >> 3, tag & 7
-        if wire == VARINT:
+        if wire == CAFFE.varint:
             value, place = _varint(message, place)
             yield _Field(number, wire, value)
             continue
-        if wire == BYTES:
+        if wire == CAFFE.bytes:
             length, place = _varint(message, place)
-        elif wire in (FIXED64, FIXED32):
-            length = 8 if wire == FIXED64 else 4
+        elif wire in (CAFFE.fixed64, CAFFE.fixed32):
+            length = 8 if wire == CAFFE.fixed64 else 4
         else:
             raise ValueError(f"wire type {wire} at byte {place}")
         if place + length > len(message):
@@ -138,11 +160,11 @@ def _fields(message: memoryview) -> Iterator[_Field]:
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
     """Number of 7 bits per byte, lowest first; and the place behind it."""
     value = 0
-    for count in range(MAX_VARINT):
+    for count in range(CAFFE.max_varint):
         if place + count >= len(message):
             raise ValueError("the file ends inside a number")
         byte = message[place + count]
         value |= (byte & 0x7F) << (7 * count)
         if byte < 0x80:
             return value, place + count + 1
-    raise ValueError(f"a number of more than {MAX_VARINT} bytes at byte {place}")
+    raise ValueError(f"a number of more than {CAFFE.max_varint} bytes at byte {place}")

@@ -1,6 +1,7 @@
 """Keras `.h5` of Eskimez et al. 2018 -> a speech network: four LSTMs whose outputs are 68 points."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,21 @@ from talkface.models.lstm_mel import KerasMember, LstmMel, LstmMelConfig
 from talkface.types import FloatArray
 
 SOURCE = "github.com/eeskimez/Talking-Face-Landmarks-from-Speech"
-FEATURES = 128  # per frame: delta and delta-delta of 64 mel bands
-EYES_APART = 0.4  # of the frame's side, between the outer corners
-SILENCE = 200  # frames after which the answer to silence stands still
+
+
+@dataclass(frozen=True)
+class EskimezSettings:
+    """Frames and scale of Eskimez et al.'s published networks."""
+
+    features: int = 128  # per frame: delta and delta-delta of 64 mel bands
+    eyes_apart: float = 0.4  # of the frame's side, between the outer corners
+    silence: int = 200  # frames after which the answer to silence stands still
+    frame_ms: int = 40
+
+
+ESKIMEZ = EskimezSettings()
 PARTS = ("kernel", "recurrent_kernel", "bias")
 _DELAY = re.compile(r"D(\d+)_C\d+")  # milliseconds, in the names of the published files
-FRAME_MS = 40
 
 
 def convert_eskimez(file: Path, out: Path) -> None:
@@ -37,12 +47,14 @@ def convert_eskimez(file: Path, out: Path) -> None:
         raise CheckpointError(f"{out} must end in {SUFFIX}")
     layers = _read(file)
     inputs, hidden = layers[0]["kernel"].shape[0], layers[0]["recurrent_kernel"].shape[0]
-    if inputs % FEATURES:
-        raise CheckpointError(f"{file}: the first layer takes {inputs} numbers, a multiple of {FEATURES} was expected")
+    if inputs % ESKIMEZ.features:
+        raise CheckpointError(
+            f"{file}: the first layer takes {inputs} numbers, a multiple of {ESKIMEZ.features} was expected"
+        )
     named = _DELAY.search(file.name)
     config = LstmMelConfig(
-        context=inputs // FEATURES - 1,
-        delay=int(named[1]) // FRAME_MS if named else 1,
+        context=inputs // ESKIMEZ.features - 1,
+        delay=int(named[1]) // ESKIMEZ.frame_ms if named else 1,
         hidden=hidden,
         layers=len(layers) - 1,
         components=2 * NUM_LANDMARKS,
@@ -63,10 +75,10 @@ def convert_eskimez(file: Path, out: Path) -> None:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{file} holds no network of Eskimez et al. ({reason})") from error
     with torch.no_grad():
-        silent, _ = member.speak(torch.zeros(1, SILENCE, inputs), None)
+        silent, _ = member.speak(torch.zeros(1, ESKIMEZ.silence, inputs), None)
         member.rest.copy_(silent[0, -1])
     points = torch.eye(config.components).reshape(config.components, NUM_LANDMARKS, 2)
-    network.decoder.copy_(points / EYES_APART)
+    network.decoder.copy_(points / ESKIMEZ.eyes_apart)
     provenance = {"source": SOURCE, "file": file.name, "sha256": file_hash(file), "converted": "eskimez"}
     save_checkpoint(out, Checkpoint("audio2landmark", config_dict(config), network.state_dict(), provenance))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from talkface.data.prepare.crops import ATVG_SIZE, AlignedCropper
+from talkface.data.prepare.crops import CROPPER, AlignedCropper
 from talkface.geometry.affine import invert, transform
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.types import FloatArray
@@ -35,7 +35,7 @@ def displacement(landmarks: FloatArray) -> FloatArray:
     Returns:
         `[68, 2]` float32 in outer-eye distances of the mean face, 0 for the mean face itself; x right and y down.
     """
-    to_crop = aligned_map(landmarks, ATVG_SIZE)
+    to_crop = aligned_map(landmarks, CROPPER.atvg_size)
     points = transform(invert(_MEAN_MAP), transform(to_crop, np.asarray(landmarks, np.float64)))
     return np.asarray(points - MEAN_FACE, np.float32)
 
@@ -45,4 +45,4 @@ def picture_points(displaced: FloatArray, size: int, reach: float = 1.0) -> Floa
     return transform(aligned_map(MEAN_FACE, size, reach), np.asarray(displaced, np.float64) + MEAN_FACE)
 
 
-_MEAN_MAP = aligned_map(MEAN_FACE, ATVG_SIZE)
+_MEAN_MAP = aligned_map(MEAN_FACE, CROPPER.atvg_size)

@@ -10,8 +10,17 @@ from talkface.files.arrays import check_array, read_npy
 from talkface.landmarks.layout import MOUTH, NUM_LANDMARKS
 from talkface.types import FloatArray
 
-SCALE = 5.0  # by which normalised landmarks are enlarged for the networks
-OPEN_MODE, OPENING = 1, -0.06  # parameter that is taken off every face, of the mouth's points alone
+
+@dataclass(frozen=True)
+class AtvgShapes:
+    """ATVGnet's scale and opening mode."""
+
+    scale: float = 5.0  # by which normalised landmarks are enlarged for the networks
+    open_mode: int = 1  # parameter that is taken off every face, of the mouth's points alone
+    opening: float = -0.06
+
+
+ATVG_SHAPES = AtvgShapes()
 FILES = {"mean_image": "mean_shape_img.npy", "mean_norm": "mean_shape_norm.npy", "directions": "S.npy"}
 
 
@@ -43,16 +52,16 @@ class AtvgnetShapes:
         The photo itself becomes the constant `example`, whatever it shows: that is what the published networks saw.
         """
         own = self.parameters(points) - self.parameters(photo[None])
-        return (self.example() + SCALE * self._shape(own)).astype(np.float32)
+        return (self.example() + ATVG_SHAPES.scale * self._shape(own)).astype(np.float32)
 
     def example(self) -> FloatArray:
         """`[68, 2]` the face that the published networks are given for every photo."""
         opening = np.zeros(len(self.directions))
-        opening[OPEN_MODE] = OPENING
+        opening[ATVG_SHAPES.open_mode] = ATVG_SHAPES.opening
         opened: FloatArray = np.zeros((NUM_LANDMARKS, 2))
         opened[MOUTH] = self._shape(opening)[MOUTH]
         opened = self._shape(opened.reshape(-1) @ self.directions.T)
-        return np.asarray(SCALE * (self.mean_norm - opened))
+        return np.asarray(ATVG_SHAPES.scale * (self.mean_norm - opened))
 
     def _shape(self, parameters: FloatArray) -> FloatArray:
         return np.asarray((parameters @ self.directions).reshape(*parameters.shape[:-1], NUM_LANDMARKS, 2))

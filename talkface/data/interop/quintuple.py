@@ -28,13 +28,21 @@ from talkface.media.decode import probe_sound
 from talkface.media.read import probe_video, read_frames
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image
 
-SIDE = 256  # pixels of both videos
+
+@dataclass(frozen=True)
+class QuintupleLimits:
+    """What the five files of a clip must keep to."""
+
+    side: int = 256  # pixels of both videos
+    largest_error: float = 0.05  # pixels by which front and R l + t may differ: float32 files stay well below
+    sound_short_s: float = 0.2  # the published sound is a few milliseconds shorter than the pictures
+    darkest: int = 10  # grey level below which an animation shows background (Rhythmic's own limit)
+
+
+QUINTUPLE = QuintupleLimits()
 VIDEO, LANDMARKS, POSE, FRONT, ANI = (f"_aligned{end}" for end in (".mp4", ".npy", "_rt.npy", "_front.npy", "_ani.mp4"))
 SOUND = ".wav"
 ENDINGS = (VIDEO, LANDMARKS, POSE, FRONT, ANI, "_aligned", SOUND)
-LARGEST_ERROR = 0.05  # pixels by which front and R l + t may differ: float32 files stay well below
-SOUND_SHORT_S = 0.2  # the published sound is a few milliseconds shorter than the pictures
-DARKEST = 10  # grey level below which an animation shows background (Rhythmic's own limit)
 LIST_ENDING = "_demo.npy"
 FRAME = re.compile(r"[0-9]{1,9}")
 
@@ -163,7 +171,7 @@ def read_ani(path: Path) -> Iterator[Image]:
         MediaError: cannot be read.
     """
     for frame, _ in read_frames(path, DEFAULT_FPS):
-        shown = frame.max(2, keepdims=True) >= DARKEST
+        shown = frame.max(2, keepdims=True) >= QUINTUPLE.darkest
         yield np.concatenate([frame * shown, np.uint8(255) * shown], 2).astype(np.uint8)
 
 
@@ -209,10 +217,10 @@ def _array(path: Path, shape: tuple[int, ...]) -> FloatArray:
 
 def _check_front(prefix: Path, landmarks: FloatArray, pose: FloatArray, front: FloatArray) -> None:
     error = np.abs(apply_pose(landmarks, pose) - front).max((1, 2))
-    if error.max() > LARGEST_ERROR:
+    if error.max() > QUINTUPLE.largest_error:
         raise DatasetError(
             f"{with_ending(prefix, FRONT)} is not R l + t of {prefix.name}{LANDMARKS} and {prefix.name}{POSE}: frame "
-            f"{int(error.argmax())} is {error.max():.3g} pixels off, expected at most {LARGEST_ERROR} "
+            f"{int(error.argmax())} is {error.max():.3g} pixels off, expected at most {QUINTUPLE.largest_error} "
             "(rotation vector, then shift, from seen to frontal)"
         )
 
@@ -225,12 +233,15 @@ def check_video(path: Path, frames: int) -> None:
         MediaError: cannot be read.
     """
     if not path.is_file():
-        raise DatasetError(f"no file {path}: expected a video of {frames} frames, {SIDE}x{SIDE}, 25 frames/s")
+        raise DatasetError(
+            f"no file {path}: expected a video of {frames} frames, {QUINTUPLE.side}x{QUINTUPLE.side}, 25 frames/s"
+        )
     info = probe_video(path)
-    if info.size != (SIDE, SIDE) or info.fps != DEFAULT_FPS:
+    if info.size != (QUINTUPLE.side, QUINTUPLE.side) or info.fps != DEFAULT_FPS:
         width, height = info.size
         raise DatasetError(
-            f"{path} is {width}x{height} at {float(info.fps):g} frames/s: expected {SIDE}x{SIDE} at 25 frames/s"
+            f"{path} is {width}x{height} at {float(info.fps):g} frames/s:"
+            f" expected {QUINTUPLE.side}x{QUINTUPLE.side} at 25 frames/s"
         )
     if info.duration_s is not None and abs(round(info.duration_s * info.fps) - frames) > 1:
         raise DatasetError(
@@ -242,5 +253,5 @@ def _check_sound(path: Path, frames: int) -> None:
     info, lasts_s = probe_sound(path), float(frames / DEFAULT_FPS)
     if (info.rate, info.channels) != (SAMPLE_RATE, 1):
         raise DatasetError(f"{path} has {info.channels} channels at {info.rate} Hz: expected 1 at {SAMPLE_RATE} Hz")
-    if info.end_s is not None and abs(info.end_s - lasts_s) > SOUND_SHORT_S:
+    if info.end_s is not None and abs(info.end_s - lasts_s) > QUINTUPLE.sound_short_s:
         raise DatasetError(f"{path} lasts {info.end_s:.2f} s: expected {lasts_s:.2f} s, as long as the pictures")

@@ -15,7 +15,7 @@ from talkface.data.interop.quintuple import (
     LANDMARKS,
     LIST_ENDING,
     POSE,
-    SIDE,
+    QUINTUPLE,
     SOUND,
     VIDEO,
     Quintuple,
@@ -75,7 +75,7 @@ def animation(clip: PreparedClip, photo: int) -> Iterable[Image]:
     picture, mesh = clip.image(photo), FaceMesh(clip.landmarks[photo])
     for points in clip.landmarks:
         yield np.ascontiguousarray(
-            draw_mesh(picture, mesh.places, mesh.toward(points), mesh.triangles, AS_SEEN, SIDE)[..., :3]
+            draw_mesh(picture, mesh.places, mesh.toward(points), mesh.triangles, AS_SEEN, QUINTUPLE.side)[..., :3]
         )
 
 
@@ -134,7 +134,11 @@ def _unfit(clip: PreparedClip) -> str:
     if not np.isfinite(clip.landmarks).all():
         return "some frames show no face"
     height, width = clip.image(0).shape[:2]
-    return "" if (height, width) == (SIDE, SIDE) else f"its pictures are {width}x{height}, expected {SIDE}x{SIDE}"
+    return (
+        ""
+        if (height, width) == (QUINTUPLE.side, QUINTUPLE.side)
+        else f"its pictures are {width}x{height}, expected {QUINTUPLE.side}x{QUINTUPLE.side}"
+    )
 
 
 def _is_there(prefix: Path, clip: PreparedClip) -> bool:
@@ -149,7 +153,7 @@ def _is_there(prefix: Path, clip: PreparedClip) -> bool:
 
 
 def _write_video(path: Path, frames: Iterable[Image], *, synthetic: bool) -> None:
-    with VideoWriter(path, (SIDE, SIDE), DEFAULT_FPS, synthetic=synthetic) as writer:
+    with VideoWriter(path, (QUINTUPLE.side, QUINTUPLE.side), DEFAULT_FPS, synthetic=synthetic) as writer:
         for frame in frames:
             writer.write(frame)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,18 @@ from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.types import FloatArray, Image
 
-TILE = 128  # px, side of a frame on the sheet
-FRAMES = 4  # per clip: spread over its length
-COLUMNS = 3  # clips beside each other
-MOST_CLIPS = 120  # on a sheet
+
+@dataclass(frozen=True)
+class SheetSettings:
+    """Sizes of the contact sheet."""
+
+    tile: int = 128  # px, side of a frame on the sheet
+    frames: int = 4  # per clip: spread over its length
+    columns: int = 3  # clips beside each other
+    most_clips: int = 120  # on a sheet
+
+
+SHEET = SheetSettings()
 
 
 def write_contact_sheet(shards: Path, out: Path) -> None:
@@ -25,17 +34,17 @@ def write_contact_sheet(shards: Path, out: Path) -> None:
     for speaker in clips.speakers:
         turns.append(seen[speaker])
         seen[speaker] += 1
-    chosen = sorted(sorted(range(len(clips)), key=lambda index: (turns[index], index))[:MOST_CLIPS])
+    chosen = sorted(sorted(range(len(clips)), key=lambda index: (turns[index], index))[: SHEET.most_clips])
     strips = [_strip(clips[index]) for index in chosen]
-    strips += [np.zeros_like(strips[0])] * (-len(strips) % COLUMNS)
-    rows = [np.hstack(strips[start : start + COLUMNS]) for start in range(0, len(strips), COLUMNS)]
+    strips += [np.zeros_like(strips[0])] * (-len(strips) % SHEET.columns)
+    rows = [np.hstack(strips[start : start + SHEET.columns]) for start in range(0, len(strips), SHEET.columns)]
     if not cv2.imwrite(str(out), np.vstack(rows)[..., ::-1]):
         raise OSError(f"cannot write {out}")
 
 
 def _strip(clip: PreparedClip) -> Image:
-    """`FRAMES` frames side by side under the clip's name."""
-    wanted = np.linspace(0, len(clip) - 1, FRAMES).round().astype(int)
+    """`SHEET.frames` frames side by side under the clip's name."""
+    wanted = np.linspace(0, len(clip) - 1, SHEET.frames).round().astype(int)
     tiles: Sequence[Image] = [_tile(_picture(clip, int(i)), clip.landmarks[int(i)]) for i in wanted]
     strip = np.hstack(tiles)
     lag = clip.meta.get("sync_lag")
@@ -54,8 +63,8 @@ def _picture(clip: PreparedClip, index: int) -> Image:
 
 
 def _tile(image: Image, points: FloatArray) -> Image:
-    scale = TILE / image.shape[0]
-    tile = np.ascontiguousarray(cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8)
+    scale = SHEET.tile / image.shape[0]
+    tile = np.ascontiguousarray(cv2.resize(image, (SHEET.tile, SHEET.tile), interpolation=cv2.INTER_AREA), np.uint8)
     for x, y in points * scale:
         cv2.circle(tile, (round(float(x)), round(float(y))), 1, (0, 255, 0), -1)
     return tile

@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -19,12 +20,24 @@ from talkface.landmarks.layout import LEFT_EYE, OUTER_LIP, RIGHT_EYE
 from talkface.types import FloatArray
 
 CROPS = ("face", "fsth", "atvg")
-FOLLOW = 0.2  # share of the way that a square goes towards the face in each frame
-FSTH_TOP, FSTH_SIDE = 0.2, 0.1  # shares of the square track that are cut off above and on each side
-TRACK_EYES, TRACK_MOUTH = 2.0, 1.8  # half the track's side over the eyes' distance and over eyes to mouth
-TRACK_DOWN = 0.1  # of the way from eyes to mouth, where the track is centred
-TRACK_BORDER = 1.2  # with a tenth of the side added around it
-ATVG_SIZE = 128  # pixels that the template was made for
+
+
+@dataclass(frozen=True)
+class CropperSettings:
+    """How crops follow a face, as the published systems cut them."""
+
+    follow: float = 0.2  # share of the way that a square goes towards the face in each frame
+    fsth_top: float = 0.2  # shares of the square track that are cut off above and on each side
+    fsth_side: float = 0.1
+    track_eyes: float = 2.0  # half the track's side over the eyes' distance and over eyes to mouth
+    track_mouth: float = 1.8
+    track_down: float = 0.1  # of the way from eyes to mouth, where the track is centred
+    track_border: float = 1.2  # with a tenth of the side added around it
+    atvg_size: int = 128  # pixels that the template was made for
+    atvg_corner: float = 1.0  # the 128x128 crop is rows and columns 1 to 128 of that image
+
+
+CROPPER = CropperSettings()
 ATVG_POINTS = slice(27, 45)
 ATVG_TEMPLATE = np.array(
     [
@@ -35,7 +48,6 @@ ATVG_TEMPLATE = np.array(
 )  # fmt: skip
 """Points 27..44 of ATVGnet's `basics/base_68.npy`, in its 163x163 image. Its second template, for closed eyes, has the
 same numbers here, so the choice between them that its `demo.py` makes changes nothing."""
-ATVG_CORNER = 1.0  # the 128x128 crop is rows and columns 1 to 128 of that image
 
 
 class Cropper(Protocol):
@@ -82,7 +94,7 @@ class SquareCropper:
         """See `Cropper`."""
         goal = _fsth_window(points, frame_size) if self._fsth else _face_window(box, self._side)
         last = self._window
-        self._window = goal if last is None or jump else last + FOLLOW * (goal - last)
+        self._window = goal if last is None or jump else last + CROPPER.follow * (goal - last)
         return window_map(self._window, self._size)
 
 
@@ -95,8 +107,8 @@ class AlignedCropper:
     def place(self, points: FloatArray, box: Box, frame_size: tuple[int, int], jump: bool) -> FloatArray:
         """See `Cropper`. The fit goes from template to face and is inverted, as ATVGnet's `tf.warp` does."""
         matrix = invert(fit_similarity(ATVG_TEMPLATE, points[ATVG_POINTS]))
-        matrix[:, 2] -= ATVG_CORNER
-        return np.asarray(matrix * (self._size / ATVG_SIZE))
+        matrix[:, 2] -= CROPPER.atvg_corner
+        return np.asarray(matrix * (self._size / CROPPER.atvg_size))
 
 
 def window_map(window: Sequence[float] | FloatArray, size: int) -> FloatArray:
@@ -117,7 +129,7 @@ def _fsth_window(points: FloatArray, frame_size: tuple[int, int]) -> FloatArray:
     else:
         eyes = np.array([points[RIGHT_EYE].mean(0), points[LEFT_EYE].mean(0)])
         to_mouth = points[OUTER_LIP[[0, 6]]].mean(0) - eyes.mean(0)
-        half = max(TRACK_EYES * np.hypot(*(eyes[1] - eyes[0])), TRACK_MOUTH * np.hypot(*to_mouth))
-        x, y = eyes.mean(0) + TRACK_DOWN * to_mouth
-        side = float(2 * half * TRACK_BORDER)
-    return np.array([x, y + 0.5 * FSTH_TOP * side, (1 - 2 * FSTH_SIDE) * side])
+        half = max(CROPPER.track_eyes * np.hypot(*(eyes[1] - eyes[0])), CROPPER.track_mouth * np.hypot(*to_mouth))
+        x, y = eyes.mean(0) + CROPPER.track_down * to_mouth
+        side = float(2 * half * CROPPER.track_border)
+    return np.array([x, y + 0.5 * CROPPER.fsth_top * side, (1 - 2 * CROPPER.fsth_side) * side])

@@ -24,11 +24,20 @@ from talkface.media.speech import read_waveform
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, Clip, FloatArray, Image
 
 SAMPLES_PER_FRAME = int(SAMPLE_RATE / DEFAULT_FPS)
-CUT_OVERLAP = 0.35  # boxes of neighbouring frames that overlap less belong to two scenes
-CUT_DIFFERENCE = 45.0  # mean change in grey levels of the 16x16 crop above which the scene was cut
-LOOK_AROUND = 25  # frames between two looks for other people
-OTHER_FACE = 0.5  # width over the largest face's, from which another one counts
-CUT_OFF = 0.12  # share of landmarks beyond the border from which a face counts as cut off
+
+
+@dataclass(frozen=True)
+class PreprocessLimits:
+    """Cuts, strangers and frames at the border while clips are prepared."""
+
+    cut_overlap: float = 0.35  # boxes of neighbouring frames that overlap less belong to two scenes
+    cut_difference: float = 45.0  # mean change in grey levels of the 16x16 crop above which the scene was cut
+    look_around: int = 25  # frames between two looks for other people
+    other_face: float = 0.5  # width over the largest face's, from which another one counts
+    cut_off: float = 0.12  # share of landmarks beyond the border from which a face counts as cut off
+
+
+LIMITS = PreprocessLimits()
 
 
 @dataclass(frozen=True)
@@ -205,7 +214,7 @@ def follow_face(images: Iterable[Image], config: PreprocessConfig, detector: Det
     track = Track()
     last_box, last_look = None, None
     for image in images:
-        if config.several_faces == "refuse" and (spread or len(track.points) * config.step % LOOK_AROUND == 0):
+        if config.several_faces == "refuse" and (spread or len(track.points) * config.step % LIMITS.look_around == 0):
             track.looks += 1
             track.crowded += _is_crowd(image, detector)
         face = tracker.track(image)
@@ -214,12 +223,12 @@ def follow_face(images: Iterable[Image], config: PreprocessConfig, detector: Det
             last_box, last_look = None, None
             continue
         box, _ = box_of_landmarks(face.landmarks)
-        cut = last_box is not None and overlap(box, last_box) < CUT_OVERLAP
+        cut = last_box is not None and overlap(box, last_box) < LIMITS.cut_overlap
         size = (image.shape[1], image.shape[0])
         matrix = cropper.place(face.landmarks, box, size, jump=cut or spread or last_box is None)
         crop = cut_patch(image, matrix, config.size)
         look = cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA).mean(-1)
-        if cut or (last_look is not None and np.abs(look - last_look).mean() > CUT_DIFFERENCE):
+        if cut or (last_look is not None and np.abs(look - last_look).mean() > LIMITS.cut_difference):
             track.breaks.append(len(track.points))
         last_box, last_look = box, look
         _add(track, face.landmarks, matrix, encode_jpeg(crop, config.quality))
@@ -232,7 +241,7 @@ def follow_face(images: Iterable[Image], config: PreprocessConfig, detector: Det
 def _is_crowd(image: Image, detector: Detector) -> bool:
     """Whether a second face is at least half as wide as the largest."""
     widths = sorted((box[2] - box[0] for box, _ in detector.boxes(image, "video")), reverse=True)
-    return len(widths) > 1 and widths[1] >= OTHER_FACE * widths[0]
+    return len(widths) > 1 and widths[1] >= LIMITS.other_face * widths[0]
 
 
 def _add(track: Track, points: FloatArray | None, matrix: FloatArray, jpeg: bytes) -> None:
@@ -336,7 +345,11 @@ def _from_photos(paths: list[Path], config: PreprocessConfig, detector: Detector
         except MediaError:
             continue
         faces = detector.detect(image)
-        if not faces or fraction_outside(faces[0].landmarks, image) > CUT_OFF or faces[0].width < config.min_face:
+        if (
+            not faces
+            or fraction_outside(faces[0].landmarks, image) > LIMITS.cut_off
+            or faces[0].width < config.min_face
+        ):
             continue
         box, _ = box_of_landmarks(faces[0].landmarks)
         matrix = cropper.place(faces[0].landmarks, box, (image.shape[1], image.shape[0]), jump=True)

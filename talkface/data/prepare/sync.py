@@ -13,13 +13,21 @@ from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import mouth_opening
 from talkface.types import SAMPLE_RATE, FloatArray
 
-MAX_LAG = 8.0  # frames at 25 fps searched to either side
-LAG_STEP = 0.5
-PRIOR_FRAMES = 3.0  # standard deviation of offsets met in 74 clips of eight corpora
-CORRELATED_FRAMES = 6.0  # neighbouring frames' openings are alike: T frames are worth T / 6 independent ones
-NEAR_FRAMES = 1.5  # confidence is the probability that the lag is right to this
-SHORTEST_FRAMES = 15
-MELS_PER_FRAME = 4  # log-mel frames of 10 ms in a video frame of 40 ms
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """How the offset between lips and sound is estimated."""
+
+    max_lag: float = 8.0  # frames at 25 fps searched to either side
+    lag_step: float = 0.5
+    prior_frames: float = 3.0  # standard deviation of offsets met in 74 clips of eight corpora
+    correlated_frames: float = 6.0  # neighbouring frames' openings are alike: T frames are worth T / 6 independent ones
+    near_frames: float = 1.5  # confidence is the probability that the lag is right to this
+    shortest_frames: int = 15
+    mels_per_frame: int = 4  # log-mel frames of 10 ms in a video frame of 40 ms
+
+
+SYNC = SyncSettings()
 
 _FILTER = (
     np.array(
@@ -68,10 +76,10 @@ def measure_offset(samples: FloatArray, points: FloatArray) -> SpeechOffset | No
     None where the clip is too short, the sound silent or the mouth still.
     """
     opening = mouth_opening(to_canonical(points)[0])
-    if len(opening) < SHORTEST_FRAMES or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
+    if len(opening) < SYNC.shortest_frames or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
         return None
     predicted = _bands(samples, len(opening))
-    lags = _lags(MAX_LAG)
+    lags = _lags(SYNC.max_lag)
     real = _levelled(opening)
     shifted = (_shift(predicted, lag) for lag in lags)
     return _offset(
@@ -91,18 +99,18 @@ def shift_samples(samples: FloatArray, start: int, count: int) -> FloatArray:
 
 
 def _lags(max_lag: float) -> FloatArray:
-    steps = round(max_lag / LAG_STEP)
-    return np.arange(-steps, steps + 1) * LAG_STEP
+    steps = round(max_lag / SYNC.lag_step)
+    return np.arange(-steps, steps + 1) * SYNC.lag_step
 
 
 def _offset(scores: FloatArray, lags: FloatArray, num_frames: int) -> SpeechOffset:
     """Posterior over lags from their correlations, each as likely as a Gaussian residual of that size."""
-    worth = num_frames / CORRELATED_FRAMES
-    surprise = 0.5 * worth * np.log(1 - np.clip(scores, 0, 0.999) ** 2) + 0.5 * (lags / PRIOR_FRAMES) ** 2
+    worth = num_frames / SYNC.correlated_frames
+    surprise = 0.5 * worth * np.log(1 - np.clip(scores, 0, 0.999) ** 2) + 0.5 * (lags / SYNC.prior_frames) ** 2
     posterior = np.exp(surprise.min() - surprise)
     posterior /= posterior.sum()
     best = int(posterior.argmax())
-    near = np.abs(lags - lags[best]) <= NEAR_FRAMES
+    near = np.abs(lags - lags[best]) <= SYNC.near_frames
     confidence = float(posterior[near].sum())
     in_sync = float(posterior[np.abs(lags) <= 1].sum())
     return SpeechOffset(float((posterior * lags)[near].sum() / confidence), confidence, in_sync, float(scores[best]))
@@ -137,13 +145,13 @@ def _bands(samples: FloatArray, num_frames: int) -> _Bands:
         y=samples, sr=SAMPLE_RATE, n_fft=512, hop_length=SAMPLE_RATE // 100, n_mels=16, fmin=80, fmax=7000, power=1.0
     )
     log_mel = np.log(power + 1e-4 * power.max() + 1e-7).T
-    return _Bands(uniform_filter1d(_standard(log_mel), MELS_PER_FRAME, axis=0, mode="nearest"), num_frames)
+    return _Bands(uniform_filter1d(_standard(log_mel), SYNC.mels_per_frame, axis=0, mode="nearest"), num_frames)
 
 
 def _shift(bands: _Bands, lag: float) -> FloatArray:
     """`[T, 9, 16]` bands around each video frame of sound moved by `lag` frames."""
     taps = np.arange(len(_FILTER)) - len(_FILTER) // 2
-    times = (np.arange(bands.num_frames)[:, None] + 0.5 - lag + taps) * MELS_PER_FRAME - 0.5
+    times = (np.arange(bands.num_frames)[:, None] + 0.5 - lag + taps) * SYNC.mels_per_frame - 0.5
     times = np.clip(times, 0, len(bands.values) - 1)
     low = np.floor(times).astype(int)
     part = (times - low)[..., None]

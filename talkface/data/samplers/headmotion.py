@@ -18,10 +18,20 @@ from talkface.media.speech import open_speech, speech_level
 from talkface.types import FloatArray, Waveform
 
 FPS = Fraction(25)  # of every prepared clip and of the network
-SHORTEST = 25  # frames; a shorter clip hardly turns its head
-FOUND = 0.9  # least share of frames with a face
-LIVELIEST, CALMEST = 1.5, -3.0  # logarithms; clips beyond are cut shots or pictures that hang on a wall
-TYPICAL_FRAMES = 400  # of any one speaker, at most, that tell what is typical
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """Which prepared clips teach head motion, and in what units."""
+
+    shortest: int = 25  # frames; a shorter clip hardly turns its head
+    found: float = 0.9  # least share of frames with a face
+    liveliest: float = 1.5  # logarithms; clips beyond are cut shots or pictures that hang on a wall
+    calmest: float = -3.0
+    typical_frames: int = 400  # of any one speaker, at most, that tell what is typical
+
+
+HEAD_CLIPS = HeadSettings()
 
 
 @dataclass
@@ -52,7 +62,7 @@ def clip_track(clip: PreparedClip) -> FloatArray | None:
     """
     points = np.asarray(clip.landmarks, np.float64)
     seen = np.asarray(np.isfinite(points).all((1, 2)))
-    if len(points) < SHORTEST or seen.mean() < FOUND:
+    if len(points) < HEAD_CLIPS.shortest or seen.mean() < HEAD_CLIPS.found:
         return None
     if len(clip.crops) != len(points):
         raise DatasetError(f"clip {clip.key} has {len(points)} frames but {len(clip.crops)} crops: prepare it again")
@@ -79,7 +89,7 @@ def make_head_examples(clips: Sequence[PreparedClip]) -> list[HeadExample]:
     ]
     if not examples:
         raise DatasetError(
-            f"no clip has sound and a face for {SHORTEST} frames: run `talkface prepare` on talking clips"
+            f"no clip has sound and a face for {HEAD_CLIPS.shortest} frames: run `talkface prepare` on talking clips"
         )
     deviation = typical_deviation(examples)
     for example in examples:
@@ -98,7 +108,7 @@ def typical_deviation(examples: Sequence[HeadExample]) -> FloatArray:
 def liveliness(track: FloatArray, deviation: FloatArray) -> float:
     """Logarithm of the root mean square of the standard deviations of `[T, 6]` over the typical ones `[6]`."""
     over = np.sqrt(np.mean((track.std(0) / deviation) ** 2))
-    return float(np.clip(np.log(max(over, 1e-6)), CALMEST, LIVELIEST))
+    return float(np.clip(np.log(max(over, 1e-6)), HEAD_CLIPS.calmest, HEAD_CLIPS.liveliest))
 
 
 @dataclass(frozen=True)

@@ -30,25 +30,28 @@ from talkface.geometry.donor import (
 )
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import MOUTH, STABLE, mouth_opening
-from talkface.landmarks.mouth_patch import (
-    HEIGHT,
-    UNIT,
-    WIDTH,
-    cut_mouth_patch,
-    lip_masks,
-    skin_colour,
-    teeth_share,
-)
+from talkface.landmarks.mouth_patch import MOUTH_PATCH, UNIT, cut_mouth_patch, lip_masks, skin_colour, teeth_share
 from talkface.types import FloatArray
 
-CROP_UNIT = 192.0  # outer-eye distance of the crops that examples are cut from, pixels
-GROW = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn for every example
-POINT_NOISE, SHIFT_NOISE = 0.6, 0.4  # pixels, of every lip point and of all together
-OPEN = 0.03  # mean gap in outer-eye distances from which a mouth is an example
-CENTRED = 0.1  # outer-eye distances by which the mouth may lie beside the nose: no profiles
-DONOR_OPEN, DONOR_UNIT, DONOR_TEETH = 0.05, 100.0, 0.12  # least gap, size in pixels and share of teeth of a donor
-SELF_SHARE = 0.3  # of examples whose donor is the same person
-CANDIDATES = 24  # donors that the best is taken of
+
+@dataclass(frozen=True)
+class MouthSettings:
+    """How mouths are cut from photos and paired with donors."""
+
+    crop_unit: float = 192.0  # outer-eye distance of the crops that examples are cut from, pixels
+    grow: tuple[int, int] = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn for every example
+    point_noise: float = 0.6  # pixels, of every lip point and of all together
+    shift_noise: float = 0.4
+    open: float = 0.03  # mean gap in outer-eye distances from which a mouth is an example
+    centred: float = 0.1  # outer-eye distances by which the mouth may lie beside the nose: no profiles
+    donor_open: float = 0.05  # least gap, size in pixels and share of teeth of a donor
+    donor_unit: float = 100.0
+    donor_teeth: float = 0.12
+    self_share: float = 0.3  # of examples whose donor is the same person
+    candidates: int = 24  # donors that the best is taken of
+
+
+MOUTH_SAMPLES = MouthSettings()
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Mouth:
     """A photo's mouth: what can be painted, and what can be a donor.
 
     Attributes:
-        donor: `CROP_UNIT` pixels between the outer eye corners, and its inner lips.
+        donor: `MOUTH_SAMPLES.crop_unit` pixels between the outer eye corners, and its inner lips.
         lips: `[20, 2]` points 48-67 in the donor's picture.
         skull: `[11, 2]` points there that speech does not move.
         speaker: who it is.
@@ -103,13 +106,13 @@ class MouthBatch:
     own: Tensor
 
 
-def cut_mouth(clip: PreparedClip, index: int, unit: float = CROP_UNIT) -> Mouth | None:
+def cut_mouth(clip: PreparedClip, index: int, unit: float = MOUTH_SAMPLES.crop_unit) -> Mouth | None:
     """The mouth of one of a clip's photos; None where its lips are turned inside out or the head is in profile."""
     landmarks = clip.landmarks[index]
     patch, points = cut_mouth_patch(clip.image(index), landmarks, unit)
     lips = np.asarray(points[MOUTH], np.float32)
     aside = abs(float(lips[:12, 0].mean() - points[27:34, 0].mean())) / unit
-    if lip_gap(lips[12:]) < 0 or aside > CENTRED:
+    if lip_gap(lips[12:]) < 0 or aside > MOUTH_SAMPLES.centred:
         return None
     donor = measure_donor(patch, lips[12:], skin_colour(patch, lips, unit), unit)
     source_unit = eye_distance(landmarks) / float(np.sqrt(abs(np.linalg.det(clip.crops[index][:, :2]))))
@@ -131,7 +134,11 @@ def load_mouths(clips: Sequence[PreparedClip], tiers: Sequence[str] = ()) -> lis
     found = []
     for clip in clips:
         if not tiers or clip.meta.get("tier") in tiers:
-            wanted = mouth_opening(clip.landmarks) > OPEN if clip.fps > 0 else np.ones(len(clip.landmarks), bool)
+            wanted = (
+                mouth_opening(clip.landmarks) > MOUTH_SAMPLES.open
+                if clip.fps > 0
+                else np.ones(len(clip.landmarks), bool)
+            )
             cut = (cut_mouth(clip, int(i)) for i in np.flatnonzero(wanted))
             found += [mouth for mouth in cut if mouth is not None]
     return found
@@ -139,8 +146,8 @@ def load_mouths(clips: Sequence[PreparedClip], tiers: Sequence[str] = ()) -> lis
 
 def may_lend(mouth: Mouth) -> bool:
     """Whether a mouth may be a donor: open, large and with teeth."""
-    enough = mouth.donor.opening > DONOR_OPEN and mouth.source_unit > DONOR_UNIT
-    return enough and mouth.teeth > DONOR_TEETH
+    enough = mouth.donor.opening > MOUTH_SAMPLES.donor_open and mouth.source_unit > MOUTH_SAMPLES.donor_unit
+    return enough and mouth.teeth > MOUTH_SAMPLES.donor_teeth
 
 
 class MouthSampler:
@@ -148,11 +155,11 @@ class MouthSampler:
 
     def __init__(self, mouths: Sequence[Mouth], talk_share: float = 0.75) -> None:
         """Take mouths; `talk_share` of the examples are frames of talking clips, where there are both kinds."""
-        self.open = [mouth for mouth in mouths if mouth.donor.opening > OPEN]
+        self.open = [mouth for mouth in mouths if mouth.donor.opening > MOUTH_SAMPLES.open]
         self.lenders = [mouth for mouth in mouths if may_lend(mouth)] or self.open
         self.own: dict[str, list[Mouth]] = {}
         for mouth in self.open:
-            if mouth.donor.opening > DONOR_OPEN:
+            if mouth.donor.opening > MOUTH_SAMPLES.donor_open:
                 self.own.setdefault(mouth.speaker, []).append(mouth)
         counts = Counter(mouth.speaker for mouth in self.open)
         weights = np.array(
@@ -175,9 +182,9 @@ class MouthSampler:
         return stack([self._example(self.open[int(index)], rng) for index in chosen])
 
     def _example(self, mouth: Mouth, rng: np.random.Generator) -> Example:
-        own = rng.random() < SELF_SHARE
+        own = rng.random() < MOUTH_SAMPLES.self_share
         other = self._other_picture(mouth, rng) if own else self._lender(mouth, rng)
-        scale = UNIT / CROP_UNIT * rng.uniform(0.9, 1.1)
+        scale = UNIT / MOUTH_SAMPLES.crop_unit * rng.uniform(0.9, 1.1)
         real, lips, matrix = _placed(mouth, scale, rng.normal(0, 2, 2))
         first, second = _noisy(lips, rng), _noisy(lips, rng)
         if other is mouth:
@@ -190,13 +197,18 @@ class MouthSampler:
                 there = transform(matrix, there)[0]
                 upper = np.array([there[0], min(there[1], upper[1])])
             else:
-                zoom = CROP_UNIT / UNIT * fitting_zoom(donor.width, mouth.donor.width) * rng.uniform(0.94, 1.08)
+                zoom = (
+                    MOUTH_SAMPLES.crop_unit
+                    / UNIT
+                    * fitting_zoom(donor.width, mouth.donor.width)
+                    * rng.uniform(0.94, 1.08)
+                )
                 upper = upper + np.array([rng.normal(0, 0.8), rng.uniform(-11, 1)])
             gap = float(first[17:20, 1].mean() - upper[1])
-            colours, cover = lay_donor(donor, upper, gap, zoom, (WIDTH, HEIGHT))
+            colours, cover = lay_donor(donor, upper, gap, zoom, (MOUTH_PATCH.width, MOUTH_PATCH.height))
             colours = colours * (colour_gain(mouth.donor.skin, donor.skin) * rng.uniform(0.88, 1.12))
-        grow = int(rng.integers(*GROW))
-        masks, again = (lip_masks(points, (WIDTH, HEIGHT), grow) for points in (first, second))
+        grow = int(rng.integers(*MOUTH_SAMPLES.grow))
+        masks, again = (lip_masks(points, (MOUTH_PATCH.width, MOUTH_PATCH.height), grow) for points in (first, second))
         light = rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, 3)
         parts: list[npt.NDArray[Any]] = [real * light, colours.clip(0, 255) * light, cover[..., None], masks, again]
         if rng.random() < 0.5:
@@ -209,7 +221,7 @@ class MouthSampler:
         return others[int(rng.integers(len(others)))] if others else mouth
 
     def _lender(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
-        picked = [self.lenders[int(index)] for index in rng.integers(0, len(self.lenders), CANDIDATES)]
+        picked = [self.lenders[int(index)] for index in rng.integers(0, len(self.lenders), MOUTH_SAMPLES.candidates)]
         others = [one for one in picked if one.speaker != mouth.speaker] or picked
         wanted = mouth.donor.opening + rng.uniform(0.0, 0.12)
         return others[int(misfit([one.donor for one in others], mouth.donor, wanted).argmin())]
@@ -217,12 +229,12 @@ class MouthSampler:
 
 def fixed_example(mouth: Mouth, donor: Donor) -> Example:
     """One example without any variation, for scores and pictures."""
-    real, lips, _ = _placed(mouth, UNIT / CROP_UNIT, np.zeros(2))
-    zoom = CROP_UNIT / UNIT * fitting_zoom(donor.width, mouth.donor.width)
+    real, lips, _ = _placed(mouth, UNIT / MOUTH_SAMPLES.crop_unit, np.zeros(2))
+    zoom = MOUTH_SAMPLES.crop_unit / UNIT * fitting_zoom(donor.width, mouth.donor.width)
     upper, gap = upper_middle(lips[12:]), lip_gap(lips[12:])
-    colours, cover = lay_donor(donor, upper, gap, zoom, (WIDTH, HEIGHT))
+    colours, cover = lay_donor(donor, upper, gap, zoom, (MOUTH_PATCH.width, MOUTH_PATCH.height))
     colours = np.clip(colours * colour_gain(mouth.donor.skin, donor.skin), 0, 255)
-    masks = lip_masks(lips, (WIDTH, HEIGHT), 3)
+    masks = lip_masks(lips, (MOUTH_PATCH.width, MOUTH_PATCH.height), 3)
     return real, colours, cover[..., None], masks, masks, np.zeros((), np.float32)
 
 
@@ -243,10 +255,14 @@ def _placed(mouth: Mouth, scale: float, shift: FloatArray) -> tuple[FloatArray, 
     """Patch `[H, W, 3]` of a mouth, its `[20, 2]` lips there, and the map `[2, 3]` to it."""
     donor = mouth.donor
     size = np.array(donor.image.shape[1::-1])
-    move = 0.5 * (np.array([WIDTH, HEIGHT]) - 1) - scale * 0.5 * (size - 1) + shift
+    move = 0.5 * (np.array([MOUTH_PATCH.width, MOUTH_PATCH.height]) - 1) - scale * 0.5 * (size - 1) + shift
     matrix = np.array([[scale, 0, move[0]], [0, scale, move[1]]])
     patch = cv2.warpAffine(
-        donor.image, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        donor.image,
+        matrix,
+        (MOUTH_PATCH.width, MOUTH_PATCH.height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(patch, np.float32), mouth.lips * scale + move, matrix
 
@@ -257,13 +273,15 @@ def _relaid(donor: Donor, scale: float, lips: FloatArray, rng: np.random.Generat
     found = replace(donor, lips=moved, cavity=donor.cavity * rng.uniform(0.6, 1.4))
     move = lips[12] - scale * donor.lips[0]
     upper, gap = upper_middle(moved) * scale + move, lip_gap(moved) * scale
-    colours, cover = lay_donor(found, upper, gap, 1 / scale, (WIDTH, HEIGHT))
+    colours, cover = lay_donor(found, upper, gap, 1 / scale, (MOUTH_PATCH.width, MOUTH_PATCH.height))
     curve = 255 * np.clip(colours / 255, 0, 1) ** rng.uniform(0.8, 1.25)
     return curve * rng.uniform(0.82, 1.2, 3) * rng.uniform(0.65, 1.35), cover
 
 
 def _noisy(lips: FloatArray, rng: np.random.Generator) -> FloatArray:
-    return np.asarray(lips + rng.normal(0, POINT_NOISE, lips.shape) + rng.normal(0, SHIFT_NOISE, (1, 2)))
+    return np.asarray(
+        lips + rng.normal(0, MOUTH_SAMPLES.point_noise, lips.shape) + rng.normal(0, MOUTH_SAMPLES.shift_noise, (1, 2))
+    )
 
 
 def _channels_first(part: npt.NDArray[Any]) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.audio.features import FRAME_RATE, HOP, SILENT_POWER, Bands, MelPower, reference_power
+from talkface.audio.features import FRAME_RATE, MEL, Bands, MelPower, reference_power
 from talkface.audio.mfcc import FilterPower
 from talkface.data.clip import PreparedClip
 from talkface.data.samplers.chances import Chances
@@ -17,14 +17,22 @@ from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
 from talkface.landmarks.smooth import fill_unseen
 from talkface.types import FloatArray
 
-FPS = 25  # video frames per second of every prepared clip and of the network
-MELS_PER_FRAME = FRAME_RATE // FPS
-SHORTEST = 15  # frames; a shorter clip says nothing about its speaker's range
-FOUND = 0.7  # least share of frames with a face
-CLOSED_SHARE = 0.1  # of the frames: the closed mouth that motion is relative to
-RANGE_PERCENTILE = 90.0  # of the opening: a speaker's range
-SMALLEST_RANGE = 0.03  # outer-eye distances; below it the detector's noise would be scaled up
-QUIET = 1e-8  # mel power of what lies outside a clip
+
+@dataclass(frozen=True)
+class SpeechSettings:
+    """Which prepared clips teach speech, and in what units."""
+
+    fps: int = 25  # video frames per second of every prepared clip and of the network
+    shortest: int = 15  # frames; a shorter clip says nothing about its speaker's range
+    found: float = 0.7  # least share of frames with a face
+    closed_share: float = 0.1  # of the frames: the closed mouth that motion is relative to
+    range_percentile: float = 90.0  # of the opening: a speaker's range
+    smallest_range: float = 0.03  # outer-eye distances; below it the detector's noise would be scaled up
+    quiet: float = 1e-8  # mel power of what lies outside a clip
+
+
+SPEECH_CLIPS = SpeechSettings()
+MELS_PER_FRAME = FRAME_RATE // SPEECH_CLIPS.fps
 NOBODY = "no clip has sound and a face in most frames: run `talkface prepare` on talking clips"
 
 
@@ -91,7 +99,7 @@ def make_examples(clips: Sequence[PreparedClip], mel: Bands) -> list[SpeechExamp
 
 def speaker_range(openings: FloatArray) -> float:
     """Range of a speaker in outer-eye distances, by which his motion is divided, from the openings of his clips."""
-    return max(float(np.percentile(openings, RANGE_PERCENTILE)), SMALLEST_RANGE)
+    return max(float(np.percentile(openings, SPEECH_CLIPS.range_percentile)), SPEECH_CLIPS.smallest_range)
 
 
 def standard_bands() -> dict[str, Bands]:
@@ -119,11 +127,15 @@ def measure_track(landmarks: FloatArray, audio: FloatArray) -> MouthTrack | None
     """Motion from the closed mouth, `[T, 68, 2]` pixels and `[S]` sound; None for too few frames, faces or sound."""
     points = np.asarray(landmarks, np.float32)
     seen = np.asarray(np.isfinite(points).all((1, 2)))
-    if len(points) < SHORTEST or seen.mean() < FOUND or len(audio) < FRAME_RATE * HOP // 2:
+    if (
+        len(points) < SPEECH_CLIPS.shortest
+        or seen.mean() < SPEECH_CLIPS.found
+        or len(audio) < FRAME_RATE * MEL.hop // 2
+    ):
         return None
     canonical = _smooth(to_canonical(fill_unseen(points, seen))[0])
     gap = lip_gap(canonical)
-    closed = np.argsort(gap, kind="stable")[: max(2, round(CLOSED_SHARE * len(points)))]
+    closed = np.argsort(gap, kind="stable")[: max(2, round(SPEECH_CLIPS.closed_share * len(points)))]
     shape = canonical[closed].mean(0)
     motion = (canonical - shape).astype(np.float32)
     return MouthTrack(motion, lip_gap(motion), seen.astype(np.float32), shape)
@@ -131,14 +143,14 @@ def measure_track(landmarks: FloatArray, audio: FloatArray) -> MouthTrack | None
 
 def _clip_power(audio: FloatArray, num_frames: int, mel: Bands) -> FloatArray:
     """`[4 T, C]` power of `[S]` sound, cut or filled up with silence to the length of T frames."""
-    samples = np.zeros(num_frames * MELS_PER_FRAME * HOP, np.float32)
+    samples = np.zeros(num_frames * MELS_PER_FRAME * MEL.hop, np.float32)
     used = min(len(samples), len(audio))
     samples[:used] = audio[:used]
     return np.asarray(mel(torch.from_numpy(samples)[None])[0].numpy())
 
 
 def measure_reference(audio: FloatArray, num_frames: int, mel: Bands) -> float:
-    """Power of the speech that everything is relative to; below `SILENT_POWER` there is none."""
+    """Power of the speech that everything is relative to; below `MEL.silent_power` there is none."""
     return reference_power(_clip_power(audio, num_frames, mel).mean(1))
 
 
@@ -155,7 +167,7 @@ def measure_clip(clip: PreparedClip, mel: Bands) -> SpeechExample | None:
         raise DatasetError(f"the sound of clip {clip.key} holds values that are not numbers: prepare it again")
     power = _clip_power(clip.audio, len(track.opening), mel)
     reference = reference_power(power.mean(1))
-    if reference < SILENT_POWER:
+    if reference < MEL.silent_power:
         return None
     relative = np.asarray(power / np.float32(reference))
     return SpeechExample(clip.key, clip.speaker, relative, track.motion, track.opening, track.seen, track.shape, 1.0)
@@ -245,7 +257,9 @@ class StretchSampler:
         mel_time = (start - clip.lag) * MELS_PER_FRAME + np.arange(frames * MELS_PER_FRAME) * speed
         nearest = np.round(mel_time).astype(int)
         inside = (nearest >= 0) & (nearest < len(clip.power))
-        power = np.where(inside[:, None], clip.power[np.clip(nearest, 0, len(clip.power) - 1)], np.float32(QUIET))
+        power = np.where(
+            inside[:, None], clip.power[np.clip(nearest, 0, len(clip.power) - 1)], np.float32(SPEECH_CLIPS.quiet)
+        )
         return power, motion, weight, np.asarray(clip.speaker == self.main, np.float32), example
 
 

@@ -6,14 +6,13 @@ from threading import Lock
 
 import numpy as np
 
-from talkface.audio.features import SILENT_POWER, Bands
+from talkface.audio.features import MEL, Bands
 from talkface.data.clip import PreparedClip
 from talkface.data.clip_index import ClipIndex
 from talkface.data.datasets import Chosen
 from talkface.data.samplers.speech import (
     NOBODY,
-    RANGE_PERCENTILE,
-    SMALLEST_RANGE,
+    SPEECH_CLIPS,
     SpeechExample,
     bands_name,
     make_examples,
@@ -51,7 +50,7 @@ class ExampleStore:
         ends = table.columns["opening_ends"]
         self.lengths = np.diff(ends, prepend=0)[rows]
         references = table.columns["references"][rows, list(table.bands).index(bands_name(mel))]
-        self.usable = np.flatnonzero((self.lengths > 0) & (references >= SILENT_POWER))
+        self.usable = np.flatnonzero((self.lengths > 0) & (references >= MEL.silent_power))
         self.scales = np.ones(len(rows))
         self._find_scales()
 
@@ -89,7 +88,9 @@ class ExampleStore:
             places = alone[self.lengths[alone] == length]
             starts = self.table.columns["opening_ends"][self.rows[places]] - length
             every = self.table.columns["openings"][starts[:, None] + np.arange(length)]
-            self.scales[places] = np.maximum(np.percentile(every, RANGE_PERCENTILE, axis=1), SMALLEST_RANGE)
+            self.scales[places] = np.maximum(
+                np.percentile(every, SPEECH_CLIPS.range_percentile, axis=1), SPEECH_CLIPS.smallest_range
+            )
         order = np.argsort(person, kind="stable")
         for group in np.split(order, np.cumsum(counts)[:-1]):
             if len(group) > 1:

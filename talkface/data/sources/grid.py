@@ -11,6 +11,7 @@ and the video's own sound is used.
 import re
 import wave
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from talkface.data.sources.tree import Corpus, files, folders, make_key, read_text, split_by_speaker
@@ -18,15 +19,23 @@ from talkface.errors import DatasetError
 from talkface.files.read import refusing
 from talkface.types import Clip
 
-TICKS_PER_S = 25_000  # of the .align files
+
+@dataclass(frozen=True)
+class GridSettings:
+    """GRID's clips: pauses, cuts and how a corpus is recognised."""
+
+    ticks_per_s: int = 25_000  # of the .align files
+    deepest: int = 3  # folders between the speaker's and the files (video/mpg_6000)
+    fewest_speakers: int = 3  # below, the split is by sentence, or one split would hold everything
+    usual_end_s: float = 2.98  # of the alignments
+    longest_cut_s: float = 0.25  # sound that is shorter than the sentence's alignment by more was cut to the speech
+
+
+GRID_CLIPS = GridSettings()
 SUFFIXES = (".mpg", ".mpeg", ".mp4", ".avi", ".mov")
 SPEAKER = re.compile(r"s([1-9]|[12][0-9]|3[0-4])")
 SENTENCE = re.compile(r"[bslp][a-z]{2}[a-z][a-z0-9][a-z]")  # bbaf2n: bin blue at f two now
 TICKS = re.compile(r"[0-9]{1,12}")
-DEEPEST = 3  # folders between the speaker's and the files (video/mpg_6000)
-FEWEST_SPEAKERS = 3  # below, the split is by sentence, or one split would hold everything
-USUAL_END_S = 2.98  # of the alignments
-LONGEST_CUT_S = 0.25  # sound that is shorter than the sentence's alignment by more was cut to the speech
 PAUSES = ("sil", "sp")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LICENCE = "CC BY 4.0"
@@ -41,7 +50,7 @@ def find_grid_clips(root: Path) -> Iterator[Clip]:
     alone = SPEAKER.fullmatch(root.name) is not None
     top = root.parent if alone else root
     speakers = [root] if alone else [f for f in _videos_folder(root) if SPEAKER.fullmatch(f.name)]
-    by_sentence = len(speakers) < FEWEST_SPEAKERS
+    by_sentence = len(speakers) < GRID_CLIPS.fewest_speakers
     for folder in speakers:
         videos = _by_stem(_deep_files(folder, SUFFIXES))
         aligns = _by_stem(_side_files(top, folder, "align", (".align",)))
@@ -74,7 +83,7 @@ def read_align(text: str) -> list[tuple[str, float, float]]:
     for line in text.splitlines():
         parts = line.split()
         if len(parts) == 3 and TICKS.fullmatch(parts[0]) and TICKS.fullmatch(parts[1]):
-            words.append((parts[2], int(parts[0]) / TICKS_PER_S, int(parts[1]) / TICKS_PER_S))
+            words.append((parts[2], int(parts[0]) / GRID_CLIPS.ticks_per_s, int(parts[1]) / GRID_CLIPS.ticks_per_s))
     return words
 
 
@@ -96,7 +105,10 @@ def _covers(sound: Path, end_s: float | None) -> bool:
     try:
         where = f"{sound} is damaged"
         with refusing(where, DatasetError), sound.open("rb") as file, wave.open(file) as header:
-            return header.getnframes() / header.getframerate() >= (end_s or USUAL_END_S) - LONGEST_CUT_S
+            return (
+                header.getnframes() / header.getframerate()
+                >= (end_s or GRID_CLIPS.usual_end_s) - GRID_CLIPS.longest_cut_s
+            )
     except DatasetError:
         return False
 
@@ -117,7 +129,7 @@ def _side_files(top: Path, speaker: Path, kind: str, suffixes: tuple[str, ...]) 
     return sorted(found, key=lambda path: ("50" in str(path.relative_to(top).parent), str(path)))
 
 
-def _deep_files(folder: Path, suffixes: tuple[str, ...], depth: int = DEEPEST) -> list[Path]:
+def _deep_files(folder: Path, suffixes: tuple[str, ...], depth: int = GRID_CLIPS.deepest) -> list[Path]:
     found = files(folder, suffixes)
     if depth:
         for inner in folders(folder):

@@ -23,7 +23,16 @@ SPLITS = {
 """Words for the splits, in lower case."""
 NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
 LFS_MAGIC = b"version https://git-lfs"
-LFS_LARGEST = 1024  # bytes; a pointer has about 130
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """Shares of the splits, and files that are pointers only."""
+
+    lfs_largest: int = 1024  # bytes; a pointer has about 130
+
+
+TREE = TreeSettings()
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,7 @@ def find_split(word: str) -> str | None:
 def is_lfs_pointer(path: Path) -> bool:
     """Whether Git LFS left a note in place of the file's content."""
     try:
-        if path.stat().st_size > LFS_LARGEST:
+        if path.stat().st_size > TREE.lfs_largest:
             return False
         with path.open("rb") as handle:
             return handle.read(len(LFS_MAGIC)) == LFS_MAGIC

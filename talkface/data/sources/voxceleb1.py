@@ -7,6 +7,7 @@ video-preprocessing, which names them `PERSON#VIDEO#START#END.mp4`.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from talkface.data.sources.tree import (
@@ -24,7 +25,16 @@ from talkface.types import Clip
 
 SCALE = "1.6"  # the archive's only crop, 1.6 x the face's box
 TEST_INITIAL = "E"  # the 40 people of the verification test set are those whose names begin so
-VAL_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class VoxSettings:
+    """VoxCeleb1's frames and split."""
+
+    val_share: float = 0.05
+
+
+VOX1 = VoxSettings()
 PEOPLE = range(10001, 11252)
 TEST_IDS = range(10270, 10310)  # the same 40 people under their numbers
 PERSON = re.compile(r"id(\d{5})")
@@ -92,7 +102,7 @@ def _split(person: str) -> str:
 
 
 def _dev_split(person: str) -> str:
-    return split_by_speaker(person, val=VAL_SHARE, test=0.0)
+    return split_by_speaker(person, val=VOX1.val_share, test=0.0)
 
 
 VOXCELEB1 = Corpus(

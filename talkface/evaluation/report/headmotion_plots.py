@@ -1,12 +1,13 @@
 """Motion of heads -> PNG plots: angles over time, real beside made, and velocity spectra."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from talkface.evaluation.report.speech_plots import DPI, plain_text, save_figure
+from talkface.evaluation.report.speech_plots import SPEECH_PLOT, plain_text, save_figure
 from talkface.evaluation.tables.headmotion_scores import (
     OTHER,
     REAL,
@@ -19,7 +20,15 @@ from talkface.evaluation.tables.headmotion_scores import (
     spectra,
 )
 
-LONGEST_S = 10.0  # of a clip on the plot
+
+@dataclass(frozen=True)
+class HeadPlotSettings:
+    """Sizes of the head motion plots."""
+
+    longest_s: float = 10.0  # of a clip on the plot
+
+
+HEAD_PLOT = HeadPlotSettings()
 COLOURS = {REAL: "0.15", RHYTHM: "tab:blue", WALK: "tab:green", OTHER: "0.6", STILL: "0.8"}
 NETWORK_COLOUR = "tab:red"
 AXES = ("pitch", "yaw", "roll", "x", "y")
@@ -33,12 +42,12 @@ def plot_angles(path: Path, clips: Sequence[Mapping[str, MotionOfClip]], system:
         clips: by system, in the order of the rows.
         system: name of the network.
     """
-    figure = Figure(figsize=(13, 0.9 + 1.7 * len(clips)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(13, 0.9 + 1.7 * len(clips)), dpi=SPEECH_PLOT.dpi, layout="constrained")
     panels = figure.subplots(len(clips), 3, squeeze=False, sharey="row")
     for row, clip in zip(panels, clips, strict=True):
         for axis, axes in enumerate(row):
             for name in (RHYTHM, REAL, system):
-                track = clip[name].tracks[0][: round(25 * LONGEST_S)]
+                track = clip[name].tracks[0][: round(25 * HEAD_PLOT.longest_s)]
                 colour = COLOURS.get(name, NETWORK_COLOUR)
                 axes.plot(np.arange(len(track)) / 25, np.degrees(track[:, axis]), color=colour, lw=1.3, label=name)
             axes.grid(alpha=0.3, lw=0.5)
@@ -55,7 +64,7 @@ def plot_angles(path: Path, clips: Sequence[Mapping[str, MotionOfClip]], system:
 
 def plot_spectra(path: Path, rows: Sequence[MotionOfClip], system: str) -> None:
     """Power of the velocity over frequency, mean over people, a panel per axis of the head."""
-    figure = Figure(figsize=(14, 3.4), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(14, 3.4), dpi=SPEECH_PLOT.dpi, layout="constrained")
     panels = figure.subplots(1, len(AXES))
     people = sorted({row.speaker for row in rows})
     for name, mine in by_system(rows).items():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -9,9 +10,21 @@ import numpy as np
 from talkface.metrics.stats import Score
 from talkface.types import FloatArray
 
-WIDTH, HEIGHT = 720, 196
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 30
-MOST_POINTS = 1500  # of one line; longer curves are averaged in steps
+
+@dataclass(frozen=True)
+class PlotSettings:
+    """Sizes of the report's drawings, pixels."""
+
+    width: int = 720
+    height: int = 196
+    left: int = 46
+    right: int = 10
+    top: int = 12
+    bottom: int = 30
+    most_points: int = 1500  # of one line; longer curves are averaged in steps
+
+
+PLOT = PlotSettings()
 
 
 def line_chart(curves: Mapping[str, FloatArray], fps: float, y_label: str) -> str:
@@ -29,14 +42,15 @@ def line_chart(curves: Mapping[str, FloatArray], fps: float, y_label: str) -> st
         return ""
     top = nice_ceiling(float(finite.max()))
     ticks = "".join(
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>'
+        f'<line class="grid" x1="{PLOT.left}" x2="{PLOT.width - PLOT.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text x="{PLOT.left - 6}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>'
         for value in np.linspace(0, top, 5)
         for y in [_y(value, top)]
     )
     seconds = _time_ticks(duration_s)
     ticks += "".join(
-        f'<text x="{_x(second, duration_s):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{second:g} s</text>'
+        f'<text x="{_x(second, duration_s):.1f}" y="{PLOT.height - PLOT.bottom + 16}"'
+        f' text-anchor="middle">{second:g} s</text>'
         for second in seconds
     )
     lines = "".join(
@@ -45,7 +59,8 @@ def line_chart(curves: Mapping[str, FloatArray], fps: float, y_label: str) -> st
     )
     return (
         f'<figure class="chart"><figcaption>{escape(y_label)}{_legend(list(curves))}</figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(y_label)}">{ticks}{lines}</svg></figure>'
+        f'<svg viewBox="0 0 {PLOT.width} {PLOT.height}" role="img" aria-label="{escape(y_label)}">'
+        f"{ticks}{lines}</svg></figure>"
     )
 
 
@@ -111,7 +126,7 @@ def _legend(names: Sequence[str]) -> str:
 
 
 def _path(values: FloatArray, fps: float, duration_s: float, top: float) -> str:
-    step = max(1, math.ceil(len(values) / MOST_POINTS))
+    step = max(1, math.ceil(len(values) / PLOT.most_points))
     parts, drawing = [], False
     for start in range(0, len(values), step):
         block = values[start : start + step]
@@ -131,11 +146,11 @@ def _time_ticks(duration_s: float) -> list[float]:
 
 
 def _x(time_s: float, duration_s: float) -> float:
-    return LEFT + time_s / duration_s * (WIDTH - LEFT - RIGHT)
+    return PLOT.left + time_s / duration_s * (PLOT.width - PLOT.left - PLOT.right)
 
 
 def _y(value: float, top: float) -> float:
-    return HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM)
+    return PLOT.height - PLOT.bottom - value / top * (PLOT.height - PLOT.top - PLOT.bottom)
 
 
 def _short(name: str) -> str:

@@ -1,6 +1,7 @@
 """Scored clips -> PNG plots: the mouth's opening over time, real beside predicted, and the scores of every speaker."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,19 @@ from talkface.metrics.stats import Score
 from talkface.metrics.sync import frame_levels
 from talkface.types import FloatArray, Waveform
 
-DPI = 110
-MOST_SPEAKERS = 60  # on one picture: of more, the worst, the best and as many evenly between
-LONGEST_S = 8.0  # of a clip on the plot: more and syllables run together
+
+@dataclass(frozen=True)
+class SpeechPlotSettings:
+    """Size and length of the speech plots."""
+
+    dpi: int = 110
+    most_speakers: int = 60  # on one picture: of more, the worst, the best and as many evenly between
+    longest_s: float = 8.0  # of a clip on the plot: more and syllables run together
+    percent: float = 100.0  # openings are plotted in percent of the outer-eye distance
+
+
+SPEECH_PLOT = SpeechPlotSettings()
 REAL_COLOUR, MADE_COLOUR, OTHER_COLOUR, SOUND_COLOUR = "0.15", "tab:red", "tab:blue", "0.9"
-PERCENT = 100.0  # openings are plotted in percent of the outer-eye distance
 
 
 def plot_openings(path: Path, clips: Sequence[ScoredClip], system: str) -> None:
@@ -29,7 +38,7 @@ def plot_openings(path: Path, clips: Sequence[ScoredClip], system: str) -> None:
         clips: in the order of the panels.
         system: name of the network among the scores.
     """
-    figure = Figure(figsize=(11, 0.9 + 1.75 * len(clips)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(11, 0.9 + 1.75 * len(clips)), dpi=SPEECH_PLOT.dpi, layout="constrained")
     panels = figure.subplots(len(clips), 1, squeeze=False)[:, 0]
     for axes, scored in zip(panels, clips, strict=True):
         _opening_panel(axes, scored, system)
@@ -49,9 +58,11 @@ def plot_speakers(path: Path, rows: Sequence[tuple[str, Mapping[str, Mapping[str
         system: name of the network, whose order the speakers follow.
     """
     speakers = sorted(rows[0][1][system], key=lambda name: rows[0][1][system][name].value)
-    speakers = [speakers[i] for i in np.unique(np.linspace(0, len(speakers) - 1, MOST_SPEAKERS).round().astype(int))]
+    speakers = [
+        speakers[i] for i in np.unique(np.linspace(0, len(speakers) - 1, SPEECH_PLOT.most_speakers).round().astype(int))
+    ]
     height = 1.4 + 0.26 * len(speakers)
-    figure = Figure(figsize=(12, height), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(12, height), dpi=SPEECH_PLOT.dpi, layout="constrained")
     panels = figure.subplots(1, len(rows), sharey=True, squeeze=False)[0]
     for axes, (label, systems) in zip(panels, rows, strict=True):
         _dot_panel(axes, label, systems, speakers, system)
@@ -68,23 +79,27 @@ def score_of(scored: ScoredClip, system: str) -> MotionScore:
 
 def _opening_panel(axes: Axes, scored: ScoredClip, system: str) -> None:
     clip = scored.clip
-    count = min(len(clip), round(LONGEST_S * clip.fps))
+    count = min(len(clip), round(SPEECH_PLOT.longest_s * clip.fps))
     times = np.arange(count) / float(clip.fps)
-    real = PERCENT * clip.openings[:count]
-    top = 1.15 * max(float(np.nanmax(real)), float(PERCENT * opening_series(scored.motions[system]).max()), 1.0)
+    real = SPEECH_PLOT.percent * clip.openings[:count]
+    top = 1.15 * max(
+        float(np.nanmax(real)), float(SPEECH_PLOT.percent * opening_series(scored.motions[system]).max()), 1.0
+    )
     axes.fill_between(times, 0, top * _level(scored, count), color=SOUND_COLOUR, lw=0, label="sound level")
     for colour, width, name, values in (
         (OTHER_COLOUR, 0.8, "predicted from another clip's sound", opening_series(scored.motions[OTHER])),
         (REAL_COLOUR, 2.2, "real", clip.openings),
         (MADE_COLOUR, 1.6, f"predicted ({system})", opening_series(scored.motions[system])),
     ):
-        axes.plot(times, PERCENT * values[:count], color=colour, lw=width, label=plain_text(name))
+        axes.plot(times, SPEECH_PLOT.percent * values[:count], color=colour, lw=width, label=plain_text(name))
     axes.set(xlim=(0, max(times[-1], 1e-3)), ylim=(0, top))
     axes.grid(alpha=0.3, lw=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     one = score_of(scored, system)
-    words = f"{clip.speaker}, {clip.key}    r {one.r:.2f}, lag {one.lag:+.0f}, LMD {PERCENT * one.lmd:.1f} %"
+    words = (
+        f"{clip.speaker}, {clip.key}    r {one.r:.2f}, lag {one.lag:+.0f}, LMD {SPEECH_PLOT.percent * one.lmd:.1f} %"
+    )
     axes.set_title(plain_text(words), fontsize=9, loc="left", pad=3)
 
 

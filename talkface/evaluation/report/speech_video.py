@@ -1,6 +1,7 @@
 """Scored clip -> video of the real face, its landmarks and the predicted ones side by side, with the sound."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -13,12 +14,20 @@ from talkface.landmarks.rasterize import face_sketch
 from talkface.media.write import VideoWriter
 from talkface.types import FloatArray, Image
 
-SIDE = 320  # pixels of a panel
-UNIT = 0.46 * SIDE  # pixels between the outer eye corners
-ORIGIN = (0.5 * SIDE, 0.46 * SIDE)  # where the nose tip stands
-CAPTION = 28  # pixels under the panels
-LONGEST_CAPTION = 34  # letters
-LONGEST_S = 12.0
+
+@dataclass(frozen=True)
+class SpeechVideoSettings:
+    """Sizes of the drawn comparison video."""
+
+    side: int = 320  # pixels of a panel
+    caption: int = 28  # pixels under the panels
+    longest_caption: int = 34  # letters
+    longest_s: float = 12.0
+
+
+SPEECH_VIDEO = SpeechVideoSettings()
+UNIT = 0.46 * SPEECH_VIDEO.side  # pixels between the outer eye corners
+ORIGIN = (0.5 * SPEECH_VIDEO.side, 0.46 * SPEECH_VIDEO.side)  # where the nose tip stands
 
 
 def write_comparison(path: Path, scored: ScoredClip, system: str) -> None:
@@ -33,7 +42,7 @@ def write_comparison(path: Path, scored: ScoredClip, system: str) -> None:
     """
     clip = scored.clip
     names = ["real", "real landmarks", f"predicted by {system}"][0 if clip.prepared.has_images else 1 :]
-    size = (SIDE * len(names), SIDE + CAPTION)
+    size = (SPEECH_VIDEO.side * len(names), SPEECH_VIDEO.side + SPEECH_VIDEO.caption)
     with VideoWriter(path, size, clip.fps, clip.speech, "real and predicted landmarks", force=True) as writer:
         for panels in _panels(scored, system):
             writer.write(np.concatenate([np.concatenate(panels, 1), _captions(names)]))
@@ -42,11 +51,11 @@ def write_comparison(path: Path, scored: ScoredClip, system: str) -> None:
 def _panels(scored: ScoredClip, system: str) -> Iterator[list[Image]]:
     clip = scored.clip
     to_panel = np.array([[UNIT, 0, ORIGIN[0]], [0, UNIT, ORIGIN[1]]])
-    for index in range(min(len(clip), round(LONGEST_S * clip.fps))):
+    for index in range(min(len(clip), round(SPEECH_VIDEO.longest_s * clip.fps))):
         faces = clip.canonical[index], scored.motions[system][index]
-        sketches = [face_sketch(transform(to_panel, face), (SIDE, SIDE)) for face in faces]
+        sketches = [face_sketch(transform(to_panel, face), (SPEECH_VIDEO.side, SPEECH_VIDEO.side)) for face in faces]
         if clip.prepared.has_images:
-            picture = cut_patch(clip.prepared.image(index), _chain(to_panel, clip.matrices[index]), SIDE)
+            picture = cut_patch(clip.prepared.image(index), _chain(to_panel, clip.matrices[index]), SPEECH_VIDEO.side)
             sketches.insert(0, picture)
         yield sketches
 
@@ -57,10 +66,17 @@ def _chain(second: FloatArray, first: FloatArray) -> FloatArray:
 
 
 def _captions(names: list[str]) -> Image:
-    strip = np.zeros((CAPTION, SIDE * len(names), 3), np.uint8)
+    strip = np.zeros((SPEECH_VIDEO.caption, SPEECH_VIDEO.side * len(names), 3), np.uint8)
     for index, name in enumerate(names):
-        place = (SIDE * index + 8, CAPTION - 9)
+        place = (SPEECH_VIDEO.side * index + 8, SPEECH_VIDEO.caption - 9)
         cv2.putText(
-            strip, name[:LONGEST_CAPTION], place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (230, 230, 230), 1, cv2.LINE_AA
+            strip,
+            name[: SPEECH_VIDEO.longest_caption],
+            place,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.5,
+            (230, 230, 230),
+            1,
+            cv2.LINE_AA,
         )
     return strip

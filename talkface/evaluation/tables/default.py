@@ -17,16 +17,24 @@ from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector
 from talkface.landmarks.layout import INNER_LIP
 from talkface.media.read import read_frames
-from talkface.metrics.image import FACE_SIZE, face_map, polygon_l1, ssim
+from talkface.metrics.image import FACE_CROP, face_map, polygon_l1, ssim
 from talkface.metrics.lag import best_lag, pearson
 from talkface.metrics.landmark import most_open_frames, opening_series, percentile_ratio, std_ratio
-from talkface.metrics.mouth import SHOWN_TEETH, InnerMouth, typical_inner_mouth
+from talkface.metrics.mouth import MOUTH_MEASURE, InnerMouth, typical_inner_mouth
 from talkface.metrics.stats import Bar, Measure, Score, Statistic, average_by_person, mean, median, ratio_score, score
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
 
-MAX_LAG = 2  # frames at 25 fps, to either side
+
+@dataclass(frozen=True)
+class DefaultTableSettings:
+    """Lag and seed of the default table."""
+
+    max_lag: int = 2  # frames at 25 fps, to either side
+    seed: int = 20  # of the bootstrap
+
+
+DEFAULT_TABLE = DefaultTableSettings()
 REAL, STILL = "real", "photo only"
-SEED = 20  # of the bootstrap
 
 T = TypeVar("T")
 Track = Callable[[Sequence[T], str], Iterable[T]]
@@ -112,7 +120,9 @@ def clip_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
     sentences = [one for one in scores if one.group != "people"]
     rows = [
         _by_person(people, "r", "opening r, lag 0, unseen people", Bar(at_least=0.40), judged),
-        _by_person(people, "r_best", f"opening r, best lag within ±{MAX_LAG}", Bar(at_least=0.50), judged),
+        _by_person(
+            people, "r_best", f"opening r, best lag within ±{DEFAULT_TABLE.max_lag}", Bar(at_least=0.50), judged
+        ),
         _by_person(people, "lag", "median best lag", Bar(0, 0), judged, "frames"),
     ]
     if sentences:
@@ -163,7 +173,7 @@ def _open_mouth(video: Path, landmarks: FloatArray) -> InnerMouth:
 
 def _clip_score(system: str, real: RealClip, video: "_Made", open_frames: Sequence[Image]) -> ClipScore:
     made, mouth = opening_series(video.landmarks), video.mouth
-    shift = best_lag(made, real.openings, MAX_LAG)
+    shift = best_lag(made, real.openings, DEFAULT_TABLE.max_lag)
     targets = real.landmarks[real.open_frames]
     pairs = list(zip(open_frames, real.open_images, targets, strict=False))
     own = _open_mouth(real.video, real.remeasured)
@@ -178,7 +188,7 @@ def _clip_score(system: str, real: RealClip, video: "_Made", open_frames: Sequen
         std=std_ratio(made, real.openings),
         p95=percentile_ratio(made, real.openings, 95),
         sharpness=mouth.sharpness / max(own.sharpness, 1e-6),
-        teeth=mouth.teeth / own.teeth if own.teeth > SHOWN_TEETH else float("nan"),
+        teeth=mouth.teeth / own.teeth if own.teeth > MOUTH_MEASURE.shown_teeth else float("nan"),
         mouth_l1=_mean([polygon_l1(frame, image, points[INNER_LIP]) for frame, image, points in pairs]),
         ssim=_mean([ssim(_face_crop(frame, points), _face_crop(image, points)) for frame, image, points in pairs]),
         motion=lip_motion(video.landmarks, real.remeasured, real.speech),
@@ -186,7 +196,7 @@ def _clip_score(system: str, real: RealClip, video: "_Made", open_frames: Sequen
 
 
 def _face_crop(image: Image, landmarks: FloatArray) -> Image:
-    return cut_patch(image, face_map(landmarks), FACE_SIZE)
+    return cut_patch(image, face_map(landmarks), FACE_CROP.face_size)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -222,13 +232,13 @@ def _by_person(
 ) -> Measure:
     """Each person's clips are averaged first; then median (or mean) and interval over people."""
     values = {system: _people(scores, system, quantity) for system in _systems(scores)}
-    columns = {s: score(v.values(), np.random.default_rng(SEED), statistic) for s, v in values.items()}
+    columns = {s: score(v.values(), np.random.default_rng(DEFAULT_TABLE.seed), statistic) for s, v in values.items()}
     return Measure(f"people_{quantity}", label, columns, bar, judged, unit, values)
 
 
 def _by_clip(scores: Sequence[ClipScore], quantity: str, label: str, bar: Bar, judged: str) -> Measure:
     values = {s: {one.clip: flat_row(one)[quantity] for one in scores if one.system == s} for s in _systems(scores)}
-    columns = {s: score(v.values(), np.random.default_rng(SEED), median) for s, v in values.items()}
+    columns = {s: score(v.values(), np.random.default_rng(DEFAULT_TABLE.seed), median) for s, v in values.items()}
     return Measure(f"grid_{quantity}", label, columns, bar, judged, details=values)
 
 
@@ -240,7 +250,7 @@ def _mouth_measure(scores: Sequence[ClipScore], judged: str) -> Measure:
     for system, people in values.items():
         common = sorted(people.keys() & floor.keys())
         pairs = [people[name] for name in common], [floor[name] for name in common]
-        columns[system] = ratio_score(*pairs, np.random.default_rng(SEED))
+        columns[system] = ratio_score(*pairs, np.random.default_rng(DEFAULT_TABLE.seed))
     return Measure("mouth_l1_ratio", "inner-mouth L1 over warp's, most open frames", columns, Bar(at_most=0.68), judged)
 
 
@@ -254,7 +264,7 @@ def _ssim_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
     gains = {
         system: score(
             [values[name] - floor[name] for name in sorted(values.keys() & floor.keys())],
-            np.random.default_rng(SEED),
+            np.random.default_rng(DEFAULT_TABLE.seed),
             mean,
         )
         for system, values in people.items()

@@ -26,13 +26,21 @@ from talkface.types import FloatArray, Image, Shot
 
 ClipT = TypeVar("ClipT", bound=PreparedClip)
 
-JUDGED_SIZE = 256  # pixels: every picture, whatever its network's size, is judged at this one
-SEED = 20  # of the bootstrap
-HELPED = 0.8  # share of people whom fine-tuning must help
+
+@dataclass(frozen=True)
+class FewshotTableSettings:
+    """Size, seed and threshold of the few-shot table."""
+
+    judged_size: int = 256  # pixels: every picture, whatever its network's size, is judged at this one
+    seed: int = 20  # of the bootstrap
+    helped: float = 0.8  # share of people whom fine-tuning must help
+
+
+FEWSHOT_TABLE = FewshotTableSettings()
 QUANTITIES = (
     ("ssim", "SSIM of the face picture", "", True),
     ("psnr", "PSNR", "dB", True),
-    ("lmd", "mouth landmark distance", f"pixels of {JUDGED_SIZE}", False),
+    ("lmd", "mouth landmark distance", f"pixels of {FEWSHOT_TABLE.judged_size}", False),
     ("identity", "identity distance to the real frame", "", False),
     ("l1", "L1", "grey levels", False),
 )
@@ -166,7 +174,7 @@ class _Judge:
     def __init__(self, person: UnseenPerson, real: Sequence[Image], framing: Framing, detector: Detector) -> None:
         self._person, self._detector = person, detector
         self._real = [_judged(picture) for picture in real]
-        zoom = JUDGED_SIZE / framing.size
+        zoom = FEWSHOT_TABLE.judged_size / framing.size
         self._points = [
             (
                 (transform(picture_map(t.landmarks, framing.crop, framing.side, framing.size), t.landmarks) + 0.5)
@@ -205,8 +213,10 @@ class _Judge:
 
 def _judged(picture: Image) -> Image:
     size = len(picture)
-    zoom = JUDGED_SIZE / size
-    return resample(picture, np.array([[zoom, 0, (zoom - 1) / 2], [0, zoom, (zoom - 1) / 2]]), JUDGED_SIZE)
+    zoom = FEWSHOT_TABLE.judged_size / size
+    return resample(
+        picture, np.array([[zoom, 0, (zoom - 1) / 2], [0, zoom, (zoom - 1) / 2]]), FEWSHOT_TABLE.judged_size
+    )
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -229,7 +239,10 @@ def person_measures(scores: Sequence[PersonScore], tuned: str, fed: str, one_sho
         Measure(
             name,
             label,
-            {system: score(values[name][system].values(), np.random.default_rng(SEED), mean) for system in systems},
+            {
+                system: score(values[name][system].values(), np.random.default_rng(FEWSHOT_TABLE.seed), mean)
+                for system in systems
+            },
             unit=unit,
             details=values[name],
         )
@@ -239,11 +252,22 @@ def person_measures(scores: Sequence[PersonScore], tuned: str, fed: str, one_sho
         better = _gains(values[name], tuned, fed, more=name == "ssim")
         label = f"fine-tuning improves {words} of other frames"
         rows.append(
-            Measure(f"tuning_{name}", label, {tuned: _share(better)}, Bar(at_least=HELPED), tuned, "share of people")
+            Measure(
+                f"tuning_{name}",
+                label,
+                {tuned: _share(better)},
+                Bar(at_least=FEWSHOT_TABLE.helped),
+                tuned,
+                "share of people",
+            )
         )
     for name, words in (("ssim", "SSIM"), ("identity", "identity")):
         gains = {system: _gains(values[name], system, one_shot[system], more=name == "ssim") for system in (fed, tuned)}
-        scored = {system: score(gain, np.random.default_rng(SEED), mean) for system, gain in gains.items() if gain}
+        scored = {
+            system: score(gain, np.random.default_rng(FEWSHOT_TABLE.seed), mean)
+            for system, gain in gains.items()
+            if gain
+        }
         label, judged = f"{words} gained by all shots over one", tuned if tuned in scored else fed
         rows.append(Measure(f"shots_{name}", label, scored, Bar(at_least=0.0), judged))
     return rows
@@ -261,7 +285,7 @@ def _gains(values: dict[str, dict[str, float]], system: str, over: str, *, more:
 
 
 def _share(gains: Sequence[float]) -> Score:
-    return score([float(gain > 0) for gain in gains], np.random.default_rng(SEED), mean)
+    return score([float(gain > 0) for gain in gains], np.random.default_rng(FEWSHOT_TABLE.seed), mean)
 
 
 class PhotoOnly:

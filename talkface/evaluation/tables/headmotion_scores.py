@@ -29,16 +29,26 @@ from talkface.landmarks.head_track import SHOWN, back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.media.speech import open_speech, speech_level
 from talkface.metrics.head import beat_alignment, speech_onsets, turning_points
-from talkface.metrics.stats import DRAWS, LEVEL, Score
+from talkface.metrics.stats import BOOTSTRAP, Score
 from talkface.models.headmotion import Headmotion, learned_pose
 from talkface.types import FloatArray, HeadPose, Waveform
 
 RHYTHM, STILL, WALK, OTHER, REAL = "rhythm", "still", "random walk", "other clip", "real"
-SAMPLES = 3  # of each system that draws lots
-SEGMENT = 50  # frames of one spectrum: 0.5 Hz apart at 25 frames/s
-HIGHEST_HZ = 6.0  # above it the detector's jitter outweighs what heads do
-FLOOR_DB = -30.0  # under the real mean power, added to both spectra, so that a still head has a distance
-SHIFT_S, SHIFT_STEP_S = 0.4, 0.2  # onsets moved by these and more are in time by chance only
+
+
+@dataclass(frozen=True)
+class HeadScoreSettings:
+    """Spectra, shifts and samples of the head motion table."""
+
+    samples: int = 3  # of each system that draws lots
+    segment: int = 50  # frames of one spectrum: 0.5 Hz apart at 25 frames/s
+    highest_hz: float = 6.0  # above it the detector's jitter outweighs what heads do
+    floor_db: float = -30.0  # under the real mean power, added to both spectra, so that a still head has a distance
+    shift_s: float = 0.4  # onsets moved by these and more are in time by chance only
+    shift_step_s: float = 0.2
+
+
+HEAD_SCORES = HeadScoreSettings()
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ def score_heads(clips: SpokenClips, network: Headmotion, name: str) -> Iterator[
 
 
 def _seeds(place: int) -> range:
-    return range(SAMPLES * place, SAMPLES * (place + 1))
+    return range(HEAD_SCORES.samples * place, HEAD_SCORES.samples * (place + 1))
 
 
 def _columns(pose: HeadPose) -> FloatArray:
@@ -154,7 +164,7 @@ def score_motion(
 
 def chance_alignment(beats: FloatArray, onsets: FloatArray, num_frames: int, fps: Fraction) -> float:
     """Mean beat alignment of onsets that are turned about the clip's length by 0.4 s, 0.6 s and so on."""
-    first, step = round(SHIFT_S * fps), max(1, round(SHIFT_STEP_S * fps))
+    first, step = round(HEAD_SCORES.shift_s * fps), max(1, round(HEAD_SCORES.shift_step_s * fps))
     shifts = range(first, num_frames - first, step)
     moved = [beat_alignment(beats, (np.asarray(onsets) + shift) % num_frames, fps) for shift in shifts]
     return float(np.mean(moved)) if moved else float("nan")
@@ -223,25 +233,29 @@ def spectra(rows: Sequence[MotionOfClip], people: Sequence[str]) -> FloatArray:
     """
     table = []
     for person in people:
-        mine = [track for row in rows if row.speaker == person for track in row.tracks if len(track) > SEGMENT]
-        powers = [welch(np.gradient(track, axis=0) * 25.0, fs=25.0, nperseg=SEGMENT, axis=0)[1] for track in mine]
+        mine = [
+            track for row in rows if row.speaker == person for track in row.tracks if len(track) > HEAD_SCORES.segment
+        ]
+        powers = [
+            welch(np.gradient(track, axis=0) * 25.0, fs=25.0, nperseg=HEAD_SCORES.segment, axis=0)[1] for track in mine
+        ]
         table.append(np.mean(powers, 0)[_band()] if powers else np.full((int(_band().sum()), SHOWN), np.nan))
     return np.stack(table)
 
 
 def band_hz() -> FloatArray:
     """`[F]` frequencies of `spectra`."""
-    return np.fft.rfftfreq(SEGMENT, 1 / 25.0)[_band()]
+    return np.fft.rfftfreq(HEAD_SCORES.segment, 1 / 25.0)[_band()]
 
 
 def _band() -> npt.NDArray[np.bool_]:
-    hz = np.fft.rfftfreq(SEGMENT, 1 / 25.0)
-    return np.asarray((hz > 0) & (hz <= HIGHEST_HZ))
+    hz = np.fft.rfftfreq(HEAD_SCORES.segment, 1 / 25.0)
+    return np.asarray((hz > 0) & (hz <= HEAD_SCORES.highest_hz))
 
 
 def spectrum_distance(made: FloatArray, real: FloatArray) -> FloatArray:
     """Root mean square difference of two velocity spectra `[..., F, 5]` in decibels, -> `[...]`."""
-    floor = 10 ** (FLOOR_DB / 10) * real.mean(-2, keepdims=True)
+    floor = 10 ** (HEAD_SCORES.floor_db / 10) * real.mean(-2, keepdims=True)
     difference = 10 * np.log10((made + floor) / (real + floor))
     return np.asarray(np.sqrt((difference**2).mean((-2, -1))))
 
@@ -271,8 +285,8 @@ def pooled_score(
         return found if minus is None else found - distance(means[2], means[1])
 
     rng = np.random.default_rng(seed)
-    drawn = np.concatenate([value(rng.integers(0, count, (100, count))) for _ in range(DRAWS // 100)])
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    drawn = np.concatenate([value(rng.integers(0, count, (100, count))) for _ in range(BOOTSTRAP.draws // 100)])
+    low, high = np.quantile(drawn, [(1 - BOOTSTRAP.level) / 2, (1 + BOOTSTRAP.level) / 2])
     return Score(float(value(np.arange(count)[None])[0]), float(low), float(high), count)
 
 

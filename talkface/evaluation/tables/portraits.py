@@ -10,7 +10,7 @@ import numpy as np
 
 from talkface.errors import TalkfaceError
 from talkface.evaluation.clips import track_video
-from talkface.evaluation.tables.default import SEED, STILL, Bench, Maker
+from talkface.evaluation.tables.default import DEFAULT_TABLE, STILL, Bench, Maker
 from talkface.media.read import read_frames, read_photo
 from talkface.media.write import VideoWriter
 from talkface.metrics.face_id import identity_distances
@@ -80,8 +80,13 @@ def identity_measures(
             except TalkfaceError:
                 continue
             values[maker.name][portrait.name] = _identity(portrait, video, bench)
-    means = {name: score(found.values(), np.random.default_rng(SEED), mean) for name, found in values.items()}
-    worst = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in values.items()}
+    means = {
+        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), mean) for name, found in values.items()
+    }
+    worst = {
+        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest)
+        for name, found in values.items()
+    }
     return [
         Measure("identity", "identity distance, mean over portraits", means, Bar(at_most=0.35), judged, "", values),
         Measure("identity_worst", "identity distance, worst portrait", worst, Bar(at_most=0.5), judged),
@@ -100,7 +105,10 @@ def silence_measure(
             maker.speak(portrait.shot.image, silence, video, natural=False)
             openings = opening_series(track_video(video, bench.detector))
             values[maker.name][portrait.name] = float(np.nanmax(openings))
-    columns = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in values.items()}
+    columns = {
+        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest)
+        for name, found in values.items()
+    }
     label = "opening in silence, every frame, worst of the closed-mouth portraits"
     return Measure("silence", label, columns, Bar(at_most=0.03), judged, "", values)
 
@@ -124,8 +132,13 @@ def stillness_measures(
             after[maker.name][portrait.name] = _worst_change(video, photo, away) - codec
             frames = maker.follow(portrait.shot, _opened(points))
             before[maker.name][portrait.name] = max(masked_difference(frame, photo, away) for frame in frames)
-    rendered = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in before.items()}
-    encoded = {name: score(found.values(), np.random.default_rng(SEED), largest) for name, found in after.items()}
+    rendered = {
+        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest)
+        for name, found in before.items()
+    }
+    encoded = {
+        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest) for name, found in after.items()
+    }
     return [
         Measure("still", "change away from the face, as rendered", rendered, Bar(0, 0), judged, "grey levels", before),
         Measure("still_encoded", "the same encoded, beyond the codec's", encoded, Bar(at_most=0.25), judged, "", after),

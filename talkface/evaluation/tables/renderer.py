@@ -31,14 +31,22 @@ from talkface.media.read import read_frames
 from talkface.media.write import VideoWriter
 from talkface.metrics.cpbd import cpbd
 from talkface.metrics.face_id import descriptor_distance
-from talkface.metrics.image import FACE_SIZE, face_map, mean_squared_error, polygon_l1, psnr_of, ssim
+from talkface.metrics.image import FACE_CROP, face_map, mean_squared_error, polygon_l1, psnr_of, ssim
 from talkface.metrics.landmark import closed_frame, lmd
 from talkface.renderers.base import Renderer
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot
 
-SIDE = 1.5  # of the compared crop, in dlib boxes: hair to collar, inside the pictures that `prepare` cuts
-LEAD = 8  # frames that a renderer with a memory sees before each target
-OPEN = 0.04  # opening in outer-eye distances from which the inside of a mouth has pixels to compare
+
+@dataclass(frozen=True)
+class RendererTableSettings:
+    """Crop, lead and opening of the renderers' table."""
+
+    side: float = 1.5  # of the compared crop, in dlib boxes: hair to collar, inside the pictures that `prepare` cuts
+    lead: int = 8  # frames that a renderer with a memory sees before each target
+    open: float = 0.04  # opening in outer-eye distances from which the inside of a mouth has pixels to compare
+
+
+RENDERER_TABLE = RendererTableSettings()
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ def _person(clip: PreparedClip, found: np.ndarray, shots: int, targets: int, hea
     wanted = spread(near[np.argsort(mouth_opening(clip.landmarks[near]), kind="stable")], targets)
     own, others = ([Shot(clip.image(int(i)), clip.landmarks[i]) for i in part] for part in (seen, wanted))
     driving = clip.landmarks if hear is None else hear(clip, own[0])
-    before = (driving[max(0, i - LEAD) : i] for i in wanted)
+    before = (driving[max(0, i - RENDERER_TABLE.lead) : i] for i in wanted)
     lead = tuple(points[np.isfinite(points).all((1, 2))] for points in before)
     return Person(clip.speaker, tuple(own), tuple(others), driving[wanted], lead)
 
@@ -185,9 +193,11 @@ class _Judge:
 
     def __init__(self, person: Person, detector: Detector) -> None:
         self._person, self._detector = person, detector
-        self._maps = [face_map(target.landmarks, SIDE) for target in person.targets]
+        self._maps = [face_map(target.landmarks, RENDERER_TABLE.side) for target in person.targets]
         self._points = [transform(m, t.landmarks) for m, t in zip(self._maps, person.targets, strict=True)]
-        self._real = [cut_patch(t.image, m, FACE_SIZE) for m, t in zip(self._maps, person.targets, strict=True)]
+        self._real = [
+            cut_patch(t.image, m, FACE_CROP.face_size) for m, t in zip(self._maps, person.targets, strict=True)
+        ]
         looks = [self._look(crop, points) for crop, points in zip(self._real, self._points, strict=True)]
         self._seen = np.stack([seen for seen, _ in looks])
         self._described = [who for _, who in looks]
@@ -219,7 +229,7 @@ class _Judge:
     def _crop(self, index: int, frame: Image, driven: FloatArray) -> Image:
         """A made frame's face where the real one's is."""
         onto = fit_similarity(driven[STABLE], self._person.targets[index].landmarks[STABLE])
-        return cut_patch(frame, compose_affine(self._maps[index], onto), FACE_SIZE)
+        return cut_patch(frame, compose_affine(self._maps[index], onto), FACE_CROP.face_size)
 
     def _measure(self, index: int, crop: Image) -> dict[str, Any]:
         """Scores of one crop; the same pixels, as of a renderer that needs one shot only, are measured once."""
@@ -227,7 +237,7 @@ class _Judge:
         if key not in self._known:
             real, points = self._real[index], self._points[index]
             seen, who = self._look(crop, points)
-            opened = mouth_opening(points) >= OPEN
+            opened = mouth_opening(points) >= RENDERER_TABLE.open
             self._known[key] = {
                 "ssim": ssim(crop, real),
                 "error": mean_squared_error(crop, real),

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from talkface.metrics.image import FACE_SIZE
+from talkface.metrics.image import FACE_CROP
 from talkface.metrics.stats import Measure, Score, Statistic, average_by_person, blank, mean, median, ratio_score, score
 
 REAL, STILL, FLOOR = "real, re-encoded", "photo only", "warp"
@@ -26,7 +26,7 @@ class Quantity:
 QUANTITIES = (
     Quantity("ssim", "SSIM", "", True),
     Quantity("psnr", "PSNR", "dB", True),
-    Quantity("lmd", "LMD", f"px of {FACE_SIZE}", False),
+    Quantity("lmd", "LMD", f"px of {FACE_CROP.face_size}", False),
     Quantity("cpbd", "CPBD", ""),
     Quantity("identity", "identity", "distance", False),
     Quantity("frame_ms", "frame", "ms", statistic=median),  # another program may slow a few people down

@@ -8,7 +8,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from talkface.evaluation.tables.speech_scores import MAX_LAG, OTHER, STATIC, MotionScore
+from talkface.evaluation.tables.speech_scores import OTHER, SPEECH_SCORES, STATIC, MotionScore
 from talkface.metrics.stats import (
     Measure,
     Score,
@@ -43,7 +43,7 @@ QUANTITIES = (
     Quantity("lmd_sum", "LMD, sum over 20 points", "px of 128", mean),
     Quantity("lmd", "LMD, mean over points", "% of the eyes' distance", mean, 100.0),
     Quantity("r", "opening r, lag 0", "", median),
-    Quantity("r_best", f"opening r, best lag in ±{MAX_LAG}", "", median),
+    Quantity("r_best", f"opening r, best lag in ±{SPEECH_SCORES.max_lag}", "", median),
     Quantity("lag", "that lag, + is late", "frames", median),
     Quantity("std", "opening std over the real one's", "", median),
     Quantity("velocity", "velocity error", "eyes' distances/s", mean),

@@ -27,9 +27,18 @@ from talkface.models.speech_network import SpeechNetwork
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 
 STATIC, OTHER, REAL = "static face", "other sound", "real, smoothed"
-MAX_LAG = 2  # frames to either side
-PAUSE_S = 0.2  # shortest pause that is measured
-SILENCE_S = 2.0  # of digital silence that every network must keep the mouth closed in
+
+
+@dataclass(frozen=True)
+class SpeechScoreSettings:
+    """Lags and pauses of the speech table."""
+
+    max_lag: int = 2  # frames to either side
+    pause_s: float = 0.2  # shortest pause that is measured
+    silence_s: float = 2.0  # of digital silence that every network must keep the mouth closed in
+
+
+SPEECH_SCORES = SpeechScoreSettings()
 
 
 @dataclass(frozen=True)
@@ -130,19 +139,19 @@ def pauses(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArray:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet.astype(int), [0]])))
     long = np.zeros(num_frames, bool)
     for start, stop in edges.reshape(-1, 2):
-        if stop - start >= PAUSE_S * fps:
+        if stop - start >= SPEECH_SCORES.pause_s * fps:
             long[start:stop] = True
     return long
 
 
 def _in_silence(network: SpeechNetwork, clip: SpokenClip) -> FloatArray:
-    silence = open_speech(Waveform(np.zeros(round(SILENCE_S * SAMPLE_RATE), np.float32)))
-    return predict_motion(network, clip, silence, round(SILENCE_S * clip.fps))
+    silence = open_speech(Waveform(np.zeros(round(SPEECH_SCORES.silence_s * SAMPLE_RATE), np.float32)))
+    return predict_motion(network, clip, silence, round(SPEECH_SCORES.silence_s * clip.fps))
 
 
 def _score(clip: SpokenClip, system: str, motion: FloatArray, silence: float | None) -> MotionScore:
     made, real = opening_series(motion), clip.openings
-    shift = best_lag(made, real, MAX_LAG)
+    shift = best_lag(made, real, SPEECH_SCORES.max_lag)
     quiet = pauses(Waveform(clip.prepared.audio), clip.fps, len(clip))
     return MotionScore(
         system=system,

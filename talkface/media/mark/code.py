@@ -19,20 +19,29 @@ import numpy.typing as npt
 from talkface.types import FloatArray
 
 KEY = "talkface 1"  # public, so that anybody can look for the mark
-PAYLOAD_BYTES = 6
-SYMBOLS = 8  # bytes of payload and CRC
-TILE = 128  # pixels of the repeated square, at the size at which the mark is made and looked for
-RING = (5.5, 25.6)  # cycles per tile: periods of 5 to 23 pixels there
-CANDIDATES = 4  # likeliest values of each byte among which a word with a right CRC is sought
-WORDS = 2000  # tried, the likeliest first
+
+
+@dataclass(frozen=True)
+class CodeSettings:
+    """Payload and tiles of the invisible mark."""
+
+    payload_bytes: int = 6
+    symbols: int = 8  # bytes of payload and CRC
+    tile: int = 128  # pixels of the repeated square, at the size at which the mark is made and looked for
+    ring: tuple[float, float] = (5.5, 25.6)  # cycles per tile: periods of 5 to 23 pixels there
+    candidates: int = 4  # likeliest values of each byte among which a word with a right CRC is sought
+    words: int = 2000  # tried, the likeliest first
+
+
+CODE = CodeSettings()
 
 
 @cache
 def ring() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Row and column indices of the ring's frequencies in a real FFT of a tile."""
-    rows, columns = np.meshgrid(np.fft.fftfreq(TILE, 1 / TILE), np.arange(TILE // 2 + 1), indexing="ij")
+    rows, columns = np.meshgrid(np.fft.fftfreq(CODE.tile, 1 / CODE.tile), np.arange(CODE.tile // 2 + 1), indexing="ij")
     radius = np.hypot(rows, columns)
-    inside = (radius >= RING[0]) & (radius <= RING[1]) & ((columns > 0) | (rows > 0))  # half the plane
+    inside = (radius >= CODE.ring[0]) & (radius <= CODE.ring[1]) & ((columns > 0) | (rows > 0))  # half the plane
     y, x = np.nonzero(inside)
     return y, x
 
@@ -41,7 +50,7 @@ def ring() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
 def frequencies() -> tuple[FloatArray, FloatArray]:
     """Cycles per tile down and across, of each frequency in the ring."""
     y, x = ring()
-    return np.where(y > TILE // 2, y - TILE, y).astype(np.float32), x.astype(np.float32)
+    return np.where(y > CODE.tile // 2, y - CODE.tile, y).astype(np.float32), x.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -61,8 +70,8 @@ class Patterns:
 def patterns(key: str = KEY) -> Patterns:
     """Patterns of a key, the same on every machine (SHAKE-256)."""
     size = 2 * len(ring()[0])
-    signs = _signs(key, (1 + SYMBOLS * 128) * size).reshape(-1, size)
-    return Patterns(signs[0], signs[1:].reshape(SYMBOLS, 128, size))
+    signs = _signs(key, (1 + CODE.symbols * 128) * size).reshape(-1, size)
+    return Patterns(signs[0], signs[1:].reshape(CODE.symbols, 128, size))
 
 
 def _signs(key: str, count: int) -> FloatArray:
@@ -72,7 +81,7 @@ def _signs(key: str, count: int) -> FloatArray:
 
 def encode(payload: bytes, key: str = KEY) -> FloatArray:
     """`[9, N]` patterns whose weighted sum is the mark: the pilot, then one for each byte of payload and CRC."""
-    assert len(payload) == PAYLOAD_BYTES, payload
+    assert len(payload) == CODE.payload_bytes, payload
     found = patterns(key)
     word = payload + binascii.crc_hqx(payload, 0xFFFF).to_bytes(2, "big")
     chosen = [found.symbols[place, value % 128] * (1 if value < 128 else -1) for place, value in enumerate(word)]
@@ -82,10 +91,10 @@ def encode(payload: bytes, key: str = KEY) -> FloatArray:
 def tile_of(signs: FloatArray) -> FloatArray:
     """`[128, 128]` float32 picture of a pattern `[N]`, of unit deviation; it continues across its edges."""
     y, x = ring()
-    spectrum = np.zeros((TILE, TILE // 2 + 1), np.complex128)
+    spectrum = np.zeros((CODE.tile, CODE.tile // 2 + 1), np.complex128)
     spectrum[y, x] = as_complex(signs)
     spectrum[-y[x == 0], 0] = spectrum[y[x == 0], 0].conj()
-    picture = np.fft.irfft2(spectrum, s=(TILE, TILE))
+    picture = np.fft.irfft2(spectrum, s=(CODE.tile, CODE.tile))
     return np.asarray(picture / picture.std(), np.float32)
 
 
@@ -117,15 +126,15 @@ def decode(seen: FloatArray, least: float, key: str = KEY) -> Word | None:
     unit = seen / max(float(np.linalg.norm(seen)), 1e-12)
     score = patterns(key).symbols @ unit  # [8, 128]
     both = np.concatenate([score, -score], 1)  # [8, 256]
-    best = np.argsort(-both, axis=1)[:, :CANDIDATES]
+    best = np.argsort(-both, axis=1)[:, : CODE.candidates]
     values = np.take_along_axis(both, best, 1)
-    for total, ranks in islice(_likeliest(values), WORDS):
-        if total < least * math.sqrt(SYMBOLS):
+    for total, ranks in islice(_likeliest(values), CODE.words):
+        if total < least * math.sqrt(CODE.symbols):
             break
         word = bytes(int(best[place, rank]) for place, rank in enumerate(ranks))
-        payload = word[:PAYLOAD_BYTES]
-        if binascii.crc_hqx(payload, 0xFFFF).to_bytes(2, "big") == word[PAYLOAD_BYTES:]:
-            return Word(payload, total / math.sqrt(SYMBOLS))
+        payload = word[: CODE.payload_bytes]
+        if binascii.crc_hqx(payload, 0xFFFF).to_bytes(2, "big") == word[CODE.payload_bytes :]:
+            return Word(payload, total / math.sqrt(CODE.symbols))
     return None
 
 

@@ -3,7 +3,7 @@
 False positives: the correlation of a picture with a pattern of keyed random signs exceeds `a` standard deviations with
 probability at most exp(-a^2 / 2) (Hoeffding 1963), whatever the picture shows. Pilot and word are drawn independently,
 so that for one position and word P(a^2 + b^2 >= 2 x) <= (1 + x) exp(-x); the union over all positions, scales and 2^48
-words is the bound that `Found.chance` gives, and that must be below `CHANCE`.
+words is the bound that `Found.chance` gives, and that must be below `SEARCH.chance`.
 """
 
 import math
@@ -14,17 +14,27 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from talkface.media.mark.code import KEY, PAYLOAD_BYTES, TILE, as_complex, decode, frequencies, patterns, ring
-from talkface.media.mark.spread import SHORT_SIDE, reduce_to, ring_spectrum
+from talkface.media.mark.code import CODE, KEY, as_complex, decode, frequencies, patterns, ring
+from talkface.media.mark.spread import SPREAD, reduce_to, ring_spectrum
 from talkface.types import FloatArray
 
-CHANCE = 1e-7  # of a mark being found in a picture without one
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How the invisible mark is looked for."""
+
+    chance: float = 1e-7  # of a mark being found in a picture without one
+    near: tuple[float, ...] = (0.9925, 0.995, 0.9975, 1.0025, 1.005, 1.0075)  # around a likely scale
+    likely: int = 6  # scales that are looked at more closely
+    rough_frames: int = 4  # frames for the search over scales
+    peaks: int = 3  # positions that are read at one scale
+
+
+SEARCH = SearchSettings()
 SCALES = np.geomspace(0.4, 2.1, 120)  # shorter side of the picture over that of the marked one: cut out, or framed
-NEAR = (0.9925, 0.995, 0.9975, 1.0025, 1.005, 1.0075)  # around a likely scale
-LIKELY = 6  # scales that are looked at more closely
-ROUGH_FRAMES = 4  # frames for the search over scales
-PEAKS = 3  # positions that are read at one scale
-LOG_TRIALS = math.log(2 * (1 + len(SCALES) + LIKELY * len(NEAR)) * TILE * TILE) + 8 * PAYLOAD_BYTES * math.log(2)
+LOG_TRIALS = math.log(
+    2 * (1 + len(SCALES) + SEARCH.likely * len(SEARCH.near)) * CODE.tile * CODE.tile
+) + 8 * CODE.payload_bytes * math.log(2)
 
 Luma = npt.NDArray[np.uint8]
 Spectrum = npt.NDArray[np.complex128]
@@ -72,11 +82,13 @@ def find_mark(frames: Sequence[Luma], key: str = KEY) -> Found | None:
 
 def _search(frames: Sequence[Luma], key: str) -> tuple[bytes, float, float] | None:
     """Mark at an unknown scale."""
-    rough = [frames[index] for index in np.linspace(0, len(frames) - 1, min(len(frames), ROUGH_FRAMES)).astype(int)]
+    rough = [
+        frames[index] for index in np.linspace(0, len(frames) - 1, min(len(frames), SEARCH.rough_frames)).astype(int)
+    ]
     heights = [float(_positions(_gathered(rough, scale), key).max()) for scale in SCALES]
-    best = [float(SCALES[index]) for index in np.argsort(heights)[::-1][:LIKELY]]
+    best = [float(SCALES[index]) for index in np.argsort(heights)[::-1][: SEARCH.likely]]
     for likely in best:
-        near = [likely, *(likely * factor for factor in NEAR)]
+        near = [likely, *(likely * factor for factor in SEARCH.near)]
         peaks = {scale: float(_positions(_gathered(rough, scale), key).max()) for scale in near}
         found = _read(frames, max(near, key=peaks.__getitem__), key)
         if found is not None:
@@ -89,11 +101,11 @@ def _read(frames: Sequence[Luma], scale: float, key: str) -> tuple[bytes, float,
     spectrum = _gathered(frames, scale)
     place = _positions(spectrum, key)
     down, across = frequencies()
-    for peak in np.argsort(place, axis=None)[::-1][:PEAKS]:
+    for peak in np.argsort(place, axis=None)[::-1][: SEARCH.peaks]:
         y, x = np.unravel_index(peak, place.shape)
-        moved = spectrum * np.exp(2j * np.pi * (down * int(y) + across * int(x)) / TILE)
+        moved = spectrum * np.exp(2j * np.pi * (down * int(y) + across * int(x)) / CODE.tile)
         pilot = float(place[y, x])
-        least = math.sqrt(max(2 * _exponent(CHANCE) - pilot * pilot, 0.0))
+        least = math.sqrt(max(2 * _exponent(SEARCH.chance) - pilot * pilot, 0.0))
         word = decode(np.concatenate([moved.real, moved.imag]).astype(np.float32), least, key)
         if word is not None:
             return word.payload, chance_of(pilot, word.score), scale
@@ -119,7 +131,7 @@ def _gathered(frames: Sequence[Luma], scale: float) -> Spectrum:
     """Sum of the frames' spectra, each of unit length."""
     total = np.zeros(len(ring()[0]), np.complex128)
     for frame in frames:
-        spectrum = ring_spectrum(reduce_to(frame, SHORT_SIDE * scale))
+        spectrum = ring_spectrum(reduce_to(frame, SPREAD.short_side * scale))
         total += spectrum / max(float(np.linalg.norm(spectrum)), 1e-12)
     return total
 
@@ -127,8 +139,8 @@ def _gathered(frames: Sequence[Luma], scale: float) -> Spectrum:
 def _positions(spectrum: Spectrum, key: str) -> FloatArray:
     """`[128, 128]` correlation with the pilot at every position, in standard deviations of chance."""
     y, x = ring()
-    product = np.zeros((TILE, TILE // 2 + 1), np.complex128)
+    product = np.zeros((CODE.tile, CODE.tile // 2 + 1), np.complex128)
     product[y, x] = spectrum * as_complex(patterns(key).pilot).conj()
     product[-y[x == 0], 0] = product[y[x == 0], 0].conj()
-    there = np.fft.irfft2(product, s=(TILE, TILE)) * (TILE * TILE / 2)
+    there = np.fft.irfft2(product, s=(CODE.tile, CODE.tile)) * (CODE.tile * CODE.tile / 2)
     return np.asarray(there / max(float(np.linalg.norm(spectrum)), 1e-12), np.float32)

@@ -7,27 +7,34 @@ parts that this picture hides most get more of it (improved spread spectrum, Mal
 
 import hashlib
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from talkface.media.mark.code import KEY, PAYLOAD_BYTES, TILE, encode, frequencies, ring, tile_of
+from talkface.media.mark.code import CODE, KEY, encode, frequencies, ring, tile_of
 from talkface.types import FloatArray, Image
 
-SHORT_SIDE = 256  # pixels of the shorter side, at which the mark is made and looked for
-SMALLEST = 96  # pixels; frames with a shorter side bear no mark
-BLUR = 2.5  # pixels; standard deviation of the average that is taken away, and of the one of its square
-QUIET = 4.0  # squared grey levels: below it, a flat part of the picture counts as noise
-TEXTURE = (2.0, 40.0)  # least and greatest deviation of the detail that the mark follows
-STRENGTHS = (
-    (46.0, 0.4),
-    (44.3, 0.25),
-)  # PSNR in dB, and the power by which the mark follows detail; the gentlest first
-READABLE = 550.0  # half the sum of squared correlations at which a gentler mark survives what it has to
-PILOT_SHARE = 1.5  # of the pilot's correlation in one byte's
-ROUNDS = 4  # of evening out how well pilot and bytes can be read
-LARGEST_CHANGE = 5  # grey levels
+
+@dataclass(frozen=True)
+class SpreadSettings:
+    """Strength and size of the invisible mark."""
+
+    short_side: int = 256  # pixels of the shorter side, at which the mark is made and looked for
+    smallest: int = 96  # pixels; frames with a shorter side bear no mark
+    blur: float = 2.5  # pixels; standard deviation of the average that is taken away, and of the one of its square
+    quiet: float = 4.0  # squared grey levels: below it, a flat part of the picture counts as noise
+    texture: tuple[float, float] = (2.0, 40.0)  # least and greatest deviation of the detail that the mark follows
+    # PSNR in dB, and the power by which the mark follows detail; the gentlest first
+    strengths: tuple[tuple[float, float], tuple[float, float]] = ((46.0, 0.4), (44.3, 0.25))
+    readable: float = 550.0  # half the sum of squared correlations at which a gentler mark survives what it has to
+    pilot_share: float = 1.5  # of the pilot's correlation in one byte's
+    rounds: int = 4  # of evening out how well pilot and bytes can be read
+    largest_change: int = 5  # grey levels
+
+
+SPREAD = SpreadSettings()
 
 
 class InvisibleMark:
@@ -35,17 +42,17 @@ class InvisibleMark:
 
     def __init__(self, first: Image, payload: bytes, key: str = KEY) -> None:
         """Make the pattern for frames like `first`, `[H, W, 3]` RGB uint8."""
-        small = reduce_to(np.asarray(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), np.uint8), SHORT_SIDE)
+        small = reduce_to(np.asarray(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), np.uint8), SPREAD.short_side)
         self.payload = payload
         signs = encode(payload, key)
-        for psnr, power in STRENGTHS:
+        for psnr, power in SPREAD.strengths:
             pattern, readable = _even_pattern(small, signs, _rms(psnr), power)
-            if readable >= READABLE:
+            if readable >= SPREAD.readable:
                 break
         height, width = first.shape[:2]
         full = np.asarray(cv2.resize(pattern, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
         full = full * np.float32(_rms(psnr) / max(float(np.sqrt(np.square(full).mean())), 1e-6))
-        change = np.rint(np.clip(full, -LARGEST_CHANGE, LARGEST_CHANGE))
+        change = np.rint(np.clip(full, -SPREAD.largest_change, SPREAD.largest_change))
         lighter, darker = (np.maximum(part, 0).astype(np.uint8) for part in (change, -change))
         self._lighter, self._darker = cv2.merge([lighter] * 3), cv2.merge([darker] * 3)
 
@@ -57,12 +64,12 @@ class InvisibleMark:
 def payload_of(first: Image, comment: str) -> bytes:
     """Six bytes that tell one video from another: the same for the same first frame and comment."""
     text = f"{comment}\n{first.shape}\n".encode()
-    return hashlib.sha256(text + np.ascontiguousarray(first).tobytes()).digest()[:PAYLOAD_BYTES]
+    return hashlib.sha256(text + np.ascontiguousarray(first).tobytes()).digest()[: CODE.payload_bytes]
 
 
 def can_bear(width: int, height: int) -> bool:
     """Whether frames of this size are large enough for the mark."""
-    return min(width, height) >= SMALLEST
+    return min(width, height) >= SPREAD.smallest
 
 
 def reduce_to(luma: npt.NDArray[np.uint8], short_side: float) -> FloatArray:
@@ -81,13 +88,13 @@ def ring_spectrum(luma: FloatArray) -> npt.NDArray[np.complex128]:
     of changing strength does; then all tiles are laid on one another, and high frequencies, of which pictures have
     less, are raised.
     """
-    detail = luma - cv2.GaussianBlur(luma, (0, 0), BLUR)
-    even = detail / (cv2.GaussianBlur(detail * detail, (0, 0), BLUR) + QUIET)
+    detail = luma - cv2.GaussianBlur(luma, (0, 0), SPREAD.blur)
+    even = detail / (cv2.GaussianBlur(detail * detail, (0, 0), SPREAD.blur) + SPREAD.quiet)
     height, width = even.shape
-    rows, columns = -(-height // TILE), -(-width // TILE)
-    padded = np.zeros((rows * TILE, columns * TILE), np.float32)
+    rows, columns = -(-height // CODE.tile), -(-width // CODE.tile)
+    padded = np.zeros((rows * CODE.tile, columns * CODE.tile), np.float32)
     padded[:height, :width] = even
-    folded = padded.reshape(rows, TILE, columns, TILE).sum((0, 2))
+    folded = padded.reshape(rows, CODE.tile, columns, CODE.tile).sum((0, 2))
     down, across = frequencies()
     return np.asarray(np.fft.rfft2(folded)[ring()] * np.hypot(down, across), np.complex128)
 
@@ -103,14 +110,14 @@ def _even_pattern(luma: FloatArray, signs: FloatArray, rms: float, power: float)
     Returns:
         The pattern and half the sum of its squared correlations, as `search.chance_of` takes them.
     """
-    detail = luma - cv2.GaussianBlur(luma, (0, 0), BLUR)
-    strength = np.clip(np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), BLUR)), *TEXTURE) ** power
+    detail = luma - cv2.GaussianBlur(luma, (0, 0), SPREAD.blur)
+    strength = np.clip(np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), SPREAD.blur)), *SPREAD.texture) ** power
     height, width = luma.shape
-    copies = (math.ceil(height / TILE), math.ceil(width / TILE))
-    wanted = np.array([PILOT_SHARE] + [1.0] * (len(signs) - 1), np.float32)
+    copies = (math.ceil(height / CODE.tile), math.ceil(width / CODE.tile))
+    wanted = np.array([SPREAD.pilot_share] + [1.0] * (len(signs) - 1), np.float32)
     best = gains = wanted / wanted.mean()
     readable = 0.0
-    for _ in range(ROUNDS):
+    for _ in range(SPREAD.rounds):
         pattern = np.tile(tile_of(gains @ signs), copies)[:height, :width] * strength
         pattern *= rms / np.sqrt(np.square(pattern).mean())
         spectrum = ring_spectrum(np.clip(luma + pattern, 0, 255))

@@ -9,14 +9,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO
 
 from talkface.errors import ConfigError
 from talkface.scale.workers import usable_cores
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-LOOKED_EVERY_S = 0.1
-GRACE_S = 12.0  # from the end of one process to the forced end of the others; a training forces its own after 8
+
+
+@dataclass(frozen=True)
+class LaunchSettings:
+    """How processes are watched and ended."""
+
+    looked_every_s: float = 0.1
+    # from the end of one process to the forced end of the others; a training forces its own after 8
+    grace_s: float = 12.0
+
+
+LAUNCH = LaunchSettings()
 
 
 def launch(arguments: Sequence[str], count: int) -> int:
@@ -69,11 +80,11 @@ def _wait(running: Sequence["subprocess.Popen[bytes]"]) -> int | None:
                 for other in running:
                     if other.poll() is None:
                         other.terminate()
-        if failed is not None and time.monotonic() - since > GRACE_S:
+        if failed is not None and time.monotonic() - since > LAUNCH.grace_s:
             for process in running:
                 if process.poll() is None:
                     process.kill()
-        time.sleep(LOOKED_EVERY_S)
+        time.sleep(LAUNCH.looked_every_s)
     ended = [rank for rank, process in enumerate(running) if process.returncode]
     return failed if failed is not None else next(iter(ended), None)
 

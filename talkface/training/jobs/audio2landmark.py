@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ from talkface.config import to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import Chosen, ClipDataset, clip_speakers
 from talkface.data.samplers.headmotion import HeadExample
-from talkface.data.samplers.speech import FPS, SpeechExample
+from talkface.data.samplers.speech import SPEECH_CLIPS, SpeechExample
 from talkface.data.samplers.speech_store import speech_examples
 from talkface.errors import DatasetError
 from talkface.landmarks.lip_shape import LipRange
@@ -39,8 +39,17 @@ from talkface.training.jobs.offsets import estimate_lags, load_lags, save_lags
 from talkface.training.jobs.phones import teach_phones
 
 JUDGED = "val"  # a corpus' own split for judging a run while it trains
-MOST_MEASURED = 2000  # clips that tell the lips' range, of each half of the people
-MOST_JUDGED = 300  # clips of it: LRW has 25,000
+
+
+@dataclass(frozen=True)
+class SpeechJobLimits:
+    """Clips that judge and measure a run."""
+
+    most_measured: int = 2000  # clips that tell the lips' range, of each half of the people
+    most_judged: int = 300  # clips of it: LRW has 25,000
+
+
+SPEECH_JOB = SpeechJobLimits()
 
 
 E = TypeVar("E", SpeechExample, HeadExample)
@@ -93,8 +102,8 @@ def _write_as_is(job: Audio2LandmarkJob, folder: Path) -> dict[str, float]:
 def load_clips(data: SpeechDataConfig) -> tuple[Chosen, Chosen]:
     """Clips of `data.split` that have sound, and clips to judge the run by, each read when it is asked for.
 
-    Those to judge by are at most `MOST_JUDGED` of the corpus' own split for it, spread over it; none where the shards
-    have no such split, or where it is the one that trains.
+    Those to judge by are at most `SPEECH_JOB.most_judged` of the corpus' own split for it, spread over it; none
+    where the shards have no such split, or where it is the one that trains.
 
     Raises:
         DatasetError: no shards, no clips with sound, or clips at another frame rate than the networks'.
@@ -113,17 +122,17 @@ def load_clips(data: SpeechDataConfig) -> tuple[Chosen, Chosen]:
     if data.speakers:
         speakers = dataset.speakers
         judged = np.array([place for place in judged if _wanted(speakers[place], data.speakers)], np.int64)
-    places = np.unique(np.linspace(0, len(judged) - 1, min(MOST_JUDGED, len(judged))).round().astype(int))
+    places = np.unique(np.linspace(0, len(judged) - 1, min(SPEECH_JOB.most_judged, len(judged))).round().astype(int))
     return tuple(Chosen(dataset, _at_rate(data, dataset, some)) for some in (usable, judged[places]))  # type: ignore[return-value]
 
 
 def _at_rate(data: SpeechDataConfig, dataset: ClipDataset, usable: np.ndarray) -> np.ndarray:
     """The clips `usable`, all of them at the rate that speech networks learn at; else an error."""
     rates = sorted(set(dataset.column("fps")[usable].tolist()))
-    if set(rates) - {float(FPS)}:
+    if set(rates) - {float(SPEECH_CLIPS.fps)}:
         found = " and ".join(f"{rate:g}" for rate in rates)
         raise DatasetError(
-            f"{data.shards} holds clips at {found} frames/s, speech networks learn at {FPS}:"
+            f"{data.shards} holds clips at {found} frames/s, speech networks learn at {SPEECH_CLIPS.fps}:"
             " prepare all with the same `--config configs/data/speech.yaml`"
         )
     return usable
@@ -260,7 +269,7 @@ def _measure_range(
             train, others = hold_out(examples, 2, half)
             job = Audio2LandmarkJob(measuring, train, [], front_end)
             job.run_without_folder(f"range {half + 1}/2")
-            measured += [job.measure_lips(example, scale) for example in evenly(others, MOST_MEASURED)]
+            measured += [job.measure_lips(example, scale) for example in evenly(others, SPEECH_JOB.most_measured)]
         lips = fit_range(measured, config.range)
         save_range(path, key, lips)
     return lips

@@ -39,9 +39,19 @@ from talkface.types import FloatArray, Image
 
 FrontEnd = dict[str, Tensor]
 FRONT_END = ("convolutions.", "norms.", "phone_head.")  # names of its weights start so
-BASIS_FRAMES = 4000  # of any one speaker, at most, in the PCA
-MOST_FITTED = 2000  # clips that the PCA, the range and the features are fitted to
-TYPICAL_RANGE = 30.0  # percentile of the speakers' ranges: half of what a mouth does is a guess, so it is made smaller
+
+
+@dataclass(frozen=True)
+class BasisSettings:
+    """Frames that the basis is fitted to, and a usual range."""
+
+    basis_frames: int = 4000  # of any one speaker, at most, in the PCA
+    most_fitted: int = 2000  # clips that the PCA, the range and the features are fitted to
+    # percentile of the speakers' ranges: half of what a mouth does is a guess, so it is made smaller
+    typical_range: float = 30.0
+
+
+BASIS = BasisSettings()
 
 
 @dataclass(frozen=True)
@@ -276,9 +286,9 @@ def fill_buffers(network: SpeechNetwork, examples: Sequence[SpeechExample]) -> f
     """
     used: dict[str, int] = {}
     parts = []
-    examples = evenly(examples, MOST_FITTED)
+    examples = evenly(examples, BASIS.most_fitted)
     for example in examples:
-        room = max(0, BASIS_FRAMES - used.get(example.speaker, 0))
+        room = max(0, BASIS.basis_frames - used.get(example.speaker, 0))
         parts.append(example.motion[:room])
         used[example.speaker] = used.get(example.speaker, 0) + len(parts[-1])
     motion = np.concatenate(parts)
@@ -286,7 +296,7 @@ def fill_buffers(network: SpeechNetwork, examples: Sequence[SpeechExample]) -> f
     spread = basis.encode(motion).std(0)
     network.decoder.copy_(torch.from_numpy(basis.decoder * spread[:, None, None].astype(np.float32)))
     scales = {example.speaker: example.scale for example in examples}
-    network.scale.fill_(float(np.percentile(list(scales.values()), TYPICAL_RANGE)))
+    network.scale.fill_(float(np.percentile(list(scales.values()), BASIS.typical_range)))
     network.fit_features([example.power for example in examples])
     shapes = {example.speaker: example.shape for example in examples}
     network.fit_example(np.stack(list(shapes.values())))

@@ -1,7 +1,7 @@
 """Shards + config -> meta-trained few-shot renderer (FSTH, Zakharov et al. 2019, section 3.2)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,18 @@ from talkface.training.jobs.fewshot_config import FewshotTraining
 from talkface.training.jobs.hybrid_scores import split_people
 from talkface.types import Image
 
-HELD_OUT = 48  # examples that are scored at most
-PER_VIDEO = 4  # of them from one video
-SHOWN = 8  # rows of the preview
-SHOWN_SHOTS = 3
+
+@dataclass(frozen=True)
+class FewshotJobSettings:
+    """Scores and previews of a run."""
+
+    held_out: int = 48  # examples that are scored at most
+    per_video: int = 4  # of them from one video
+    shown: int = 8  # rows of the preview
+    shown_shots: int = 3
+
+
+FEWSHOT_JOB = FewshotJobSettings()
 
 
 def train_fewshot(config: FewshotTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
@@ -71,7 +79,7 @@ class FewshotJob(StateOfParts):
         varied = replace(plain, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
         self.sampler = ShotSampler(training, varied)
         judged = ShotSampler(held_out or training, plain)
-        count = min(HELD_OUT, PER_VIDEO * judged.usable)
+        count = min(FEWSHOT_JOB.held_out, FEWSHOT_JOB.per_video * judged.usable)
         self.held_out = judged.spread(count, data.shots, step_generator(config.run.seed, 0))
         self.batches = Ahead(self._draw, data.workers)
         self._build(int(self.sampler.videos.max()) + 1)
@@ -215,11 +223,11 @@ class FewshotJob(StateOfParts):
     @torch.no_grad()
     def preview(self) -> Image:
         """Rows of people held out: shots, sketch, fake, real."""
-        some = next(_chunks(self.held_out, SHOWN))
+        some = next(_chunks(self.held_out, FEWSHOT_JOB.shown))
         part = self._to_device(some)
         with self.accelerator.autocast():
             fake = self._paint(part)
-        shots = [part.shots[:, k] for k in range(min(SHOWN_SHOTS, part.shots.shape[1]))]
+        shots = [part.shots[:, k] for k in range(min(FEWSHOT_JOB.shown_shots, part.shots.shape[1]))]
         grid = torch.cat([torch.cat(list(column.float()), 1) for column in (*shots, part.sketch, fake, part.real)], 2)
         return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
 

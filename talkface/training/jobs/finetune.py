@@ -27,10 +27,19 @@ from talkface.training.engine.memory import told_how_to_save_memory
 from talkface.training.jobs.content import ContentConfig, ContentLoss
 from talkface.types import FloatArray, Image, Shot
 
-FEWEST_STEPS, MOST_STEPS = 125, 230  # for one photo, and for
-MANY_SHOTS = 30  # photos or more (authors' later code)
-SCORED_SHOTS = 8
-SHOWN_SHOTS = 4
+
+@dataclass(frozen=True)
+class FinetuneLimits:
+    """Steps and shots of fine-tuning to one person."""
+
+    fewest_steps: int = 125  # for one photo, and for
+    most_steps: int = 230
+    many_shots: int = 30  # photos or more (authors' later code)
+    scored_shots: int = 8
+    shown_shots: int = 4
+
+
+FINETUNE = FinetuneLimits()
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,8 @@ class Progress:
 
 def steps_for(num_shots: int) -> int:
     """Steps that a number of shots is worth: 125 for one, 230 for thirty or more, evenly between."""
-    share = min(max(num_shots - 1, 0) / (MANY_SHOTS - 1), 1.0)
-    return round(FEWEST_STEPS + share * (MOST_STEPS - FEWEST_STEPS))
+    share = min(max(num_shots - 1, 0) / (FINETUNE.many_shots - 1), 1.0)
+    return round(FINETUNE.fewest_steps + share * (FINETUNE.most_steps - FINETUNE.fewest_steps))
 
 
 def training_settings(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +202,7 @@ class Finetuning:
     def preview(self) -> Image:
         """Rows: shots, what was painted before fine-tuning, what is painted now."""
         rows = (unsigned(self.images), self._before, self.paint())
-        return np.concatenate([np.concatenate(list(row[:SHOWN_SHOTS]), 1) for row in rows])
+        return np.concatenate([np.concatenate(list(row[: FINETUNE.shown_shots]), 1) for row in rows])
 
     def identity_scores(self) -> tuple[float, float]:
         """Mean descriptor distance of painted pictures to the shots, before fine-tuning and now; lower is closer."""
@@ -202,7 +211,7 @@ class Finetuning:
     def _distance(self, pictures: np.ndarray) -> float:
         model = self.model
         distances = []
-        for shot, picture in list(zip(self.shots, pictures, strict=True))[:SCORED_SHOTS]:
+        for shot, picture in list(zip(self.shots, pictures, strict=True))[: FINETUNE.scored_shots]:
             to_picture = picture_map(shot.landmarks, model.crop, model.crop_side, model.size)
             points = transform(to_picture, np.asarray(shot.landmarks, np.float64))
             distances.append(_apart(describe(shot.image, shot.landmarks), describe(picture, points)))

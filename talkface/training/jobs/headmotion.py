@@ -13,7 +13,7 @@ from talkface.checkpoints.format import Checkpoint
 from talkface.config import to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.samplers.headmotion import (
-    TYPICAL_FRAMES,
+    HEAD_CLIPS,
     HeadBatch,
     HeadExample,
     HeadSampler,
@@ -209,7 +209,7 @@ def fit_buffers(network: Headmotion, examples: Sequence[HeadExample], sampler: H
         blocks.setdefault(example.speaker, []).append(rest)
     usual = [float(np.mean(each)) for each in lively.values()]
     network.liveliness.copy_(torch.from_numpy(np.percentile(usual, [25, 50, 75]).astype(np.float32)))
-    most = max(1, TYPICAL_FRAMES // settings.block)
+    most = max(1, HEAD_CLIPS.typical_frames // settings.block)
     table = np.concatenate([np.concatenate(each)[:most] for each in blocks.values()]).astype(np.float64)
     _, size, axes = np.linalg.svd(table / np.sqrt(len(table)), full_matrices=False)
     kept = min(settings.components, len(size))

@@ -13,9 +13,17 @@ from talkface.models.speech_network import speech_gate
 from talkface.training.engine.kept import load_kept, save_kept
 from talkface.types import FloatArray
 
-SHORTEST = 25  # frames; a percentile over fewer says little
-OPENING_PERCENTILE = 95.0  # what an opening is made as large at as a real one
-LARGEST_GAIN = 5.0
+
+@dataclass(frozen=True)
+class LipRangeLimits:
+    """What a speaker's range is measured on."""
+
+    shortest: int = 25  # frames; a percentile over fewer says little
+    opening_percentile: float = 95.0  # what an opening is made as large at as a real one
+    largest_gain: float = 5.0
+
+
+LIP_RANGE = LipRangeLimits()
 
 
 @dataclass(frozen=True)
@@ -68,20 +76,22 @@ def fit_range(clips: Sequence[MeasuredLips], config: LipRangeConfig) -> LipRange
     plain = LipRange((1.0, 1.0, 1.0), config.sharpening, config.closed_below)
     ratios: dict[str, list[FloatArray]] = {}
     for clip in clips:
-        if len(clip.real) >= SHORTEST:
+        if len(clip.real) >= LIP_RANGE.shortest:
             made = full_range(clip.predicted, plain) * clip.gate[:, None]
             ratios.setdefault(clip.speaker, []).append(_extent(made) / np.maximum(_extent(clip.real), 1e-6))
     if not ratios:
-        raise DatasetError(f"no clip has {SHORTEST} frames to measure the lips' range on: set range.steps=0")
+        raise DatasetError(f"no clip has {LIP_RANGE.shortest} frames to measure the lips' range on: set range.steps=0")
     median = np.median([np.mean(of_one, 0) for of_one in ratios.values()], 0)
     wanted = np.array([config.opening, config.width, config.height])
-    opening, width, height = np.clip(wanted / np.maximum(median, 1e-6), 1 / LARGEST_GAIN, LARGEST_GAIN).round(4)
+    opening, width, height = np.clip(
+        wanted / np.maximum(median, 1e-6), 1 / LIP_RANGE.largest_gain, LIP_RANGE.largest_gain
+    ).round(4)
     return LipRange((float(opening), float(width), float(height)), config.sharpening, config.closed_below)
 
 
 def _extent(measures: FloatArray) -> FloatArray:
     """`[3]` 95th percentile of the opening, deviations of width and height."""
-    opening = float(np.percentile(measures[:, 0], OPENING_PERCENTILE))
+    opening = float(np.percentile(measures[:, 0], LIP_RANGE.opening_percentile))
     return np.array([opening, measures[:, 1].std(), measures[:, 2].std()])
 
 

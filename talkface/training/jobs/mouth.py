@@ -1,7 +1,7 @@
 """Prepared photos + config -> trained mouth inpainter and the donors that go with it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,21 @@ from talkface.training.jobs.hybrid_scores import held_out_speakers
 from talkface.training.jobs.mouth_config import MouthTraining
 from talkface.types import FloatArray, Image
 
-DONOR_UNIT = 256.0  # outer-eye distance of the donors in the checkpoint, pixels
-DONOR_SOURCE, DONOR_TEETH, DONOR_OPENING = 140.0, 0.3, (0.055, 0.25)  # what a photo must have to be one
-SCORED, SHOWN = 96, 28  # held-out mouths
-SCORED_OPEN = 0.05  # their least gap, outer-eye distances
+
+@dataclass(frozen=True)
+class MouthJobSettings:
+    """Donors and scores of the mouth's training."""
+
+    donor_unit: float = 256.0  # outer-eye distance of the donors in the checkpoint, pixels
+    donor_source: float = 140.0  # what a photo must have to be one
+    donor_teeth: float = 0.3
+    donor_opening: tuple[float, float] = (0.055, 0.25)
+    scored: int = 96  # held-out mouths
+    shown: int = 28
+    scored_open: float = 0.05  # their least gap, outer-eye distances
+
+
+MOUTH_JOB = MouthJobSettings()
 
 
 def train_mouth(config: MouthTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
@@ -71,10 +82,10 @@ class MouthJob(StateOfParts):
         chosen = choose_donors(mouths, config.data.donor_tiers, config.data.donors, config.data.donor_keys)
         self.donor_keys = [mouth.key for mouth in chosen]
         self.donors = [_fine(mouth, clips) for mouth in chosen]
-        held_out = [mouth for mouth in mouths if mouth.speaker in apart and mouth.donor.opening > SCORED_OPEN]
+        held_out = [mouth for mouth in mouths if mouth.speaker in apart and mouth.donor.opening > MOUTH_JOB.scored_open]
         held_out = held_out or self.sampler.open
         coarse = [mouth.donor for mouth in chosen]
-        picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, SCORED).astype(int))]
+        picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, MOUTH_JOB.scored).astype(int))]
         best = [coarse[int(misfit(coarse, one.donor, one.donor.opening + 0.03).argmin())] for one in picked]
         self.held_out = stack([fixed_example(one, donor) for one, donor in zip(picked, best, strict=True)])
         torch.manual_seed(config.run.seed)
@@ -145,7 +156,7 @@ class MouthJob(StateOfParts):
     def preview(self) -> Image:
         """Held-out people, two a row: erased, donor as laid, painted, real."""
         batch = self._on_device(self.held_out)
-        some = torch.linspace(0, len(batch.real) - 1, SHOWN).long().unique()
+        some = torch.linspace(0, len(batch.real) - 1, MOUTH_JOB.shown).long().unique()
         painted = self._paint(batch)
         columns = (batch.real * (1 - batch.masks[:, 2:]), batch.donor, painted, batch.real)
         drawn = [np.concatenate(each, 1) for each in zip(*(_pictures(part[some]) for part in columns), strict=True)]
@@ -196,11 +207,13 @@ def choose_donors(mouths: Sequence[Mouth], tiers: Sequence[str], count: int, key
         if missing:
             raise DatasetError(f"data.donor_keys names {missing[0]}, which shows no open mouth of data.donor_tiers")
         return [found[key] for key in keys]
-    low, high = DONOR_OPENING
+    low, high = MOUTH_JOB.donor_opening
     good = [
         one
         for one in usable
-        if one.source_unit > DONOR_SOURCE and one.teeth > DONOR_TEETH and low < one.donor.opening < high
+        if one.source_unit > MOUTH_JOB.donor_source
+        and one.teeth > MOUTH_JOB.donor_teeth
+        and low < one.donor.opening < high
     ]
     good = good or usable or list(mouths[:1])
     traits = np.stack([_traits(one.donor) for one in good])
@@ -219,7 +232,7 @@ def _traits(donor: Donor) -> FloatArray:
 def _fine(mouth: Mouth, clips: Sequence[PreparedClip]) -> Donor:
     """A donor at the checkpoint's size."""
     clip = next(one for one in clips if one.key == mouth.key)
-    cut = (cut_mouth(clip, index, DONOR_UNIT) for index in range(len(clip.landmarks)))
+    cut = (cut_mouth(clip, index, MOUTH_JOB.donor_unit) for index in range(len(clip.landmarks)))
     found = [one for one in cut if one is not None]
     nearest = min(found, key=lambda one: abs(one.donor.opening - mouth.donor.opening))
     return replace(nearest.donor, skin=mouth.donor.skin)

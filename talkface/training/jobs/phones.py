@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from talkface.audio.augment import augment_voice, mask_features
-from talkface.audio.features import SILENT_POWER, MelPower, reference_power
+from talkface.audio.features import MEL, MelPower, reference_power
 from talkface.data.clip import PreparedClip
 from talkface.data.phones import CLASSES, PhoneRecogniser
-from talkface.data.samplers.speech import MELS_PER_FRAME, QUIET
+from talkface.data.samplers.speech import MELS_PER_FRAME, SPEECH_CLIPS
 from talkface.data.voices import synthesise
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
@@ -78,7 +78,7 @@ def label_speech(
 def _labelled(mel: MelPower, samples: FloatArray, labels: FloatArray, source: int) -> LabelledSpeech | None:
     power = mel(torch.from_numpy(np.ascontiguousarray(samples))[None])[0].numpy()[: len(labels)]
     reference = reference_power(power.mean(1))
-    if len(power) < 2 * MELS_PER_FRAME or reference < SILENT_POWER:
+    if len(power) < 2 * MELS_PER_FRAME or reference < MEL.silent_power:
         return None
     return LabelledSpeech(power / np.float32(reference), labels[: len(power)], source)
 
@@ -97,7 +97,7 @@ class PhoneSampler:
         powers, labels = [], []
         for _ in range(self.config.batch_size):
             group = self.groups[rng.choice(3, p=self.share)]
-            power = np.full((length, group[0].power.shape[1]), QUIET, np.float32)
+            power = np.full((length, group[0].power.shape[1]), SPEECH_CLIPS.quiet, np.float32)
             label = np.zeros((length, len(CLASSES)), np.float32)
             filled = 0
             while filled < length - 20:

@@ -1,7 +1,7 @@
 """Shards + config -> trained whole-frame SPADE renderer (Rhythmic Head Motion, Chen et al. 2020)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,18 @@ from talkface.training.jobs.hybrid_scores import split_people
 from talkface.training.jobs.spade_config import SpadeTraining
 from talkface.types import Image
 
-HELD_OUT = 48  # examples that are scored at most
-PER_VIDEO = 4  # of them from one video
-SHOWN = 8  # rows of the preview
-BACKGROUND = 10 / 127.5 - 1  # of a drawn face's picture: darker in all channels
+
+@dataclass(frozen=True)
+class SpadeJobSettings:
+    """Scores and previews of a run."""
+
+    held_out: int = 48  # examples that are scored at most
+    per_video: int = 4  # of them from one video
+    shown: int = 8  # rows of the preview
+    background: float = 10 / 127.5 - 1  # of a drawn face's picture: darker in all channels
+
+
+SPADE_JOB = SpadeJobSettings()
 
 
 def train_spade(config: SpadeTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
@@ -70,7 +78,7 @@ class SpadeJob(StateOfParts):
         varied = replace(plain, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
         self.sampler = WarpShotSampler(training, varied, model.warp_ani, model.crop_ref)
         judged = WarpShotSampler(held_out or training, plain, model.warp_ani, model.crop_ref)
-        count = min(HELD_OUT, PER_VIDEO * judged.usable)
+        count = min(SPADE_JOB.held_out, SPADE_JOB.per_video * judged.usable)
         self.held_out = judged.spread(count, model.shots, step_generator(config.run.seed, 0))
         self.batches = Ahead(self._draw, data.workers)
         torch.manual_seed(config.run.seed)
@@ -141,7 +149,7 @@ class SpadeJob(StateOfParts):
         for name, source in frame.warped.items():
             error = (source.image - batch.real).abs()
             if name == "ani":
-                drawn = (batch.shots[:, -1].amax(1, keepdim=True) > BACKGROUND).float()
+                drawn = (batch.shots[:, -1].amax(1, keepdim=True) > SPADE_JOB.background).float()
                 terms["g/warp_ani"] = loss.warp * (error * drawn).mean()
                 continue  # where no face is drawn, nothing says what its mask should be
             terms[f"g/warp_{name}"] = loss.warp * error.mean()
@@ -188,7 +196,7 @@ class SpadeJob(StateOfParts):
     @torch.no_grad()
     def preview(self) -> Image:
         """Rows of people held out: nearest shot, sketch, every warped source and its mask, frame, real."""
-        part = next(_chunks(self.held_out, SHOWN))
+        part = next(_chunks(self.held_out, SPADE_JOB.shown))
         frame, batch = self._shown(part), self._to_device(part)
         columns = [batch.shots[:, 0], batch.sketch]
         for source in frame.warped.values():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from talkface.data.prepare.crops import ATVG_TEMPLATE, CROPS, FOLLOW, load_cropper
+from talkface.data.prepare.crops import ATVG_TEMPLATE, CROPPER, CROPS, load_cropper
 from talkface.errors import ConfigError
 from talkface.geometry.affine import transform
 from talkface.landmarks.face import box_of_landmarks
@@ -36,7 +36,7 @@ def test_squares_follow_slowly_and_jump_at_cuts():
     still = cropper.place(face(x=320), boxes[1], (640, 480), jump=False)
     cut = cropper.place(face(x=320), boxes[1], (640, 480), jump=True)
     scale = start[0, 0]
-    assert still[0, 2] - start[0, 2] == pytest.approx(-scale * FOLLOW * 20, rel=1e-3)
+    assert still[0, 2] - start[0, 2] == pytest.approx(-scale * CROPPER.follow * 20, rel=1e-3)
     assert cut[0, 2] - start[0, 2] == pytest.approx(-scale * 20, rel=1e-3)
 
 

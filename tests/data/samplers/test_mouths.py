@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from talkface.data.samplers.mouths import (
-    CROP_UNIT,
+    MOUTH_SAMPLES,
     MouthSampler,
     cut_mouth,
     fixed_example,
@@ -26,7 +26,7 @@ def test_mouths_know_size_teeth_and_licence():
     mouth = cut_mouth(PHOTOS[1], 0)
     assert mouth is not None
     assert mouth.source_unit == pytest.approx(UNIT, rel=0.02)
-    assert mouth.donor.unit == CROP_UNIT
+    assert mouth.donor.unit == MOUTH_SAMPLES.crop_unit
     assert mouth.teeth == pytest.approx(0.5, abs=0.12)
     assert may_lend(mouth)
     assert [one.key for one in load_mouths(PHOTOS, ["B"])] == ["p1"]

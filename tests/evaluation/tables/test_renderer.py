@@ -9,7 +9,7 @@ import pytest
 
 from talkface.data.clip import PreparedClip
 from talkface.evaluation.tables.renderer import Bench, Person, choose_people
-from talkface.evaluation.tables.renderer_grid import HEAD, TILE, renderer_grid
+from talkface.evaluation.tables.renderer_grid import GRID_SIZES, renderer_grid
 from talkface.evaluation.tables.renderer_measures import (
     REAL,
     STILL,
@@ -217,11 +217,20 @@ def test_gains_are_taken_over_as_many_shots_of_the_other_renderer():
 
 
 def test_tiles_stand_where_their_person_and_renderer_say():
-    black, grey = np.zeros((TILE, TILE, 3), np.uint8), np.full((TILE, TILE, 3), 99, np.uint8)
+    black, grey = (
+        np.zeros((GRID_SIZES.tile, GRID_SIZES.tile, 3), np.uint8),
+        np.full((GRID_SIZES.tile, GRID_SIZES.tile, 3), 99, np.uint8),
+    )
     grid = renderer_grid(
         ["ada", "bob"], {"photo": {"ada": black, "bob": grey}, "a very long name of a run": {"bob": black}}
     )
-    assert grid.shape == (HEAD + 2 * TILE, 2 * TILE, 3)
-    assert (grid[HEAD : HEAD + TILE, :TILE] == 0).all() and (grid[HEAD + TILE :, :TILE] == 99).all()
-    assert (grid[HEAD : HEAD + TILE, TILE:] == 255).all() and (grid[HEAD + TILE :, TILE:] == 0).all()
-    assert (grid[:HEAD, :TILE] < 128).any() and (grid[:HEAD, TILE:] < 128).any(), "names are written"
+    assert grid.shape == (GRID_SIZES.head + 2 * GRID_SIZES.tile, 2 * GRID_SIZES.tile, 3)
+    assert (grid[GRID_SIZES.head : GRID_SIZES.head + GRID_SIZES.tile, : GRID_SIZES.tile] == 0).all() and (
+        grid[GRID_SIZES.head + GRID_SIZES.tile :, : GRID_SIZES.tile] == 99
+    ).all()
+    assert (grid[GRID_SIZES.head : GRID_SIZES.head + GRID_SIZES.tile, GRID_SIZES.tile :] == 255).all() and (
+        grid[GRID_SIZES.head + GRID_SIZES.tile :, GRID_SIZES.tile :] == 0
+    ).all()
+    assert (grid[: GRID_SIZES.head, : GRID_SIZES.tile] < 128).any() and (
+        grid[: GRID_SIZES.head, GRID_SIZES.tile :] < 128
+    ).any(), "names are written"

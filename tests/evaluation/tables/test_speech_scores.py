@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 from talkface.data.prepare.preprocess import SAMPLES_PER_FRAME
 from talkface.errors import DatasetError
 from talkface.evaluation.report.speech_plots import plot_openings, plot_speakers
-from talkface.evaluation.report.speech_video import CAPTION, SIDE, write_comparison
+from talkface.evaluation.report.speech_video import SPEECH_VIDEO, write_comparison
 from talkface.evaluation.speech_clips import SpokenClips
 from talkface.evaluation.tables.speech import (
     ALL,
@@ -38,7 +38,7 @@ from talkface.evaluation.tables.speech_scores import (
 )
 from talkface.media.read import probe_video, read_frames
 from talkface.metrics.stats import to_json_lines
-from talkface.testing.shards import CLOSED_GAP, GAIN, draw_loudness, motion_of, sound_of, write_loud_mouth_shards
+from talkface.testing.shards import DRAWN_FACES, draw_loudness, motion_of, sound_of, write_loud_mouth_shards
 from talkface.types import Waveform
 
 FPS = Fraction(25)
@@ -103,7 +103,7 @@ def test_who_knows_the_rule_makes_no_error(scored: list[ScoredClip]):
         assert oracle.r == pytest.approx(1, abs=1e-4) and oracle.lag == 0
         assert oracle.lmd < 1e-4 and oracle.lmd_sum < 0.01 and oracle.velocity < 1e-3
         assert oracle.std == pytest.approx(1, abs=1e-3)
-        assert oracle.silence_opening == pytest.approx(CLOSED_GAP, abs=1e-4)
+        assert oracle.silence_opening == pytest.approx(DRAWN_FACES.closed_gap, abs=1e-4)
         assert by_system[OTHER].r < 0.7 and by_system[OTHER].lmd > 0.004
         assert by_system[STATIC].r == 0 and by_system[STATIC].std == pytest.approx(0, abs=1e-9)
         assert by_system[REAL].r > 0.9
@@ -114,9 +114,9 @@ def test_the_static_face_is_as_far_as_three_points_move(scored: list[ScoredClip]
     one = scored[0]
     levels = draw_loudness(0, 60)
     static = next(score for score in one.scores if score.system == STATIC)
-    moved = GAIN * levels.mean()
+    moved = DRAWN_FACES.gain * levels.mean()
     assert static.lmd == pytest.approx((3 * 17 / 20 + 17 * 3 / 20) / 20 * moved, rel=1e-3)
-    speed = GAIN * np.abs(np.diff(levels)).mean() * 25
+    speed = DRAWN_FACES.gain * np.abs(np.diff(levels)).mean() * 25
     assert static.velocity == pytest.approx((3 * 17 / 20 + 17 * 3 / 20) / 20 * speed, rel=1e-3)
 
 
@@ -139,7 +139,7 @@ def test_a_late_and_large_mouth_is_found_late_and_large(clips: SpokenClips):
 def test_networks_get_a_closed_mouth_and_other_words_of_the_same_speaker(clips: SpokenClips):
     oracle = Oracle()
     list(score_network(clips, oracle, "oracle"))
-    assert all(abs(face[66, 1] - face[62, 1] - CLOSED_GAP) < 1e-3 for face in oracle.examples)
+    assert all(abs(face[66, 1] - face[62, 1] - DRAWN_FACES.closed_gap) < 1e-3 for face in oracle.examples)
     assert clips.speakers == ["anna"] * 3 + ["ben", "carl"]
     np.testing.assert_allclose(clips.other_sound(0).samples, clips[1].prepared.audio)
     np.testing.assert_allclose(clips.other_sound(2).samples, clips[0].prepared.audio)
@@ -231,8 +231,11 @@ def test_the_video_has_three_panels_and_the_sound(scored: list[ScoredClip], tmp_
     path = tmp_path / "real_and_predicted.mp4"
     write_comparison(path, scored[0], "oracle")
     info = probe_video(path)
-    assert info.size == (3 * SIDE, SIDE + CAPTION) and info.has_sound
+    assert info.size == (3 * SPEECH_VIDEO.side, SPEECH_VIDEO.side + SPEECH_VIDEO.caption) and info.has_sound
     frames = [frame for frame, _ in read_frames(path)]
     assert len(frames) == 60
-    real, predicted = frames[30][:SIDE, SIDE : 2 * SIDE], frames[30][:SIDE, 2 * SIDE :]
+    real, predicted = (
+        frames[30][: SPEECH_VIDEO.side, SPEECH_VIDEO.side : 2 * SPEECH_VIDEO.side],
+        frames[30][: SPEECH_VIDEO.side, 2 * SPEECH_VIDEO.side :],
+    )
     assert np.abs(real.astype(int) - predicted).mean() < 1.0 < real.mean()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from talkface.media.mark.code import decode, encode, patterns, tile_of
-from talkface.media.mark.search import CHANCE, chance_of, find_mark
+from talkface.media.mark.search import SEARCH, chance_of, find_mark
 from talkface.media.mark.spread import InvisibleMark, payload_of, reduce_to, ring_spectrum
 from talkface.media.read import read_frames
 from talkface.media.write import VideoWriter
@@ -77,7 +77,7 @@ def test_a_plain_picture_gets_a_gentler_mark() -> None:
 )
 def test_one_picture_is_enough(astronaut: np.ndarray, change, scale: float, mirrored: bool) -> None:
     found = find_mark([change(luma(InvisibleMark(astronaut, PAYLOAD)(astronaut)))])
-    assert found is not None and found.payload == PAYLOAD and found.chance <= CHANCE
+    assert found is not None and found.payload == PAYLOAD and found.chance <= SEARCH.chance
     assert found.scale == pytest.approx(scale, rel=0.012) and found.mirrored is mirrored
 
 

@@ -14,6 +14,7 @@ from talkface.data.samplers.speech import SpeechExample
 from talkface.errors import DatasetError
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.testing.shards import write_loud_mouth_shards
+from talkface.training.jobs import audio2landmark
 from talkface.training.jobs.audio2landmark import hold_out, load_clips, train_audio2landmark
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, SpeechDataConfig
 from talkface.training.jobs.audio2landmark_job import Audio2LandmarkJob
@@ -130,6 +131,6 @@ def test_a_corpus_with_a_split_of_its_own_is_judged_by_it(
     assert [clip.key for clip in load_clips(data)[1]] == ["b0", "b1", "c0"]
     assert [clip.key for clip in load_clips(replace(data, speakers=("carl",)))[1]] == ["c0"]
     assert not len(load_clips(replace(data, split="val"))[1])
-    monkeypatch.setattr("talkface.training.jobs.audio2landmark.MOST_JUDGED", 2)
+    monkeypatch.setattr(audio2landmark, "SPEECH_JOB", replace(audio2landmark.SPEECH_JOB, most_judged=2))
     assert [clip.key for clip in load_clips(data)[1]] == ["b0", "c0"]
     assert np.isfinite(list(train_audio2landmark(alone).values())).all()
