@@ -172,3 +172,9 @@ def test_few_protocols():
         if isinstance(node, ast.ClassDef) and "Protocol" in {getattr(base, "id", "") for base in node.bases}
     ]
     assert len(found) <= 10, "\n".join(found)
+
+
+def test_no_file_over_350_lines():
+    long = {str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    long = {name: lines for name, lines in long.items() if lines > 350}
+    assert not long, long

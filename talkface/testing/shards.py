@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from talkface.data.prepare.preprocess import SAMPLES_PER_FRAME, Example, members
+from talkface.data.prepare.example import Example, members
+from talkface.data.prepare.preprocess import SAMPLES_PER_FRAME
 from talkface.data.prepare.shards import join_samples, write_sample
 from talkface.landmarks.align import from_canonical
 from talkface.landmarks.mean_face import MEAN_FACE

@@ -9,7 +9,7 @@ import pytest
 from talkface.__main__ import run
 from talkface.cli.prepare import write_demos
 from talkface.data.interop.quintuple import read_quintuple
-from talkface.data.prepare.preprocess import Example, members
+from talkface.data.prepare.example import Example, members
 from talkface.data.prepare.shards import join_samples, write_sample
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.types import Clip

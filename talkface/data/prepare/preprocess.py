@@ -1,24 +1,21 @@
 """Clip -> example: 25 fps face crops, their landmarks and 16 kHz sound, or the reason why not."""
 
-import io
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from talkface.data.interop.importers import ARRAY_SUFFIXES, read_features, read_landmarks
+from talkface.data.interop.importers import ARRAY_SUFFIXES, read_landmarks
 from talkface.data.prepare.crops import load_cropper
+from talkface.data.prepare.example import Example
 from talkface.data.prepare.frames import Refusal, chosen_frames, chosen_photos
 from talkface.data.prepare.sync import SpeechOffset, measure_offset, shift_samples
 from talkface.errors import ConfigError, DatasetError, MediaError
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector, FaceTracker, fraction_outside
 from talkface.landmarks.face import box_of_landmarks, overlap
-from talkface.landmarks.pose import head_rotation
 from talkface.media.photo import read_photo
 from talkface.media.speech import read_waveform
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, Clip, FloatArray, Image
@@ -79,35 +76,6 @@ def check_config(config: PreprocessConfig) -> None:
         raise ConfigError("preprocess.step and preprocess.num_frames exclude each other: set one of them")
 
 
-@dataclass(frozen=True)
-class Example:
-    """A prepared clip in memory.
-
-    Attributes:
-        landmarks: `[T, 68, 2]` float32, crop pixels.
-        crops: `[T, 2, 3]` float32 affine maps original -> crop.
-        jpegs: the T encoded crops; none where only landmarks were imported.
-        samples: 16 kHz float32 sound of T frames, or None.
-        offset: measured sound-picture offset, or None.
-        applied: frames by which the sound was moved.
-        speech: sound is usable for training.
-        fps: 25, less where frames were left out, or 0 for photos and for frames that are spread over a clip.
-        first_frame: of the used stretch, counted at 25 fps from the start of the file.
-        source_frames: frames looked at.
-    """
-
-    landmarks: FloatArray
-    crops: FloatArray
-    jpegs: list[bytes] = field(repr=False)
-    samples: FloatArray | None
-    offset: SpeechOffset | None
-    applied: float
-    speech: bool
-    fps: float
-    first_frame: int
-    source_frames: int
-
-
 @dataclass
 class Track:
     """Frames seen so far; a frame without a face holds None."""
@@ -156,50 +124,6 @@ def preprocess(clip: Clip, config: PreprocessConfig, detector: Detector) -> Exam
         first_frame=first,
         source_frames=len(track.points),
     )
-
-
-def members(clip: Clip, example: Example) -> dict[str, bytes]:
-    """The files of a sample: JSON, arrays and joined JPEGs."""
-    ends = np.cumsum([0, *(len(jpeg) for jpeg in example.jpegs)])
-    header = {
-        "speaker": clip.speaker,
-        "split": clip.split,
-        "transcript": clip.transcript,
-        **{name: value for name, value in clip.info.items() if name != "photos"},
-        "num_frames": len(example.landmarks),
-        "fps": example.fps,
-        "first_frame": example.first_frame,
-        "has_audio": example.samples is not None,
-        "speech": example.speech,
-        "sync_lag": example.offset.lag if example.offset else None,
-        "sync_confidence": example.offset.confidence if example.offset else 0.0,
-        "sync_applied": example.applied,
-        "image_offsets": ends.tolist(),
-    }
-    files = {
-        "json": json.dumps(header, ensure_ascii=False).encode(),
-        "landmarks.npy": _npy(example.landmarks),
-        "crops.npy": _npy(example.crops),
-        "pose.npy": _npy(rotation_vectors(head_rotation(example.landmarks)).astype(np.float32)),
-    }
-    features = read_features(clip.video, int(str(clip.info["row"]))) if "row" in clip.info else None
-    if features is not None:
-        files["features.npy"] = _npy(features)
-    if example.samples is not None:
-        files["audio.npy"] = _npy(np.round(np.clip(example.samples, -1, 1) * 32767).astype(np.int16))
-    files["mjpeg"] = b"".join(example.jpegs)
-    return files
-
-
-def _npy(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def rotation_vectors(rotations: FloatArray) -> FloatArray:
-    """`[T, 3, 3]` rotation matrices -> `[T, 3]` rotation vectors in radians."""
-    return np.asarray(Rotation.from_matrix(rotations).as_rotvec())
 
 
 def follow_face(images: Iterable[Image], config: PreprocessConfig, detector: Detector) -> Track:

@@ -18,7 +18,7 @@ from talkface.data.interop.quintuple import (
     read_quintuple,
 )
 from talkface.data.interop.quintuple_write import animation, write_demo_list, write_quintuple, write_quintuples
-from talkface.data.prepare.preprocess import Example, members
+from talkface.data.prepare.example import Example, members
 from talkface.data.prepare.shards import join_samples, write_sample
 from talkface.data.sources.registry import find_clips
 from talkface.errors import DatasetError

@@ -7,8 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from talkface.data.prepare.example import Example, members
 from talkface.data.prepare.frames import Refusal, chosen_frames, chosen_photos, evenly_spaced
-from talkface.data.prepare.preprocess import Example, PreprocessConfig, check_config, members, preprocess
+from talkface.data.prepare.preprocess import PreprocessConfig, check_config, preprocess
 from talkface.data.sources.arrays import find_atvgnet_clips
 from talkface.errors import ConfigError
 from talkface.geometry.affine import transform
