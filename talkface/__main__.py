@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, with any error said in one line on standard error."""
-    warnings.simplefilter("ignore")
+    warnings.filterwarnings("ignore", module=r"(?!talkface\b)")  # what other packages warn of is no user's concern
     try:
         arguments = _with_current_verb(arguments)
         typed = os.environ["COMP_WORDS"].split()[1:] if COMPLETING in os.environ else arguments

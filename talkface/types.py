@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,6 @@ FloatArray = npt.NDArray[np.floating]
 Image = npt.NDArray[np.uint8]
 """RGB uint8 `[H, W, 3]`; BGR never leaves the function that called OpenCV."""
 
-Space = Literal["pixel", "canonical"]
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform that reaches a network
 DEFAULT_FPS = Fraction(25)  # video frames per second of every corpus and of the default output
@@ -50,13 +48,11 @@ class LandmarkSequence:
     """68 points per video frame.
 
     Attributes:
-        points: `[T, 68, 2]` float32, x right and y down.
-        space: `pixel` (of a photo or frame) or `canonical` (outer eye corners 1 apart, nose at the origin).
+        points: `[T, 68, 2]` float32 pixels of a photo or frame, x right and y down.
         fps: frames per second, exact.
     """
 
     points: FloatArray
-    space: Space
     fps: Fraction = DEFAULT_FPS
 
     def __post_init__(self) -> None:

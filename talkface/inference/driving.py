@@ -47,7 +47,7 @@ def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
     from talkface.data.interop.quintuple import is_quintuple, read_quintuple
 
     if is_quintuple(path):
-        return LandmarkSequence(read_quintuple(path).landmarks[..., :2].astype(np.float32), "pixel"), None
+        return LandmarkSequence(read_quintuple(path).landmarks[..., :2].astype(np.float32)), None
     if not path.is_file():
         raise MediaError(f"no landmarks file {path}: make one with --save-landmarks")
     arrays = read_arrays(path, ("points", "fps", "photo_landmarks"), "landmarks [T, 68, 2]", MediaError)
@@ -58,7 +58,7 @@ def load_landmarks(path: Path) -> tuple[LandmarkSequence, FloatArray | None]:
     if photo is not None:
         check_array(photo, [(68, 2)], f"photo_landmarks in {path}", MediaError)
     fps = _parse_fps(path, arrays["fps"]) if "fps" in arrays else DEFAULT_FPS
-    return LandmarkSequence(points[..., :2].astype(np.float32), "pixel", fps), photo
+    return LandmarkSequence(points[..., :2].astype(np.float32), fps), photo
 
 
 def _parse_fps(path: Path, stored: npt.NDArray[Any]) -> Fraction:

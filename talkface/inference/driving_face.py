@@ -31,7 +31,7 @@ class DrivingFace:
         """The landmarks at another frame rate."""
         if self.landmarks is None:
             return None
-        return resample(LandmarkSequence(self.landmarks, "pixel", DEFAULT_FPS), fps)
+        return resample(LandmarkSequence(self.landmarks, DEFAULT_FPS), fps)
 
 
 def open_animation(path: Path, driver: DrivingFace, fps: Fraction) -> Animation:

@@ -62,7 +62,7 @@ def read_photo(path: Path | str) -> Image:
     path = Path(path)
     data = _read_bytes(path)
     with warnings.catch_warnings(), refusing(f"{path} is a damaged picture or cut short: save it again", MediaError):
-        warnings.simplefilter("ignore")  # Pillow warns of large photos and of odd EXIF blocks
+        _hush_pillow()
         if is_heic(data):
             return read_heic(data, path)
         try:
@@ -74,6 +74,12 @@ def read_photo(path: Path | str) -> Image:
             raise MediaError(f"{path} is {_what_else(path)}: {EXPECTED}") from error
         except Pillow.DecompressionBombError as error:
             raise MediaError(f"{path} has far too many pixels: scale it down or save it as JPEG") from error
+
+
+def _hush_pillow() -> None:
+    """Inside `catch_warnings`: Pillow warns of large photos, whose size is checked here, and of odd EXIF blocks."""
+    warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
 
 
 def decode_picture(
@@ -91,7 +97,7 @@ def decode_picture(
         error: damaged, of another format, or above the limit of pixels.
     """
     with warnings.catch_warnings(), refusing(f"{where} is damaged", error):
-        warnings.simplefilter("ignore")
+        _hush_pillow()
         size = _jpeg_size(content) if "JPEG" in formats else None
         if size is None:
             with Pillow.open(io.BytesIO(content), formats=formats) as header:
@@ -127,7 +133,7 @@ def is_photo(path: Path | str) -> bool:
             if is_heic(file.read(64)):
                 return True
         with warnings.catch_warnings(), refusing("not a picture", MediaError):
-            warnings.simplefilter("ignore")
+            _hush_pillow()
             with Path(path).open("rb") as file, _opened(file) as photo:
                 return not (photo.format in ANIMATED and getattr(photo, "is_animated", False))
     except (MediaError, OSError):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,11 @@ def test_a_shell_can_complete_verbs_and_options(line: str, expected: str) -> Non
     code = "from talkface.__main__ import main; main([])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **asked})
     assert expected in done.stdout.split()
+
+
+def test_warnings_of_other_packages_are_hidden_and_our_own_are_not() -> None:
+    with warnings.catch_warnings(record=True) as shown:
+        assert run(["--version"]) == 0
+        warnings.warn_explicit("theirs", UserWarning, "a.py", 1, module="torch.nn")
+        warnings.warn_explicit("ours", RuntimeWarning, "b.py", 1, module="talkface.metrics.image")
+    assert [str(warning.message) for warning in shown] == ["ours"]

@@ -152,5 +152,5 @@ def test_numbers_of_numpy_are_numbers(animator: Animator, face: np.ndarray, hum:
 
 def test_a_landmark_sequence_drives(animator: Animator, face: np.ndarray, tmp_path: Path) -> None:
     points = np.repeat(animator.prepare(face).landmarks[None].astype(np.float32), 5, axis=0)
-    driving = LandmarkSequence(points, "pixel")
+    driving = LandmarkSequence(points)
     assert talkface.animate(face, None, tmp_path / "o.mp4", animator=animator, landmarks=driving).num_frames == 5

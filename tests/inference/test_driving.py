@@ -84,7 +84,7 @@ def test_pickles_are_not_opened(tmp_path):
 
 
 def test_resampling_keeps_duration_and_lines(points):
-    sequence = LandmarkSequence(points, "pixel", Fraction(25))
+    sequence = LandmarkSequence(points, Fraction(25))
     double = resample(sequence, Fraction(50))
     assert len(double) == 100
     np.testing.assert_allclose(double.mean(0), points.mean(0), atol=0.05)

@@ -98,7 +98,7 @@ def test_folders_that_will_not_do(tmp_path):
 def driving() -> LandmarkSequence:
     points = np.repeat((62 * MEAN_FACE + [222, 122])[None], 3, 0)
     points[1:, [57, 66], 1] += 9
-    return LandmarkSequence(points.astype(np.float32), "pixel", FPS)
+    return LandmarkSequence(points.astype(np.float32), FPS)
 
 
 def test_animate_writes_them_beside_the_video(tmp_path, astronaut, driving):

@@ -113,6 +113,14 @@ def seeded(seed: int, step: int) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def first_weights(seed: int) -> Iterator[None]:
+    """Inside, the weights of new networks follow from `seed`; outside torch's random numbers are left as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
 class Ema:
     """Running average of a network's weights, `average <- decay * average + (1 - decay) * weights`.
 

@@ -25,6 +25,7 @@ from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
+    first_weights,
     make_accelerator,
     seeded,
     step_generator,
@@ -239,8 +240,7 @@ class Audio2LandmarkJob(StateOfParts):
 
 def new_network(config: Audio2LandmarkTraining) -> SpeechNetwork:
     """Network of the config's family with weights that follow from its seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(config.run.seed)
+    with first_weights(config.run.seed):
         return build_audio2landmark(config_dict(config.network))
 
 

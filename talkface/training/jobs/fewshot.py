@@ -27,6 +27,7 @@ from talkface.training.engine.loop import (
     StateOfParts,
     descend,
     finite_terms,
+    first_weights,
     fit,
     make_accelerator,
     step_generator,
@@ -88,15 +89,15 @@ class FewshotJob(StateOfParts):
     def _build(self, videos: int) -> None:
         """Networks, averages and optimisers, the same for the same seed."""
         config, device = self.config, self.accelerator.device
-        torch.manual_seed(config.run.seed)
-        networks = build_fewshot(config.model)
+        with first_weights(config.run.seed):
+            networks = build_fewshot(config.model)
+            self.video_table = VideoTable(videos, config.model.embedding, config.optim.beta2)
         if config.start:
             _go_on_from(networks, Path(config.start))
         for network in networks.by_name().values():
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.networks = networks
         self.learners = nn.ModuleDict({"embedder": networks.embedder, "generator": networks.generator})
-        self.video_table = VideoTable(videos, config.model.embedding, config.optim.beta2)
         if config.start_table:
             self.video_table.take_over(load_table(Path(config.start_table)))
         self.video_table = self.video_table.to(device)

@@ -22,7 +22,15 @@ from talkface.data.samplers.headmotion import (
 )
 from talkface.errors import ConfigError
 from talkface.models.headmotion import POSE, Headmotion, HeadmotionConfig, build_headmotion, config_dict
-from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.engine.loop import (
+    Ema,
+    StateOfParts,
+    backward_and_step,
+    first_weights,
+    fit,
+    make_accelerator,
+    step_generator,
+)
 from talkface.training.engine.processes import own_part
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.audio2landmark import hold_out, load_clips
@@ -69,8 +77,7 @@ class HeadmotionJob(StateOfParts):
     ) -> None:
         self.config, self.train, self.held_out = config, train, held_out
         self.accelerator = make_accelerator(config.run)
-        with torch.random.fork_rng():
-            torch.manual_seed(config.run.seed)
+        with first_weights(config.run.seed):
             network = build_headmotion(config_dict(config.model))
         model = config.model
         self.sampler = HeadSampler(

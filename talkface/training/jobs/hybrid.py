@@ -18,7 +18,15 @@ from talkface.errors import DatasetError
 from talkface.losses.adversarial import hinge_discriminator
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, Painted, Previous
-from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.engine.loop import (
+    Ema,
+    StateOfParts,
+    backward_and_step,
+    first_weights,
+    fit,
+    make_accelerator,
+    step_generator,
+)
 from talkface.training.engine.processes import own_part, whole_answer
 from talkface.training.jobs.hybrid_config import RendererConfig
 from talkface.training.jobs.hybrid_scores import draw_preview, held_out_batch, score, signed_batch, split_people
@@ -52,12 +60,12 @@ class RendererJob(StateOfParts):
         self.sampler = PairSampler(training, patches)
         self.batches = Ahead(self._draw, config.data.workers)
         self.held_out = held_out_batch(held_out or training, patches)
-        torch.manual_seed(config.run.seed)
         device = self.accelerator.device
-        self.renderer = Hybrid(config.model).to(device)
-        self.discriminators = {"discriminator": PatchDiscriminator().to(device)}
-        if config.model.region == "face" and config.loss.mouth_adversarial > 0:
-            self.discriminators["mouth_discriminator"] = PatchDiscriminator().to(device)
+        with first_weights(config.run.seed):
+            self.renderer = Hybrid(config.model).to(device)
+            self.discriminators = {"discriminator": PatchDiscriminator().to(device)}
+            if config.model.region == "face" and config.loss.mouth_adversarial > 0:
+                self.discriminators["mouth_discriminator"] = PatchDiscriminator().to(device)
         if device.type == "cpu":
             self.renderer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.renderer, config.run.ema)

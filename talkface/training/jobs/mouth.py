@@ -30,7 +30,15 @@ from talkface.landmarks.mouth_patch import UNIT
 from talkface.losses.local import local_contrast
 from talkface.metrics.mouth import inner_sharpness
 from talkface.models.mouth import DETAIL, MouthInpainter, donor_detail, fill_hole, to_size
-from talkface.training.engine.loop import Ema, StateOfParts, backward_and_step, fit, make_accelerator, step_generator
+from talkface.training.engine.loop import (
+    Ema,
+    StateOfParts,
+    backward_and_step,
+    first_weights,
+    fit,
+    make_accelerator,
+    step_generator,
+)
 from talkface.training.jobs.hybrid_scores import held_out_speakers
 from talkface.training.jobs.mouth_config import MouthTraining
 from talkface.types import FloatArray, Image
@@ -88,8 +96,8 @@ class MouthJob(StateOfParts):
         picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, MOUTH_JOB.scored).astype(int))]
         best = [coarse[int(misfit(coarse, one.donor, one.donor.opening + 0.03).argmin())] for one in picked]
         self.held_out = stack([fixed_example(one, donor) for one, donor in zip(picked, best, strict=True)])
-        torch.manual_seed(config.run.seed)
-        self.painter = MouthInpainter(config.model).to(self.accelerator.device)
+        with first_weights(config.run.seed):
+            self.painter = MouthInpainter(config.model).to(self.accelerator.device)
         if self.accelerator.device.type == "cpu":
             self.painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.painter, config.run.ema)

@@ -25,6 +25,7 @@ from talkface.training.engine.loop import (
     StateOfParts,
     descend,
     finite_terms,
+    first_weights,
     fit,
     make_accelerator,
     step_generator,
@@ -81,10 +82,10 @@ class SpadeJob(StateOfParts):
         count = min(SPADE_JOB.held_out, SPADE_JOB.per_video * judged.usable)
         self.held_out = judged.spread(count, model.shots, step_generator(config.run.seed, 0))
         self.batches = Ahead(self._draw, data.workers)
-        torch.manual_seed(config.run.seed)
         device = self.accelerator.device
-        self.generator = SpadeNet(model).to(device)
-        self.discriminator = PatchDiscriminator(3 + model.sketch_channels).to(device)
+        with first_weights(config.run.seed):
+            self.generator = SpadeNet(model).to(device)
+            self.discriminator = PatchDiscriminator(3 + model.sketch_channels).to(device)
         self.content = ContentLoss(config.loss.content).to(device)
         self.ema = Ema(self.generator, config.run.ema)
         optim = config.optim

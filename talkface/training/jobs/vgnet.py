@@ -32,6 +32,7 @@ from talkface.training.engine.loop import (
     StateOfParts,
     descend,
     finite_terms,
+    first_weights,
     fit,
     make_accelerator,
     step_generator,
@@ -71,9 +72,9 @@ class VgnetJob(StateOfParts):
         self.sampler = SequenceSampler(training, varied)
         self.held_out = SequenceSampler(held_out or training, plain).spread(HELD_OUT)
         self.batches = Ahead(self._draw, data.workers)
-        torch.manual_seed(config.run.seed)
         device = self.accelerator.device
-        self.generator, self.discriminator = VgNet(model), RegressionDiscriminator(model)
+        with first_weights(config.run.seed):
+            self.generator, self.discriminator = VgNet(model), RegressionDiscriminator(model)
         if config.start:
             _go_on_from(self.generator, "start", config.start, "vgnet")
         if config.start_discriminator:
