@@ -1,5 +1,6 @@
 """Jobs one by one -> videos, in the one thread that renders; identities and previews beside."""
 
+import contextlib
 import shutil
 import threading
 import time
@@ -23,7 +24,8 @@ from talkface.serve.store import Job, Store
 from talkface.serve.uploads import CAPTIONS, PHOTO, SPEECH
 from talkface.types import Image
 
-LEAST_FREE = 64 << 20  # bytes of disk below which no job is begun
+LEAST_FREE = 64 << 20  # bytes of disk below which no job is begun: they wait
+FULL_DISK_S = 2.0  # after which the disk is looked at again
 MOST_TRIES = 3  # a job that ends the process so often is not begun again
 PREVIEW_SIDE = 384  # pixels
 PREVIEW_EVERY_S = 0.4
@@ -114,11 +116,12 @@ class Studio:
                 if time.monotonic() - swept > SWEEP_EVERY_S:
                     swept = time.monotonic()
                     self._sweep()
-                job = self.store.take()
+                full = shutil.disk_usage(self.folder).free < LEAST_FREE
+                job = None if full else self.store.take()
             except TalkfaceError:  # the disk is full, which requests are answered with
-                job = None
+                full, job = True, None
             if job is None:
-                self._wake.wait(timeout=SWEEP_EVERY_S)
+                self._wake.wait(timeout=FULL_DISK_S if full else SWEEP_EVERY_S)
             else:
                 self._make(job)
 
@@ -141,14 +144,20 @@ class Studio:
         except Cancelled:
             self._cancelled.discard(job.id)
             ended = {"state": "queued"} if self._end else {"state": "cancelled", "finished": time.time()}
+        except PassingError as error:
+            ended = {"state": "queued"} if job.tries < MOST_TRIES else self._failed(job, error)
         except TalkfaceError as error:
-            said = str(error).replace(f"{self.job_folder(job.id)}/", "")
-            ended = {"state": "failed", "code": code_of(error), "error": said, "finished": time.time()}
+            ended = self._failed(job, error)
         except Exception as error:  # noqa: BLE001 - a fault in one job must not end the thread
             said = f"fault in talkface: {type(error).__name__}"
             ended = {"state": "failed", "code": "fault", "error": said, "finished": time.time()}
         self._preview = ("", 0.0, None)
         self._note(job.id, **ended)
+
+    def _failed(self, job: Job, error: TalkfaceError) -> dict[str, Any]:
+        """What is noted of a job that cannot be made; where its folder lies is nobody else's business."""
+        said = str(error).replace(f"{self.job_folder(job.id)}/", "")
+        return {"state": "failed", "code": code_of(error), "error": said, "finished": time.time()}
 
     def _note(self, job_id: str, **changes: Any) -> None:
         """Write how a job ended, as soon as the disk has room for it."""
@@ -159,12 +168,10 @@ class Studio:
             except TalkfaceError:
                 if self._end:
                     return
-                self._wake.wait(timeout=2)
+                self._wake.wait(timeout=FULL_DISK_S)
 
     def _render(self, job: Job) -> str:
         folder = self.job_folder(job.id)
-        if shutil.disk_usage(folder).free < LEAST_FREE:
-            raise PassingError("no space left on the server's disk: try later")
         captions = folder / CAPTIONS
         captions_file = captions if captions.is_file() else None
         options = replace(read_options(job.options), force=True, captions=captions_file)
@@ -182,7 +189,8 @@ class Studio:
                 raise Cancelled
             if time.monotonic() - noted > PREVIEW_EVERY_S:
                 noted = time.monotonic()
-                self.store.update(job.id, frames=done)
+                with contextlib.suppress(PassingError):  # a full disk, on which the video may still find room
+                    self.store.update(job.id, frames=done)
 
         def shown() -> Iterator[Rendered]:
             for frame in clip.render():

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from talkface.errors import PassingError
 from talkface.serve.server import Server
 from talkface.serve.uploads import Task, read_upload
 
@@ -74,7 +75,45 @@ def test_a_full_disk_is_said_and_passes(
     full = ask(client, photo, speech)
     assert full.status_code == 507 and full.json()["error"]["code"] == "try_again"
     monkeypatch.undo()
-    assert ask(client, photo, speech).status_code == 202
+    again = ask(client, photo, speech)
+    assert again.status_code == 202, again.text
+
+
+def test_a_job_waits_while_the_disk_is_full(
+    client: TestClient, photo: bytes, speech: bytes, monkeypatch: pytest.MonkeyPatch, wait_for: Any, server: Server
+) -> None:
+    """A job that is asked for while there is room, and begun when there is none, waits and is made."""
+    first = ask(client, photo, speech).json()["id"]
+    second = ask(client, photo, speech).json()["id"]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 30, 1 << 30, 0))
+    wait_for(client, first)
+    time.sleep(0.3)
+    assert client.get(f"/v1/jobs/{second}").json()["state"] in ("queued", "done")
+    monkeypatch.undo()
+    server.studio.wake()
+    assert wait_for(client, second)["state"] == "done"
+
+
+def test_a_job_that_meets_a_full_disk_is_begun_again(
+    client: TestClient, photo: bytes, speech: bytes, monkeypatch: pytest.MonkeyPatch, wait_for: Any, server: Server
+) -> None:
+    animate, times = server.studio.animator.animate, []
+
+    def fails_once(*words: Any) -> Any:
+        times.append(words)
+        if len(times) == 1:
+            raise PassingError("no space left")
+        return animate(*words)
+
+    monkeypatch.setattr(server.studio.animator, "animate", fails_once, raising=False)
+    assert wait_for(client, ask(client, photo, speech).json()["id"])["state"] == "done" and len(times) == 2
+
+    def fails(*_: Any) -> Any:
+        raise PassingError("no space left")
+
+    monkeypatch.setattr(server.studio.animator, "animate", fails, raising=False)
+    ended = wait_for(client, ask(client, photo, speech).json()["id"])
+    assert ended["state"] == "failed" and ended["error"] == {"code": "try_again", "message": "no space left"}
 
 
 def test_a_full_queue_is_said(client: TestClient, photo: bytes, speech: bytes, server: Server) -> None:
