@@ -1,4 +1,4 @@
-"""Damaged requests by the thousand against a server in this process: fuzz_requests.py --count 10000 [--jobs 50]."""
+"""Damaged requests by the thousand for a server in this process: fuzz_requests.py --count 10000 --seed 1 --jobs 50."""
 
 import argparse
 import contextlib
@@ -17,7 +17,8 @@ from starlette.testclient import TestClient
 from talkface.testing.mutate import mutate
 
 BOUNDARY = "b0undary"
-PATHS = ("/v1/videos", "/v1/photos", "/v1/identities", "/v1/live/offer")
+PATHS = ("/v1/videos", "/v1/photos", "/v1/identities", "/v1/live/offer", "/v1/verify")
+CAPTIONS = b"1\n00:00:00,000 --> 00:00:01,500\nhello there\n"
 HELLO = '{"consent": true, "photo": 9, "rate": 16000, "format": "jpeg", "options": {"fps": "25", "still": true}}'
 
 
@@ -36,19 +37,21 @@ def multipart(parts: dict[str, tuple[str, bytes]]) -> bytes:
 
 def damaged_request(client: Any, photo: bytes, speech: bytes, rng: random.Random) -> str:
     """Send one damaged request, and assert that the answer is one of ours; returns what it was."""
-    kind = rng.choice(("body", "photo", "speech", "options", "path", "header", "socket"))
+    kind = rng.choice(("body", "photo", "speech", "file", "captions", "options", "path", "header", "socket"))
     parts = {
-        "photo": ("p.png", photo if kind in ("photo", "speech") else b"no picture"),
+        "photo": ("p.png", photo if kind in ("photo", "speech", "captions") else b"no picture"),
         "speech": ("s.wav", speech),
         "options": ("", b'{"still": true, "fps": "20", "seed": 3}'),
+        "captions": ("c.srt", CAPTIONS),
+        "file": ("f.mp4", photo),
         "consent": ("", b"true"),
         "sdp": ("", b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 96\r\n"),
     }
     if kind == "socket":
         return _damaged_socket(client, rng)
-    if kind in ("photo", "speech", "options"):
+    if kind in parts:
         name, content = parts[kind]
-        parts[kind] = name, mutate(content, "json" if kind == "options" else "bytes", rng)
+        parts[kind] = name, mutate(content, {"options": "json", "captions": "text"}.get(kind, "bytes"), rng)
     body = multipart(parts)
     path, headers = rng.choice(PATHS), {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     if kind == "body":
@@ -121,6 +124,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0, help="of the damage")
     parser.add_argument("--jobs", type=int, default=50)
     given = parser.parse_args()
     photo, speech = photo_bytes(), speech_bytes()
@@ -129,7 +133,7 @@ def main() -> None:
             ServeOptions(folder=Path(folder), max_upload_mb=2), talkface.Animator.from_pretrained("warp")
         )
         with TestClient(create_app(server), raise_server_exceptions=False) as client:
-            rng, began = random.Random(0), time.monotonic()
+            rng, began = random.Random(given.seed), time.monotonic()
             outcomes: Counter[str] = Counter()
             with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C shows what came so far
                 while outcomes.total() < given.count:
