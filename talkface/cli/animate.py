@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from talkface.cli.options import normaliser, with_options
+from talkface.cli.options import normaliser, refuse_missing, refuse_missing_of, with_options
 from talkface.cli.progress import frame_progress
-from talkface.errors import ConfigError, MediaError, TalkfaceError, printable
+from talkface.errors import ConfigError, TalkfaceError, printable
 from talkface.files.write import fitting_name
 from talkface.inference.request import AnimateOptions
 
@@ -92,8 +91,9 @@ def animate(
         _converse([first, second, *(photo or []), speech], speaker or [], stereo, turns, out, options, quiet)
         return
     photos, sound = inputs(first, second, photo or [], speech, driven=driving is not None)
-    refuse_missing([*photos, sound, options.head_from])
+    refuse_missing([*photos, sound])
     target = out or default_out(photos, sound or driving, options.format)
+    refuse_missing_of(options, target)
     from talkface.landmarks.beside import detector_beside
 
     beside = options.detector if _looks_like_photo(photos[0]) else ""
@@ -134,7 +134,8 @@ def _converse(
         raise ConfigError(
             "several faces: PHOTO with --speaker FACE=SPEECH ..., or PHOTO SPEECH with --stereo or --turns"
         )
-    refuse_missing([*given, None if turns is None else str(turns)])
+    refuse_missing([*given, turns, *(word.partition("=")[2] for word in speakers)])
+    refuse_missing_of(options, out)
     from talkface import Animator
     from talkface.inference.clip import check_outputs
     from talkface.inference.dialogue import converse, parse_speakers, read_turns, split_channels, split_turns
@@ -177,18 +178,6 @@ def inputs(
     if speech is None and not driven:
         raise ConfigError("no speech given: talkface animate PHOTO SPEECH -o OUT.mp4")
     return photos, speech
-
-
-def refuse_missing(words: Sequence[str | None]) -> None:
-    """Refuse files that are not there before anything large is imported; bare names may be kept identities.
-
-    Raises:
-        MediaError: the first missing one.
-    """
-    for word in filter(None, words):
-        looks_like_file = Path(word).suffix or Path(word).name != word
-        if looks_like_file and not os.path.lexists(word):
-            raise MediaError(f"no file {word}: check the name")
 
 
 def _readable(photos: Sequence[str]) -> "Iterator[Image]":

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from talkface.cli.animate import ALIASES
+from talkface.cli.options import refuse_missing
 from talkface.cli.progress import ProgressLines
 from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError
@@ -73,6 +74,7 @@ def batch(
     Its reason is in results.jsonl and in gallery.html beside the videos.
     Exit code 1 when a row failed.
     """
+    refuse_missing([manifest, speech])
     from talkface.inference.batch.run import batch as make_videos
 
     allowed = [kind.strip() for kind in storage.split(",") if kind.strip()]

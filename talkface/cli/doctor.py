@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from talkface.cli.demo import DEMO_PHOTO
+from talkface.cli.options import refuse_missing
 from talkface.errors import EXTRAS, CheckpointError, MediaError, printable
 
 NEEDED = {  # module -> distribution, of everything that `animate` imports besides torch, dlib and the encoder
@@ -74,6 +75,7 @@ def doctor(
 
     With PHOTO, and SPEECH, say instead how well they suit, 0 to 100, and what to improve.
     """
+    refuse_missing([photo, speech])
     if photo is not None:
         _judge(photo, speech)
         return

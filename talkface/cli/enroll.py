@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from talkface.cli.embed import embed
+from talkface.cli.options import refuse_missing
 from talkface.errors import ConfigError
 
 
@@ -46,6 +47,7 @@ def enroll(
     photos: losses and rates are those of its meta-training unless set otherwise; 125 steps for one photo to 230 for
     thirty. Keep only people who agreed.
     """
+    refuse_missing([*photos, model])
     common = {"shots": shots, "face": face, "device": device, "detector": detector, "force": force, "quiet": quiet}
     if not finetune:
         if settings or previews:

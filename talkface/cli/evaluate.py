@@ -16,6 +16,7 @@ from talkface.cli.evaluate_headmotion import evaluate_headmotion
 from talkface.cli.evaluate_renderer import evaluate_renderer
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
+from talkface.cli.options import refuse_missing_folder
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
 
@@ -91,6 +92,7 @@ def default(
     limit_threads(threads)
     if fresh:
         shutil.rmtree(out / "real", ignore_errors=True)
+    refuse_missing_folder(data, "one of manifest.csv, video/, portraits/ and speech/")
     from talkface import AnimateOptions, Animator
     from talkface.metrics.stats import to_table
 

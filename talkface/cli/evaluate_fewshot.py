@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from talkface.cli.options import refuse_missing, refuse_missing_folder
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import DatasetError
 
@@ -49,6 +50,8 @@ def evaluate_fewshot(
     Fed forward and fine-tuned, beside the photo that does not move and the renderers `warp` and `hybrid`, which get
     the first shot. Shots come from the first half of a clip, targets from the second. Exit code 1 when a bar is missed.
     """
+    refuse_missing([weights])
+    refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.checkpoints.fewshot import load_fewshot
     from talkface.checkpoints.format import file_hash
     from talkface.checkpoints.registry import find_weights, load_weights

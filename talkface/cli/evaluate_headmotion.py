@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from talkface.cli.evaluate_speech import SPLITS, checked_split, column_name, spread
+from talkface.cli.options import refuse_missing, refuse_missing_folder
 from talkface.cli.score_output import make_folder, show_scores, wide_console
 from talkface.errors import ConfigError
 
@@ -33,6 +34,8 @@ def evaluate_headmotion(
     extent, speed and variety; beside the rhythm heuristic, a still head, a random walk, somebody else's real motion
     and the real motion. Says whether the network is preferred to the heuristic, and by which differences.
     """
+    refuse_missing([checkpoint])
+    refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.evaluation.speech_clips import SpokenClips
     from talkface.evaluation.tables.headmotion import head_measures, preference, write_clips
     from talkface.evaluation.tables.headmotion_scores import score_heads

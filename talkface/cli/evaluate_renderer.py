@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from talkface.cli.evaluate_speech import column_name
+from talkface.cli.options import refuse_missing, refuse_missing_folder
 from talkface.cli.score_output import limit_threads, make_folder, show_scores
 from talkface.errors import CheckpointError, ConfigError, DatasetError
 from talkface.files.write import atomic_file
@@ -66,6 +67,8 @@ def evaluate_renderer(
     re-encoded.
     Times are at the size of the shards' pictures.
     """
+    refuse_missing(checkpoints)
+    refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.data.datasets import ClipDataset
     from talkface.evaluation.speech_clips import check_speaker
     from talkface.evaluation.tables.renderer import Bench, choose_people

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from talkface.cli.options import refuse_missing, refuse_missing_folder
 from talkface.cli.score_output import limit_threads, make_folder, write_whole
 from talkface.errors import ConfigError
 
@@ -41,6 +42,8 @@ def evaluate_audio2landmark(
     real landmarks: landmark distance (LMD), rhythm, speed and closure of the mouth. Beside it stand a face that does
     not move, the same network on another clip's sound, and the real landmarks without their jitter.
     """
+    refuse_missing([checkpoint])
+    refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.evaluation.speech_clips import SpokenClips
     from talkface.evaluation.tables.speech import speaker_table, speech_measures
     from talkface.evaluation.tables.speech_scores import score_network

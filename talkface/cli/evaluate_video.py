@@ -10,6 +10,7 @@ from rich.progress import track
 
 from talkface import __version__
 from talkface.cli.evaluate_benchmark import pairs_of_set, paper_columns, refuse_options_of_sets
+from talkface.cli.options import refuse_missing
 from talkface.cli.score_output import write_whole
 from talkface.errors import ConfigError, MediaError, printable
 
@@ -56,6 +57,7 @@ def video(
     Both are compared at 25 frames/s over the time that both cover.
     """
     brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
+    refuse_missing([made, real])
     from talkface.evaluation.pair import REAL, STILL, Pair, score_pair
     from talkface.evaluation.report.pages import clip_pictures, method_lines, video_page
     from talkface.evaluation.report.scores import ClipRow, summarise
@@ -104,6 +106,7 @@ def pair_set(
     exit code is 1.
     """
     brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
+    refuse_missing([None if ":" in str(manifest) else manifest, listed])
     from talkface.evaluation.benchmark import split_name
     from talkface.evaluation.pair import REAL, STILL
     from talkface.evaluation.pair_manifest import read_pairs

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from talkface.cli.animate import refuse_missing
-from talkface.cli.options import normaliser, with_options
+from talkface.cli.options import normaliser, refuse_missing, refuse_missing_of, with_options
 from talkface.errors import ConfigError
 from talkface.inference.request import AnimateOptions
 
@@ -39,6 +38,7 @@ def live(
     if microphone == (speech is not None):
         raise ConfigError("give either --microphone or --speech FILE: talkface live PHOTO --microphone")
     refuse_missing([photo, speech])
+    refuse_missing_of(options, out)
     from talkface import Animator
     from talkface.inference.live import check_live
     from talkface.inference.speak_live import RATE, speak_live

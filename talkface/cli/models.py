@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from talkface.cli.options import refuse_missing
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -31,6 +33,7 @@ def list_weights() -> None:
 
 def show_weights(name: Annotated[str, typer.Argument(help="Shipped name, or path of a .safetensors file.")]) -> None:
     """Print what a weights file says of itself: kind, data, command, date, scores, settings."""
+    refuse_missing([name])
     from rich.console import Console
     from rich.markup import escape
 
@@ -60,6 +63,7 @@ def convert_weights(
     table: Annotated[Path | None, typer.Option(help="Where to write a few-shot network's W, a .npy file.")] = None,
 ) -> None:
     """Read a network that somebody else published and write it in this package's format."""
+    refuse_missing([file, basics])
     from talkface.checkpoints.convert.kinds import convert_published
 
     converted = convert_published(kind, file, out, basics=basics, table=table)
@@ -73,6 +77,7 @@ def copy_table(
     out: Annotated[Path, typer.Argument(help="A .npy file: one row per training video.")],
 ) -> None:
     """Write the table of video embeddings (FSTH's W) by itself."""
+    refuse_missing([source])
     from talkface.checkpoints.convert.video_table import load_table, save_table
 
     rows = load_table(source)

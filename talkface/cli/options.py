@@ -1,12 +1,22 @@
 """Options class of a verb -> flags of its command, with help, ranges and names of one release ago."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from talkface.errors import MediaError
 from talkface.options import Option, Options, old_names, options_of
+
+INPUTS = (
+    *("landmarks", "head_from", "captions", "caption_font", "background", "certificate", "key", "ani"),
+    *("renderer_model", "speech_model", "head_model"),
+)
+"""Options that name files; networks also have bare names."""
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".gif")
 
 
 def with_options(group: type[Options], *names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -64,3 +74,44 @@ def _flag(option: Option) -> tuple[Any, Any]:
     if kind in (int, float):
         settings |= {"min": option.meta["low"], "max": option.meta["high"]}
     return Annotated[kind | None if option.optional else kind, typer.Option(*words, **settings)], default
+
+
+def refuse_missing(words: Iterable[object]) -> None:
+    """Refuse files that are not there before anything large is imported.
+
+    A `Path` is always one; text without a folder or an ending may be the name of an identity or a network.
+
+    Raises:
+        MediaError: the first missing one.
+    """
+    for word in filter(None, words):
+        name = str(word)
+        looks_like_file = isinstance(word, Path) or Path(name).suffix or Path(name).name != name
+        if looks_like_file and not os.path.lexists(name):
+            raise MediaError(f"no file or folder {name}: check the name")
+
+
+def refuse_missing_of(options: Options, out: Path | None) -> None:
+    """The same for files that options name, and for the folder of what is written.
+
+    Raises:
+        MediaError: the first missing one.
+    """
+    given = {name: getattr(options, name, None) for name in INPUTS}
+    refuse_missing(value for name, value in given.items() if name != "background" or _is_picture(value))
+    if out is not None and not out.parent.is_dir():
+        raise MediaError(f"there is no folder {out.parent}: make it with mkdir -p, or give another output")
+
+
+def refuse_missing_folder(folder: Path, what: str) -> None:
+    """Refuse a folder that is not there; `what` says what to give.
+
+    Raises:
+        MediaError: it is missing.
+    """
+    if not folder.is_dir():
+        raise MediaError(f"no folder {folder}: give {what}")
+
+
+def _is_picture(value: object) -> bool:
+    return isinstance(value, str) and Path(value).suffix.lower() in PICTURES

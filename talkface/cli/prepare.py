@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from talkface.cli.options import refuse_missing
 from talkface.cli.progress import ProgressLines
 from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, DatasetError
@@ -84,6 +85,7 @@ def prepare(
 
     May be stopped or killed at any moment; the same command goes on where it was.
     """
+    refuse_missing([table if corpus == "folder" else None, config, root])
     from talkface.config import load_config
     from talkface.data.prepare.contact_sheet import write_contact_sheet
     from talkface.data.prepare.run import AHEAD, PrepareConfig

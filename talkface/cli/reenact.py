@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from talkface.cli.animate import default_out, refuse_missing, report_result
-from talkface.cli.options import normaliser, with_options
+from talkface.cli.animate import default_out, report_result
+from talkface.cli.options import normaliser, refuse_missing, refuse_missing_of, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError
 from talkface.inference.request import ReenactOptions
@@ -55,10 +55,11 @@ def reenact(
         assert camera is not None
         _reenact_live(photo, camera, options, out, window=window, seconds=seconds, quiet=quiet)
         return
-    refuse_missing([photo])
+    refuse_missing([photo, driving if Path(driving).suffix else None])
+    target = out or default_out([photo], driving, options.format)
+    refuse_missing_of(options, target)
     from talkface import reenact as write_video
 
-    target = out or default_out([photo], driving, options.format)
     with frame_progress(target.name, quiet) as report:
         made = write_video(photo, driving, target, options, progress=report)
     if not quiet:
@@ -82,6 +83,8 @@ def _reenact_live(
         raise ConfigError("--proportions needs all of the driver's frames, --camera has none to come: leave it out")
     if options.ani is not None:
         raise ConfigError("--ani is drawn for the frames of FOLDER/X, not of --camera: leave it out")
+    refuse_missing([photo])
+    refuse_missing_of(options, out)
     from talkface import Animator
     from talkface.inference.reenact_live import reenact_live
 

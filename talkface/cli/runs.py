@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from talkface.cli.options import refuse_missing_folder
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -16,6 +18,7 @@ def runs(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The page. (default: runs.html in FOLDER)")] = None,
 ) -> None:
     """List trainings with their best scores, and write a page with their curves and previews side by side."""
+    refuse_missing_folder(folder, "one that holds run folders of `talkface train`")
     from rich.console import Console
     from rich.table import Table
 

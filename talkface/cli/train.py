@@ -1,13 +1,14 @@
 """`talkface train CONFIG [key=value ...]` -> run folder with a trained network."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from talkface.config import load_config, read_kind
-from talkface.errors import ConfigError
+from talkface.config import load_config, read_kind, read_mapping
+from talkface.errors import ConfigError, DatasetError
 
 KINDS = ("audio2landmark", "headmotion", "mouth", "renderer", "fewshot", "vgnet", "spade")
 
@@ -36,6 +37,7 @@ def train(
         flags = ["--quiet"] if quiet else []
         raise typer.Exit(launch(["train", str(config), *overrides, *flags], processes))
     kind = read_kind(config)
+    _refuse_missing_shards(config, overrides)
     if kind == "audio2landmark":
         from talkface.training.jobs.audio2landmark import train_audio2landmark
         from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
@@ -84,6 +86,18 @@ def train(
 
     if PartialState().is_main_process:
         _report(Path(settings.run.out), scores, quiet, held_out=bool(settings.data.held_out_every))
+
+
+def _refuse_missing_shards(config: Path, overrides: Sequence[str]) -> None:
+    """Say that there are no shards before torch is loaded to find that out."""
+    data = read_mapping(config).get("data")
+    named = dict(data) if isinstance(data, dict) else {}
+    pairs = (item.partition("=") for item in overrides)
+    named |= {name.removeprefix("data."): value for name, _, value in pairs if name.startswith("data.")}
+    for name in ("shards", "talk_shards"):
+        place = named.get(name)
+        if isinstance(place, str) and place and "://" not in place and not Path(place).exists():
+            raise DatasetError(f"no shards in {place}: make them with `talkface prepare folder DIR {place}`")
 
 
 def _settings(schema: type[Any], path: Path, overrides: list[str] | None, quiet: bool) -> Any:

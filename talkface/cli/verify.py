@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from talkface.cli.options import refuse_missing
 from talkface.errors import MediaError, printable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def verify(
     Exit code 0: marked, and all that is there holds. 1: no mark found, which proves nothing, or FILE cannot be read.
     3: marked, but the signature is broken or the marks contradict one another.
     """
+    refuse_missing([file, trust])
     from talkface.files.read import read_bytes
     from talkface.media.mark.verify import verify_file
 

@@ -12,6 +12,7 @@ DEFAULTS: dict[str, float] = {
     "array_mb": 512,  # of arrays once unpacked: landmarks, clips, corpora in HDF5
     "text_mb": 256,  # of a table, manifest, index or settings file
     "weights_mb": 4096,  # of a file of weights
+    "worker_mb": 6000,  # that a worker of batch or prepare takes beyond its libraries
     "cache_mb": 20_000,  # of blocks of shards at URLs that are kept on this disk
 }
 """Each may be changed by an environment variable such as TALKFACE_MAX_PIXELS, which worker processes inherit."""

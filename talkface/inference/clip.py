@@ -18,7 +18,7 @@ from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.media.formats import format_of
 from talkface.media.speech import SpeechStream
-from talkface.media.write import VideoWriter, check_not_speech, check_output
+from talkface.media.write import VideoWriter, check_not_speech, check_output, followed
 from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image, Shot
 
@@ -122,7 +122,8 @@ class Clip:
         if isinstance(options, AnimateOptions):
             wanted |= {"points": options.save_landmarks} if options.save_landmarks is not None else {}
             wanted |= {"report": options.report} if options.report is not None and report is not None else {}
-        with atomic_files(list(wanted.values()), exclusive=not options.force) as hidden:
+        targets = [followed(path) for path in wanted.values()]  # a link that the user made stays one
+        with atomic_files(targets, exclusive=not options.force) as hidden:
             parts = dict(zip(wanted, hidden, strict=True))
             with self._mapping() as through:
                 size = self._write(self._pictures(through(self.render())), parts["video"], encoder_threads, progress)

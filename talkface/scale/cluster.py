@@ -1,6 +1,9 @@
 """Tasks -> results, by a Ray cluster: one embedded here, or an existing one of many machines."""
 
+import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +25,8 @@ class ClusterSettings:
 
     ahead: int = 2  # tasks queued per core of a cluster, so that none waits for the next one
     knock_s: float = 10.0
-    retries: int = 3  # times that a task is begun anew after its machine or process has died
+    grace_s: float = 10.0  # from which on the process of a task that does not end by a signal is ended
+    retries: int = 3  # times that a task is begun again after its machine or process has died
 
 
 CLUSTER = ClusterSettings()
@@ -89,6 +93,36 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), CLUSTER.knock_s).close()
 
 
+class _TimeIsUp(BaseException):
+    """Raised inside a task whose time is up; no task's own handlers of errors take it."""
+
+
+def _limited(function: Callable[[T], R], task: T, limit_s: float) -> "R | Died":
+    """Work on a task for so many seconds at most, 0 for as long as it likes, in a worker process of Ray.
+
+    A signal ends Python code; what is stuck in a library ends with the process, which Ray starts anew.
+    """
+    if not limit_s or threading.current_thread() is not threading.main_thread():
+        return function(task)
+    end = threading.Timer(limit_s + CLUSTER.grace_s, os._exit, (1,))
+    end.daemon = True
+    before = signal.signal(signal.SIGALRM, _time_is_up)
+    try:
+        end.start()
+        signal.setitimer(signal.ITIMER_REAL, limit_s)
+        return function(task)
+    except _TimeIsUp:
+        return Died(limit_s)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        end.cancel()
+        signal.signal(signal.SIGALRM, before)
+
+
+def _time_is_up(*_: object) -> None:
+    raise _TimeIsUp
+
+
 @dataclass(frozen=True)
 class RayWorkers:
     """All cores of the cluster that this process is connected to; machines may come and go."""
@@ -109,14 +143,15 @@ class RayWorkers:
     ) -> Iterator[tuple[T, R | Died]]:
         """See `Workers.run`. What a lost machine had in hand is begun again on the others.
 
-        Steps are not counted and `limit_s` is not kept: a task in Ray's queue and one that is worked on look the same.
+        Steps are not counted. Each task watches its own time, as one in Ray's queue and one that is worked on look the
+        same from here.
         """
-        remote = self.ray.remote(num_cpus=1, max_retries=CLUSTER.retries)(function)
+        remote = self.ray.remote(num_cpus=1, max_retries=CLUSTER.retries)(_limited)
         running: dict[Any, T] = {}
         try:
             while True:
                 while len(running) < self._places() and (task := next_task()) is not None:
-                    running[remote.remote(task)] = task
+                    running[remote.remote(function, task, limit_s(task) if limit_s else 0.0)] = task
                 if not running:
                     return
                 done, _ = self.ray.wait(list(running), num_returns=1, timeout=WORKERS.poll_s)

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from talkface.errors import ConfigError
+from talkface.scale.memory import limit_memory, worker_megabytes
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -100,10 +101,12 @@ class LocalWorkers:
     Attributes:
         count: of processes; 0 takes one per core.
         threads: each may use, in libraries that read the usual variables.
+        megabytes: each may take beyond its libraries, 0 as much as it likes; see `scale.memory` for the default.
     """
 
     count: int = 0
     threads: int = 1
+    megabytes: float = field(default_factory=worker_megabytes)
 
     @property
     def same_disk(self) -> bool:
@@ -120,7 +123,7 @@ class LocalWorkers:
         limit_s: Callable[[T], float] | None = None,
     ) -> Iterator[tuple[T, R | Died]]:
         """See `Workers.run`. A task whose process dies is tried once more, in a fresh process."""
-        crew: _Crew[T] = _Crew(self.count, lambda: _Worker(function, self.threads), limit_s or (lambda _: 0.0))
+        crew: _Crew[T] = _Crew(self.count, lambda: _Worker(function, self), limit_s or (lambda _: 0.0))
         try:
             while busy := crew.hand_out(next_task):
                 wait([end for worker in busy for end in worker.ends], crew.patience(busy))
@@ -135,11 +138,11 @@ class LocalWorkers:
 class _Worker(Generic[T]):
     """One process with its pipe, its count of steps and the task in its hands."""
 
-    def __init__(self, function: Callable[[T], Any], threads: int) -> None:
+    def __init__(self, function: Callable[[T], Any], settings: LocalWorkers) -> None:
         context = multiprocessing.get_context("spawn")  # forking a process that runs threads can lock up
         self._counter = context.RawValue("q", 0)
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, function, threads, self._counter)
+        arguments = (theirs, function, settings.threads, settings.megabytes, self._counter)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
@@ -272,8 +275,8 @@ class _Crew(Generic[T]):
         worker.close()
 
 
-def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int, counter: Any) -> None:
-    """Work on tasks from `pipe` until it closes."""
+def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int, megabytes: float, counter: Any) -> None:
+    """Work on tasks from `pipe` until it closes; the libraries of `function` are loaded by now."""
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):  # the parent's to handle
         signal.signal(number, signal.SIG_IGN)
     for name in THREAD_VARIABLES:  # read when the libraries are loaded, which is later
@@ -281,6 +284,8 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int, count
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file of ours
         score.write("1000")  # where memory ends, the system takes a worker and not the parent
     _ticks.counter = counter
+    if megabytes:
+        limit_memory(megabytes)
     tasks: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()
     pipe.send(("ready",))

@@ -1,6 +1,5 @@
 """Foreign bytes -> a plain picture and plain sound, decoded in a process of its own that may not take long or much."""
 
-import contextlib
 import os
 import queue
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 
 from talkface.errors import MediaError, NoFaceError, PassingError, TalkfaceError, printable
 from talkface.files import limits
+from talkface.scale.memory import is_out_of_memory, limit_memory
 from talkface.scale.workers import Died, LocalWorkers
 
 PHOTO, SPEECH, CAPTIONS = "photo.png", "speech.wav", "captions.srt"  # what the worker makes, beside the upload
@@ -107,7 +107,7 @@ class Reader:
                 self._futures.clear()
 
     def _work(self) -> None:
-        for task, found in LocalWorkers(1).run(self._next, read_upload, limit_s=lambda task: task.limit_s):
+        for task, found in LocalWorkers(1, megabytes=0).run(self._next, read_upload, limit_s=lambda task: task.limit_s):
             future = self._futures.pop(id(task))
             future.set_result(_explain(found) if isinstance(found, Died) else found)
 
@@ -128,7 +128,7 @@ def raise_error(found: Found) -> None:
 def read_upload(task: Task) -> Found:
     """Decode one upload, in the worker."""
     _detector()  # with its libraries, before memory is counted
-    _limit_memory(task.memory_mb)
+    limit_memory(task.memory_mb + SPARE_MB)
     for name, value in (("pixels", task.max_pixels), ("seconds", task.max_seconds)):
         os.environ[limits.variable(name)] = str(value)
     upload = task.folder / task.upload
@@ -138,9 +138,9 @@ def read_upload(task: Task) -> Found:
         return Found(found.facts, tuple(_named(note, upload, task.kind) for note in found.warnings))
     except TalkfaceError as error:
         return Found(error=(type(error).__name__, _named(str(error), upload, task.kind)))
-    except (MemoryError, ImportError):  # a library that finds no room says the latter
-        return Found(error=("MediaError", f"the {task.kind} takes more than {task.memory_mb:.0f} MB to read"))
     except Exception as error:  # noqa: BLE001 - a fault in a decoder is the upload's, and must not end the worker
+        if is_out_of_memory(error) or isinstance(error, ImportError):  # a library that finds no room says the latter
+            return Found(error=("MediaError", f"the {task.kind} takes more than {task.memory_mb:.0f} MB to read"))
         return Found(error=("MediaError", f"the {task.kind} cannot be read ({type(error).__name__}): convert it first"))
 
 
@@ -226,14 +226,3 @@ def _detector() -> Any:
     from talkface.landmarks.detect import load_detector
 
     return load_detector("dlib")
-
-
-@cache
-def _limit_memory(megabytes: float) -> None:
-    """No more than so many megabytes of address space above what is mapped now, once per process."""
-    with contextlib.suppress(ImportError, OSError, ValueError):  # systems without such limits
-        import resource
-
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        most = mapped + int((megabytes + SPARE_MB) * 1e6)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from talkface.cli.animate import default_out, refuse_missing
+from talkface.cli.animate import default_out
+from talkface.cli.options import refuse_missing
 from talkface.cli.progress import ProgressLines, frame_progress
 from talkface.errors import MediaError
 

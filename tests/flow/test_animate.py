@@ -1,6 +1,7 @@
 """Photo and speech -> video, through the public door, on the shipped networks."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -202,3 +203,15 @@ def test_a_broken_photo_in_a_folder_is_left_out(tmp_path, warper, astronaut, syl
     (tmp_path / "album" / "b.png").unlink()
     with pytest.raises(MediaError, match="none of the 1 photos"):
         talkface.animate(tmp_path / "album", syllables, tmp_path / "two.mp4", animator=warper)
+
+
+def test_a_link_at_the_output_stays_one_and_its_target_is_written(
+    warper: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path
+) -> None:
+    target, link = tmp_path / "videos" / "a.mp4", tmp_path / "link.mp4"
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    talkface.animate(face, hum, link, fps=5, force=True, animator=warper)
+    assert link.is_symlink() and verify_mark(target)
+    assert [path.name for path in target.parent.iterdir()] == ["a.mp4"]

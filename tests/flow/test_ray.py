@@ -14,6 +14,7 @@ from talkface.__main__ import run
 from talkface.inference.batch.rows import Row, make_rows
 from talkface.inference.batch.run import batch
 from talkface.scale.cluster import open_workers
+from talkface.scale.workers import Died
 from talkface.testing.clips import write_talking_clip
 
 soundfile = pytest.importorskip("soundfile")
@@ -114,3 +115,13 @@ def test_prepare_on_a_cluster_gives_the_same_shards(cluster, tmp_path):
     ).read_bytes()
     for node in nodes:
         cluster.remove_node(node)
+
+
+def test_a_task_that_takes_too_long_is_ended(cluster):
+    cluster.add_node(num_cpus=1)
+    waits = iter([0.0, 60.0, 0.01])
+    with open_workers("auto") as workers:
+        found = dict(
+            workers.run(lambda: next(waits, None), time.sleep, limit_s=lambda seconds: 0.5 if seconds else 0.0)
+        )
+    assert found == {0.0: None, 60.0: Died(0.5), 0.01: None}

@@ -10,6 +10,7 @@ import numpy as np
 
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
+from talkface.files.write import atomic_write
 from talkface.types import FloatArray, Image
 
 
@@ -38,8 +39,9 @@ def write_contact_sheet(shards: Path, out: Path) -> None:
     strips = [_strip(clips[index]) for index in chosen]
     strips += [np.zeros_like(strips[0])] * (-len(strips) % SHEET.columns)
     rows = [np.hstack(strips[start : start + SHEET.columns]) for start in range(0, len(strips), SHEET.columns)]
-    if not cv2.imwrite(str(out), np.vstack(rows)[..., ::-1]):
-        raise OSError(f"cannot write {out}")
+    done, encoded = cv2.imencode(out.suffix, np.vstack(rows)[..., ::-1])
+    assert done, "a picture in memory can be encoded"
+    atomic_write(out, encoded.tobytes())
 
 
 def _strip(clip: PreparedClip) -> Image:

@@ -18,13 +18,16 @@ from talkface.data.prepare.preprocess import PreprocessConfig, Refusal, check_co
 from talkface.data.prepare.shard_folder import ShardFolder, pending_path
 from talkface.data.prepare.shards import PENDING, find_shards, write_sample
 from talkface.data.sources.archives import Span, archived_members, unpacked
-from talkface.errors import DatasetError
-from talkface.files.write import atomic_write
+from talkface.errors import DatasetError, PassingError, printable
+from talkface.files.write import FULL, atomic_write
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
+from talkface.scale.memory import is_out_of_memory, memory_advice
 from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
 from talkface.types import Clip
 
+LEAST_S = 900.0  # for looking for faces on a busy machine
+PER_MB = 200.0  # of video, at 100 kbit/s 80 s of it: 2,000 frames
 AHEAD = 4  # clips queued per core of a cluster: they differ much in length
 
 Progress = Callable[[Record], None]
@@ -36,6 +39,7 @@ class PrepareConfig:
 
     kind: str = "data"
     workers: int = 0  # processes; 0 takes one per core
+    time_limit: float | None = None  # seconds per clip, 0 for none; null: 15 minutes and 200 s for each MB
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
 
 
@@ -140,9 +144,11 @@ def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig, workers: Worke
     """Records in the clips' order where workers are equally fast; a worker that dies costs its clip only."""
     folder = out.absolute() if workers.same_disk else None
     tasks = (PrepareTask(clip, config.preprocess, folder, archived_members(clip)) for clip in clips)
-    for task, result in workers.run(lambda: next(tasks, None), work):
+    for task, result in workers.run(lambda: next(tasks, None), work, limit_s=partial(_seconds_for, config.time_limit)):
         if isinstance(result, Died):
-            yield _record(task.clip, reason="crashed", detail="the decoder or detector died on it")
+            slow = f"not done after {result.after_s:.0f} s: set time_limit for more"
+            reason, detail = ("too slow", slow) if result.after_s else ("crashed", "the decoder or detector died on it")
+            yield _record(task.clip, reason=reason, detail=detail)
             continue
         record, sample = result
         if sample:
@@ -157,8 +163,16 @@ def load_workers_detector(backend: str, starts: int) -> Detector:
     return DlibDetector(starts) if backend == "dlib" else load_detector(backend)
 
 
+def _seconds_for(given: float | None, task: PrepareTask) -> float:
+    """How long a clip may take: what was set, or a generous time that grows with its files."""
+    if given is not None:
+        return given
+    archived = sum(span.size for span in (task.archived or {}).values())
+    return LEAST_S + PER_MB * (archived + source_stat(_sources(task.clip))[0]) / 1e6
+
+
 def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig, archived: Mapping[str, Span] | None = None) -> Record:
-    """Prepare one clip into `pending/`; its record says what became of it.
+    """Prepare one clip into `pending/`; its record says what became of it, whatever is wrong with the clip.
 
     `archived` tells where files of it lie in archives: they are copied to a temporary folder as long as this takes.
     """
@@ -168,10 +182,21 @@ def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig, archived: Mapp
             record = _prepared(local, clip, out, config)
     except DatasetError as error:
         record = _record(clip, reason="unreadable", detail=str(error))
+    except Exception as error:
+        record = _faulty(clip, error)
     if not spans:
         return record
     stat = sum(span.size for span in spans.values()), max(span.changed_ns for span in spans.values())
     return replace(record, source=str(_sources(clip)[0]), source_stat=stat)
+
+
+def _faulty(clip: Clip, error: Exception) -> Record:
+    """Record of a clip that met a fault, or no memory: it stops no corpus; a full disk is not the clip's, and does."""
+    if isinstance(error, PassingError) or (isinstance(error, OSError) and error.errno in FULL):
+        raise error
+    if is_out_of_memory(error):
+        return _record(clip, reason="too large", detail=memory_advice())
+    return _record(clip, reason="fault in talkface", detail=printable(f"{type(error).__name__}: {error}"))
 
 
 def _prepared(local: Clip, clip: Clip, out: Path, config: PreprocessConfig) -> Record:

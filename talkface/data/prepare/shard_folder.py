@@ -8,6 +8,7 @@ how many came before it.
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +112,7 @@ class ShardFolder:
     def finish(self, keys: Sequence[str]) -> list[Record]:
         """Close the last shard and write the manifest: the records of `keys` first, in this order, and return them."""
         self._close_shard()
-        (self.path / PENDING).rmdir()
+        shutil.rmtree(self.path / PENDING)  # with what a worker left that was ended
         mine = {key: self.records[key] for key in keys}
         write_manifest(self.path, {**mine, **self.records}.values())
         return list(mine.values())

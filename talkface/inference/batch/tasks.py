@@ -31,6 +31,7 @@ from talkface.inference.subject import Subject, Track
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.media.read import read_frames
 from talkface.media.speech import SpeechStream, open_speech
+from talkface.scale.memory import is_out_of_memory, memory_advice
 from talkface.scale.storage import Folder, local_copies
 from talkface.scale.workers import tick
 
@@ -145,8 +146,8 @@ def failure_of(error: Exception) -> Failure:
     """One line on any error that a row met."""
     if isinstance(error, TalkfaceError):
         return Failure(str(error), again=isinstance(error, PassingError))
-    if isinstance(error, MemoryError):
-        return Failure("not enough memory: use a smaller photo, or fewer workers", again=True)
+    if is_out_of_memory(error):
+        return Failure(memory_advice())
     if isinstance(error, OSError):
         reason = f"{error.filename or 'a file'} cannot be used: {error.strerror or error}"
         return Failure(printable(reason), again=error.errno in FULL)

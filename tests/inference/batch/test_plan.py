@@ -89,7 +89,8 @@ def test_reasons_know_whether_the_same_may_do_later(desk: Path):
     assert failure_of(OSError(28, "No space left on device", "x.mp4")) == Failure(
         "x.mp4 cannot be used: No space left on device", again=True
     )
-    assert failure_of(MemoryError()).again
+    for error in (MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")):
+        assert "TALKFACE_MAX_WORKER_MB" in failure_of(error).reason
     assert failure_of(MediaError("no sound")) == Failure("no sound")
     assert failure_of(KeyError("x\x1b")).reason == r"fault in talkface: KeyError: 'x\x1b'"
 

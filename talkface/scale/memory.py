@@ -1,0 +1,40 @@
+"""Megabytes -> a process that can take no more, and errors of any library that mean just that."""
+
+import contextlib
+from functools import cache
+from pathlib import Path
+
+from talkface.files.limits import limit, variable
+
+GPU = Path("/dev/nvidiactl")  # its libraries map address space without end, so no such limit can hold there
+WORDS = ("insufficient memory", "allocate memory", "out of memory", "bad_alloc", "bad allocation")
+
+
+def worker_megabytes() -> float:
+    """What a worker may take beyond its libraries: `limits.limit("worker_mb")`; 0, which is no limit, beside a GPU."""
+    return 0.0 if GPU.exists() else limit("worker_mb")
+
+
+@cache
+def limit_memory(megabytes: float) -> None:
+    """No more than so many megabytes of address space above what is mapped now, once per process.
+
+    Where the system has no such limits, none is set.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        most = mapped + int(megabytes * 1e6)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no more memory, in the words of Python, OpenCV, torch, ffmpeg or C++."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(word in text for word in WORDS)
+
+
+def memory_advice() -> str:
+    """One line on a task that took more than a worker may."""
+    return f"it takes more memory than a worker may ({variable('worker_mb')}): give a smaller file, or fewer workers"
