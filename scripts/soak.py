@@ -139,7 +139,7 @@ async def soak(folder: Path, minutes: float, curve: Path, batch_options: Sequenc
             lines = await _sample({"batch": making.pid, "serve": server.pid}, talking, curve)
             alive = {"batch": making.poll() is None, "serve": server.poll() is None}
         finally:
-            making.send_signal(signal.SIGINT)
+            making.send_signal(signal.SIGTERM)  # SIGINT is ignored below a shell without a terminal
             server.terminate()
             ended = {"batch": making.wait(60), "serve": server.wait(60)}
     counts["rows"] = len((folder / "videos/results.jsonl").read_text().splitlines())
