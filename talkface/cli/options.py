@@ -88,7 +88,8 @@ def refuse_missing(words: Iterable[object]) -> None:
         name = str(word)
         looks_like_file = isinstance(word, Path) or Path(name).suffix or Path(name).name != name
         if looks_like_file and not os.path.lexists(name):
-            raise MediaError(f"no file or folder {name}: check the name")
+            what = "file" if Path(name).suffix else "file or folder"
+            raise MediaError(f"no {what} {name}: check the name")
 
 
 def refuse_missing_of(options: Options, out: Path | None) -> None:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+HINT_S = 0.2  # from which time for each on a hint is given
+SLOW_S = 2.0  # from which on a pace is said as seconds for each
 LINE_EVERY_S = 30.0  # between two lines of progress in a log
 
 
@@ -23,9 +25,9 @@ class FramesPerSecond(ProgressColumn):
 class ProgressLines:
     """Progress for logs: a line on standard error now and then, none for what is done before the first is due."""
 
-    def __init__(self, title: str, unit: str, every_s: float = LINE_EVERY_S) -> None:
-        """Take what the lines open with and what is counted, in plural."""
-        self._title, self._unit, self._every_s = title, unit, every_s
+    def __init__(self, title: str, unit: str, every_s: float = LINE_EVERY_S, hint: str = "") -> None:
+        """Take what the lines open with, what is counted, in plural, and what to say once where it is slow."""
+        self._title, self._unit, self._every_s, self._hint = title, unit, every_s, hint
         self._start = self._last = time.monotonic()
 
     def __call__(self, done: int, total: int, more: str = "") -> None:
@@ -33,8 +35,12 @@ class ProgressLines:
         now = time.monotonic()
         if now - self._last >= self._every_s:
             self._last = now
-            speed = done / (now - self._start)
-            typer.echo(f"{self._title}: {done} of {total} {self._unit}, {speed:.1f} per second{more}", err=True)
+            each_s = (now - self._start) / max(done, 1)
+            pace = f"{1 / each_s:.1f} per second" if each_s <= SLOW_S else f"{each_s:.0f} s each"
+            minutes = round(each_s * (total - done) / 60) if done else 0
+            left = f", {minutes} minutes left" if minutes else ""
+            hint, self._hint = (self._hint, "") if each_s > HINT_S else ("", self._hint)
+            typer.echo(f"{self._title}: {done} of {total} {self._unit}, {pace}{left}{more}{hint}", err=True)
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def frame_progress(title: str, quiet: bool = False) -> Iterator[Callable[[int, i
         yield None
         return
     if not Console(stderr=True).is_terminal:
-        yield ProgressLines(title, "frames")
+        yield ProgressLines(title, "frames", hint=" (slow: a smaller photo, or fewer frames per second, takes less)")
         return
     columns = [
         TextColumn("{task.description}"),

@@ -118,7 +118,7 @@ def test_faulty_inputs_are_named_in_one_line(folder: Path, tmp_path: Path, capsy
     real, out = str(folder / "real.mp4"), str(tmp_path / "out")
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    refused(["set", str(tmp_path / "none.csv")], "no manifest", capsys)
+    refused(["set", str(tmp_path / "none.csv")], "no file", capsys)
     refused(["video", str(text), real, "-o", out], "text.mp4 is not a video", capsys)
     refused(["video", real, str(folder / "gone.mp4"), "-o", out], "gone.mp4", capsys)
     refused(["video", real, real, "-o", out, "--align", "eyes"], "--align eyes", capsys)

@@ -22,6 +22,22 @@ def test_a_line_comes_when_it_is_due(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_slow_is_said_with_the_time_that_is_left_and_a_hint_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    lines = ProgressLines("out.mp4", "frames", hint=" (slow)")
+    clock[0] = 40.0
+    lines(10, 100)
+    clock[0] = 80.0
+    lines(20, 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "out.mp4: 10 of 100 frames, 4 s each, 6 minutes left (slow)",
+        "out.mp4: 20 of 100 frames, 4 s each, 5 minutes left",
+    ]
+
+
 def test_a_pipe_gets_lines_and_quiet_gets_none() -> None:
     with frame_progress("out.mp4") as report:
         assert isinstance(report, ProgressLines)
