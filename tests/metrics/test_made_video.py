@@ -75,6 +75,7 @@ def test_the_photo_itself_is_what_it_is_compared_with(made: dict[str, float]):
     assert made["sharpness"] == pytest.approx(1.0, abs=0.4)  # the drawn edges add to it
     assert made["sharpness_drift"] == pytest.approx(1.0, abs=0.15)
     assert made["faceless"] == made["blink_rate"] == 0.0
+    assert made["unblinking"] == 2.0
     assert made["head_diversity"] < 2.0
     assert set(made) == {*USUAL, "frames_measured"}
 

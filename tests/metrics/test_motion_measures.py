@@ -48,6 +48,18 @@ def test_open_eyes_noise_and_long_closure_are_no_blinks():
     assert np.isnan(find_blinks(still_face(50), FPS).duration_s)
 
 
+def test_blinks_that_follow_each_other_at_once_are_two_and_glances_down_are_none():
+    closure = np.zeros(100)
+    closure[20:33] = [0.2, 0.6, 0.6, 0.5, 0.4, 0.3, 0.2, 0.3, 0.5, 0.6, 0.6, 0.4, 0.2]
+    found = find_blinks(close_eyes(still_face(100), closure), FPS)
+    assert len(found) == 2 and 24 <= found.starts[1] <= 27
+    closure[20:33] = 0.25
+    assert len(find_blinks(close_eyes(still_face(100), closure), FPS)) == 0
+    closure[20:33] = 0.0
+    closure[25] = 0.6
+    assert len(find_blinks(close_eyes(still_face(100), closure), FPS)) == 0, "one frame is the detector's"
+
+
 def test_frames_without_a_face_neither_blink_nor_count():
     points = blinking(100, (20, 24))
     points[50:] = np.nan
