@@ -76,7 +76,8 @@ def _escaped(letter: str) -> str:
 EXTRAS = {
     "train": ("accelerate", "tensorboard", "librosa"),
     "evaluate": ("matplotlib", "skimage"),
-    "metrics": ("torchmetrics", "torch_fidelity", "onnxruntime"),
+    "metrics": ("torchmetrics", "torch_fidelity"),
+    "onnx": ("onnx", "onnxruntime"),
     "scale": ("ray", "fsspec"),
     "provenance": ("c2pa", "cryptography"),
     "web": ("fastapi", "uvicorn", "multipart", "websockets"),

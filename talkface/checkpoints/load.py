@@ -1,10 +1,13 @@
-"""Checkpoint -> the speech or head network that it holds."""
+"""Checkpoint -> the speech, head or mouth network that it holds."""
 
 import torch
 
+from talkface.checkpoints.donors import network_tensors
+from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
 from talkface.models.audio2landmark import build_audio2landmark
 from talkface.models.headmotion import Headmotion, build_headmotion
+from talkface.models.mouth import RECOLOURING_INPUTS, MouthConfig, MouthInpainter
 from talkface.models.speech_network import SpeechNetwork
 
 
@@ -27,4 +30,19 @@ def load_headmotion(checkpoint: Checkpoint) -> Headmotion:
     """
     network = build_headmotion(checkpoint.config)
     network.load_state_dict({name: tensor.float() for name, tensor in checkpoint.tensors.items()})
+    return network.eval()
+
+
+def load_mouth(checkpoint: Checkpoint) -> MouthInpainter:
+    """Rebuild the network that a checkpoint of kind `mouth` holds, of either form.
+
+    Raises:
+        CheckpointError: settings or weights that do not fit this version's network.
+    """
+    weights = network_tensors(checkpoint.tensors)
+    with must_fit("this mouth network", checkpoint.config, weights):
+        config = MouthConfig(**{**checkpoint.config, "widths": tuple(checkpoint.config["widths"])})
+        recolours = weights["stem.weight"].shape[1] == 4 * RECOLOURING_INPUTS
+        network = MouthInpainter(config, recolours=recolours)
+        network.load_state_dict(weights)
     return network.eval()

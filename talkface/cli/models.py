@@ -1,4 +1,4 @@
-"""`talkface models list|show|convert|table` -> what networks say of themselves; published networks in our format."""
+"""`talkface models list|show|convert|export|table` -> what networks say of themselves; networks in other formats."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_weights)
     group.command("show")(show_weights)
     group.command("convert")(convert_weights)
+    group.command("export")(export_network)
     group.command("table")(copy_table)
     app.add_typer(group, name="models")
 
@@ -70,6 +71,21 @@ def convert_weights(
     for note in converted.notes:
         typer.echo(note)
     typer.echo(f"{converted.kind}: {out.resolve()}")
+
+
+def export_network(
+    name: Annotated[str, typer.Argument(help="Shipped name, or path of a .safetensors file.")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a speech, head-motion or mouth network as ONNX, and compare it with torch."""
+    from talkface.checkpoints.export import export_onnx
+    from talkface.checkpoints.registry import load_weights
+    from talkface.media.write import check_output
+
+    check_output(out, force=force, suffixes=(".onnx",))
+    difference = export_onnx(load_weights(name), out, force=force)
+    typer.echo(f"{out.resolve()}: ONNX Runtime's outputs differ from torch's by at most {difference:.1e}")
 
 
 def copy_table(

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.donors import network_tensors, unpack_donors
-from talkface.checkpoints.fit import must_fit
+from talkface.checkpoints.donors import unpack_donors
 from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.load import load_mouth
 from talkface.geometry.affine import fit_similarity, invert, transform
 from talkface.geometry.donor import (
     Donor,
@@ -40,7 +40,7 @@ from talkface.landmarks.mouth_patch import (
     skin_colour,
     teeth_share,
 )
-from talkface.models.mouth import RECOLOURING_INPUTS, MouthConfig, MouthInpainter
+from talkface.models.mouth import MouthInpainter
 from talkface.renderers.base import BATCH, Identity, Rendered
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.hybrid import cpu_has_bf16, one_thread, paint_share
@@ -250,14 +250,8 @@ def load_mouth_renderer(checkpoint: Checkpoint, device: torch.device) -> MouthRe
     Raises:
         CheckpointError: settings or weights that do not fit this version's network.
     """
-    weights = network_tensors(checkpoint.tensors)
-    with must_fit("this mouth network", checkpoint.config, weights):
-        config = MouthConfig(**{**checkpoint.config, "widths": tuple(checkpoint.config["widths"])})
-        recolours = weights["stem.weight"].shape[1] == 4 * RECOLOURING_INPUTS
-        network = MouthInpainter(config, recolours=recolours)
-        network.load_state_dict(weights)
     donors = unpack_donors(checkpoint.tensors, "this mouth network")
-    return MouthRenderer(network, donors, device)
+    return MouthRenderer(load_mouth(checkpoint), donors, device)
 
 
 def face_mouth(shot: Shot) -> Donor:
