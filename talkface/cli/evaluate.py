@@ -13,6 +13,7 @@ from rich.progress import track
 
 from talkface.cli.evaluate_fewshot import evaluate_fewshot
 from talkface.cli.evaluate_headmotion import evaluate_headmotion
+from talkface.cli.evaluate_model import evaluate_model
 from talkface.cli.evaluate_renderer import evaluate_renderer
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
@@ -54,6 +55,8 @@ def register(app: typer.Typer) -> None:
     tables.command("default")(default)
     tables.command("video")(video)
     tables.command("set")(pair_set)
+    further = {"allow_extra_args": True, "ignore_unknown_options": True}
+    tables.command("model", context_settings=further)(evaluate_model)
     tables.command("audio2landmark")(evaluate_audio2landmark)
     tables.command("fewshot")(evaluate_fewshot)
     tables.command("headmotion")(evaluate_headmotion)

@@ -116,3 +116,14 @@ def test_a_network_that_paints_nothing_is_one_line(desk: Path, tmp_path: Path, c
     arguments = ["evaluate", "renderer", str(desk / "hears.safetensors"), "--shards", str(desk / "shards")]
     assert run([*arguments, "--out", str(tmp_path / "out")]) == 1
     assert "holds a audio2landmark network, expected a renderer" in capsys.readouterr().err
+
+
+def test_a_network_gets_the_table_of_its_kind(desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--people", "1", "--targets", "1", "--shots", "1", "--out", str(tmp_path)]
+    assert run(["evaluate", "model", str(desk / "small" / "best.safetensors"), str(desk / "shards"), *options]) == 0
+    assert "small, 1" in capsys.readouterr().out and (tmp_path / "scores.csv").is_file()
+    assert run(["evaluate", "model", str(desk / "hears.safetensors"), str(desk / "shards"), "--people", "1"]) == 2
+    assert "--people" in capsys.readouterr().err, "the speech table has no such option"
+    save_checkpoint(tmp_path / "x.safetensors", Checkpoint("caffe_vgg19", {}, {"a": torch.zeros(1)}))
+    assert run(["evaluate", "model", str(tmp_path / "x.safetensors"), "shards"]) == 1
+    assert "is of kind caffe_vgg19: expected a network" in capsys.readouterr().err
