@@ -68,3 +68,11 @@ def _run_folder(path: Path) -> str:
     """`run.out` of a config, empty where it has none."""
     found = OmegaConf.to_container(OmegaConf.load(path))
     return str(found.get("run", {}).get("out", ""))
+
+
+def test_only_the_richer_recipe_needs_an_extra():
+    from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
+
+    speech = [path for path in FILES if read_kind(path) == "audio2landmark"]
+    lessons = [path.name for path in speech if load_config(Audio2LandmarkTraining, path).phones.steps]
+    assert lessons == ["shipped.yaml"], "the others must run with what pip install -e '.[train]' gives"
