@@ -6,7 +6,13 @@ import numpy as np
 from talkface.types import FloatArray, Image
 
 
-def look_up(image: Image, offsets: FloatArray | None, to_frame: FloatArray, size: tuple[int, int] = (0, 0)) -> Image:
+def look_up(
+    image: Image,
+    offsets: FloatArray | None,
+    to_frame: FloatArray,
+    size: tuple[int, int] = (0, 0),
+    zoom: FloatArray = np.ones(2, np.float32),  # noqa: B008 - never changed
+) -> Image:
     """Lattice of samples of `image`, bilinear.
 
     Args:
@@ -14,6 +20,7 @@ def look_up(image: Image, offsets: FloatArray | None, to_frame: FloatArray, size
         offsets: `[h, w, 2]` float32 pixels, added to each lattice pixel's own place; None adds nothing.
         to_frame: `[2, 3]` map from lattice pixels to pixels of `image`.
         size: (width, height) of the lattice where there are no offsets.
+        zoom: across and down, what the offsets are divided by.
 
     Returns:
         `[h, w, 3]`; outside the image its border pixels repeat.
@@ -24,10 +31,14 @@ def look_up(image: Image, offsets: FloatArray | None, to_frame: FloatArray, size
     height, width = offsets.shape[:2]
     across = np.arange(width, dtype=np.float32)
     down = np.arange(height, dtype=np.float32)[:, None]
-    x, y = cv2.split(offsets)
-    for places, row in zip((x, y), to_frame.astype(np.float32), strict=True):
-        np.add(places, row[0] * across, out=places)
-        np.add(places, row[1] * down + row[2], out=places)
+    maps = []
+    for axis, row in enumerate(to_frame.astype(np.float32)):
+        places = offsets[..., axis] / zoom[axis]
+        if row[0]:
+            places += row[0] * across
+        places += row[1] * down + row[2]
+        maps.append(places)
+    x, y = maps
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 

@@ -85,8 +85,10 @@ class Deformation:
         x, y = _nodes(width, step), _nodes(height, step)
         nodes = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
         smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(len(y), len(x), 2)
-        whole = cv2.resize(smooth, (len(x) * step, len(y) * step), interpolation=cv2.INTER_CUBIC)
-        full = np.asarray(whole[step // 2 :][:height, step // 2 :][:, :width], np.float32)
+        planes = np.empty((2, len(y) * step, len(x) * step), np.float32)
+        for plane, coarse in zip(planes, np.moveaxis(smooth, -1, 0), strict=True):
+            cv2.resize(coarse.copy(), plane.shape[::-1], dst=plane, interpolation=cv2.INTER_CUBIC)
+        full = np.moveaxis(planes, 0, -1)[step // 2 :][:height, step // 2 :][:, :width]
         for part in self.columns:
             self._bend(full, part, to_frame, rigid)
         return full

@@ -88,7 +88,7 @@ class Canvas:
         left, top, right, bottom = box
         corner = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
         offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, bottom - top))
-        return look_up(image, offsets if (self.zoom == 1).all() else offsets / self.zoom, corner)
+        return look_up(image, offsets, corner, zoom=self.zoom)
 
     @cached_property
     def _matte(self) -> Mask:
