@@ -1,6 +1,7 @@
 """ffmpeg graph + bytes -> finished file, or one line that says why not."""
 
 import contextlib
+import errno
 import signal
 import subprocess
 import tempfile
@@ -112,7 +113,7 @@ class FfmpegProcess:
 
 def reason(code: int, said: str) -> str:
     """ffmpeg's exit code and words -> what the user can do something about."""
-    if "No space left on device" in said:
+    if "No space left on device" in said or code == 256 - errno.ENOSPC:  # whose words found no room either
         return FULL
     if code == -getattr(signal, "SIGXFSZ", 0) or "File too large" in said:
         return "the file would be larger than allowed here (ulimit -f); write elsewhere"
