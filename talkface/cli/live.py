@@ -1,5 +1,6 @@
 """`talkface live PHOTO --microphone` -> the photo's person says what is said, as it is said."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,10 @@ def live(
     photo: Annotated[str, typer.Argument(help="Photo, folder of photos, video, or identity file of the person.")],
     microphone: Annotated[bool, typer.Option("--microphone", help="Say what the microphone hears.")] = False,
     speech: Annotated[
-        str | None, typer.Option("--speech", "-s", help="Say this sound or video file, as if it came now.")
+        str | None,
+        typer.Option(
+            "--speech", "-s", help="Say this sound or video file, as if it came now; -: s16le from a pipe, 16 kHz mono."
+        ),
     ] = None,
     source: Annotated[str | None, typer.Option(help="With --microphone: its name, as ffmpeg calls it.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also record to this .mp4, with the sound.")] = None,
@@ -37,16 +41,20 @@ def live(
     """
     if microphone == (speech is not None):
         raise ConfigError("give either --microphone or --speech FILE: talkface live PHOTO --microphone")
-    refuse_missing([photo, speech])
+    piped = speech == "-"
+    refuse_missing([photo, None if piped else speech])
     refuse_missing_of(options, out)
+    if piped and sys.stdin.isatty():
+        raise ConfigError("no pipe to read from: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | talkface live PHOTO -s -")
     from talkface import Animator
     from talkface.inference.live import check_live
     from talkface.inference.speak_live import RATE, speak_live
 
     check_live(RATE, options)
     animator = Animator.from_options(options)
+    said = sys.stdin.buffer if piped else speech
     report = speak_live(
-        animator, photo, speech, options=options, microphone=source, out=out, window=window, seconds=seconds
+        animator, photo, said, options=options, microphone=source, out=out, window=window, seconds=seconds
     )
     if not quiet:
         typer.echo(

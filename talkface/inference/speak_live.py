@@ -1,10 +1,13 @@
-"""Photo and microphone, or a speech file as if it were spoken now -> a window, a recording, or both."""
+"""Photo and microphone, a pipe, or a speech file as if it were spoken now -> a window, a recording, or both."""
 
+import queue
 import tempfile
+import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +26,14 @@ from talkface.types import FloatArray
 
 RATE = 48_000  # Hz, of a microphone
 AFTER_S = 0.6  # of an idle face after a speech file
+PIPE_RATE = 16_000  # Hz, of what comes through a pipe
+PIPE_BYTES = 640  # 20 ms of that
 
 
 def speak_live(
     animator: Animator,
     photo: PhotoSource | Sequence[PhotoSource],
-    speech: str | Path | None,
+    speech: str | Path | BinaryIO | None,
     *,
     options: AnimateOptions,
     microphone: str | None = None,
@@ -41,7 +46,8 @@ def speak_live(
     Args:
         animator: its networks are used.
         photo: who speaks.
-        speech: file that is spoken as if it came now; None for the microphone.
+        speech: file that is spoken as if it came now; a pipe of little-endian int16 samples, 16 kHz, one channel, that
+            are spoken as they come, until it ends; None for the microphone.
         options: how the face moves; the recording replaces a file where `force` is on.
         microphone: device, where not the system's own.
         out: recording with sound; without a window a file is worked on as fast as the machine can.
@@ -56,13 +62,17 @@ def speak_live(
         raise ConfigError("neither window nor recording asked for: leave --no-window out, or give -o OUT.mp4")
     if out is not None:
         check_output(out, force=options.force)
-    sound = None if speech is None else open_speech(speech)
+    sound = open_speech(speech) if isinstance(speech, (str, Path)) else None
     with ExitStack() as stack:
         screen = stack.enter_context(Window("talkface")) if window else None
-        rate = RATE if sound is None else sound.mux_format()[0]
+        rate = sound.mux_format()[0] if sound is not None else RATE if speech is None else PIPE_RATE
         session = animator.live(photo, rate, options)
         if sound is None:
-            source = stack.enter_context(Microphone(rate, microphone))
+            source: Microphone | _Pipe
+            if speech is None or isinstance(speech, (str, Path)):
+                source = stack.enter_context(Microphone(rate, microphone))
+            else:
+                source = _Pipe(speech)
             moments = _spoken_now(session, source)
         else:
             moments = _spoken_from(session, sound.mux_blocks(), in_real_time=window)
@@ -79,15 +89,49 @@ def speak_live(
     return session.report
 
 
-def _spoken_now(session: Session, source: Microphone) -> Iterator[Moment]:
-    """Moments of what a microphone hears, in time."""
+def _spoken_now(session: Session, source: "Microphone | _Pipe") -> Iterator[Moment]:
+    """Moments of what a source gives, in time; the end of a pipe is that of the session, once all was heard."""
+    left = round(AFTER_S * session.fps)
 
     def listen() -> bool:
-        session.push(source.take())
-        session.skip_silence()
-        return True
+        nonlocal left
+        if not isinstance(source, _Pipe):
+            session.push(source.take())
+            session.skip_silence()
+            return True
+        if session.queued_s < 1:  # whoever fills the pipe waits, and its pauses stay as long as they are
+            session.push(source.take())
+        if source.over:
+            session.flush()
+            left -= not session.ready
+        return left >= 0
 
     yield from in_time(session, listen)
+
+
+class _Pipe:
+    """Samples that come through a pipe, which a thread reads; it ends with the pipe."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._heard, self._ended = file, queue.Queue[bytes](maxsize=50), threading.Event()
+        threading.Thread(target=self._read, name="pipe", daemon=True).start()
+
+    @property
+    def over(self) -> bool:
+        """Whether the pipe has ended and all of it was taken."""
+        return self._ended.is_set() and self._heard.empty()
+
+    def take(self) -> FloatArray:
+        """`[S]` float32 that came since the last call, perhaps none."""
+        parts = []
+        while not self._heard.empty():
+            parts.append(self._heard.get())
+        return np.frombuffer(b"".join(parts), "<i2").astype(np.float32) / 32_768
+
+    def _read(self) -> None:
+        while part := self._file.read(PIPE_BYTES):
+            self._heard.put(part[: len(part) // 2 * 2])
+        self._ended.set()
 
 
 def _spoken_from(

@@ -1,5 +1,6 @@
 """`talkface live`: a speech file is recorded as if it were spoken now; what cannot be is said."""
 
+import io
 from pathlib import Path
 
 import av
@@ -8,6 +9,9 @@ import pytest
 from PIL import Image as Pillow
 
 from talkface.__main__ import run
+from talkface.inference.animator import Animator
+from talkface.inference.request import AnimateOptions
+from talkface.inference.speak_live import speak_live
 from talkface.media.mark.tag import verify_mark
 from talkface.testing.clips import draw_person, mouth_motion, speech_of
 
@@ -42,6 +46,26 @@ def test_a_file_is_spoken_and_recorded(
     assert abs(len(sound) / 48_000 - frames / 25) < 0.03
     heard = np.flatnonzero(np.abs(sound) > 0.02)
     assert 0.1 < heard[0] / 48_000 < 0.8 and heard[-1] / 48_000 < 1.6
+
+
+def test_what_comes_through_a_pipe_is_spoken(
+    tmp_path: Path, files: tuple[str, str], untrained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pause of a whole second keeps its length, and an odd byte at the end is left out."""
+    rng = np.random.default_rng(0)
+    loud = (0.3 * rng.standard_normal(4_000).clip(-1, 1) * 32_767).astype("<i2")
+    said = np.concatenate([loud, np.zeros(16_000, "<i2"), loud]).tobytes() + b"x"
+    out = tmp_path / "piped.mp4"
+    animator = Animator.from_options(
+        AnimateOptions(renderer="warp", speech_model=str(untrained), head_model="rhythm", still=True)
+    )
+    report = speak_live(animator, files[0], io.BytesIO(said), options=AnimateOptions(still=True), out=out, window=False)
+    assert report.dropped_s == 0 and 37 + 15 <= report.frames <= 37 + 15 + 12
+    with av.open(str(out)) as file:
+        sound = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
+    heard = np.flatnonzero(np.abs(sound) > 0.05) / 16_000
+    assert np.diff(heard).max() == pytest.approx(1.0, abs=0.05)
+    assert heard[-1] - heard[0] == pytest.approx(1.5, abs=0.05)
 
 
 @pytest.mark.parametrize(
