@@ -11,7 +11,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from talkface.media.mark.manifest import Manifest, read_manifest
+from talkface.media.mark.manifest import Manifest, kind_of, read_manifest
 from talkface.media.mark.search import Found, Luma, find_mark
 from talkface.media.mark.signer import can_sign
 from talkface.media.mark.tag import MARK, read_comment
@@ -135,7 +135,7 @@ def verify_file(path: Path, trusted: bytes | None = None) -> Verdict:
         MediaError: neither a video nor a picture.
     """
     frames = list(_frames(path))
-    comment = "" if is_photo(path) else read_comment(path)
+    comment = "" if is_photo(path) or kind_of(path) == "image/png" else read_comment(path)
     sought = can_sign()
     return Verdict(
         tag=comment if comment.startswith(MARK) else None,
@@ -147,7 +147,7 @@ def verify_file(path: Path, trusted: bytes | None = None) -> Verdict:
 
 def _frames(path: Path) -> Iterator[Luma]:
     """Luma of a picture, or of a dozen frames spread over a video."""
-    if is_photo(path):
+    if is_photo(path) or kind_of(path) == "image/png":  # of an animated one, which ffmpeg takes for a photo, the first
         yield _luma(read_photo(path))
         return
     info = probe_video(path)

@@ -66,6 +66,15 @@ def test_the_invisible_mark_stays_where_the_others_are_lost(
     assert ((verdict.tag is not None), (verdict.manifest is not None)) == (tag, signed)
 
 
+def test_an_animated_png_has_mark_and_signature(astronaut: np.ndarray, tmp_path: Path) -> None:
+    pytest.importorskip("c2pa")
+    with VideoWriter(tmp_path / "o.png", (256, 256), Fraction(5)) as writer:
+        for _ in range(3):
+            writer.write(np.ascontiguousarray(astronaut[:256, 100:356]))
+    verdict = verify_file(tmp_path / "o.png")
+    assert [layer.state for layer in verdict.layers] == ["none", "holds", "holds"] and not verdict.faults
+
+
 def test_an_altered_file_is_broken_and_exits_with_3(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
