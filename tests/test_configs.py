@@ -76,3 +76,10 @@ def test_only_the_richer_recipe_needs_an_extra():
     speech = [path for path in FILES if read_kind(path) == "audio2landmark"]
     lessons = [path.name for path in speech if load_config(Audio2LandmarkTraining, path).phones.steps]
     assert lessons == ["shipped.yaml"], "the others must run with what pip install -e '.[train]' gives"
+
+
+def test_the_speech_networks_first_command_needs_no_extra():
+    """PocketSphinx, which labels phones, is one."""
+    config = read_kind(ROOT / "configs/audio2landmark/base.yaml")
+    assert config == "audio2landmark"
+    assert OmegaConf.load(ROOT / "configs/audio2landmark/base.yaml").phones.steps == 0

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from talkface.scale.mirror import Mirror
     from talkface.types import Clip
 
-SHEET_NAME = "contact_sheet.png"
+SHEET_NAME, HISTOGRAMS = "contact_sheet.png", "quality.png"
+PAIRS_SHOWN = 20
 PUSH_EVERY_S = 30.0  # finished shards and the manifest, where OUT is a URL
 NOT_MIRRORED = ("pending", ".tmp")
 
@@ -80,6 +81,15 @@ def prepare(
             help="Instead: measure the clips of prepared shards again and write their table, clips.index.",
         ),
     ] = None,
+    people: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SHARDS",
+            is_eager=True,
+            callback=lambda folder: show_overlaps(folder),
+            help="Instead: find people of prepared shards who look alike in different splits.",
+        ),
+    ] = None,
 ) -> None:
     """Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.
 
@@ -88,6 +98,7 @@ def prepare(
     refuse_missing([table if corpus == "folder" else None, config, root])
     from talkface.config import load_config
     from talkface.data.prepare.contact_sheet import write_contact_sheet
+    from talkface.data.prepare.quality import write_histograms
     from talkface.data.prepare.run import AHEAD, PrepareConfig
     from talkface.data.prepare.run import prepare as prepare_clips
     from talkface.data.sources.registry import corpus_root
@@ -119,6 +130,7 @@ def prepare(
     if all(record.refused for record in records):
         raise DatasetError(f"all {len(records)} clips were refused: {folder / 'manifest.jsonl'} says why")
     write_contact_sheet(folder, folder / SHEET_NAME)
+    write_histograms(records, folder / HISTOGRAMS)
     if mirror is not None:
         mirror.push()
     if quintuple is not None:
@@ -132,6 +144,20 @@ def write_table(folder: Path | None) -> None:
     from talkface.data.prepare.run import index_shards
 
     print(f"{index_shards(folder)} clips -> {folder / 'clips.index'}")
+    raise typer.Exit
+
+
+def show_overlaps(folder: Path | None) -> None:
+    """Print who may be in two splits, and end the command; nothing where no folder was given."""
+    if folder is None:
+        return
+    from talkface.data.prepare.people import split_overlaps
+
+    counts, overlaps = split_overlaps(folder)
+    looked_at = ", ".join(f"{count} of {split}" for split, count in counts.items())
+    print(f"{looked_at} looked at, {len(overlaps)} pairs of different splits look alike")
+    for pair in overlaps[:PAIRS_SHOWN]:
+        print(f"{pair.distance:.2f}: {pair.keys[0]} ({pair.splits[0]}) and {pair.keys[1]} ({pair.splits[1]})")
     raise typer.Exit
 
 

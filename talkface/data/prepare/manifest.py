@@ -36,6 +36,7 @@ class Record:
         sync_applied: frames by which the stored sound was moved.
         source_frames: frames looked at, for the speed table.
         work_s: processor seconds spent on it.
+        face, sharpness, turn, sync_p: see `quality.Quality`; None where not measured.
     """
 
     key: str
@@ -54,6 +55,10 @@ class Record:
     sync_applied: float = 0.0
     source_frames: int = 0
     work_s: float = 0.0
+    face: float | None = None
+    sharpness: float | None = None
+    turn: float | None = None
+    sync_p: float | None = None
 
     @property
     def refused(self) -> bool:

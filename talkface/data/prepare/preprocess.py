@@ -56,6 +56,9 @@ class PreprocessConfig:
     crop: str = "face"  # face | fsth | atvg, see data/crops.py; `side` is of `face`
     step: int = 1  # take every step-th frame, at 25 / step per second; no clip is used for speech then
     num_frames: int = 0  # take so many frames of each clip, evenly spaced, without sound; 0 takes all
+    min_sharpness: float = 0.0  # of the face, see data/prepare/quality.py: blurred clips are refused
+    max_turn: float = 180.0  # degrees away from the camera, the median over frames
+    max_sync_p: float = 1.0  # probability that a foreign sound fits as well, above which a clip is silent for training
     several_faces: str = "largest"  # largest: follow the largest face | refuse: clips with more people in view
 
 

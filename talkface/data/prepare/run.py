@@ -15,6 +15,7 @@ import cv2
 from talkface.data.prepare.example import members
 from talkface.data.prepare.manifest import Record, source_hash, source_stat
 from talkface.data.prepare.preprocess import PreprocessConfig, Refusal, check_config, preprocess
+from talkface.data.prepare.quality import checked, measure_quality
 from talkface.data.prepare.shard_folder import ShardFolder, pending_path
 from talkface.data.prepare.shards import PENDING, find_shards, write_sample
 from talkface.data.sources.archives import Span, archived_members, unpacked
@@ -209,6 +210,9 @@ def _prepared(local: Clip, clip: Clip, out: Path, config: PreprocessConfig) -> R
     record = replace(_record(clip), source_hash=digest)
     try:
         example = preprocess(local, config, load_workers_detector(config.backend, config.starts))
+        quality = measure_quality(example)
+        record = replace(record, **vars(quality))
+        example = checked(example, quality, config)
     except Refusal as refusal:
         work_s = time.process_time() - start
         frames = refusal.source_frames

@@ -24,6 +24,7 @@ class SyncSettings:
     correlated_frames: float = 6.0  # neighbouring frames' openings are alike: T frames are worth T / 6 independent ones
     near_frames: float = 1.5  # confidence is the probability that the lag is right to this
     shortest_frames: int = 15
+    foreign_frames: int = 25  # from which a clip's own sound counts as another one
     mels_per_frame: int = 4  # log-mel frames of 10 ms in a video frame of 40 ms
 
 
@@ -87,6 +88,39 @@ def measure_offset(samples: FloatArray, points: FloatArray) -> SpeechOffset | No
         lags,
         len(real),
     )
+
+
+def mismatch_p(samples: FloatArray, points: FloatArray) -> float | None:
+    """Probability that a sound that does not belong to the face would fit it as well as this one does.
+
+    Foreign sounds are the clip's own: backwards, and, in clips of 3 s and more, forwards by a second and more, both
+    moved round in a circle. Every sound is tried at five lags from -2 to 2 frames, the clip's own as well, so that
+    the best of many lags is compared with its like. None where there is nothing to measure.
+    """
+    opening = mouth_opening(to_canonical(points)[0])
+    if len(opening) < SYNC.shortest_frames or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
+        return None
+    real = _standard(_levelled(opening))
+    count = len(real)
+    straight, backward = (
+        _standard(_shift(_bands(sound, count), 0.0).reshape(count, -1) @ _FILTER.ravel())
+        for sound in (samples, np.ascontiguousarray(samples[::-1]))
+    )
+    own = _best_nearby(_around(straight, real))
+    far = slice(SYNC.foreign_frames, count - SYNC.foreign_frames) if count >= 3 * SYNC.foreign_frames else slice(0)
+    foreign = np.concatenate([_best_nearby(_around(backward, real)), own[far]])
+    return round(float((1 + (foreign >= own[0]).sum()) / (1 + len(foreign))), 4)
+
+
+def _around(sound: FloatArray, real: FloatArray) -> FloatArray:
+    """`[T]` correlation of `real` with `sound` moved round by 0, 1, 2... frames."""
+    spectrum = np.conj(np.fft.rfft(sound)) * np.fft.rfft(real)
+    return np.asarray(np.fft.irfft(spectrum, len(real)) / len(real))
+
+
+def _best_nearby(correlations: FloatArray) -> FloatArray:
+    """`[T]` the largest within two frames."""
+    return np.asarray(np.max([np.roll(correlations, lag) for lag in range(-2, 3)], axis=0))
 
 
 def shift_samples(samples: FloatArray, start: int, count: int) -> FloatArray:

@@ -1,0 +1,70 @@
+"""Shards -> people who look alike in different splits: whose scores would be those of people trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from talkface.data.datasets import ClipDataset
+from talkface.landmarks.describe import describe
+
+ALIKE = 0.45  # distance of dlib's descriptors: its own threshold, 0.6, also joins strangers of large corpora
+MOST = 2000  # people of a split that are looked at, spread over it
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Two names that may be one person: the splits, the clips looked at, and the descriptors' distance."""
+
+    splits: tuple[str, str]
+    keys: tuple[str, str]
+    distance: float
+
+
+def split_overlaps(shards: Path, alike: float = ALIKE) -> tuple[dict[str, int], list[Overlap]]:
+    """People looked at per split, and pairs of different splits that look alike, the nearest first.
+
+    Of every name the middle frame of the first clip with pictures is described.
+
+    Raises:
+        DatasetError: no shards.
+    """
+    clips = ClipDataset(shards)
+    names = [clips.table.splits[number] for number in clips.column("split")]
+    first: dict[tuple[str, str], int] = {}
+    for index, (split, speaker) in enumerate(zip(names, clips.speakers, strict=True)):
+        first.setdefault((split, speaker), index)
+    people: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for split in sorted(set(names)):
+        members = [index for (part, _), index in first.items() if part == split]
+        wanted = np.unique(np.linspace(0, len(members) - 1, min(len(members), MOST)).round().astype(int))
+        people[split] = [found for place in wanted if (found := _described(clips, members[place])) is not None]
+    pairs = [
+        overlap
+        for place, one in enumerate(people)
+        for other in list(people)[place + 1 :]
+        for overlap in _between(one, people[one], other, people[other], alike)
+    ]
+    return {split: len(found) for split, found in people.items()}, sorted(pairs, key=lambda pair: pair.distance)
+
+
+def _described(clips: ClipDataset, index: int) -> tuple[str, np.ndarray] | None:
+    clip = clips[index]
+    seen = np.flatnonzero(np.isfinite(clip.landmarks).all((1, 2)))
+    if not clip.has_images or not len(seen):
+        return None
+    frame = int(seen[len(seen) // 2])
+    return clip.key, describe(clip.image(frame), clip.landmarks[frame])
+
+
+def _between(
+    split: str, some: list[tuple[str, np.ndarray]], other: str, others: list[tuple[str, np.ndarray]], alike: float
+) -> list[Overlap]:
+    if not some or not others:
+        return []
+    a, b = (np.stack([vector for _, vector in part]).astype(np.float64) for part in (some, others))
+    apart = np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0))
+    return [
+        Overlap((split, other), (some[i][0], others[j][0]), round(float(apart[i, j]), 3))
+        for i, j in np.argwhere(apart < alike)
+    ]
