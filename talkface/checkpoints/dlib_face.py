@@ -40,7 +40,7 @@ def load_dlib_face(path: Path) -> DlibFaceNet:
     for name, module in network.named_modules():
         if hasattr(module, "gain"):
             values, place = _next_tensor(data, AFFINE, place, f"{path} at {name}")
-            _fill(path, values, module.gain, module.shift)  # type: ignore[arg-type]
+            _fill(path, values, module.gain, module.shift)
     return network
 
 

@@ -127,7 +127,7 @@ def _place(kind: str, number: int) -> "Iterator[Workers]":
             yield workers
     finally:
         ray.shutdown()
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 def nothing(number: int) -> int:

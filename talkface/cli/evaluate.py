@@ -22,7 +22,8 @@ from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.tables.default import Bench, ClipScore, HeldOutClip, Maker
+    from talkface.evaluation.clips import HeldOutClip
+    from talkface.evaluation.tables.default import Bench, ClipScore, Maker
     from talkface.evaluation.tables.portraits import Portrait
     from talkface.inference.animator import Animator
     from talkface.metrics.stats import Measure

@@ -144,7 +144,7 @@ class FineTuned:
         job = Finetuning(own, self._hash, shots[: self._shots], self._config, torch.device("cpu"))
         job.run()
         person = job.ema.network
-        own.generator.load_state_dict(person.generator.state_dict())  # type: ignore[union-attr, operator]
+        own.generator.load_state_dict(person.generator.state_dict())  # type: ignore[union-attr]
         return _pictures(own, person.adain_params[0], landmarks)  # type: ignore[index]
 
 

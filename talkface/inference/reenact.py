@@ -138,7 +138,7 @@ def move_photo(
 
 def rest_of(subject: Subject) -> FloatArray:
     """Where the photo's face rests: its own pose, lips closed."""
-    return subject.retargeter(np.zeros((1, 68, 2)))[0]
+    return np.asarray(subject.retargeter(np.zeros((1, 68, 2)))[0])
 
 
 def _runs(found: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -138,4 +138,5 @@ class Follower:
         steady = self._steady(seen.landmarks)
         driver = self._learn(steady)
         subject = self._subject
-        return move_photo(subject.retargeter, subject.landmarks, driver, steady[None], self._options)[0]
+        moved: FloatArray = move_photo(subject.retargeter, subject.landmarks, driver, steady[None], self._options)[0]
+        return moved

@@ -51,7 +51,7 @@ def cpbd(image: Image) -> float:
     from skimage.feature import canny  # of the extra `evaluate`
 
     widths = edge_widths(grey)
-    busy = canny(grey)
+    busy = canny(grey)  # type: ignore[no-untyped-call]
     probabilities = []
     for top in range(0, grey.shape[0] - CPBD.block + 1, CPBD.block):
         for left in range(0, grey.shape[1] - CPBD.block + 1, CPBD.block):

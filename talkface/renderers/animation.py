@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -65,5 +65,5 @@ def with_animation(identity: Person, animation: Animation) -> Person:
             "this renderer takes no animation: leave it out, or give --renderer-model of a hybrid network trained with "
             "model.drawn_face or a spade network trained with model.warp_ani"
         )
-    changed: Any = replace(identity, animation=animation)  # type: ignore[call-arg]
+    changed: Person = replace(identity, animation=animation)  # type: ignore[call-arg]
     return changed

@@ -195,7 +195,7 @@ def local_copies(sources: Sequence[str]) -> Iterator[list[Path]]:
 
 def _fetched(source: str, folder: Path) -> Path:
     files, name = open_remote(source)
-    target = folder / name.rpartition("/")[2]
+    target: Path = folder / name.rpartition("/")[2]
     folder.mkdir()
     try:
         files.get_file(name, str(target))

@@ -160,7 +160,7 @@ def _follow(connection: RTCPeerConnection, session: Session, left: _Leaving) -> 
 
     @connection.on("datachannel")
     def opened(channel: Any) -> None:
-        @channel.on("message")
+        @channel.on("message")  # type: ignore[untyped-decorator]
         def said(message: object) -> None:
             acts = {"flush": session.flush, "interrupt": session.interrupt}
             if isinstance(message, str) and message in acts:

@@ -72,7 +72,7 @@ def chosen_photos(photos: Sequence[Path], step: int = 1, count: int = 0) -> list
 
 def evenly_spaced(total: int, count: int) -> list[int]:
     """`count` indices from 0 to `total - 1`, or all of them where there are fewer."""
-    return np.unique(np.linspace(0, max(total - 1, 0), min(count, max(total, 1))).round().astype(int)).tolist()
+    return [int(i) for i in np.unique(np.linspace(0, max(total - 1, 0), min(count, max(total, 1))).round().astype(int))]
 
 
 def _num_frames(video: Path) -> int:

@@ -214,7 +214,7 @@ def _check_size(points: FloatArray, config: PreprocessConfig, source_frames: int
 def _into(points: FloatArray, crops: FloatArray) -> FloatArray:
     """Landmarks of the original frames -> of the crops."""
     moved = np.einsum("tij,tnj->tni", crops[:, :, :2], points) + crops[:, None, :, 2]
-    return moved.astype(np.float32)
+    return np.asarray(moved, np.float32)
 
 
 def _sound(path: Path, first_frame: int, count: int, shift: float = 0.0) -> FloatArray | None:

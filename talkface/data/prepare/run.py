@@ -13,8 +13,9 @@ from pathlib import Path
 import cv2
 
 from talkface.data.prepare.example import members
+from talkface.data.prepare.frames import Refusal
 from talkface.data.prepare.manifest import Record, source_hash, source_stat
-from talkface.data.prepare.preprocess import PreprocessConfig, Refusal, check_config, preprocess
+from talkface.data.prepare.preprocess import PreprocessConfig, check_config, preprocess
 from talkface.data.prepare.quality import checked, measure_quality
 from talkface.data.prepare.shard_folder import ShardFolder, pending_path
 from talkface.data.prepare.shards import PENDING, find_shards, write_sample

@@ -189,4 +189,4 @@ def _shift(bands: _Bands, lag: float) -> FloatArray:
     times = np.clip(times, 0, len(bands.values) - 1)
     low = np.floor(times).astype(int)
     part = (times - low)[..., None]
-    return (1 - part) * bands.values[low] + part * bands.values[np.minimum(low + 1, len(bands.values) - 1)]
+    return np.asarray((1 - part) * bands.values[low] + part * bands.values[np.minimum(low + 1, len(bands.values) - 1)])

@@ -298,4 +298,4 @@ def _colour_table(rng: np.random.Generator) -> Image:
     level = np.arange(256) / 255
     curve = level ** np.exp(rng.normal(0, 0.2))
     gains = np.exp(rng.normal(0, 0.12)) * np.exp(rng.normal(0, 0.06, 3))
-    return np.clip(255 * curve[:, None] * gains + rng.normal(0, 4), 0, 255).astype(np.uint8)[None]
+    return np.asarray(np.clip(255 * curve[:, None] * gains + rng.normal(0, 4), 0, 255), np.uint8)[None]

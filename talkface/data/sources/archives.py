@@ -139,7 +139,8 @@ class ArchivedPath(type(Path())):  # type: ignore[misc]  # the class of this sys
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         span = self.span()
         if span is None and str(self) not in _FOLDERS:
-            return super().stat(follow_symlinks=follow_symlinks)
+            found: os.stat_result = super().stat(follow_symlinks=follow_symlinks)
+            return found
         mode = stat.S_IFDIR | 0o500 if span is None else stat.S_IFREG | 0o400
         size, changed = (span.size, span.changed_ns) if span else (0, 0)
         seconds = changed // 10**9
@@ -154,7 +155,8 @@ class ArchivedPath(type(Path())):  # type: ignore[misc]  # the class of this sys
     def open(self, mode: str = "r", *args: object, **options: object) -> io.IOBase:
         span = self.span()
         if span is None or mode not in ("r", "rb"):
-            return super().open(mode, *args, **options)
+            opened: io.IOBase = super().open(mode, *args, **options)
+            return opened
         content = io.BytesIO()
         span.copy(content)
         content.seek(0)
@@ -270,7 +272,7 @@ def _compressed(name: str) -> str:
 
 def _zip_members(archive: JoinedFile, parts: tuple[str, ...], changed: int) -> Iterator[tuple[str, Span]]:
     kinds = {zipfile.ZIP_STORED: "zip", zipfile.ZIP_DEFLATED: "deflated"}
-    with zipfile.ZipFile(archive) as packed:  # type: ignore[arg-type]
+    with zipfile.ZipFile(archive) as packed:
         for info in packed.infolist():
             if info.is_dir():
                 continue

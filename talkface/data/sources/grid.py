@@ -105,10 +105,8 @@ def _covers(sound: Path, end_s: float | None) -> bool:
     try:
         where = f"{sound} is damaged"
         with refusing(where, DatasetError), sound.open("rb") as file, wave.open(file) as header:
-            return (
-                header.getnframes() / header.getframerate()
-                >= (end_s or GRID_CLIPS.usual_end_s) - GRID_CLIPS.longest_cut_s
-            )
+            length_s = header.getnframes() / header.getframerate()
+            return bool(length_s >= (end_s or GRID_CLIPS.usual_end_s) - GRID_CLIPS.longest_cut_s)
     except DatasetError:
         return False
 

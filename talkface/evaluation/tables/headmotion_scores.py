@@ -213,7 +213,7 @@ def frechet_distance(made: FloatArray, real: FloatArray) -> FloatArray:
     root_b = _root(cov_b)
     cross = np.sqrt(np.linalg.eigvalsh(root_b @ cov_a @ root_b).clip(0)).sum(-1)
     trace = np.trace(cov_a + cov_b, axis1=-2, axis2=-1)
-    return np.maximum(np.sum(((mean_a - mean_b) * unit) ** 2, -1) + trace - 2 * cross, 0.0)
+    return np.asarray(np.maximum(np.sum(((mean_a - mean_b) * unit) ** 2, -1) + trace - 2 * cross, 0.0))
 
 
 def _gaussian(moment: FloatArray) -> tuple[FloatArray, FloatArray]:

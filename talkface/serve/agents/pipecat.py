@@ -40,7 +40,7 @@ def pipecat_face(session: Session) -> "FrameProcessor":
         async def cleanup(self) -> None:
             """The pipeline has ended."""
             await self._player.end(drain=False)
-            await super().cleanup()
+            await super().cleanup()  # type: ignore[no-untyped-call]
 
     return PipecatFace()
 

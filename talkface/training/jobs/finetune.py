@@ -244,7 +244,7 @@ class Finetuning:
             with self._autocast():
                 fake = self.generator(sketch, self.adain_params)
                 terms = {"g/content": self.content(fake, real)} | self._judged_terms(fake, real, sketch)
-            (sum(terms.values(), torch.zeros((), device=self.device)) / len(batches)).backward()  # type: ignore[union-attr]
+            (sum(terms.values(), torch.zeros((), device=self.device)) / len(batches)).backward()
             for name, term in terms.items():
                 logged[name] = logged.get(name, 0.0) + float(term.detach()) / len(batches)
             fakes.append(fake.detach())
