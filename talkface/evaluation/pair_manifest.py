@@ -43,10 +43,9 @@ def _rows(manifest: Path) -> list[Mapping[str, str]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DatasetError(
-                f"{manifest} line {number} is no JSON: {error.msg}; CSV files must end in .csv"
-            ) from error
+        except (ValueError, RecursionError) as error:  # also a number of more digits than Python converts
+            reason = getattr(error, "msg", error)
+            raise DatasetError(f"{manifest} line {number} is no JSON: {reason}; CSV files must end in .csv") from error
         if not isinstance(row, dict):
             raise DatasetError(f"{manifest} line {number} is no JSON object: expected {{'fake': ..., 'real': ...}}")
         _check_columns(manifest, set(row), f" line {number}")
