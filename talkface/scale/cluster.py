@@ -176,3 +176,6 @@ class RayWorkers:
             raise error.as_instanceof_cause() from error
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError, errors.OutOfMemoryError):
             return Died()
+        except errors.RayError as error:
+            hint = "start it again, the same command goes on"
+            raise ConfigError(f"the Ray cluster broke off ({_first_line(error)}): {hint}") from error

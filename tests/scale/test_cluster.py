@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, MissingExtraError
-from talkface.scale.cluster import open_workers
-from talkface.scale.workers import LocalWorkers
+from talkface.scale.cluster import RayWorkers, open_workers
+from talkface.scale.workers import Died, LocalWorkers
 
 
 def test_without_an_address_there_is_no_ray():
@@ -49,3 +49,19 @@ def test_address_of_the_option(words, expected):
         print(name, ray, quiet)
 
     assert CliRunner().invoke(app, words).output.strip() == expected
+
+
+def test_a_cluster_that_breaks_off_is_one_line_and_a_lost_machine_one_task():
+    """What Ray says when its head was killed; `get` alone is needed of it here."""
+    ray = pytest.importorskip("ray")
+
+    class Broken:
+        exceptions = ray.exceptions
+
+        def get(self, reference: Exception) -> None:
+            raise reference
+
+    workers = RayWorkers(Broken())
+    with pytest.raises(ConfigError, match=r"the Ray cluster broke off .*the same command goes on"):
+        workers._result(ray.exceptions.LocalRayletDiedError())
+    assert isinstance(workers._result(ray.exceptions.WorkerCrashedError()), Died)
