@@ -1,6 +1,7 @@
 """Every format is written, plays, and keeps transparency, sound and captions where it has them."""
 
 import subprocess
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,3 +106,11 @@ def test_captions_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     for name, says in {"a.srt": "ends before it starts", "b.srt": "no captions in", "c.txt": "ends in .srt"}.items():
         with pytest.raises(MediaError, match=says):
             read_captions(tmp_path / name)
+
+
+def test_many_open_brackets_in_captions_take_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text("00:00:00,000 --> 00:00:01,000\n" + "<" * 100_000 + "{\\" * 100_000 + "<i>x</i>\n")
+    began = time.process_time()
+    assert read_captions(path)[0].text.endswith("x")
+    assert time.process_time() - began < 2
