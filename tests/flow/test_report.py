@@ -37,7 +37,7 @@ def test_python_writes_what_it_made(
     assert content["inputs"] == {"photo": None, "speech": None}
     assert set(content["timings_s"]) == {*result.timings, "report"}
     measured = content["measured"]
-    assert measured["identity_distance"]["value"] < 0.35
+    assert 0 < measured["identity_distance"]["value"] < 0.5  # a network that was not trained makes faces
     assert measured["sharpness"]["usual"] == [0.6, 1.4]
     assert measured["faceless"]["value"] == 0.0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.mp4"]
