@@ -89,7 +89,7 @@ def test_a_grid_prints_what_was_made(desk, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["none.csv"], "no manifest none.csv"),
+        (["none.csv"], "no file none.csv"),
         (["."], "is a folder"),
         (["rows.jsonl", "--set", "still"], "OPTION=VALUE"),
         (["rows.jsonl", "--set", "stil=1"], "did you mean still"),

@@ -281,7 +281,7 @@ MISTAKES = {  # words after `talkface animate` -> exit code and what is said
     "photo.png speech.wav -o o.avi": (1, "must end in .mp4"),
     "photo.png speech.wav -o empty": (1, "is a folder: give a file name"),
     "photo.png speech.wav --save-landmarks none/l.npz": (1, "there is no folder"),
-    "photo.png speech.wav --landmarks none.npz": (1, "no landmarks file"),
+    "photo.png speech.wav --landmarks none.npz": (1, "no file none.npz"),
     "photo.png speech.wav --landmarks speech.wav": (1, "is not a .npz or .npy file of landmarks"),
     "photo.png speech.wav --renderer oil": (1, "oil"),
     "photo.png speech.wav --device abacus": (1, "abacus"),

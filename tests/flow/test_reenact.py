@@ -192,6 +192,7 @@ def test_a_window_shows_the_session(animator, face, driving):
 )
 def test_wrong_commands_are_refused_in_one_line(words, says, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").touch()
     assert run([*words]) == 1
     said = capfd.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1 and says in said

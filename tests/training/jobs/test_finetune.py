@@ -128,5 +128,15 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path, capsys):
     from talkface.__main__ import run
 
     save_checkpoint(tmp_path / "h.safetensors", Checkpoint("hybrid", {}, {"a": torch.zeros(1)}))
-    code = run(["finetune", "a.png", "-o", str(tmp_path / "p.safetensors"), "-w", str(tmp_path / "h.safetensors")])
+    (tmp_path / "a.png").touch()
+    code = run(
+        [
+            "finetune",
+            str(tmp_path / "a.png"),
+            "-o",
+            str(tmp_path / "p.safetensors"),
+            "-w",
+            str(tmp_path / "h.safetensors"),
+        ]
+    )
     assert code == 1 and "holds a hybrid network, expected fewshot" in capsys.readouterr().err
