@@ -102,9 +102,11 @@ class Received:
                 self.frames += 1
         self.file.seek(0)
         with av.open(self.file, format="mp4") as container:
-            sound = [(frame.pts, frame.to_ndarray().mean(0)) for frame in container.decode(audio=0)]
-        start = sound[0][0] or 0
-        self.sound = [np.zeros(max(0, start), np.int16), *((32_767 * part).astype(np.int16) for _, part in sound)]
+            heard = list(container.decode(audio=0))
+        start = round(float((heard[0].pts or 0) * (heard[0].time_base or 0)) * RATE)
+        resampler = av.AudioResampler("s16", "mono", RATE)
+        parts = [part.to_ndarray()[0] for frame in [*heard, None] for part in resampler.resample(frame)]
+        self.sound = [np.zeros(max(0, start), np.int16), *parts]
 
 
 async def stream(
@@ -151,13 +153,13 @@ async def stream(
         "frames_out_of_order": received.gaps,
         "without_picture": sum(each is None for each in received.mouths),
         "report": {name: report[name] for name in ("repeated", "starved", "slipped_s", "dropped_s", "left_out")},
-        **_offsets(received, said, format),
+        **_offsets(received, said),
         "memory_mb_by_minute": [round(each) for each in memory],
         "load": round(os.getloadavg()[1], 1),
     }
 
 
-def _offsets(received: Received, said: np.ndarray, format: str) -> dict[str, object]:
+def _offsets(received: Received, said: np.ndarray) -> dict[str, object]:
     """Frames by which the mouth follows the sound, and samples by which the sound follows what was sent, over time."""
     sound = np.concatenate(received.sound)
     count = min(received.frames, len(sound) * FPS // RATE)
@@ -171,7 +173,7 @@ def _offsets(received: Received, said: np.ndarray, format: str) -> dict[str, obj
         part = slice(start + 10, start + 1490)
         scores = [float(np.corrcoef(moved[part], np.roll(loud, lag)[part])[0, 1]) for lag in range(-10, 11)]
         lags.append(int(np.argmax(scores)) - 10)
-        late.append(_late(sound, said, start * per) if format == "jpeg" else None)
+        late.append(_late(sound, said, start * per))
     unpaired = len(sound) - received.frames * per
     return {"mouth_after_sound_frames": lags, "sound_after_sent_samples": late, "samples_beyond_pictures": unpaired}
 
