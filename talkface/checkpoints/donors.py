@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from torch import Tensor
 from talkface.errors import CheckpointError
 from talkface.files.arrays import check_array
 from talkface.geometry.donor import Donor
-from talkface.media.photo import decode_picture
+from talkface.media.photo import decode_picture, encode_png
 from talkface.types import FloatArray, Image
 
 PREFIX = "donors."
@@ -80,9 +79,7 @@ def _close(donor: Donor) -> Donor:
 
 
 def _packed(image: Image) -> Tensor:
-    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
-    assert done, "a uint8 picture can always be encoded"
-    return torch.from_numpy(data.ravel())
+    return torch.from_numpy(np.frombuffer(encode_png(image), np.uint8).copy())
 
 
 def _unpacked(data: Tensor | None, where: str) -> Image:

@@ -22,7 +22,7 @@ from talkface.errors import CheckpointError
 from talkface.files.arrays import check_array
 from talkface.files.check import build_record
 from talkface.files.read import check_record, refusing
-from talkface.media.photo import decode_picture
+from talkface.media.photo import decode_picture, encode_png
 from talkface.types import Image, Shot
 
 KIND = "identity"
@@ -227,9 +227,7 @@ def _around_face(shot: Shot) -> Shot:
 
 def _packed(image: Image) -> Tensor:
     """Pixels as the bytes of a PNG."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
-    assert done, "a uint8 picture can always be encoded"
-    return torch.from_numpy(data.ravel())
+    return torch.from_numpy(np.frombuffer(encode_png(image), np.uint8).copy())
 
 
 def _unpacked(data: Tensor, where: str) -> Image:

@@ -82,6 +82,13 @@ def _hush_pillow() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
 
 
+def encode_png(image: Image) -> bytes:
+    """`[H, W, 3]` RGB uint8 -> the bytes of a PNG."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    assert done, "a uint8 picture can always be encoded"
+    return data.tobytes()
+
+
 def decode_picture(
     content: bytes, formats: tuple[str, ...], where: str, error: type[TalkfaceError] = MediaError
 ) -> Image:

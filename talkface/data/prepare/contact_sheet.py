@@ -11,6 +11,7 @@ import numpy as np
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.files.write import atomic_write
+from talkface.media.photo import encode_png
 from talkface.types import FloatArray, Image
 
 
@@ -39,9 +40,7 @@ def write_contact_sheet(shards: Path, out: Path) -> None:
     strips = [_strip(clips[index]) for index in chosen]
     strips += [np.zeros_like(strips[0])] * (-len(strips) % SHEET.columns)
     rows = [np.hstack(strips[start : start + SHEET.columns]) for start in range(0, len(strips), SHEET.columns)]
-    done, encoded = cv2.imencode(out.suffix, np.vstack(rows)[..., ::-1])
-    assert done, "a picture in memory can be encoded"
-    atomic_write(out, encoded.tobytes())
+    atomic_write(out, encode_png(np.vstack(rows)))
 
 
 def _strip(clip: PreparedClip) -> Image:

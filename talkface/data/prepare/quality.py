@@ -13,9 +13,11 @@ from talkface.data.prepare.frames import Refusal
 from talkface.data.prepare.manifest import Record
 from talkface.data.prepare.preprocess import PreprocessConfig
 from talkface.data.prepare.sync import mismatch_p
+from talkface.files.write import atomic_write
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.face import box_of_landmarks
 from talkface.landmarks.pose import head_rotation
+from talkface.media.photo import encode_png
 from talkface.types import DEFAULT_FPS, FloatArray, Image
 
 SIDE = 96  # pixels to which a face is brought before its detail is measured
@@ -90,8 +92,7 @@ def write_histograms(records: Sequence[Record], out: Path) -> None:
         ("sync_p", "p that a foreign sound fits as well"),
     )
     drawn = [_histogram(records, name, title) for name, title in measures]
-    if not cv2.imwrite(str(out), np.vstack(drawn)[..., ::-1]):
-        raise OSError(f"cannot write {out}")
+    atomic_write(out, encode_png(np.vstack(drawn)))
 
 
 def _histogram(records: Sequence[Record], name: str, title: str) -> Image:
