@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from talkface.data.interop.importers import read_features
 from talkface.data.prepare.sync import SpeechOffset
+from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.pose import head_rotation
 from talkface.types import Clip, FloatArray
 
@@ -79,8 +79,3 @@ def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def rotation_vectors(rotations: FloatArray) -> FloatArray:
-    """`[T, 3, 3]` rotation matrices -> `[T, 3]` rotation vectors in radians."""
-    return np.asarray(Rotation.from_matrix(rotations).as_rotvec())

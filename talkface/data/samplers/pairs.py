@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import clip_speakers, whole_lengths
@@ -23,6 +22,7 @@ from talkface.data.samplers.patches import (
     worsen,
 )
 from talkface.geometry.affine import fit_similarity, transform
+from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import STABLE, mouth_opening
 from talkface.landmarks.pose import head_rotation, reference_frames
@@ -160,4 +160,4 @@ def pose_error(photo: FloatArray, target: FloatArray) -> float:
 
 def _turns(points: FloatArray) -> FloatArray:
     """`[N, 3]` rotation vectors of heads."""
-    return np.asarray(Rotation.from_matrix(head_rotation(points)).as_rotvec())
+    return rotation_vectors(head_rotation(points))
