@@ -76,8 +76,8 @@ def measure_offset(samples: FloatArray, points: FloatArray) -> SpeechOffset | No
 
     None where the clip is too short, the sound silent or the mouth still.
     """
-    opening = mouth_opening(to_canonical(points)[0])
-    if len(opening) < SYNC.shortest_frames or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
+    opening = _measurable_opening(samples, points)
+    if opening is None:
         return None
     predicted = _bands(samples, len(opening))
     lags = _lags(SYNC.max_lag)
@@ -97,8 +97,8 @@ def mismatch_p(samples: FloatArray, points: FloatArray) -> float | None:
     moved round in a circle. Every sound is tried at five lags from -2 to 2 frames, the clip's own as well, so that
     the best of many lags is compared with its like. None where there is nothing to measure.
     """
-    opening = mouth_opening(to_canonical(points)[0])
-    if len(opening) < SYNC.shortest_frames or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
+    opening = _measurable_opening(samples, points)
+    if opening is None:
         return None
     real = _standard(_levelled(opening))
     count = len(real)
@@ -110,6 +110,14 @@ def mismatch_p(samples: FloatArray, points: FloatArray) -> float | None:
     far = slice(SYNC.foreign_frames, count - SYNC.foreign_frames) if count >= 3 * SYNC.foreign_frames else slice(0)
     foreign = np.concatenate([_best_nearby(_around(backward, real)), own[far]])
     return round(float((1 + (foreign >= own[0]).sum()) / (1 + len(foreign))), 4)
+
+
+def _measurable_opening(samples: FloatArray, points: FloatArray) -> FloatArray | None:
+    """`[T]` opening; None where the clip is too short, the sound silent or the mouth still."""
+    opening = mouth_opening(to_canonical(points)[0])
+    if len(opening) < SYNC.shortest_frames or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
+        return None
+    return opening
 
 
 def _around(sound: FloatArray, real: FloatArray) -> FloatArray:
