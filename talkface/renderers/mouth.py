@@ -43,7 +43,7 @@ from talkface.landmarks.mouth_patch import (
 from talkface.models.mouth import MouthInpainter
 from talkface.renderers.base import BATCH, Identity, Rendered
 from talkface.renderers.canvas import Canvas
-from talkface.renderers.hybrid import cpu_has_bf16, one_thread, paint_share
+from talkface.renderers.hybrid import multiplies_bf16, one_thread, paint_share
 from talkface.renderers.mouth_colours import depth_shade, detailed, recoloured
 from talkface.types import FloatArray, Image, Shot
 
@@ -115,7 +115,7 @@ class MouthRenderer:
         if device.type == "cpu":
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.donors, self.device = tuple(donors), device
-        if device.type == "cuda" or (device.type == "cpu" and cpu_has_bf16()):
+        if multiplies_bf16(device):
             self.network.to(torch.bfloat16)
 
     def enroll(self, shots: Sequence[Shot]) -> MouthIdentity:
