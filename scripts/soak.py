@@ -57,11 +57,9 @@ def usage(process: int) -> tuple[float, int, int, int]:
             files += len(list(Path(f"/proc/{each}/fd").iterdir()))
         except OSError:
             continue
-        memory, threads, processes = (
-            memory + int(status.get("VmRSS", 0)) / 1024,
-            threads + int(status["Threads"]),
-            processes + 1,
-        )
+        memory += int(status.get("VmRSS", 0)) / 1024
+        threads += int(status["Threads"])
+        processes += 1
     return memory, threads, files, processes
 
 

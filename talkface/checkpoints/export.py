@@ -92,7 +92,7 @@ def export_onnx(checkpoint: Checkpoint, out: Path, *, force: bool = False) -> fl
                 hidden,
                 input_names=list(exported.inputs),
                 output_names=list(exported.outputs),
-                dynamic_axes={name: dict(axes) for name, axes in exported.free.items()},
+                dynamic_axes=dict(exported.free),
                 opset_version=OPSET,
                 dynamo=False,
             )
@@ -114,7 +114,7 @@ def _prepare(checkpoint: Checkpoint) -> Exported:
 def _speech(checkpoint: Checkpoint, generator: torch.Generator) -> Exported:
     network = load_audio2landmark(checkpoint)
     if network.encode_faces(torch.zeros(1, 68, 2)) is not None:
-        raise CheckpointError("this speech network takes an example face: only those that hear alone have an ONNX form")
+        raise CheckpointError("this speech network takes an example face: only those without one have an ONNX form")
     sound = network.features(torch.rand(1, 100, network.mel.num_mels, generator=generator))
     free = {"features": {1: "sound_frames"}, "displacement": {1: "video_frames"}}
     return Exported(_Speech(network), {"features": sound}, ("displacement",), free)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from talkface.data.datasets import ClipDataset
 from talkface.landmarks.describe import describe
@@ -62,8 +63,8 @@ def _between(
 ) -> list[Overlap]:
     if not some or not others:
         return []
-    a, b = (np.stack([vector for _, vector in part]).astype(np.float64) for part in (some, others))
-    apart = np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0))
+    a, b = (np.stack([vector for _, vector in part]) for part in (some, others))
+    apart = cdist(a, b)
     return [
         Overlap((split, other), (some[i][0], others[j][0]), round(float(apart[i, j]), 3))
         for i, j in np.argwhere(apart < alike)

@@ -30,7 +30,7 @@ from talkface.geometry.donor import (
 )
 from talkface.landmarks.frames import eye_distance
 from talkface.landmarks.layout import MOUTH, STABLE, mouth_opening
-from talkface.landmarks.mouth_patch import MOUTH_PATCH, UNIT, cut_mouth_patch, lip_masks, skin_colour, teeth_share
+from talkface.landmarks.mouth_patch import UNIT, cut_mouth_patch, lip_masks, patch_size, skin_colour, teeth_share
 from talkface.types import FloatArray
 
 
@@ -205,10 +205,10 @@ class MouthSampler:
                 )
                 upper = upper + np.array([rng.normal(0, 0.8), rng.uniform(-11, 1)])
             gap = float(first[17:20, 1].mean() - upper[1])
-            colours, cover = lay_donor(donor, upper, gap, zoom, (MOUTH_PATCH.width, MOUTH_PATCH.height))
+            colours, cover = lay_donor(donor, upper, gap, zoom, patch_size())
             colours = colours * (colour_gain(mouth.donor.skin, donor.skin) * rng.uniform(0.88, 1.12))
         grow = int(rng.integers(*MOUTH_SAMPLES.grow))
-        masks, again = (lip_masks(points, (MOUTH_PATCH.width, MOUTH_PATCH.height), grow) for points in (first, second))
+        masks, again = (lip_masks(points, patch_size(), grow) for points in (first, second))
         light = rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, 3)
         parts: list[npt.NDArray[Any]] = [real * light, colours.clip(0, 255) * light, cover[..., None], masks, again]
         if rng.random() < 0.5:
@@ -232,9 +232,9 @@ def fixed_example(mouth: Mouth, donor: Donor) -> Example:
     real, lips, _ = _placed(mouth, UNIT / MOUTH_SAMPLES.crop_unit, np.zeros(2))
     zoom = MOUTH_SAMPLES.crop_unit / UNIT * fitting_zoom(donor.width, mouth.donor.width)
     upper, gap = upper_middle(lips[12:]), lip_gap(lips[12:])
-    colours, cover = lay_donor(donor, upper, gap, zoom, (MOUTH_PATCH.width, MOUTH_PATCH.height))
+    colours, cover = lay_donor(donor, upper, gap, zoom, patch_size())
     colours = np.clip(colours * colour_gain(mouth.donor.skin, donor.skin), 0, 255)
-    masks = lip_masks(lips, (MOUTH_PATCH.width, MOUTH_PATCH.height), 3)
+    masks = lip_masks(lips, patch_size(), 3)
     return real, colours, cover[..., None], masks, masks, np.zeros((), np.float32)
 
 
@@ -255,12 +255,12 @@ def _placed(mouth: Mouth, scale: float, shift: FloatArray) -> tuple[FloatArray, 
     """Patch `[H, W, 3]` of a mouth, its `[20, 2]` lips there, and the map `[2, 3]` to it."""
     donor = mouth.donor
     size = np.array(donor.image.shape[1::-1])
-    move = 0.5 * (np.array([MOUTH_PATCH.width, MOUTH_PATCH.height]) - 1) - scale * 0.5 * (size - 1) + shift
+    move = 0.5 * (np.array(patch_size()) - 1) - scale * 0.5 * (size - 1) + shift
     matrix = np.array([[scale, 0, move[0]], [0, scale, move[1]]])
     patch = cv2.warpAffine(
         donor.image,
         matrix,
-        (MOUTH_PATCH.width, MOUTH_PATCH.height),
+        patch_size(),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
@@ -273,7 +273,7 @@ def _relaid(donor: Donor, scale: float, lips: FloatArray, rng: np.random.Generat
     found = replace(donor, lips=moved, cavity=donor.cavity * rng.uniform(0.6, 1.4))
     move = lips[12] - scale * donor.lips[0]
     upper, gap = upper_middle(moved) * scale + move, lip_gap(moved) * scale
-    colours, cover = lay_donor(found, upper, gap, 1 / scale, (MOUTH_PATCH.width, MOUTH_PATCH.height))
+    colours, cover = lay_donor(found, upper, gap, 1 / scale, patch_size())
     curve = 255 * np.clip(colours / 255, 0, 1) ** rng.uniform(0.8, 1.25)
     return curve * rng.uniform(0.82, 1.2, 3) * rng.uniform(0.65, 1.35), cover
 

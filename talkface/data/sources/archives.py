@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import shutil
 import stat
 import struct
 import tarfile
@@ -308,20 +307,18 @@ def unpacked(clip: Clip, members: Mapping[str, Span]) -> Iterator[Clip]:
     if not members:
         yield clip
         return
-    folder = Path(tempfile.mkdtemp(prefix="talkface_"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="talkface_", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         local: dict[str, Path] = {}
         for place, (path, span) in enumerate(members.items()):
             local[path] = folder / f"{place}{Path(path).suffix}"
             with local[path].open("wb") as file:
                 span.copy(file)
         photos = clip.info.get("photos")
-        named = {"photos": [str(local.get(name, name)) for name in photos]} if isinstance(photos, list) else {}
+        named = {"photos": [str(local.get(each, each)) for each in photos]} if isinstance(photos, list) else {}
         yield replace(
             clip,
             video=local.get(str(clip.video), clip.video),
             audio=local.get(str(clip.audio), clip.audio),
             info={**clip.info, **named},
         )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
