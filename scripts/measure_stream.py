@@ -136,8 +136,8 @@ async def stream(
                 sent += 1
             message = await socket.recv()
             if isinstance(message, str):
-                told = json.loads(message)
-                report = told if told["type"] == "report" else report
+                event = json.loads(message)
+                report = event if event["type"] == "report" else report
                 came = max(came, int(report.get("frames", 0))) if format == "mp4" else came
             else:
                 received.add(message)

@@ -100,7 +100,7 @@ class _TimeIsUp(BaseException):
 def _limited(function: Callable[[T], R], task: T, limit_s: float) -> "R | Died":
     """Work on a task for so many seconds at most, 0 for as long as it likes, in a worker process of Ray.
 
-    A signal ends Python code; what is stuck in a library ends with the process, which Ray starts anew.
+    A signal ends Python code; what is stuck in a library ends with the process, which Ray starts again.
     """
     if not limit_s or threading.current_thread() is not threading.main_thread():
         return function(task)
