@@ -1,11 +1,12 @@
 """Landmarks and sound of a made and a real video -> the four THEval measures of motion that need no network's weights.
 
-After THEval (2026): silent lips, lip sync, lip dynamics and brow motion, each scored by how near the made video's value
-lies to the real one's. The published values are on MediaPipe's points and a voice activity network; these are on 68
-points and on pauses 40 dB under the loudest frame, so they compare within one table only, not with published ones.
+After THEval (Quignon et al. 2026): silent lips, lip sync, lip dynamics and brow motion. A set of videos is scored by
+how near the mean of its values lies to that of the real videos, 1 - |made - real| / real. The published values are on
+MediaPipe's points and a voice activity network; these are on 68 points and on pauses 40 dB under the loudest frame, so
+they compare within one table only.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
@@ -58,16 +59,6 @@ def theval(landmarks: FloatArray, speech: Waveform, fps: Fraction) -> Theval:
     spoken = ~np.asarray(pause_frames(speech, fps, len(points)), bool)
     levels = frame_levels(speech, fps, len(points))
     return Theval(silent_lips(gap[silent]), lip_sync(gap[spoken], levels[spoken]), lip_dynamics(points), brows(points))
-
-
-def theval_scores(made: Theval, real: Theval) -> dict[str, float]:
-    """1 less the relative difference from the real video's value, at least 0; NaN where either has none."""
-    scores = {}
-    for each in fields(Theval):
-        ours, theirs = getattr(made, each.name), getattr(real, each.name)
-        far = abs(ours - theirs) / max(abs(theirs), 1e-9)
-        scores[each.name] = float(np.maximum(1 - far, 0.0)) if np.isfinite(far) else float("nan")
-    return scores
 
 
 def lips_gap(points: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import pytest
 
 from talkface.landmarks.layout import LEFT_BROW, MOUTH, RIGHT_BROW
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.metrics.theval import Theval, brows, lip_dynamics, lip_sync, lips_gap, long_pauses, theval, theval_scores
+from talkface.metrics.theval import brows, lip_dynamics, lip_sync, lips_gap, long_pauses, theval
 from talkface.types import Waveform
 
 FPS = Fraction(25)
@@ -74,11 +74,3 @@ def test_brows_are_their_change_per_frame_over_the_eyes_distance() -> None:
     assert brows(points) == pytest.approx(0.02, rel=0.05)
     points[10] = np.nan
     assert brows(points) == pytest.approx(0.02, rel=0.05)
-
-
-def test_a_score_is_one_for_the_real_value_and_zero_from_twice_of_it() -> None:
-    real = Theval(0.02, 0.25, 0.03, 0.006)
-    assert set(theval_scores(real, real).values()) == {1.0}
-    made = theval_scores(Theval(0.01, 0.5, 0.09, float("nan")), real)
-    assert made["silent_lips"] == pytest.approx(0.5)
-    assert made["lip_sync"] == 0 and made["lip_dynamics"] == 0 and np.isnan(made["brows"])

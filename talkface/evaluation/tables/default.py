@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from talkface.evaluation.clips import OPEN_SHARE, HeldOutClip, RealClip, load_real_clip, track_video
-from talkface.evaluation.tables.lip_motion import MOTION_ROWS, LipMotion, lip_motion
+from talkface.evaluation.tables.lip_motion import MOTION_ROWS, THEVAL_ROWS, LipMotion, lip_motion
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector
 from talkface.landmarks.layout import INNER_LIP
@@ -133,6 +133,7 @@ def clip_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:
         _by_person(people, "sharpness", "sharpness inside the open mouth over the real one's", Bar(0.8, 1.1), judged),
         _by_person(people, "teeth", "teeth in it over the real one's, where that shows them", Bar(0.6, 1.3), judged),
         *(_by_person(people, name, label, bar, judged) for name, (label, bar) in MOTION_ROWS.items()),
+        *(_theval_measure(people, name, label, judged) for name, label in THEVAL_ROWS.items()),
         _mouth_measure(scores, judged),
         _by_person(scores, "mouth_l1", "inner-mouth L1, most open frames", None, judged, "grey levels", mean),
     ]
@@ -242,16 +243,31 @@ def _by_clip(scores: Sequence[ClipScore], quantity: str, label: str, bar: Bar, j
     return Measure(f"grid_{quantity}", label, columns, bar, judged, details=values)
 
 
+def _theval_measure(scores: Sequence[ClipScore], quantity: str, label: str, judged: str) -> Measure:
+    """Mean over people of a THEval value, over the same of the real clips; its published score is 1 - |this - 1|."""
+    values, columns = _over_means(scores, quantity, REAL)
+    bar = Bar(0.8, 1.2)
+    return Measure(f"people_{quantity}", f"THEval {label}, over the real ones'", columns, bar, judged, details=values)
+
+
 def _mouth_measure(scores: Sequence[ClipScore], judged: str) -> Measure:
     """Mean over people of the inner-mouth L1, over the same of `warp`."""
-    values = {system: _people(scores, system, "mouth_l1") for system in _systems(scores)}
-    floor = values.get("warp", {})
+    _, columns = _over_means(scores, "mouth_l1", "warp")
+    return Measure("mouth_l1_ratio", "inner-mouth L1 over warp's, most open frames", columns, Bar(at_most=0.68), judged)
+
+
+def _over_means(
+    scores: Sequence[ClipScore], quantity: str, reference: str
+) -> tuple[dict[str, dict[str, float]], dict[str, Score]]:
+    """By system: each person's value, and their mean over the mean of one system on the same people."""
+    values = {system: _people(scores, system, quantity) for system in _systems(scores)}
+    floor = values.get(reference, {})
     columns: dict[str, Score] = {}
     for system, people in values.items():
         common = sorted(people.keys() & floor.keys())
         pairs = [people[name] for name in common], [floor[name] for name in common]
         columns[system] = ratio_score(*pairs, np.random.default_rng(DEFAULT_TABLE.seed))
-    return Measure("mouth_l1_ratio", "inner-mouth L1 over warp's, most open frames", columns, Bar(at_most=0.68), judged)
+    return values, columns
 
 
 def _ssim_measures(scores: Sequence[ClipScore], judged: str) -> list[Measure]:

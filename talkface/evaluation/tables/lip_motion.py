@@ -1,6 +1,6 @@
 """Landmarks of a made and a real clip -> how alike lips and brows move beyond the opening; rows of the table."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from talkface.metrics.image import face_map
 from talkface.metrics.lag import pearson
 from talkface.metrics.landmark import f_lmd, lip_distance_series, lmd, rounding_series, std_ratio, width_series
 from talkface.metrics.stats import Bar
-from talkface.metrics.theval import theval, theval_scores
+from talkface.metrics.theval import theval
 from talkface.types import DEFAULT_FPS, FloatArray, Waveform
 
 MOTION_ROWS: dict[str, tuple[str, Bar | None]] = {
@@ -20,12 +20,11 @@ MOTION_ROWS: dict[str, tuple[str, Bar | None]] = {
     "width_std": ("mouth width std over the real one's", Bar(0.8, 1.2)),
     "rounding_r": ("lip rounding r, lag 0", None),
     "rounding_std": ("lip rounding std over the real one's", Bar(0.8, 1.2)),
-    "silent_lips": ("THEval silent lips, score", Bar(at_least=0.8)),
-    "lip_sync": ("THEval lip sync, score", Bar(at_least=0.8)),
-    "lip_dynamics": ("THEval lip dynamics, score", Bar(at_least=0.8)),
-    "brows": ("THEval brows, score", Bar(at_least=0.8)),
 }
-"""Field of `LipMotion` -> label and bar of its row, held-out people."""
+"""Field of `LipMotion` that compares with the real clip -> label and bar of its row, held-out people."""
+
+THEVAL_ROWS = {"silent_lips": "silent lips", "lip_sync": "lip sync", "lip_dynamics": "lip dynamics", "brows": "brows"}
+"""Field of `LipMotion` with the made video's own value -> its name; THEval compares means over the whole set."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ def lip_motion(made: FloatArray, real: FloatArray, speech: Waveform) -> LipMotio
     """Score landmarks `[T, 68, 2]` at 25 frames/s of a made video against those of the real one, both tracked alike."""
     length = min(len(made), len(real))
     made, real = made[:length], real[:length]
-    scores = theval_scores(theval(made, speech, DEFAULT_FPS), theval(real, speech, DEFAULT_FPS))
     ours, theirs = (transform(_crop(real), points) for points in (made, real))
     return LipMotion(
         lip_distance_r=pearson(lip_distance_series(made), lip_distance_series(real)),
@@ -59,7 +57,7 @@ def lip_motion(made: FloatArray, real: FloatArray, speech: Waveform) -> LipMotio
         width_std=std_ratio(width_series(made), width_series(real)),
         rounding_r=pearson(rounding_series(made), rounding_series(real)),
         rounding_std=std_ratio(rounding_series(made), rounding_series(real)),
-        **scores,
+        **asdict(theval(made, speech, DEFAULT_FPS)),
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from talkface.errors import DatasetError, NoFaceError
 from talkface.evaluation.clips import HeldOutClip, RealClip, crop_matrix, load_real_clip, read_test_clips
 from talkface.evaluation.tables.default import Bench, ClipScore, clip_measures, score_clips
+from talkface.evaluation.tables.lip_motion import LipMotion
 from talkface.evaluation.tables.portraits import (
     Portrait,
     identity_measures,
@@ -144,6 +145,18 @@ def test_people_with_many_clips_count_once():
     measures = {one.name: one for one in clip_measures(scores, "hybrid")}
     assert measures["people_r"].scores["hybrid"].value == pytest.approx(0.5)
     assert measures["people_r"].scores["hybrid"].count == 2
+
+
+def test_theval_compares_means_over_the_people():
+    values = {"hybrid": (0.9, 1.3), "real": (0.5, 1.5)}
+    scores = [
+        ClipScore(system, person, person, "people", motion=LipMotion(lip_dynamics=value))
+        for system, pair in values.items()
+        for person, value in zip("ab", pair, strict=True)
+    ]
+    row = {one.name: one for one in clip_measures(scores, "hybrid")}["people_lip_dynamics"]
+    assert row.scores["hybrid"].value == pytest.approx(1.1) and row.scores["real"].value == 1
+    assert row.verdict() == "pass"
 
 
 def test_crop_stays_inside_the_picture_where_it_fits():
