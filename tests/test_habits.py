@@ -49,3 +49,21 @@ def test_slow_tests_have_a_place_and_a_reason():
     assert all((TESTS / place).exists() and len(why) > 8 for place, why in SLOW.items())
     assert why_slow(TESTS / "flow" / "test_animate.py") and not why_slow(TESTS / "test_floors.py")
     assert not why_slow(TESTS / "data") and why_slow(TESTS / "data" / "prepare")
+
+
+def test_files_are_written_through_the_room_of_files():
+    """At a fixed name a link may lie; `files.write` follows none. The others write in folders of their own."""
+    private = {"serve", "testing", "media/write.py", "media/mark/manifest.py", "data/sources/archives.py"}
+    found = []
+    for path in sorted((ROOT / "talkface").rglob("*.py")):
+        name = path.relative_to(ROOT / "talkface").as_posix()
+        if name == "files/write.py" or any(name.startswith(place) for place in private):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            receiver, words = ast.unparse(node.func.value), [ast.unparse(word) for word in node.args[:1]]
+            opened = node.func.attr == "open" and words and re.fullmatch(r"'[rwxabt+]*[wxa+][rwxabt+]*'", words[0])
+            if (opened or node.func.attr in ("write_text", "write_bytes")) and receiver != "part":
+                found.append(f"{name}:{node.lineno} {ast.unparse(node)[:60]}")
+    assert not found

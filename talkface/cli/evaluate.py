@@ -20,6 +20,7 @@ from talkface.cli.evaluate_video import pair_set, video
 from talkface.cli.options import refuse_missing_folder
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
+from talkface.files.write import append_file, atomic_write
 
 if TYPE_CHECKING:
     from talkface.evaluation.clips import HeldOutClip
@@ -233,9 +234,8 @@ def _written(scores: Iterable["ClipScore"], path: Path) -> Iterator["ClipScore"]
     """Write every score as one JSON line as soon as it is known: a look at half a run is worth something."""
     from talkface.evaluation.tables.default import flat_row
 
-    with path.open("w", encoding="utf-8") as file:
-        for one in scores:
-            row = {key: None if value != value else value for key, value in flat_row(one).items()}
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            yield one
+    atomic_write(path, "")
+    for one in scores:
+        row = {key: None if value != value else value for key, value in flat_row(one).items()}
+        append_file(path, json.dumps(row) + "\n")
+        yield one

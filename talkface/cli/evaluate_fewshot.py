@@ -15,6 +15,7 @@ from rich.progress import track
 from talkface.cli.options import refuse_missing, refuse_missing_folder
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import DatasetError
+from talkface.files.write import append_file, atomic_file, atomic_write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,13 +83,13 @@ def evaluate_fewshot(
     console = Console(stderr=True)
     scores: list[PersonScore] = []
     rows: dict[str, list[Image]] = {}
-    with (out / "people.jsonl").open("w", encoding="utf-8") as file:
-        scored = score_people(chosen, painters, framing, load_detector())
-        for one, pictures in track(scored, "people", total=len(chosen) * len(painters), console=console):
-            scores.append(one)
-            rows.setdefault(one.person, []).append(np.concatenate(pictures[:SHOWN], 1))
-            file.write(json.dumps({k: None if v != v else v for k, v in asdict(one).items()}) + "\n")
-            file.flush()
+    atomic_write(out / "people.jsonl", "")
+    scored = score_people(chosen, painters, framing, load_detector())
+    for one, pictures in track(scored, "people", total=len(chosen) * len(painters), console=console):
+        scores.append(one)
+        rows.setdefault(one.person, []).append(np.concatenate(pictures[:SHOWN], 1))
+        row = {key: None if value != value else value for key, value in asdict(one).items()}
+        append_file(out / "people.jsonl", json.dumps(row) + "\n")
     _draw(chosen, rows, framing, out / "pictures.png")
     one_shot = {f"{kind} {shots}": f"{kind} 1" for kind in (FED, TUNED)}
     measures = person_measures(scores, f"{TUNED} {shots}", f"{FED} {shots}", one_shot)
@@ -169,4 +170,5 @@ def _draw(people: Sequence["UnseenPerson"], rows: dict[str, list["Image"]], fram
     for person in people:
         real = [framing.picture(target.image, target.landmarks) for target in person.targets[:SHOWN]]
         drawn.append(np.concatenate([np.concatenate(real, 1), *rows[person.name]], 1))
-    Pillow.fromarray(np.concatenate(drawn)).save(path)
+    with atomic_file(path) as part:
+        Pillow.fromarray(np.concatenate(drawn)).save(part, "PNG")

@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 
 from talkface.cli.embed import output_path, report_identity
 from talkface.errors import CheckpointError, ConfigError, printable
+from talkface.files.write import atomic_file
 
 if TYPE_CHECKING:
     from talkface.training.jobs.finetune import FinetuneConfig, Progress
@@ -112,6 +113,7 @@ def _shown(name: str, folder: Path, quiet: bool) -> Iterator[Callable[["Progress
                 from PIL import Image as Pillow
 
                 folder.mkdir(parents=True, exist_ok=True)
-                Pillow.fromarray(now.preview).save(folder / f"{name}_preview.png")
+                with atomic_file(folder / f"{name}_preview.png") as part:
+                    Pillow.fromarray(now.preview).save(part, "PNG")
 
         yield report

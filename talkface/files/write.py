@@ -141,6 +141,26 @@ def atomic_write(path: Path, content: bytes | str, *, private: bool = False, exc
         part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
+def append_file(path: Path, content: bytes | str, *, sync: bool = False) -> None:
+    """Add `content` (text as UTF-8) to the end of a file that grows; it is made where it is missing.
+
+    Args:
+        path: the file; a symbolic link there is not followed.
+        content: whole lines, as a rule.
+        sync: see it to the disk before returning.
+
+    Raises:
+        PassingError: the disk is full.
+        MediaError: `path` is a link, or not writable.
+    """
+    flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | _flag("O_NOFOLLOW")
+    with _explained({path: path}), os.fdopen(os.open(path, flags, 0o666), "ab") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
 def hidden_name(path: Path) -> Path:
     """A free hidden name beside `path`: its stem as far as it fits, random digits, `.part` and its suffix."""
     ending = f".{secrets.token_hex(PART_FILES.random_bytes)}{PART}{path.suffix}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from talkface.errors import MediaError, MissingExtraError
-from talkface.files.write import atomic_file, atomic_write, inside, sync_file
+from talkface.files.write import append_file, atomic_file, atomic_write, inside, sync_file
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -108,8 +108,7 @@ class Folder:
     def append(self, name: str, content: bytes) -> None:
         """Add to the end of a small file of a local folder; elsewhere files are only written whole, so do nothing."""
         if self.path is not None:
-            with (self.path / name).open("ab") as file:
-                file.write(content)
+            append_file(self.path / name, content)
 
     def read(self, name: str, length: int = -1) -> bytes:
         """Content of a file, or its first `length` bytes; empty where there is none."""

@@ -17,6 +17,7 @@ from talkface.files.lock import file_lock
 from talkface.files.table import safe_cell, write_table
 from talkface.files.write import (
     PART_FILES,
+    append_file,
     atomic_file,
     atomic_files,
     atomic_write,
@@ -66,6 +67,19 @@ def test_a_link_at_the_final_name_is_replaced_not_followed(tmp_path: Path):
     atomic_write(tmp_path / "out", "new")
     assert victim.read_text() == "mine"
     assert (tmp_path / "out").read_text() == "new"
+
+
+def test_a_link_at_the_name_of_a_growing_file_is_refused(tmp_path: Path):
+    append_file(tmp_path / "log", "a\n")
+    append_file(tmp_path / "log", b"b\n", sync=True)
+    assert (tmp_path / "log").read_text() == "a\nb\n"
+    (tmp_path / "link").symlink_to(tmp_path / "log")
+    with pytest.raises(MediaError, match=r"link cannot be written: Too many levels of symbolic links"):
+        append_file(tmp_path / "link", "c\n")
+    (tmp_path / "dangling").symlink_to(tmp_path / "new")
+    with pytest.raises(MediaError, match="cannot be written"):
+        append_file(tmp_path / "dangling", "c\n")
+    assert (tmp_path / "log").read_text() == "a\nb\n" and not (tmp_path / "new").exists()
 
 
 def test_exclusive_writing_never_replaces_what_came_in_between(tmp_path: Path):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from talkface.errors import DatasetError
 from talkface.files.check import build_record
 from talkface.files.read import parse_json, read_bytes
-from talkface.files.write import atomic_write
+from talkface.files.write import append_file, atomic_write
 
 MANIFEST_NAME = "manifest.jsonl"
 
@@ -86,10 +85,7 @@ def source_hash(paths: Sequence[Path]) -> str:
 
 def append_record(folder: Path, record: Record) -> None:
     """Add a line and see it to the disk, so that a kill loses at most the clip in hand."""
-    with (folder / MANIFEST_NAME).open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
-        handle.flush()
-        os.fsync(handle.fileno())
+    append_file(folder / MANIFEST_NAME, json.dumps(asdict(record), ensure_ascii=False) + "\n", sync=True)
 
 
 def write_manifest(folder: Path, records: Iterable[Record]) -> None:

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from talkface.config import read_mapping
 from talkface.errors import ConfigError
 from talkface.files.read import parse_table
-from talkface.files.write import atomic_write, sweep
+from talkface.files.write import append_file, atomic_write, sweep
 from talkface.models.hybrid_config import current_settings
 from talkface.types import Image
 
@@ -109,12 +109,11 @@ class RunLog:
 
     def __init__(self, folder: Path, resumed_step: int, kept: str | None = None) -> None:
         """Begin, or go on with what is `kept` in the state (of an older version: in the file) up to a step."""
-        path = folder / LOG
+        self._path = path = folder / LOG
         if kept is None and resumed_step and path.is_file():
             kept = path.read_text(encoding="utf-8", errors="replace")
         self.text = _csv_text([COLUMNS, *_rows_until(resumed_step, kept or "")])
         atomic_write(path, self.text)
-        self._file = path.open("a", newline="", encoding="utf-8")
         self._board = SummaryWriter(str(folder), purge_step=resumed_step + 1 if resumed_step else None)
 
     def write(self, step: int, values: dict[str, float]) -> None:
@@ -122,14 +121,12 @@ class RunLog:
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
         self.text += added
-        self._file.write(added)
-        self._file.flush()
+        append_file(self._path, added)
 
     def picture(self, step: int, drawn: Image) -> None:
         self._board.add_image("preview", drawn, step, dataformats="HWC")
 
     def close(self) -> None:
-        self._file.close()
         self._board.close()
 
 
