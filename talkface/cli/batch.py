@@ -1,5 +1,6 @@
 """`talkface batch MANIFEST --out DIR` -> a video per row, results and a gallery; the same command resumes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,9 @@ from rich.table import Table
 
 from talkface.cli.animate import ALIASES
 from talkface.cli.options import refuse_missing
-from talkface.cli.progress import ProgressLines
+from talkface.cli.progress import HINT_S, ProgressLines
 from talkface.cli.ray_option import RayCommand, RayOption
-from talkface.errors import ConfigError
+from talkface.errors import ConfigError, printable
 from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from talkface.inference.batch.run import BatchProgress
 
 SHOWN = 20  # failed rows in the table; results.jsonl has all
+ROW_LINE_S = 1.0  # in a log each row that took so long has a line; of shorter ones there is one per second at most
 
 
 def register(app: typer.Typer) -> None:
@@ -126,14 +128,27 @@ def parse_common(items: Sequence[str]) -> dict[str, object]:
     return {name: value for name, _, value in pairs}
 
 
+def row_line(outcome: "Outcome") -> str:
+    """One line on a row that ended: its video and the time that it took, or why it failed."""
+    if outcome.failed:
+        return printable(f"row {outcome.row} failed: {outcome.reason}")
+    size = f"{outcome.size[0]}x{outcome.size[1]}"
+    slow = outcome.seconds > HINT_S * outcome.num_frames
+    hint = f" (slow: {size}; a smaller photo, or fewer frames per second, takes less)" if slow else ""
+    return printable(
+        f"row {outcome.row}: {outcome.out}, {outcome.num_frames} frames of {size} in {outcome.seconds:.1f} s{hint}"
+    )
+
+
 @contextmanager
 def _batch_progress(total: int, quiet: bool) -> "Iterator[Callable[[BatchProgress], None] | None]":
-    """Progress bar over rows, with frames and failures; None when `quiet`."""
+    """Progress bar over rows, with frames and failures, or lines in a log; None when `quiet`."""
     if quiet:
         yield None
         return
     console = Console(stderr=True)
     lines = None if console.is_terminal else ProgressLines("batch", "rows")
+    said = time.monotonic()
     columns = [
         TextColumn("batch"),
         BarColumn(),
@@ -145,8 +160,14 @@ def _batch_progress(total: int, quiet: bool) -> "Iterator[Callable[[BatchProgres
         task = bar.add_task("batch", total=total, frames=0, failed=0)
 
         def report(progress: "BatchProgress") -> None:
+            nonlocal said
             bar.update(task, completed=progress.finished, frames=progress.frames, failed=progress.failed)
             if lines is not None:
+                for outcome in progress.ended:
+                    now = time.monotonic()
+                    if outcome.seconds >= ROW_LINE_S or now - said >= ROW_LINE_S:
+                        said = now
+                        typer.echo(row_line(outcome), err=True)
                 lines(progress.finished, total, f", {progress.frames} frames, {progress.failed} failed")
 
         yield report

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import pytest
 from PIL import Image as Pillow
 
 from talkface.__main__ import run
+from talkface.cli.batch import _batch_progress, row_line
+from talkface.inference.batch.results import Outcome
+from talkface.inference.batch.run import BatchProgress
 
 soundfile = pytest.importorskip("soundfile")
 
@@ -45,6 +49,30 @@ def results(out: Path) -> list[dict]:
 
 def videos(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.glob("*.mp4")}
+
+
+def outcome(**given) -> Outcome:
+    made = Outcome(3, "k", "ada.mp4", ["ada.jpg"], "a.wav", num_frames=75, size=(512, 512), seconds=12.3)
+    return replace(made, **given)
+
+
+def test_in_a_log_each_row_has_its_line_and_short_rows_one_per_second(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    short = outcome(row=4, seconds=0.2)
+    with _batch_progress(9, quiet=False) as report:
+        report(BatchProgress(9, 1, 0, 75, (outcome(), short)))
+        clock[0] = 1.5
+        report(BatchProgress(9, 3, 0, 90, (replace(short, row=5), replace(short, row=6))))
+        clock[0] = 3.0
+        report(BatchProgress(9, 4, 1, 90, (outcome(row=7, status="failed", reason="no face\x1b[m", seconds=0.0),)))
+    assert [line for line in capsys.readouterr().err.splitlines() if line.strip()] == [
+        "row 3: ada.mp4, 75 frames of 512x512 in 12.3 s",
+        "row 5: ada.mp4, 75 frames of 512x512 in 0.2 s",
+        r"row 7 failed: no face\x1b[m",
+    ]
+    slow = row_line(outcome(size=(2048, 2048), seconds=60.0))
+    assert slow.endswith("in 60.0 s (slow: 2048x2048; a smaller photo, or fewer frames per second, takes less)")
 
 
 def test_a_killed_run_ends_like_an_unbroken_one(desk, tmp_path):

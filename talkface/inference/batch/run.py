@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from talkface.errors import ConfigError, PassingError
+from talkface.errors import ConfigError, MediaError, PassingError
 from talkface.files.lock import file_lock
 from talkface.inference.batch.gallery import write_gallery
 from talkface.inference.batch.limits import seconds_for
@@ -45,12 +45,14 @@ class BatchProgress:
         finished: done or failed, those of earlier runs too.
         failed: of them.
         frames: rendered in this run.
+        ended: what became of the rows that ended since the last report, without those of earlier runs.
     """
 
     rows: int
     finished: int
     failed: int
     frames: int
+    ended: tuple[Outcome, ...] = ()
 
 
 Progress = Callable[[BatchProgress], None]
@@ -149,6 +151,7 @@ class _Run:
     failed: int = 0
     ticks: int = 0
     rendered: int = 0
+    ended: list[Outcome] = field(default_factory=list)
     shown: float = field(default_factory=time.monotonic)
 
     def take(self, outcome: Outcome) -> None:
@@ -159,7 +162,8 @@ class _Run:
     def add(self, outcome: Outcome) -> None:
         """Keep the outcome of a row that ended in this run, and add it to the results."""
         self.take(outcome)
-        with suppress(OSError):  # on a full disk `save` says so at the end
+        self.ended.append(outcome)
+        with suppress(OSError, MediaError):  # `save` says at the end what is wrong with the disk
             append_result(self.folder, outcome)
 
     def fail(self, row: Row, key: str, why: Failure) -> None:
@@ -178,7 +182,8 @@ class _Run:
         """Report progress."""
         if self.progress is not None:
             frames = max(self.ticks, self.rendered)
-            self.progress(BatchProgress(self.rows, len(self.outcomes), self.failed, frames))
+            self.progress(BatchProgress(self.rows, len(self.outcomes), self.failed, frames, tuple(self.ended)))
+        self.ended.clear()
 
     def show(self) -> None:
         """Write the pages of the gallery that changed, unless that was done a short while ago."""
