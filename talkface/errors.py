@@ -33,12 +33,17 @@ class StoppedError(TalkfaceError):
     """A training that a signal ended after it had saved its state.
 
     Attributes:
-        exit_code: 130 for SIGINT, 143 for SIGTERM.
+        number: of the signal.
     """
 
     def __init__(self, message: object = "", number: int = 2) -> None:
         super().__init__(message)
-        self.exit_code = 128 + number
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.number
 
 
 class NoFaceError(TalkfaceError):

@@ -1,6 +1,10 @@
 """`talkface train CONFIG [key=value ...]` -> run folder with a trained network."""
 
-from collections.abc import Sequence
+import os
+import shlex
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from talkface.config import load_config, read_kind, read_mapping
-from talkface.errors import ConfigError, DatasetError
+from talkface.errors import ConfigError, DatasetError, StoppedError
 
 KINDS = ("audio2landmark", "headmotion", "mouth", "renderer", "fewshot", "vgnet", "spade")
 
@@ -31,13 +35,28 @@ def train(
 ) -> None:
     """Train a network; the same command again goes on where the last one stopped."""
     overrides = [*(overrides or []), *(changed or [])]
+    words = ["train", str(config), *overrides, *(["--quiet"] if quiet else [])]
     if processes > 1:
         from talkface.training.engine.launch import launch
 
-        flags = ["--quiet"] if quiet else []
-        raise typer.Exit(launch(["train", str(config), *overrides, *flags], processes))
+        raise typer.Exit(launch(words, processes))
     kind = read_kind(config)
     _refuse_missing_shards(config, overrides)
+    try:
+        with _resumed_by(words):
+            settings, scores = _train(kind, config, overrides, quiet)
+    except StoppedError as stopped:
+        if stopped.number != signal.SIGTERM:
+            raise
+        if _is_first():  # a scheduler takes the machine away: nothing failed
+            typer.echo(stopped, err=True)
+        return
+    if _is_first():
+        _report(Path(settings.run.out), scores, quiet, held_out=bool(settings.data.held_out_every))
+
+
+def _train(kind: str, config: Path, overrides: list[str], quiet: bool) -> tuple[Any, dict[str, float]]:
+    """Train a network of that kind; returns the settings and the last scores."""
     if kind == "audio2landmark":
         from talkface.training.jobs.audio2landmark import train_audio2landmark
         from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
@@ -82,10 +101,28 @@ def train(
         scores = train_spade(settings)
     else:
         raise ConfigError(f"{config} is of kind {kind!r}: train knows {', '.join(KINDS)}")
+    return settings, scores
+
+
+@contextmanager
+def _resumed_by(words: Sequence[str]) -> Iterator[None]:
+    """Inside, a training that is stopped names this command."""
+    from talkface.training.engine.launch import RESUME
+    from talkface.training.engine.stop import resume_command
+
+    whole = os.environ.get("WORLD_SIZE", "1") == "1"  # else torchrun and the like have words of their own before it
+    command = shlex.join(["talkface", *words]) if whole else "the same command"
+    token = resume_command.set(os.environ.get(RESUME) or command)
+    try:
+        yield
+    finally:
+        resume_command.reset(token)
+
+
+def _is_first() -> bool:
     from accelerate import PartialState
 
-    if PartialState().is_main_process:
-        _report(Path(settings.run.out), scores, quiet, held_out=bool(settings.data.held_out_every))
+    return bool(PartialState().is_main_process)
 
 
 def _refuse_missing_shards(config: Path, overrides: Sequence[str]) -> None:

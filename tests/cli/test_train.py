@@ -1,8 +1,15 @@
 """`train`: says how good the weights are, goes on and stops where it should, refuses in one line."""
 
+import os
+import shlex
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
+import torch
+from pytest import MonkeyPatch
 
 from talkface.__main__ import run
 from talkface.testing.shards import write_loud_mouth_shards
@@ -61,3 +68,30 @@ def test_mistakes_are_one_line(arguments: list[str], override: str, line: str, c
     assert run([*arguments, override]) != 0
     error = capsys.readouterr().err.strip()
     assert line in " ".join(error.split()) and "Traceback" not in error
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 0), (signal.SIGHUP, 129)])
+def test_sigterm_saves_the_state_names_the_command_and_is_no_failure(
+    arguments: list[str], tmp_path: Path, sent: int, code: int, capsys: pytest.CaptureFixture, monkeypatch: MonkeyPatch
+):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    words = [*arguments, "run.steps=100000", "run.save_every=100000", "--quiet"]
+    log = tmp_path / "run" / "log.csv"
+
+    def send_after_the_first_row() -> None:
+        while not (log.is_file() and log.read_text().count("\n") > 1):
+            time.sleep(0.02)
+        os.kill(os.getpid(), sent)
+
+    threading.Thread(target=send_after_the_first_row, daemon=True).start()
+    before = signal.signal(sent, signal.SIG_DFL)
+    try:
+        assert run(words) == code
+    finally:
+        signal.signal(sent, before)
+    said = capsys.readouterr()
+    step = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["progress"]["step"]
+    line = f"stopped by {signal.Signals(sent).name} at step {step} of 100000, state saved: resume with talkface "
+    assert said.err == f"{'' if code == 0 else 'error: '}{line}{shlex.join(words)}\n" and said.out == ""
+    assert run([*arguments, f"run.steps={step + 1}"]) == 0
+    assert f"resumed at step {step} of {step + 1}" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from talkface.errors import ConfigError
 from talkface.scale.workers import usable_cores
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+RESUME = "TALKFACE_RESUME"  # environment variable that tells the processes the whole command, which resumes them
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def launch(arguments: Sequence[str], count: int) -> int:
         "LOCAL_WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
+        RESUME: shlex.join(["talkface", *arguments, "--processes", str(count)]),
     }
     command = [sys.executable, "-m", "talkface", *arguments]
     with contextlib.ExitStack() as stack:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
 import torch
@@ -17,6 +18,8 @@ from talkface.errors import StoppedError
 
 GRACE_S = 8.0  # from the signal to the forced end
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+resume_command: ContextVar[str] = ContextVar("resume_command", default="the same command")
+"""The command that goes on with the training, which the last line names."""
 
 
 class StopWish:
@@ -25,11 +28,13 @@ class StopWish:
     Attributes:
         number: of the signal; 0 while nobody asked.
         left: what a forced end says of the state on the disk.
+        resume: the command that goes on.
     """
 
     def __init__(self) -> None:
         self.number = 0
         self.left = ""
+        self.resume = resume_command.get()
 
     def take(self, number: int, _: FrameType | None) -> None:
         """Handler of a signal."""
@@ -37,7 +42,11 @@ class StopWish:
 
     def raise_at(self, step: int, steps: int) -> None:
         """Raises `StoppedError`: the state of `step` is saved."""
-        raise StoppedError(_sentence(self.number, f"at step {step} of {steps}, state saved"), self.number)
+        raise StoppedError(self.sentence(self.number, f"at step {step} of {steps}, state saved"), self.number)
+
+    def sentence(self, number: int, where: str) -> str:
+        """The last line of a training that a signal ended."""
+        return f"stopped by {signal.Signals(number).name} {where}: resume with {self.resume}"
 
 
 @contextmanager
@@ -90,12 +99,8 @@ def _watch(signals: socket.socket, numbers: tuple[int, ...], over: threading.Eve
             return
     if over.wait(GRACE_S):
         return
-    line = _sentence(came[0], f"in the middle of a step{wish.left}")
+    line = wish.sentence(came[0], f"in the middle of a step{wish.left}")
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"error: {line}\n")
         sys.stderr.flush()
     os._exit(128 + came[0])
-
-
-def _sentence(number: int, where: str) -> str:
-    return f"stopped by {signal.Signals(number).name} {where}: resume with the same command"
