@@ -34,6 +34,24 @@ from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
 train_audio2landmark(load_config(Audio2LandmarkTraining, sys.argv[1]))
 """
 
+NORM = """
+import sys
+import torch
+from talkface.training.engine.processes import share_norms
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+given = torch.load(f"{folder}/given.pt", weights_only=True)
+network = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU())
+network.load_state_dict(given["state"])
+share_norms(network)
+mine = slice(3 * rank, 3 * rank + 3)
+for step in range(2):
+    made = network(given["x"][step, mine])
+    (made * given["wanted"][step, mine]).sum().backward()
+gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+torch.save({"made": made, "state": network.state_dict(), "gradients": gradients}, f"{folder}/{rank}.pt")
+"""
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Audio2LandmarkTraining:
@@ -153,3 +171,27 @@ def test_norm_over_one_process_is_torchs(config: Audio2LandmarkTraining) -> None
     finally:
         torch.distributed.destroy_process_group()
     assert accelerator.num_processes == 1
+
+
+@pytest.mark.flow
+def test_a_batch_norm_over_two_processes_is_that_of_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU())
+    x = torch.randn(2, 6, 2, 7, 8) + torch.arange(6).view(6, 1, 1, 1)  # each half of the rows has statistics of its own
+    wanted = torch.randn(2, 6, 3, 5, 6)
+    torch.save({"state": network.state_dict(), "x": x, "wanted": wanted}, tmp_path / "given.pt")
+    words = [[sys.executable, "-c", NORM, str(rank), str(tmp_path)] for rank in range(2)]
+    both = [subprocess.Popen(each, stderr=subprocess.PIPE, text=True) for each in words]
+    for each in both:
+        assert not each.wait(timeout=300), each.stderr.read() if each.stderr else ""
+    for step in range(2):
+        made = network(x[step])
+        (made * wanted[step]).sum().backward()
+    halves = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    torch.testing.assert_close(torch.cat([half["made"] for half in halves]), made, rtol=1e-4, atol=1e-5)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(halves[1]["state"][name], value, msg=name)
+        assert torch.equal(halves[0]["state"][name], halves[1]["state"][name])
+    for name, parameter in network.named_parameters():
+        summed = halves[0]["gradients"][name] + halves[1]["gradients"][name]
+        torch.testing.assert_close(summed, parameter.grad, rtol=1e-3, atol=1e-3, msg=name)
