@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,12 @@ Image = npt.NDArray[np.uint8]
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform that reaches a network
 DEFAULT_FPS = Fraction(25)  # video frames per second of every corpus and of the default output
+
+
+def _expect(right: bool, name: str, expected: str, given: npt.NDArray[Any]) -> None:
+    """Refuse an array of another shape or type, also where Python leaves assertions out."""
+    if not right:
+        raise ValueError(f"invalid {name} of shape {list(given.shape)}, {given.dtype}: expected {expected}")
 
 
 def num_frames(duration_s: float, fps: Fraction) -> int:
@@ -34,9 +41,10 @@ class Waveform:
     rate: int = SAMPLE_RATE
 
     def __post_init__(self) -> None:
-        assert self.samples.ndim == 1, f"samples must be [S], got shape {self.samples.shape}"
-        assert self.samples.dtype == np.float32, f"samples must be float32, got {self.samples.dtype}"
-        assert self.rate > 0, f"rate must be positive, got {self.rate}"
+        samples = np.asarray(self.samples)
+        _expect(samples.ndim == 1 and samples.dtype == np.float32, "samples", "[S] float32", samples)
+        if not self.rate > 0:
+            raise ValueError(f"invalid rate {self.rate!r}: expected samples per second above 0")
 
     @property
     def duration_s(self) -> float:
@@ -56,9 +64,7 @@ class LandmarkSequence:
     fps: Fraction = DEFAULT_FPS
 
     def __post_init__(self) -> None:
-        assert self.points.ndim == 3 and self.points.shape[1:] == (68, 2), (
-            f"points must be [T, 68, 2], got {self.points.shape}"
-        )
+        _expect(self.points.ndim == 3 and self.points.shape[1:] == (68, 2), "points", "[T, 68, 2]", self.points)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -77,8 +83,8 @@ class HeadPose:
     translation: FloatArray
 
     def __post_init__(self) -> None:
-        assert self.rotation.ndim == 2 and self.rotation.shape[1] == 3, self.rotation.shape
-        assert self.translation.shape == (len(self.rotation), 2), self.translation.shape
+        _expect(self.rotation.ndim == 2 and self.rotation.shape[1] == 3, "rotation", "[T, 3]", self.rotation)
+        _expect(self.translation.shape == (len(self.rotation), 2), "translation", "[T, 2]", self.translation)
 
     def __len__(self) -> int:
         return len(self.rotation)
@@ -97,10 +103,9 @@ class Shot:
     landmarks: FloatArray
 
     def __post_init__(self) -> None:
-        assert self.image.ndim == 3 and self.image.shape[2] == 3 and self.image.dtype == np.uint8, (
-            f"image must be [H, W, 3] uint8, got {self.image.shape} {self.image.dtype}"
-        )
-        assert self.landmarks.shape == (68, 2), f"landmarks must be [68, 2], got {self.landmarks.shape}"
+        image = self.image
+        _expect(image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8, "image", "[H, W, 3] uint8", image)
+        _expect(self.landmarks.shape == (68, 2), "landmarks", "[68, 2]", self.landmarks)
 
 
 @dataclass(frozen=True)

@@ -276,7 +276,8 @@ def save_index(index: ClipIndex, sizes: Sequence[int] | None = None) -> None:
         for name, (dtype, shape) in header.layout().items():
             file.write(b"\0" * (-file.tell() % INDEX.align))
             array = np.ascontiguousarray(columns[name], dtype)
-            assert array.shape == shape, (name, array.shape, shape)
+            if array.shape != shape:
+                raise DatasetError(f"invalid column {name} of {list(array.shape)}: expected {list(shape)}")
             array.tofile(file)
 
 

@@ -93,7 +93,8 @@ class ClipDataset(Sequence[PreparedClip]):
 
         def span(name: str) -> tuple[int, int]:
             found = self.table.span(row, name)
-            assert found is not None, (where, name)
+            if found is None:
+                raise DatasetError(f"{where} holds no {name}: prepare that shard again")
             return found
 
         header = parse_json(read_span(shard, *span("json")), where, DatasetError)

@@ -149,10 +149,12 @@ class VideoWriter:
         """Append one frame `[H, W, 3]` RGB uint8 of the writer's size, `[H, W, 4]` for a transparent video.
 
         Raises:
-            MediaError: ffmpeg stopped, for example because the disk is full.
+            MediaError: the frame is of another size or type, or ffmpeg stopped, as on a full disk.
         """
         width, height = self.size
-        assert frame.shape == (height, width, 3 + self._alpha) and frame.dtype == np.uint8, (frame.shape, self.size)
+        expected = (height, width, 3 + self._alpha)
+        if frame.shape != expected or frame.dtype != np.uint8:
+            raise MediaError(f"invalid frame {list(frame.shape)} {frame.dtype}: expected {list(expected)} uint8")
         assert self._encoder is not None, "use the writer in a `with` statement"
         frame = self._marked(frame) if self._synthetic and can_bear(width, height) else frame.copy()  # it waits
         if width % 2 or height % 2:

@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuzz_assertions import NO_ASSERTIONS  # first: it decides how the package is compiled
 from fuzz_readers import READERS
 
 from talkface.errors import TalkfaceError, printable
@@ -92,7 +93,8 @@ def run_reader(name: str, count: int) -> tuple[Counter[str], list[str], int]:
     faults: list[str] = []
     most = done = 0
     while done < count:
-        words = [sys.executable, __file__, "--worker", name, str(done), str(count - done)]
+        extra = [NO_ASSERTIONS] if NO_ASSERTIONS in sys.argv else []
+        words = [sys.executable, __file__, "--worker", name, str(done), str(count - done), *extra]
         ran = subprocess.run(words, capture_output=True, text=True, timeout=3600, check=False)
         lines = [json.loads(line) for line in ran.stdout.splitlines() if line[:1] in "[0123456789"]
         if not lines:
@@ -118,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Feed damaged files to every reader.")
     parser.add_argument("--count", type=int, default=10_000, help="damaged files in all")
     parser.add_argument("--reader", choices=sorted(READERS), action="append", help="only this one (default: all)")
+    parser.add_argument(NO_ASSERTIONS, action="store_true", help="as under python -O, which drops them")
     parser.add_argument("--worker", nargs=3, metavar=("NAME", "FIRST", "COUNT"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:

@@ -21,6 +21,7 @@ from talkface.data.samplers.patches import (
     vary,
     worsen,
 )
+from talkface.errors import DatasetError
 from talkface.geometry.affine import fit_similarity, transform
 from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.frames import eye_distance
@@ -92,7 +93,8 @@ class PairSampler:
 
     def _drawn(self, shots: int, length: int, rng: np.random.Generator) -> "_Run":
         """One run of frames, drawn and varied alike; of clips that have none, the same frame over and over."""
-        assert self.chances is not None, "no clip has two frames with a face"
+        if self.chances is None:
+            raise DatasetError("no clip has two frames with a face: prepare longer clips, or give another split")
         group = self.by_speaker[self.chances.draw(rng)]
         index = group[rng.integers(len(group))]
         clip = self.clips[index]
