@@ -102,11 +102,13 @@ class LocalWorkers:
         count: of processes; 0 takes one per core.
         threads: each may use, in libraries that read the usual variables.
         megabytes: each may take beyond its libraries, 0 as much as it likes; see `scale.memory` for the default.
+        prepare: called in each process before its first task, such as to load libraries; no task's limit counts it.
     """
 
     count: int = 0
     threads: int = 1
     megabytes: float = field(default_factory=worker_megabytes)
+    prepare: Callable[[], Any] | None = None
 
     @property
     def same_disk(self) -> bool:
@@ -142,7 +144,7 @@ class _Worker(Generic[T]):
         context = multiprocessing.get_context("spawn")  # forking a process that runs threads can lock up
         self._counter = context.RawValue("q", 0)
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, function, settings.threads, settings.megabytes, self._counter)
+        arguments = (theirs, function, settings, self._counter)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
@@ -275,19 +277,21 @@ class _Crew(Generic[T]):
         worker.close()
 
 
-def _serve(pipe: Connection, function: Callable[[Any], Any], threads: int, megabytes: float, counter: Any) -> None:
+def _serve(pipe: Connection, function: Callable[[Any], Any], settings: LocalWorkers, counter: Any) -> None:
     """Work on tasks from `pipe` until it closes; the libraries of `function` are loaded by now."""
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):  # the parent's to handle
         signal.signal(number, signal.SIG_IGN)
     for name in THREAD_VARIABLES:  # read when the libraries are loaded, which is later
-        os.environ[name] = str(threads)
+        os.environ[name] = str(settings.threads)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file of ours
         score.write("1000")  # where memory ends, the system takes a worker and not the parent
     _ticks.counter = counter
-    if megabytes:
-        limit_memory(megabytes)
+    if settings.megabytes:
+        limit_memory(settings.megabytes)
     tasks: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()
+    if settings.prepare is not None:
+        settings.prepare()
     pipe.send(("ready",))
     answer: tuple[Any, Exception | None]
     while True:

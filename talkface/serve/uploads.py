@@ -107,7 +107,8 @@ class Reader:
                 self._futures.clear()
 
     def _work(self) -> None:
-        for task, found in LocalWorkers(1, megabytes=0).run(self._next, read_upload, limit_s=lambda task: task.limit_s):
+        workers = LocalWorkers(1, megabytes=0, prepare=_detector)
+        for task, found in workers.run(self._next, read_upload, limit_s=lambda task: task.limit_s):
             future = self._futures.pop(id(task))
             future.set_result(_explain(found) if isinstance(found, Died) else found)
 
@@ -127,7 +128,7 @@ def raise_error(found: Found) -> None:
 
 def read_upload(task: Task) -> Found:
     """Decode one upload, in the worker."""
-    _detector()  # with its libraries, before memory is counted
+    _detector()  # loaded by now, with its libraries: memory is counted from here
     limit_memory(task.memory_mb + SPARE_MB)
     for name, value in (("pixels", task.max_pixels), ("seconds", task.max_seconds)):
         os.environ[limits.variable(name)] = str(value)

@@ -15,6 +15,7 @@ MODULE = """
 import os
 import signal
 import threading
+import time
 from talkface.scale.workers import tick
 
 def square(number: int) -> int:
@@ -53,6 +54,15 @@ def threads_of(_: int) -> str:
 
 def refuse(number: int) -> int:
     raise ValueError(f"no {number}")
+
+LOADED = []
+
+def load() -> None:
+    time.sleep(1.0)
+    LOADED.append(os.getpid())
+
+def count_loads(_: int) -> int:
+    return LOADED.count(os.getpid())
 """
 
 
@@ -117,6 +127,11 @@ def test_a_task_that_hangs_is_ended_at_its_limit_and_the_others_are_not(tasks):
     limits = {3: 0.3}
     results = dict(LocalWorkers(2).run(feed(range(6)), tasks.hang, limit_s=lambda n: limits.get(n, 0.0)))
     assert results == {n: Died(after_s=0.3) if n == 3 else n * n for n in range(6)}
+
+
+def test_what_a_process_prepares_is_done_once_and_counts_for_no_limit(tasks):
+    workers = LocalWorkers(1, prepare=tasks.load)
+    assert list(workers.run(feed(range(3)), tasks.count_loads, limit_s=lambda _: 0.8)) == [(n, 1) for n in range(3)]
 
 
 def test_a_result_that_cannot_be_sent_is_a_fault(tasks):
