@@ -142,7 +142,7 @@ def end(process: int, group: bool) -> None:
 def hidden(out: Path) -> list[str]:
     """Leftovers of what was killed, beside and below `out`, for this trial alone."""
     below = [path for path in out.rglob(".*") if not any(part in KEPT for part in path.relative_to(out).parts)]
-    beside = [path for path in out.parent.glob(f".{out.name}*")]
+    beside = [path for path in out.parent.glob(f".*{out.name}.*")]
     return [str(path) for path in (*below, *beside)]
 
 

@@ -95,18 +95,24 @@ def hidden_file(path: Path) -> Iterator[Path]:
 def sweep(path: Path) -> None:
     """Remove what killed processes left of `path`: hidden files or folders beside it, not new, that nobody holds.
 
-    Where the system knows no locks, all stay.
+    Hidden files on the way to a hidden file, and those of another kind such as captions, are among them. Where the
+    system knows no locks, all stay.
     """
-    start, _, end = hidden_name(path).name.rpartition(PART)
-    ours = re.compile(
-        re.escape(start[: -2 * PART_FILES.random_bytes])
-        + f"[0-9a-f]{{{2 * PART_FILES.random_bytes}}}"
-        + re.escape(PART + end)
-    )
     with contextlib.suppress(OSError):
         for left in path.parent.iterdir():
-            if ours.fullmatch(left.name) and time.time() - left.lstat().st_mtime > PART_FILES.left_after_s:
+            if _is_hidden_name_of(path, left.name) and time.time() - left.lstat().st_mtime > PART_FILES.left_after_s:
                 _remove_unless_held(left)
+
+
+def _is_hidden_name_of(path: Path, name: str) -> bool:
+    made = re.fullmatch(rf"\.(.*)\.[0-9a-f]{{{2 * PART_FILES.random_bytes}}}{PART}(\.[^.]*)?", name, re.DOTALL)
+    if made is None:
+        return False
+    stem: str = made[1]
+    if len(os.fsencode(name)) > LONGEST_NAME - 4:  # the stem was cut at a whole letter
+        shared = os.path.commonprefix([path.stem, stem.lstrip(".")])
+        return len(os.fsencode(shared)) > LONGEST_NAME - 50 or stem.lstrip(".").startswith(f"{path.stem}.")
+    return stem == path.stem or _is_hidden_name_of(path, stem)
 
 
 def _remove_unless_held(left: Path) -> None:

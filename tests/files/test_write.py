@@ -162,6 +162,20 @@ def test_what_a_killed_process_left_is_swept_and_what_somebody_works_on_is_not(t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "notes.part.mp4"]
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "x" * 251 + ".mp4", "月" * 83 + ".mp4", "b.part"])
+def test_hidden_files_on_the_way_to_hidden_files_are_swept_too(tmp_path: Path, name: str):
+    target = tmp_path / name
+    first = hidden_name(target)
+    ours = [first, hidden_name(first), hidden_name(hidden_name(first)), hidden_name(first.with_suffix(".srt"))]
+    kept = [tmp_path / ".other.mp4", hidden_name(tmp_path / f"z{name}"[:200]), tmp_path / f".{name[:9]}.part.mp4"]
+    long_ago = time.time() - 2 * PART_FILES.left_after_s
+    for path in (*ours, *kept):
+        path.touch()
+        os.utime(path, (long_ago, long_ago))
+    sweep(target)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
 @pytest.mark.parametrize("name", ["x" * 251 + ".mp4", "月" * 83 + ".mp4", ".mp4", "a"])
 def test_the_hidden_name_fits_and_keeps_the_suffix(tmp_path: Path, name: str):
     hidden = hidden_name(tmp_path / name)
