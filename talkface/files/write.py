@@ -110,8 +110,7 @@ def _is_hidden_name_of(path: Path, name: str) -> bool:
         return False
     stem: str = made[1]
     if len(os.fsencode(name)) > LONGEST_NAME - 4:  # the stem was cut at a whole letter
-        shared = os.path.commonprefix([path.stem, stem.lstrip(".")])
-        return len(os.fsencode(shared)) > LONGEST_NAME - 50 or stem.lstrip(".").startswith(f"{path.stem}.")
+        return path.stem.startswith(re.sub(r"(\.[0-9a-f]{0,16}(\.p?a?r?t?)?)+$", "", stem.lstrip(".")))
     return stem == path.stem or _is_hidden_name_of(path, stem)
 
 

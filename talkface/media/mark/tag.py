@@ -16,9 +16,15 @@ def mark_comment(details: str = "") -> str:
     Line breaks become spaces; a text that has the mark already stays as it is.
     """
     text = " ".join(details.split())
-    if text.startswith(MARK):
+    if is_mark(text):
         return text
     return f"{MARK}: {text}" if text else MARK
+
+
+def is_mark(comment: str) -> bool:
+    """Whether a comment tag opens with the mark, as whole words."""
+    text = comment.strip()
+    return text.startswith(MARK) and not text[len(MARK) :][:1].isalnum()
 
 
 def read_comment(path: Path | str) -> str:
@@ -44,4 +50,4 @@ def verify_mark(path: Path | str) -> bool:
     Raises:
         MediaError: as `read_comment`.
     """
-    return read_comment(path).startswith(MARK)
+    return is_mark(read_comment(path))

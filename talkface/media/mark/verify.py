@@ -14,7 +14,7 @@ import numpy as np
 from talkface.media.mark.manifest import Manifest, kind_of, read_manifest
 from talkface.media.mark.search import Found, Luma, find_mark
 from talkface.media.mark.signer import can_sign
-from talkface.media.mark.tag import MARK, read_comment
+from talkface.media.mark.tag import is_mark, read_comment
 from talkface.media.photo import is_photo, read_photo
 from talkface.media.read import probe_video, read_frames
 from talkface.media.seek import read_window
@@ -138,7 +138,7 @@ def verify_file(path: Path, trusted: bytes | None = None) -> Verdict:
     comment = "" if is_photo(path) or kind_of(path) == "image/png" else read_comment(path)
     sought = can_sign()
     return Verdict(
-        tag=comment if comment.startswith(MARK) else None,
+        tag=comment if is_mark(comment) else None,
         mark=find_mark(frames),
         manifest=read_manifest(path, trusted) if sought else None,
         sought=sought,

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from scipy.io import wavfile
 
 from talkface.errors import MediaError
-from talkface.media.mark.tag import MARK, mark_comment, read_comment, verify_mark
+from talkface.media.mark.tag import MARK, is_mark, mark_comment, read_comment, verify_mark
 from talkface.media.write import VideoWriter
 
 
@@ -48,3 +48,8 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         verify_mark(tmp_path / "text.mp4")
     with pytest.raises(MediaError, match="no file"):
         verify_mark(tmp_path / "none.mp4")
+
+
+def test_the_mark_is_whole_words_at_the_start():
+    assert is_mark(MARK) and is_mark(f" {MARK}: 2 s") and is_mark(f"{MARK} 0.1")
+    assert not any(map(is_mark, (f"{MARK}less 2", f"no {MARK}", MARK.upper(), "")))
