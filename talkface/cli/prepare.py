@@ -99,6 +99,7 @@ def prepare(
     from talkface.config import load_config
     from talkface.data.prepare.contact_sheet import write_contact_sheet
     from talkface.data.prepare.quality import write_histograms
+    from talkface.data.prepare.refused_sheet import write_refused_sheets
     from talkface.data.prepare.run import AHEAD, PrepareConfig
     from talkface.data.prepare.run import prepare as prepare_clips
     from talkface.data.sources.registry import corpus_root
@@ -123,6 +124,7 @@ def prepare(
                 mirror.push(PUSH_EVERY_S)
 
         records = prepare_clips(clips, folder, settings, report, places)
+        write_refused_sheets(clips, records, folder, settings.preprocess)  # while the archives are open
     if mirror is not None:
         mirror.push()
     if not quiet:

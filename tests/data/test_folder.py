@@ -84,7 +84,8 @@ def test_shards_written_into_the_corpus_are_no_clips(tree):
     before = find_folder_clips(tree, None, {})
     for folder in (tree, tree / "shards"):
         folder.mkdir(exist_ok=True)
-        (folder / "contact_sheet.png").write_bytes(b"x")
+        for name in ("contact_sheet.png", "quality.png", "refused_no_face.png", "unused_sound_does_not_fit.png"):
+            (folder / name).write_bytes(b"x")
         (folder / "prepare.json").write_text("{}")
     assert find_folder_clips(tree, None, {}) == before
     (tree / "carla" / "contact_sheet.png").write_bytes(b"x")  # somebody's picture, with no shards beside it

@@ -50,9 +50,14 @@ def _strip(clip: PreparedClip) -> Image:
     strip = np.hstack(tiles)
     lag = clip.meta.get("sync_lag")
     text = f"{clip.key[-44:]} {len(clip)}" + (f" lag {lag:+.1f}" if lag is not None else "")
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(strip, text, (3, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.36, colour, thickness, cv2.LINE_AA)
+    write_line(strip, text, 11)
     return strip
+
+
+def write_line(image: Image, text: str, below: int) -> None:
+    """Draw a line of white text with a black border, whose letters stand on row `below`."""
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(image, text, (3, below), cv2.FONT_HERSHEY_SIMPLEX, 0.36, colour, thickness, cv2.LINE_AA)
 
 
 def _picture(clip: PreparedClip, index: int) -> Image:

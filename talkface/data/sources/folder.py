@@ -18,7 +18,7 @@ SOUND_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")
 FILE_COLUMNS = ("file", "path", "video")
 SPEAKER_COLUMNS = ("speaker", "identity", "person", "id")
 LICENCE_COLUMNS = ("licence", "license")
-SHEET_NAME, SETTINGS_NAME = "contact_sheet.png", "prepare.json"  # of a folder of shards
+SHEETS, SETTINGS_NAME = ("contact_sheet", "quality", "refused_", "unused_"), "prepare.json"  # of a folder of shards
 
 
 def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequence[str]]) -> list[Clip]:
@@ -98,8 +98,8 @@ def _bare_rows(root: Path) -> list[dict[str, str]]:
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
     rows = []
     for path in files:
-        if path.name == SHEET_NAME and (path.parent / SETTINGS_NAME).is_file():
-            continue  # shards were written into the corpus: their contact sheet is nobody's photo
+        if path.name.startswith(SHEETS) and path.suffix == ".png" and (path.parent / SETTINGS_NAME).is_file():
+            continue  # shards were written into the corpus: their contact sheets are nobody's photos
         name = path.relative_to(root)
         folders = [part for part in name.parts[:-1] if find_split(part) is None]
         split = next((split for split in map(find_split, name.parts[:-1]) if split is not None), "train")

@@ -10,9 +10,11 @@ from talkface.data.datasets import ClipDataset
 from talkface.data.prepare.manifest import Record
 from talkface.data.prepare.people import split_overlaps
 from talkface.data.prepare.quality import write_histograms
+from talkface.data.prepare.refused_sheet import write_refused_sheets
 from talkface.data.prepare.run import prepare
 from talkface.data.prepare.sync import mismatch_p
 from talkface.data.sources.folder import find_folder_clips
+from talkface.media.read import read_frames
 from talkface.testing.shards import write_loud_mouth_shards
 
 
@@ -46,6 +48,30 @@ def test_histograms_show_who_was_refused(tmp_path):
     write_histograms(records, tmp_path / "quality.png")
     picture = cv2.imread(str(tmp_path / "quality.png"))[..., ::-1]
     assert (picture == (200, 60, 50)).all(2).any() and (picture == (70, 110, 170)).all(2).any()
+
+
+def test_every_reason_has_a_sheet_with_middle_frames(corpus, tmp_path, small):
+    clips = find_folder_clips(corpus, None, {})
+    config = replace(small.preprocess, max_sync_p=0.2)
+    stat = {"source_hash": "", "source_stat": (0, 0), "speaker": "a", "split": "train", "source_frames": 40}
+    reasons = ["face too small", "face too small", "crashed", ""]
+    records = [
+        Record(clip.key, str(clip.video), **stat, reason=reason, detail=f"{place} px", sync_p=0.7)
+        for place, (clip, reason) in enumerate(zip(clips, reasons, strict=True))
+    ]
+    records[2] = replace(records[2], source_frames=0)  # its decoder died: not tried in this process
+    (tmp_path / "refused_blurred.png").write_bytes(b"of an earlier run")
+    paths = write_refused_sheets(clips, records, tmp_path, config)
+    names = ["refused_crashed.png", "refused_face_too_small.png", "unused_sound_does_not_fit.png"]
+    assert [path.name for path in paths] == names == sorted(path.name for path in tmp_path.iterdir())
+    crashed, small_faces, sound = (cv2.imread(str(path)).astype(float) for path in paths)
+    assert (crashed[:150, :192] == 90).all() and crashed[192:, :192].max() == 255, "grey, with its value below"
+    _, face, _ = (image for image, _ in list(read_frames(clips[0].video))[19:22])
+    shown = cv2.resize(face, (192, 192), interpolation=cv2.INTER_AREA)[..., ::-1]
+    assert np.abs(small_faces[:192, :192] - shown).mean() < 3, "the frame of the clip's middle"
+    assert (small_faces[:192, 192:384] != small_faces[:192, :192]).any() and (small_faces[:192, 384:] == 255).all()
+    assert np.abs(sound[:192, :192] - small_faces[:192, :192]).mean() > 3, "of another speaker"
+    assert write_refused_sheets(clips, [], tmp_path, config) == [] and not list(tmp_path.iterdir())
 
 
 def test_people_in_two_splits_are_found(corpus, tmp_path, small, capsys):
