@@ -1,5 +1,6 @@
 """Prepared clips + config -> trained audio2landmark: offsets measured first, speakers balanced, voices varied."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -82,8 +83,8 @@ def train_audio2landmark(
     if not held_out:
         train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
     job = Audio2LandmarkJob(config, train, held_out, front_end)
-    if config.range.steps > 0:
-        job.set_range(_measure_range(every, train, config, front_end, float(job.network.scale)))
+    if config.range.steps > 0:  # which no loss and no score depends on, so that training starts first
+        job.measure_range = lambda: _measure_range(every, train, config, front_end, float(job.network.scale))
     if config.range.only:
         return _write_as_is(job, Path(config.run.out))
     return fit(job, config.run, to_dict(config))
@@ -260,15 +261,18 @@ def _measure_range(
     path, key = Path(config.run.out) / "range.json", fingerprint(clips, config)
     lips = load_range(path, key)
     if lips is None:
+        if PartialState().is_main_process and not config.run.quiet:
+            sys.stderr.write(f"the lips' range: 2 networks of {config.range.steps} steps measure it\n")
         front_end = front_end or front_end_of(config.start)
         model = replace(config.model, members=config.range.members)
         unranged = replace(config, start="", range=LipRangeConfig(), model=model)
-        measuring = replace(unranged, run=replace(config.run, steps=config.range.steps))
+        # without a bar of its own: the training shows one
+        measuring = replace(unranged, run=replace(config.run, steps=config.range.steps, quiet=True))
         measured = []
         for half in range(2):
             train, others = hold_out(examples, 2, half)
             job = Audio2LandmarkJob(measuring, train, [], front_end)
-            job.run_without_folder(f"range {half + 1}/2")
+            job.run_without_folder("range")
             measured += [job.measure_lips(example, scale) for example in evenly(others, SPEECH_JOB.most_measured)]
         lips = fit_range(measured, config.range)
         save_range(path, key, lips)

@@ -1,6 +1,6 @@
 """Speech examples + settings -> a network of any family, one training step and its scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -99,6 +99,7 @@ class Audio2LandmarkJob(StateOfParts):
         self.hz = network.mel.centre_hz
         folder = config.augment.noise_folder
         self.noises = load_noises(Path(folder), new_network(config).mel) if folder else []
+        self.measure_range: Callable[[], LipRange] | None = None  # called before the first scores
 
     def train_step(self, step: int) -> dict[str, float]:
         for group in self.optimizer.param_groups:
@@ -212,7 +213,10 @@ class Audio2LandmarkJob(StateOfParts):
         return coefficients[0].float().cpu()
 
     def evaluate(self) -> dict[str, float]:
-        """Scores on held-out clips, on some training ones where none is held out."""
+        """Scores on held-out clips, on some training ones where none is held out; sets the range before the first."""
+        if self.measure_range is not None:
+            self.set_range(self.measure_range())
+            self.measure_range = None
         scored = self.held_out or self.train[:: max(1, len(self.train) // 60)]
         scores = score_openings([(e.speaker, self.predict_opening(e), e.opening) for e in scored])
         return {"score": 1 - scores["mean_r"], **scores, "basis_variance": self.basis_variance}

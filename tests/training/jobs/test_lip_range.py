@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from talkface.audio.augment import VoiceAugmentation
 from talkface.checkpoints.format import load_checkpoint, save_checkpoint
@@ -108,3 +109,16 @@ def test_weights_keep_all_but_their_range_and_silence_stays_closed(config, tmp_p
         np.testing.assert_allclose(made.tensors[name].float(), tensor.float(), atol=1e-3, err_msg=name)
     train_audio2landmark(ranged, talkers(8))
     assert (tmp_path / "b" / "range.json").read_text() == kept
+
+
+def test_the_range_is_measured_once_the_training_runs_and_changes_no_other_weight(config, tmp_path: Path) -> None:
+    train_audio2landmark(config, talkers(8))
+    folder = tmp_path / "b"
+    ranged = replace(config, range=LipRangeConfig(steps=2), run=replace(config.run, out=str(folder)))
+    train_audio2landmark(ranged, talkers(8))
+    assert (folder / "config.yaml").stat().st_mtime_ns < (folder / "range.json").stat().st_mtime_ns
+    plain, made = (load_checkpoint(tmp_path / name / "best.safetensors", "audio2landmark").tensors for name in "ab")
+    assert LipRange.from_array(made.pop("lip_range").numpy()).gains != (1.0, 1.0, 1.0)
+    assert LipRange.from_array(plain.pop("lip_range").numpy()) == LipRange() and plain.keys() == made.keys()
+    for name, tensor in plain.items():
+        assert torch.equal(tensor, made[name]), name
