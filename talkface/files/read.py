@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from talkface.errors import TalkfaceError, printable
-from talkface.files.encoding import decode_text
 from talkface.files.limits import limit, variable
 
 LONGEST_REASON = 160  # characters of a parser's own words
@@ -108,6 +107,8 @@ def read_table(path: Path, what: str, error: type[TalkfaceError]) -> tuple[list[
     Raises:
         error: as `read_bytes`, not text, or damaged.
     """
+    from talkface.files.encoding import decode_text
+
     return parse_table(decode_text(read_bytes(path, what, error), str(path), error), str(path), error)
 
 

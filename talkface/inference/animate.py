@@ -9,10 +9,8 @@ from pathlib import Path
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
 from talkface.inference.clip import AnimateResult, Progress, check_outputs
-from talkface.inference.driving import driven_track, follow_head
 from talkface.inference.photos import PhotoSource
 from talkface.inference.request import AnimateOptions
-from talkface.media.read import probe_video
 from talkface.media.speech import open_speech
 from talkface.types import Waveform
 
@@ -37,6 +35,8 @@ def animate(
     if progress is not None and not callable(progress):
         raise ConfigError(f"progress is of type {type(progress).__name__}: pass a function of (frames done, in all)")
     if options.head_from is not None:
+        from talkface.media.read import probe_video
+
         probe_video(Path(options.head_from))
     sound = open_speech(speech) if speech is not None else None
     laps = [time.perf_counter()]
@@ -46,8 +46,12 @@ def animate(
         assert sound is not None
         track = animator.listen(sound, options.fps, subject)
     else:
+        from talkface.inference.driving import driven_track
+
         track = driven_track(subject, options.landmarks, options.fps)
     if options.head_from is not None:
+        from talkface.inference.driving import follow_head
+
         track = follow_head(track, Path(options.head_from), options, animator.detector)
     laps.append(time.perf_counter())
     inputs = {"photo": photo, "speech": speech, "landmarks": options.landmarks, "head_from": options.head_from}

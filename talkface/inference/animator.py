@@ -17,11 +17,10 @@ from talkface.checkpoints.load import load_audio2landmark
 from talkface.checkpoints.registry import SUFFIX, find_weights, load_weights
 from talkface.errors import CheckpointError, MediaError
 from talkface.inference.clip import Clip
-from talkface.inference.enroll import enroll_found, make_identity
 from talkface.inference.heads import RHYTHM, followed_pose, load_heads, spoken_pose
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, RenderOptions
-from talkface.inference.subject import Subject, Track
+from talkface.inference.subject import Subject, Track, enroll_found
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, held_brows, raise_brows, scale_mouth
 from talkface.landmarks.retarget import Retargeter
@@ -128,6 +127,7 @@ class Animator:
         found = load_shots(photos, self.detector, face)
         if found.stored is not None:
             return found.stored
+        from talkface.inference.enroll import make_identity
         from talkface.renderers.fewshot import FewshotRenderer  # with its networks, not behind every video
 
         renderer = self.renderer if isinstance(self.renderer, FewshotRenderer) else None

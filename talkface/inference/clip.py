@@ -10,13 +10,11 @@ import numpy as np
 
 from talkface.errors import ConfigError, MediaError
 from talkface.files.write import atomic_files
-from talkface.inference.driving import save_landmarks
-from talkface.inference.origin import find_origin
 from talkface.inference.output import Finish, track_text
-from talkface.inference.panel import panel
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.media.formats import format_of
+from talkface.media.mark.tag import Origin, can_sign
 from talkface.media.speech import SpeechStream
 from talkface.media.write import VideoWriter, check_not_speech, check_output, followed
 from talkface.renderers.base import Rendered
@@ -128,6 +126,8 @@ class Clip:
             with self._mapping() as through:
                 size = self._write(self._pictures(through(self.render())), parts["video"], encoder_threads, progress)
             if "points" in parts:
+                from talkface.inference.driving import save_landmarks
+
                 save_landmarks(parts["points"], self.landmarks, self.fps, self.shots.shots[0].landmarks)
             result = self._result(parts["video"], size)
             if report is not None and "report" in parts:
@@ -153,8 +153,7 @@ class Clip:
             if self.picture is not None:
                 yield self.picture(frame)
                 continue
-            shown = panel(shot.image, frame, finish.window) if self.options.panel else finish.person(frame)
-            yield finish.letter(shown, float(index / self.fps))
+            yield finish.letter(finish.shown(frame), float(index / self.fps))
 
     @contextlib.contextmanager
     def _mapping(self) -> Iterator[Callable[[Iterator[Rendered]], Iterator[Rendered]]]:
@@ -169,6 +168,14 @@ class Clip:
         with MapWriter(options.save_maps, photo, self.fps, self.sound, force=options.force) as writer:
             yield writer.taking
 
+    def _origin(self) -> Origin:
+        """What the signed manifest says; nothing where nobody signs."""
+        if not self.options.sign or not (can_sign() or self.options.certificate):
+            return Origin()
+        from talkface.inference.origin import find_origin
+
+        return find_origin(self.options, self.shots, self.networks, speech=self.sound)
+
     def _write(self, frames: Iterator[Image], out: Path, threads: int, progress: Progress | None) -> tuple[int, int]:
         """Encode frame by frame into a file of ours; returns width and height."""
         try:
@@ -176,7 +183,6 @@ class Clip:
         except StopIteration:
             raise MediaError("there is no frame to write: the speech or landmarks are empty") from None
         height, width = first.shape[:2]
-        origin = find_origin(self.options, self.shots, self.networks, speech=self.sound)
         with VideoWriter(
             out,
             (width, height),
@@ -184,7 +190,7 @@ class Clip:
             self.sound,
             force=True,
             threads=threads,
-            origin=origin,
+            origin=self._origin(),
             alpha=self.options.alpha,
             captions=track_text(self.options),
         ) as writer:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from talkface.checkpoints.identity import StoredIdentity
 from talkface.errors import CheckpointError, NoFaceError
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.landmarks.detect import Detector
-from talkface.renderers.base import Identity, Renderer
 from talkface.types import FloatArray, Shot
 
 if TYPE_CHECKING:
@@ -19,25 +18,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 SAME_PERSON = 0.6  # dlib's threshold on the distance of two descriptors (King 2017)
 MOST_SHOTS = 32  # taken where nothing else is asked for
-
-
-@runtime_checkable
-class KnowsIdentities(Protocol):
-    """A renderer that takes more from an identity file than its shots."""
-
-    def enroll_stored(self, stored: StoredIdentity) -> Identity:
-        """Prepare the person of a file."""
-        ...
-
-
-def enroll_found(renderer: Renderer, found: Shots) -> Identity:
-    """Prepare a person from photos, or from an identity file; a remark says what of the file stays unused."""
-    stored = found.stored
-    if stored is not None and isinstance(renderer, KnowsIdentities):
-        return renderer.enroll_stored(stored)
-    if stored is not None and stored.fewshot is not None and stored.fewshot.generator:
-        found.notes.append(f"{stored.path} has a generator of its own: --renderer fewshot uses it")
-    return renderer.enroll(found.shots)
 
 
 def load_people(

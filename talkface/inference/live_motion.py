@@ -9,9 +9,7 @@ import numpy as np
 from talkface.audio.rhythm_stream import RhythmStream
 from talkface.geometry.ease import smooth_step
 from talkface.inference.request import AnimateOptions
-from talkface.landmarks.driver import soften
-from talkface.landmarks.head_style import HEAD_STYLES, HeadStyle
-from talkface.landmarks.head_track import AWAKE, FALL_S, RISE_S, SHOWN, TRUSTED
+from talkface.landmarks.head_style import HEAD_STYLES, SHOWN, HeadStyle, soften
 from talkface.landmarks.motion import EASE_S, IDLE, held_brows, scale_mouth
 from talkface.landmarks.motion_stream import Brows, Lids, LowPass, Nods, breath
 from talkface.landmarks.smooth import hanning
@@ -146,7 +144,7 @@ class _PlannedHead:
         self._stream, self._style = network.start(seed, known=known), style
         self._planned = deque([np.zeros(POSE, np.float32)] * (known - 1))
         self._recent = deque([np.zeros(POSE, np.float32)] * JOIN_WIDTH, maxlen=JOIN_WIDTH)
-        self._rise, self._fall = LowPass(RISE_S * FPS), LowPass(FALL_S * FPS)
+        self._rise, self._fall = LowPass(SHOWN.rise_s * FPS), LowPass(SHOWN.fall_s * FPS)
         self._time, self._fed = Fraction(0), 0  # in frames of the network
         self._sound = np.zeros(3, np.float32)  # since it was last fed
         self._last = self._next = np.zeros(POSE)
@@ -159,9 +157,9 @@ class _PlannedHead:
             self._feed()
         pose = self._last + float(self._time - (self._fed - 1)) * (self._next - self._last)
         activity = float(rhythm[1])
-        awake = min(max(float(self._rise(activity)), float(self._fall(activity))) / AWAKE, 1.0)
-        calm = self._style.scaled(pose)[:SHOWN] * PHOTO_SHARE * (IDLE + (1 - IDLE) * awake)
-        return np.asarray(soften(calm[None], TRUSTED)[0])
+        awake = min(max(float(self._rise(activity)), float(self._fall(activity))) / SHOWN.awake, 1.0)
+        calm = self._style.scaled(pose)[: SHOWN.count] * PHOTO_SHARE * (IDLE + (1 - IDLE) * awake)
+        return np.asarray(soften(calm[None], np.array(SHOWN.longest))[0])
 
     def _feed(self) -> None:
         """One frame of the network further."""

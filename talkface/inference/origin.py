@@ -10,7 +10,8 @@ import numpy as np
 from talkface.errors import MediaError
 from talkface.inference.photos import Shots
 from talkface.inference.request import RenderOptions
-from talkface.media.mark.manifest import Origin, find_credentials
+from talkface.media.mark.manifest import find_credentials
+from talkface.media.mark.tag import Origin
 from talkface.media.speech import SpeechStream
 
 

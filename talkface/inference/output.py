@@ -10,7 +10,6 @@ from PIL import ImageColor
 
 from talkface.errors import ConfigError
 from talkface.geometry.resample import blend
-from talkface.inference.panel import face_window
 from talkface.inference.request import RenderOptions
 from talkface.media.photo import read_photo
 from talkface.renderers.base import Rendered
@@ -35,7 +34,11 @@ class Finish:
         """
         self._options, self._shot = options, shot
         size = (shot.image.shape[0], shot.image.shape[1])
-        self.window: Window | None = face_window(size, shot.landmarks) if options.crop else None
+        self.window: Window | None = None
+        if options.crop:
+            from talkface.inference.panel import face_window
+
+            self.window = face_window(size, shot.landmarks)
         if options.aspect is not None:
             self.window = aspect_window(size, shot.landmarks, options.aspect)
         self._background = None if options.background is None else find_background(options.background, size)
@@ -47,6 +50,14 @@ class Finish:
             self._cues = read_captions(options.captions)
             self._font: Path | None = find_font("".join(cue.text for cue in self._cues), options.caption_font)
         self._stickers: dict[object, Sticker] = {}
+
+    def shown(self, rendered: Rendered) -> Image:
+        """The person, or the panel of photo, sketch, mask and result where that is asked for."""
+        if not self._options.panel:
+            return self.person(rendered)
+        from talkface.inference.panel import panel
+
+        return panel(self._shot.image, rendered, self.window)
 
     def person(self, rendered: Rendered) -> Image:
         """The frame, cut to its window: `[h, w, 3]`, `[h, w, 4]` where it is transparent."""

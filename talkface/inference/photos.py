@@ -13,8 +13,7 @@ from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
 from talkface.landmarks.suitability import ADVICE, unsuited
-from talkface.media.photo import PHOTO_SUFFIXES, is_hdr_photo, to_rgb
-from talkface.media.read import is_video, probe_video, read_frames, read_photo
+from talkface.media.photo import PHOTO_SUFFIXES, is_hdr_photo, is_photo, read_photo, to_rgb
 from talkface.types import Image, Shot
 
 PhotoSource = str | Path | Image | Pillow.Image | StoredIdentity
@@ -189,9 +188,8 @@ def _read_all(sources: Sequence[PhotoSource], notes: list[str], frames: int) -> 
                 raise MediaError(f"no photos in folder {path}: expected files such as .jpg, .png, .webp, .bmp, .tiff")
             images += _read_folder(path, found, notes)
             from_video = False
-        elif path.is_file() and is_video(path):
-            images += _sample_video(path, frames)
-            notes += [HDR_NOTE.format(path)] if probe_video(path).hdr else []
+        elif path.is_file() and _is_video(path):
+            images += _sample_video(path, frames, notes)
         else:
             images.append((str(path), read_photo(path)))
             notes += [HDR_NOTE.format(path)] if is_hdr_photo(path) else []
@@ -214,12 +212,23 @@ def _as_rgb(image: Image | Pillow.Image) -> Image:
     return np.ascontiguousarray(image)
 
 
-def _sample_video(path: Path, frames: int) -> list[tuple[str, Image]]:
+def _is_video(path: Path) -> bool:
+    if is_photo(path):
+        return False
+    from talkface.media.read import is_video
+
+    return is_video(path)
+
+
+def _sample_video(path: Path, frames: int, notes: list[str]) -> list[tuple[str, Image]]:
     """Evenly spread frames; a first pass counts them, so that memory holds only those kept."""
+    from talkface.media.read import probe_video, read_frames
+
     count = sum(1 for _ in read_frames(path, None))
     if count == 0:
         raise MediaError(f"no frame could be decoded from {path}: it may be damaged")
     wanted = set(np.linspace(0, count - 1, min(frames, count)).round().astype(int).tolist())
+    notes += [HDR_NOTE.format(path)] if probe_video(path).hdr else []
     stored = enumerate(read_frames(path, None))
     return [(f"{path} (frame {index})", image) for index, (image, _) in stored if index in wanted]
 

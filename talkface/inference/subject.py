@@ -1,14 +1,16 @@
 """Photos -> a person who is ready to be rendered; speech or landmarks -> what drives one video of them."""
 
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 from zlib import crc32
 
 import numpy as np
 
 from talkface.audio.rhythm import Rhythm
+from talkface.checkpoints.identity import StoredIdentity
 from talkface.inference.photos import Shots
 from talkface.landmarks.retarget import Retargeter
-from talkface.renderers.base import Identity
+from talkface.renderers.base import Identity, Renderer
 from talkface.types import FloatArray
 
 
@@ -51,3 +53,22 @@ class Subject:
     def key(self) -> int:
         """Number that follows from the photo's pixels."""
         return crc32(np.ascontiguousarray(self.shots.shots[0].image[::4, ::4]).tobytes())
+
+
+@runtime_checkable
+class KnowsIdentities(Protocol):
+    """A renderer that takes more from an identity file than its shots."""
+
+    def enroll_stored(self, stored: StoredIdentity) -> Identity:
+        """Prepare the person of a file."""
+        ...
+
+
+def enroll_found(renderer: Renderer, found: Shots) -> Identity:
+    """Prepare a person from photos, or from an identity file; a remark says what of the file stays unused."""
+    stored = found.stored
+    if stored is not None and isinstance(renderer, KnowsIdentities):
+        return renderer.enroll_stored(stored)
+    if stored is not None and stored.fewshot is not None and stored.fewshot.generator:
+        found.notes.append(f"{stored.path} has a generator of its own: --renderer fewshot uses it")
+    return renderer.enroll(found.shots)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from talkface.landmarks.layout import JAW, MOUTH, NUM_LANDMARKS
 from talkface.types import FloatArray
 
 
@@ -31,14 +30,6 @@ class Basis:
     def decode(self, coefficients: FloatArray) -> FloatArray:
         """`[..., P]` -> `[..., 68, 2]`."""
         return np.asarray(np.tensordot(coefficients, self.decoder, axes=1))
-
-
-def point_weights() -> FloatArray:
-    """`[68]` importance: mouth 1, jaw up to 0.5 at the chin, all else 0 (speech does not move it)."""
-    weights = np.zeros(NUM_LANDMARKS, np.float32)
-    weights[MOUTH] = 1.0
-    weights[JAW] = 0.2 + 0.3 * np.sin(np.pi * np.arange(len(JAW)) / (len(JAW) - 1)).astype(np.float32)
-    return weights
 
 
 def fit_basis(displacements: FloatArray, weights: FloatArray, num_components: int) -> Basis:

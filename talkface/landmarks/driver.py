@@ -13,6 +13,7 @@ import numpy as np
 from talkface.geometry.affine import fit_similarity, transform
 from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.align import to_canonical
+from talkface.landmarks.head_style import soften
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE, STABLE
 from talkface.landmarks.motion import close_eyes
 from talkface.landmarks.pose import head_rotation, move_head
@@ -153,8 +154,3 @@ def follow_motion(
 def _shift(seen: FloatArray, rigid: FloatArray) -> FloatArray:
     """`[T, 2]` mean way of the stable points from the turned face to where they are seen."""
     return np.asarray((seen[:, STABLE] - rigid[:, STABLE]).mean(1))
-
-
-def soften(values: FloatArray, longest: FloatArray) -> FloatArray:
-    """Values that grow ever more slowly towards `longest`, which they never pass; small ones stay as they are."""
-    return np.asarray(longest * np.tanh(values / longest), np.float32)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from talkface.types import FloatArray
+
 NUM_LANDMARKS = 68
 
 JAW = np.arange(0, 17)
@@ -54,3 +56,11 @@ def eye_openness(landmarks: np.ndarray) -> np.ndarray:
         lids = np.linalg.norm(up1 - low1, axis=-1) + np.linalg.norm(up2 - low2, axis=-1)
         ratios.append(lids / (2 * np.linalg.norm(outer - inner, axis=-1)))
     return np.asarray(np.mean(ratios, axis=0))
+
+
+def point_weights() -> FloatArray:
+    """`[68]` importance: mouth 1, jaw up to 0.5 at the chin, all else 0 (speech does not move it)."""
+    weights = np.zeros(NUM_LANDMARKS, np.float32)
+    weights[MOUTH] = 1.0
+    weights[JAW] = 0.2 + 0.3 * np.sin(np.pi * np.arange(len(JAW)) / (len(JAW) - 1)).astype(np.float32)
+    return weights

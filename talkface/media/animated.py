@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from talkface.errors import MediaError, check_readable
+from talkface.media.colour import on_white
 from talkface.media.container import check_duration, check_pixels
-from talkface.media.frame import on_white
 from talkface.types import Image
 
 SHORTEST_MS = 11  # browsers show frames that claim less for a tenth of a second

@@ -153,3 +153,12 @@ def _srgb_curve() -> Image:
     light = np.linspace(0, 1, COLOUR.fine) ** 2
     stored = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(255 * stored), np.uint8)
+
+
+def on_white(image: npt.NDArray[np.uint8]) -> Image:
+    """`[H, W, 4]` with straight alpha -> `[H, W, 3]` on a white sheet."""
+    colour, alpha = np.ascontiguousarray(image[..., :3]), image[..., 3]
+    if alpha.min() == 255:
+        return colour
+    share = cv2.merge([alpha] * 3)
+    return cv2.add(cv2.multiply(colour, share, scale=1 / 255), cv2.bitwise_not(share)).astype(np.uint8)

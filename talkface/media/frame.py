@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from talkface.media.colour import coded_space, to_srgb
+from talkface.media.colour import coded_space, on_white, to_srgb
 from talkface.types import Image
 
 
@@ -17,7 +15,6 @@ from talkface.types import Image
 class FrameSettings:
     """Levels and sizes of decoded frames."""
 
-    white: int = 255  # shows through transparent parts, as for photos
     hd_lines: int = 720
     bt709_matrix: int = 1
     unspecified: int = 2
@@ -69,12 +66,3 @@ def frame_image(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> Image:
             image = to_srgb(np.asarray(frame.to_ndarray(format="rgb48le", width=width), np.uint16), space)
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-
-
-def on_white(image: npt.NDArray[np.uint8]) -> Image:
-    """`[H, W, 4]` with straight alpha -> `[H, W, 3]` on a white sheet."""
-    colour, alpha = np.ascontiguousarray(image[..., :3]), image[..., 3]
-    if alpha.min() == FRAME.white:
-        return colour
-    share = cv2.merge([alpha] * 3)
-    return cv2.add(cv2.multiply(colour, share, scale=1 / 255), cv2.bitwise_not(share)).astype(np.uint8)

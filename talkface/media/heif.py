@@ -9,22 +9,12 @@ from PIL import Image as Pillow
 
 from talkface.errors import MediaError, MissingExtraError
 from talkface.files.limits import limit, variable
-from talkface.media.colour import ColourSpace, coded_space, to_srgb
-from talkface.media.frame import frame_image, on_white
+from talkface.media.colour import ColourSpace, coded_space, on_white, to_srgb
+from talkface.media.frame import frame_image
 from talkface.media.photo_colour import apply_profile
 from talkface.types import Image
 
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2")
-AV1_BRANDS = (b"avif", b"avis")
 DEEPEST = 16  # bits that values of more than eight are stored in
-
-
-def is_heic(start: bytes) -> bool:
-    """Whether a file is a HEIC photo, by its first 64 bytes."""
-    if start[4:8] != b"ftyp" or start[8:12] not in HEIC_BRANDS:
-        return False
-    others = (start[at : at + 4] for at in range(16, min(int.from_bytes(start[:4], "big"), 64), 4))
-    return not any(brand in AV1_BRANDS for brand in others)
 
 
 def read_avif(data: bytes) -> Image:

@@ -16,12 +16,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from talkface.errors import MediaError, TalkfaceError, check_readable
 from talkface.files.limits import limit
 from talkface.files.read import read_bytes, refusing
-from talkface.media.colour import ColourSpace, coded_space, to_srgb
+from talkface.media.colour import ColourSpace, coded_space, on_white, to_srgb
 from talkface.media.container import check_pixels, open_container
-from talkface.media.frame import on_white
-from talkface.media.heif import is_heic, read_avif, read_heic
 from talkface.media.photo_colour import apply_profile, coded_points, full_range, lab_to_rgb, stored_space
-from talkface.media.tiff import TIFF, is_planar, read_planes
 from talkface.types import Image
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
@@ -29,6 +26,8 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".a
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Pillow's names of what is a photo. Its other forty decoders stay closed; one of them (EPS) starts Ghostscript."""
 EXPECTED = "expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2")
+AV1_BRANDS = (b"avif", b"avis")
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further pictures are frames, not pages or views
 
 
@@ -64,6 +63,8 @@ def read_photo(path: Path | str) -> Image:
     with warnings.catch_warnings(), refusing(f"{path} is a damaged picture or cut short: save it again", MediaError):
         _hush_pillow()
         if is_heic(data):
+            from talkface.media.heif import read_heic
+
             return read_heic(data, path)
         try:
             with _opened(io.BytesIO(data)) as photo:
@@ -198,6 +199,8 @@ def to_rgb(photo: Pillow.Image, data: bytes = b"") -> Image:
     space = stored_space(photo, data)
     profile = photo.info.get("icc_profile")
     if photo.format == "AVIF" and data and not profile and not space.is_srgb:
+        from talkface.media.heif import read_avif
+
         return read_avif(data)
     deep = _deep_colour(photo, data)
     if deep is not None:
@@ -227,12 +230,15 @@ def to_rgb(photo: Pillow.Image, data: bytes = b"") -> Image:
 
 def _deep_colour(photo: Pillow.Image, data: bytes) -> npt.NDArray[np.generic] | None:
     """`[H, W, 3 or 4]` of a PNG or TIFF with 16 bits per colour, of which Pillow keeps eight; None for all others."""
-    if photo.format == "TIFF" and is_planar(photo) and data:
-        planes = read_planes(photo, data)
-        return planes[..., :4] if planes.dtype != np.uint8 and photo.mode in ("RGB", "RGBA", "RGBX") else None
     bits = data[24] if photo.format == "PNG" and len(data) > 25 and data[25] in PHOTO_LIMITS.png_colour else 0
-    if photo.format == "TIFF" and photo.mode in ("RGB", "RGBA") and data:
-        bits = max(getattr(photo, "tag_v2", {}).get(TIFF.bits, (8,)))
+    if photo.format == "TIFF" and data:
+        from talkface.media.tiff import TIFF, is_planar, read_planes
+
+        if is_planar(photo):
+            planes = read_planes(photo, data)
+            return planes[..., :4] if planes.dtype != np.uint8 and photo.mode in ("RGB", "RGBA", "RGBX") else None
+        if photo.mode in ("RGB", "RGBA"):
+            bits = max(getattr(photo, "tag_v2", {}).get(TIFF.bits, (8,)))
     if bits != 16:
         return None
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -258,3 +264,11 @@ def _deep_grey(values: np.ndarray) -> npt.NDArray[np.uint16]:
     top = float(grey.max())
     full = next((level for level in (1.0, 255.0, 65_535.0) if top <= level), top)
     return np.asarray(np.rint(np.clip(grey / full, 0, 1) * 65_535), np.uint16)
+
+
+def is_heic(start: bytes) -> bool:
+    """Whether a file is a HEIC photo, by its first 64 bytes."""
+    if start[4:8] != b"ftyp" or start[8:12] not in HEIC_BRANDS:
+        return False
+    others = (start[at : at + 4] for at in range(16, min(int.from_bytes(start[:4], "big"), 64), 4))
+    return not any(brand in AV1_BRANDS for brand in others)

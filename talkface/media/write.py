@@ -18,9 +18,8 @@ from talkface.errors import MediaError
 from talkface.files.write import LONGEST_NAME, atomic_file, hidden_file, sweep
 from talkface.media.ffmpeg import FfmpegProcess
 from talkface.media.formats import BT709, SUFFIXES, encoded, format_of
-from talkface.media.mark.manifest import KINDS, Origin, find_credentials, sign_file
 from talkface.media.mark.spread import InvisibleMark, can_bear, payload_of
-from talkface.media.mark.tag import mark_comment
+from talkface.media.mark.tag import Origin, can_sign, mark_comment
 from talkface.types import Image
 
 
@@ -101,7 +100,7 @@ class VideoWriter:
         self.frames_written = 0
         self._alpha = alpha
         self._synthetic = synthetic
-        self._origin = _signing_origin(origin) if synthetic and self.path.suffix.lower() in KINDS else Origin()
+        self._origin = _signing_origin(self.path, origin) if synthetic else Origin()
         self._mark: InvisibleMark | None = None  # made from the first frame
         self._comment = mark_comment(comment) if synthetic else comment
         self._threads = threads
@@ -177,6 +176,8 @@ class VideoWriter:
         if self._speech is not None or self._captions:
             self._add_tracks()
         if self._origin.credentials is not None:
+            from talkface.media.mark.manifest import KINDS, sign_file
+
             mark = None if self._mark is None else self._mark.payload
             sign_file(self._whole, self._signed, KINDS[self.path.suffix.lower()], self._origin, mark)
 
@@ -231,8 +232,15 @@ class VideoWriter:
             self._encoder = None
 
 
-def _signing_origin(origin: Origin | None) -> Origin:
+def _signing_origin(path: Path, origin: Origin | None) -> Origin:
     """The given origin, or one that the local certificate signs; one without a signature where that cannot be used."""
+    signs = can_sign() if origin is None else origin.credentials is not None
+    if not signs:
+        return Origin()
+    from talkface.media.mark.manifest import KINDS, find_credentials
+
+    if path.suffix.lower() not in KINDS:
+        return Origin()
     if origin is not None:
         return origin
     try:

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from talkface.audio.rhythm import Rhythm
-from talkface.landmarks.head_style import HEAD_STYLES, HeadStyle
-from talkface.landmarks.head_track import calm_in_silence, shown_pose
+from talkface.landmarks.head_style import HEAD_STYLES, HeadStyle, calm_in_silence, shown_pose
 from talkface.landmarks.smooth import hanning
 from talkface.types import FloatArray, HeadPose
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from talkface.audio.features import FRAME_RATE, MEL, Bands, MelStream, reference_power
-from talkface.landmarks.basis import point_weights
+from talkface.landmarks.layout import point_weights
 from talkface.landmarks.lip_shape import LipRange, at_full_range
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Waveform
 

@@ -1,15 +1,19 @@
 """Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a painted mouth."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import torch
 
 from talkface.geometry.paste import place_patch
-from talkface.landmarks.rasterize import face_sketch
-from talkface.models.hybrid import Enrolled
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Image, Shot
+
+if TYPE_CHECKING:
+    from talkface.models.hybrid import Enrolled
 
 RENDERERS = ("hybrid", "warp", "fewshot", "vgnet", "spade")
 RENDERER_OF = {"hybrid": "hybrid", "mouth": "hybrid", "fewshot": "fewshot", "vgnet": "vgnet", "spade": "spade"}
@@ -39,6 +43,8 @@ class Rendered:
     @cached_property
     def sketch(self) -> Image:
         """`[H, W, 3]` coloured line drawing of the landmarks."""
+        from talkface.landmarks.rasterize import face_sketch  # few videos show it
+
         return face_sketch(self.landmarks, (self.image.shape[1], self.image.shape[0]))
 
     @cached_property
@@ -61,7 +67,7 @@ class Identity:
     """
 
     canvases: tuple[Canvas, ...]
-    enrolled: Enrolled | None = field(default=None, repr=False)
+    enrolled: "Enrolled | None" = field(default=None, repr=False)
     carried: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -86,3 +92,21 @@ class Renderer(Protocol):
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
         """Frames for `[T, 68, 2]` landmarks in pixels of the first shot."""
         ...
+
+
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU the patches are too small to share out: threads would wait for each other, and for the encoder."""
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware: a CPU that does is about twice as fast here as in float32."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return device.type == "cuda" or (device.type == "cpu" and bool(probe and probe()))

@@ -12,7 +12,7 @@ from talkface.geometry.paste import match_colour
 from talkface.geometry.resample import blend, look_up, pixel_box, shrink_part
 from talkface.landmarks.deform import Deformation, FaceDeformer
 from talkface.landmarks.frames import eye_distance
-from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, RIGHT_EYE, mouth_opening
+from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, MOUTH, RIGHT_EYE, mouth_opening
 from talkface.renderers.lids import draw_lid, lash_colour
 from talkface.types import FloatArray, Image, Shot
 
@@ -176,3 +176,26 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     soft = amount * cv2.GaussianBlur(hole, (0, 0), max(0.7, 0.018 * unit))[..., None]
     dark = part * np.array([0.55, 0.45, 0.45], np.float32)
     frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)
+
+
+LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
+
+LIPS_SHUT = (0.01, 0.035)  # opening below which there is nothing to paint, and from which there is
+
+OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
+
+
+def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
+    """How far the network's paint is wanted, 0 to 1.
+
+    Nowhere while the lips are as in the photo or shut in both, and little where the photo shows teeth and the mouth
+    opens no wider: those teeth are the person's own.
+    """
+    wanted = canvas.to_work(target)
+    still = transform(deformation.to_photo, wanted[MOUTH])
+    moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
+    shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(wanted))
+    teeth = (
+        smooth_step(shown, 0.05, 0.1) * smooth_step(opened, 0.02, 0.05) * (1 - smooth_step(opened - shown, 0.0, 0.08))
+    )
+    return smooth_step(moved, *LIPS_STILL) * smooth_step(max(shown, opened), *LIPS_SHUT) * (1 - OWN_TEETH * teeth)

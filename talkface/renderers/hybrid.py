@@ -1,7 +1,6 @@
 """Identity + pixel landmarks -> frames whose mouth the `hybrid` network paints over the warp."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +13,16 @@ from torch import Tensor
 from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
 from talkface.errors import ConfigError
-from talkface.geometry.affine import transform
-from talkface.geometry.ease import smooth_step
 from talkface.geometry.paste import Patch, paste_patch
 from talkface.geometry.rotation import rotation_vectors
 from talkface.landmarks.deform import Deformation
-from talkface.landmarks.layout import MOUTH, mouth_opening
+from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.models.hybrid import Hybrid, Painted, Previous, border_window
 from talkface.models.hybrid_config import HybridConfig, current_settings
-from talkface.renderers.base import BATCH, Identity, Rendered
-from talkface.renderers.canvas import WORK_UNIT, Canvas
+from talkface.renderers.base import BATCH, Identity, Rendered, multiplies_bf16, one_thread
+from talkface.renderers.canvas import WORK_UNIT, Canvas, paint_share
 from talkface.types import FloatArray, Image, Shot
 
 if TYPE_CHECKING:
@@ -33,9 +30,6 @@ if TYPE_CHECKING:
     from talkface.renderers.animation import Animation
 
 PATCH_UNIT = 80.0  # outer-eye distance in a patch, pixels, from which the working copy has its full size
-LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
-LIPS_SHUT = (0.01, 0.035)  # opening below which there is nothing to paint, and from which there is
-OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
 
 
 @dataclass(frozen=True)
@@ -265,22 +259,6 @@ def spread_shots(shots: Sequence[Shot], most: int) -> list[Shot]:
     return [shots[i] for i in chosen]
 
 
-def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
-    """How far the network's paint is wanted, 0 to 1.
-
-    Nowhere while the lips are as in the photo or shut in both, and little where the photo shows teeth and the mouth
-    opens no wider: those teeth are the person's own.
-    """
-    wanted = canvas.to_work(target)
-    still = transform(deformation.to_photo, wanted[MOUTH])
-    moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
-    shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(wanted))
-    teeth = (
-        smooth_step(shown, 0.05, 0.1) * smooth_step(opened, 0.02, 0.05) * (1 - smooth_step(opened - shown, 0.0, 0.08))
-    )
-    return smooth_step(moved, *LIPS_STILL) * smooth_step(max(shown, opened), *LIPS_SHUT) * (1 - OWN_TEETH * teeth)
-
-
 def head_turns(canvases: Sequence[Canvas]) -> FloatArray:
     """`[K, 3]` rotation vectors of the heads in the photos."""
     return _turns(np.stack([canvas.landmarks for canvas in canvases]))
@@ -301,21 +279,3 @@ def _to_arrays(painted: Painted, warped: np.ndarray, config: HybridConfig) -> tu
     if painted.attention.shape[1] > 1 or elsewhere:  # a lent patch has no border of its own
         change = change * window[0, 0, :, :, None].cpu().numpy()
     return np.ascontiguousarray(change, np.float32), np.ascontiguousarray(mask, np.float32)
-
-
-@contextmanager
-def one_thread(device: torch.device) -> Iterator[None]:
-    """On a CPU the patches are too small to share out: threads would wait for each other, and for the encoder."""
-    before = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 in hardware: a CPU that does is about twice as fast here as in float32."""
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return device.type == "cuda" or (device.type == "cpu" and bool(probe and probe()))

@@ -7,7 +7,6 @@ import torch
 from talkface.checkpoints.registry import load_weights
 from talkface.errors import ConfigError
 from talkface.renderers.base import DEFAULT_INPAINTER, RENDERERS, Renderer
-from talkface.renderers.warp import WarpRenderer
 
 
 def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Path | None = None) -> Renderer:
@@ -26,6 +25,8 @@ def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Pat
         pick_device(device)  # a word that is no device is a mistake here too
         if weights is not None:
             raise ConfigError(f"renderer warp has no network, but weights {weights} were given: leave them out")
+        from talkface.renderers.warp import WarpRenderer
+
         return WarpRenderer()
     if name == "hybrid":
         return _load_hybrid(weights or DEFAULT_INPAINTER, pick_device(device))

@@ -41,9 +41,8 @@ from talkface.landmarks.mouth_patch import (
     teeth_share,
 )
 from talkface.models.mouth import MouthInpainter
-from talkface.renderers.base import BATCH, Identity, Rendered
-from talkface.renderers.canvas import Canvas
-from talkface.renderers.hybrid import multiplies_bf16, one_thread, paint_share
+from talkface.renderers.base import BATCH, Identity, Rendered, multiplies_bf16, one_thread
+from talkface.renderers.canvas import Canvas, paint_share
 from talkface.renderers.mouth_colours import depth_shade, detailed, recoloured
 from talkface.types import FloatArray, Image, Shot
 

@@ -25,9 +25,9 @@ from talkface.inference.dialogue import read_turns, split_turns
 from talkface.landmarks.lip_shape import LipRange
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.media.captions import as_srt, cue_at, read_captions
-from talkface.media.mark.manifest import Origin, read_manifest, sign_file
-from talkface.media.mark.signer import can_sign, local_credentials
-from talkface.media.mark.tag import read_comment
+from talkface.media.mark.manifest import read_manifest, sign_file
+from talkface.media.mark.signer import local_credentials
+from talkface.media.mark.tag import Origin, can_sign, read_comment
 from talkface.scale import block_cache
 from talkface.scale.storage import Folder
 from talkface.serve.options import read_options

@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from talkface.landmarks.head_track import back_and_forth, calm_in_silence, head_track, shown_pose
+from talkface.landmarks.head_style import back_and_forth, calm_in_silence, shown_pose
+from talkface.landmarks.head_track import head_track
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.pose import move_head
 from talkface.landmarks.smooth import fill_unseen

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.landmarks.basis import point_weights
+from talkface.landmarks.layout import point_weights
 from talkface.losses.landmark import (
     LandmarkLossConfig,
     closing_l1,

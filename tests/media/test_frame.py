@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from talkface.media.frame import on_white
+from talkface.media.colour import on_white
 from talkface.media.read import is_video, probe_video, read_frames, read_photo
 from talkface.media.seek import read_window
 

@@ -149,7 +149,8 @@ def test_two_photos_are_two_examples_and_none_is_a_usual_face() -> None:
 
 
 def test_encode_undoes_motion(network: SpeechNetwork) -> None:
-    from talkface.landmarks.basis import fit_basis, point_weights
+    from talkface.landmarks.basis import fit_basis
+    from talkface.landmarks.layout import point_weights
 
     motion = np.random.default_rng(0).standard_normal((200, 68, 2)).astype(np.float32)
     basis = fit_basis(motion, np.sqrt(point_weights()), 6)

@@ -25,7 +25,7 @@ from talkface.audio.rhythm import Rhythm, speech_rhythm
 from talkface.data.samplers.headmotion import clip_track
 from talkface.errors import DatasetError
 from talkface.evaluation.speech_clips import SpokenClips
-from talkface.landmarks.head_track import SHOWN, back_and_forth, shown_pose
+from talkface.landmarks.head_style import SHOWN, back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.media.speech import open_speech, speech_level
 from talkface.metrics.head import beat_alignment, speech_onsets, turning_points
@@ -92,7 +92,7 @@ def score_heads(clips: SpokenClips, network: Headmotion, name: str) -> Iterator[
     usable = [(index, track) for index in range(len(clips)) if (track := clip_track(clips[index].prepared)) is not None]
     if not usable:
         raise DatasetError("no clip shows a face for a second: prepare longer clips")
-    step = np.median([np.abs(np.diff(track[:, :SHOWN], axis=0)).mean(0) for _, track in usable], 0)
+    step = np.median([np.abs(np.diff(track[:, : SHOWN.count], axis=0)).mean(0) for _, track in usable], 0)
     for place, (index, track) in enumerate(usable):
         clip = clips[index]
         if clip.fps != 25:
@@ -105,10 +105,10 @@ def score_heads(clips: SpokenClips, network: Headmotion, name: str) -> Iterator[
         tracks: dict[str, list[FloatArray]] = {
             name: [_columns(learned_pose(network, rhythm, clip.fps, seed)) for seed in _seeds(place)],
             RHYTHM: [_columns(rhythm_pose(rhythm, clip.fps, seed)) for seed in _seeds(place)],
-            STILL: [np.zeros((len(track), SHOWN))],
+            STILL: [np.zeros((len(track), SHOWN.count))],
             WALK: [random_walk(len(track), step, seed) for seed in _seeds(place)],
-            OTHER: [back_and_forth(other, len(track))[:, :SHOWN]],
-            REAL: [track[:, :SHOWN]],
+            OTHER: [back_and_forth(other, len(track))[:, : SHOWN.count]],
+            REAL: [track[:, : SHOWN.count]],
         }
         yield [score_motion(system, clip.key, clip.speaker, made, onsets, clip.fps) for system, made in tracks.items()]
 
@@ -239,7 +239,7 @@ def spectra(rows: Sequence[MotionOfClip], people: Sequence[str]) -> FloatArray:
         powers = [
             welch(np.gradient(track, axis=0) * 25.0, fs=25.0, nperseg=HEAD_SCORES.segment, axis=0)[1] for track in mine
         ]
-        table.append(np.mean(powers, 0)[_band()] if powers else np.full((int(_band().sum()), SHOWN), np.nan))
+        table.append(np.mean(powers, 0)[_band()] if powers else np.full((int(_band().sum()), SHOWN.count), np.nan))
     return np.stack(table)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from talkface.errors import MediaError
 from talkface.files.check import matches
 from talkface.files.read import refusing
-from talkface.media.mark.signer import Credentials, authority, can_sign, local_credentials, own_credentials
+from talkface.media.mark.signer import Credentials, authority, local_credentials, own_credentials
+from talkface.media.mark.tag import Origin, can_sign
 
 VIDEOS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime"}
 KINDS = {**VIDEOS, ".gif": "image/gif", ".png": "image/png"}
@@ -19,23 +20,6 @@ SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlg
 """A photo's own pixels and a network's together, which is true of every renderer here."""
 DETAILS = "talkface.provenance"
 OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a synthetic video was made of, and who signs for it.
-
-    Attributes:
-        inputs: SHA-256 of what went in, by what it was: `photo`, `speech`, `driving video`.
-        networks: SHA-256 of the weights, by name.
-        consent: a note on what the person shown agreed to.
-        credentials: what signs; None signs nothing.
-    """
-
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    networks: Mapping[str, str] = field(default_factory=dict)
-    consent: str | None = None
-    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from talkface.files.write import atomic_write
 
 if TYPE_CHECKING:
     import c2pa
+from talkface.media.mark.tag import can_sign
 
 YEARS = 10  # of validity: without a time stamp, a signature ends with its certificate
 BLANK = "http://c2pa.org/digitalsourcetype/empty"
@@ -47,16 +48,6 @@ class Credentials:
 
         algorithm = getattr(c2pa.C2paSigningAlg, _algorithm(self.key))
         return c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, self.chain, self.key, self.time_stamp))
-
-
-def can_sign() -> bool:
-    """Whether the extra `provenance` is installed."""
-    try:
-        import c2pa  # noqa: F401
-        import cryptography  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def config_folder() -> Path:

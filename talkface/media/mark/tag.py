@@ -1,10 +1,16 @@
-"""Video file <-> the tag that says it is synthetic."""
+"""Video file <-> the tag that says it is synthetic; files and networks -> what its signature will say."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from talkface.errors import MediaError
 from talkface.media.container import open_container, picture_stream
 from talkface.media.photo import is_photo
+
+if TYPE_CHECKING:  # of an extra
+    from talkface.media.mark.signer import Credentials
 
 MARK = "Synthetic video made with talkface"
 """Opening words of the `comment` tag of every synthetic video this package writes."""
@@ -51,3 +57,30 @@ def verify_mark(path: Path | str) -> bool:
         MediaError: as `read_comment`.
     """
     return is_mark(read_comment(path))
+
+
+def can_sign() -> bool:
+    """Whether the extra `provenance` is installed."""
+    try:
+        import c2pa  # noqa: F401
+        import cryptography  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a synthetic video was made of, and who signs for it.
+
+    Attributes:
+        inputs: SHA-256 of what went in, by what it was: `photo`, `speech`, `driving video`.
+        networks: SHA-256 of the weights, by name.
+        consent: a note on what the person shown agreed to.
+        credentials: what signs; None signs nothing.
+    """
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, str] = field(default_factory=dict)
+    consent: str | None = None
+    credentials: "Credentials | None" = None

@@ -13,8 +13,7 @@ import numpy as np
 
 from talkface.media.mark.manifest import Manifest, kind_of, read_manifest
 from talkface.media.mark.search import Found, Luma, find_mark
-from talkface.media.mark.signer import can_sign
-from talkface.media.mark.tag import is_mark, read_comment
+from talkface.media.mark.tag import can_sign, is_mark, read_comment
 from talkface.media.photo import is_photo, read_photo
 from talkface.media.read import probe_video, read_frames
 from talkface.media.seek import read_window

@@ -17,7 +17,8 @@ from talkface.data.noises import load_noises
 from talkface.data.samplers.shots import Ahead
 from talkface.data.samplers.speech import SpeechBatch, SpeechExample, StretchSampler
 from talkface.errors import ConfigError
-from talkface.landmarks.basis import fit_basis, point_weights
+from talkface.landmarks.basis import fit_basis
+from talkface.landmarks.layout import point_weights
 from talkface.landmarks.lip_shape import LipRange
 from talkface.losses.landmark import landmark_terms, lip_opening
 from talkface.models.audio2landmark import build_audio2landmark, config_dict

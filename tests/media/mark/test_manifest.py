@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from talkface.media.mark.manifest import SOURCE, Origin, find_credentials, read_manifest
+from talkface.media.mark.manifest import SOURCE, find_credentials, read_manifest
 from talkface.media.mark.signer import authority, local_credentials
+from talkface.media.mark.tag import Origin
 
 INPUTS = {"photo": "0" * 64, "speech": "1" * 64}
 
