@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from talkface.errors import DatasetError, MediaError
 from talkface.files.read import read_table
 from talkface.landmarks.dlib_backend import DlibDetector
-from talkface.landmarks.mouth_cover import COVER, WEIGHTS, cover_features, lower_face
+from talkface.landmarks.suitability import COVER, WEIGHTS, cover_features, lower_face
 from talkface.media.photo import read_photo
 from talkface.types import FloatArray, Image
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from talkface import errors
+    from talkface.checkpoints.format import list_models
     from talkface.checkpoints.identity import StoredIdentity as Identity
-    from talkface.checkpoints.registry import list_models
     from talkface.inference.animator import Animator
     from talkface.inference.request import AnimateOptions, ReenactOptions
     from talkface.inference.verbs import animate, batch, load_animator, reenact
@@ -31,7 +31,7 @@ _PLACES = {  # public name -> module and its name there; a module is read when o
     "animate": ("talkface.inference.verbs", "animate"),
     "batch": ("talkface.inference.verbs", "batch"),
     "errors": ("talkface.errors", ""),
-    "list_models": ("talkface.checkpoints.registry", "list_models"),
+    "list_models": ("talkface.checkpoints.format", "list_models"),
     "load_animator": ("talkface.inference.verbs", "load_animator"),
     "reenact": ("talkface.inference.verbs", "reenact"),
 }

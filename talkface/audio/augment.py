@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from talkface.audio.features import mel_hz
-from talkface.audio.mel import htk_mel
+from talkface.audio.features import htk_mel, mel_hz
 from talkface.types import FloatArray
 
 ECHO_FRAMES = 24  # length of the simulated room's tail, 240 ms

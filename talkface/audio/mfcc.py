@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkface.audio.features import FRAME_RATE, MEL, rename_buffers
-from talkface.audio.mel import htk_hz, htk_mel, power_spectrum, triangles
+from talkface.audio.features import FRAME_RATE, MEL, htk_hz, htk_mel, power_spectrum, rename_buffers, triangles
 from talkface.types import SAMPLE_RATE, FloatArray
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from talkface.audio.mel import power_spectrum, slaney_filters
+from talkface.audio.features import power_spectrum, slaney_filters
 from talkface.types import FloatArray, Waveform
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.load import must_fit
 from talkface.errors import CheckpointError
 from talkface.models.discriminator import ProjectionDiscriminator
 from talkface.models.embedder import Embedder

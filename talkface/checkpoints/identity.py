@@ -16,11 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.format import LARGEST_WEIGHT, Checkpoint, load_checkpoint, save_checkpoint
-from talkface.checkpoints.registry import SUFFIX
+from talkface.checkpoints.format import LARGEST_WEIGHT, SUFFIX, Checkpoint, load_checkpoint, save_checkpoint
 from talkface.errors import CheckpointError
-from talkface.files.arrays import check_array
-from talkface.files.check import build_record
+from talkface.files.check import build_record, check_array
 from talkface.files.read import check_record, refusing
 from talkface.media.photo import decode_picture, encode_png
 from talkface.types import Image, Shot

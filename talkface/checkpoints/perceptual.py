@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from talkface.checkpoints.dlib_face import load_dlib_face
-from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
+from talkface.checkpoints.load import must_fit
 from talkface.errors import CheckpointError
 from talkface.models.dlib_face import DlibFaceNet
 from talkface.models.perceptual import KINDS, PerceptualNet, layer_shapes

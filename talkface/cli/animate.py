@@ -94,7 +94,7 @@ def animate(
     refuse_missing([*photos, sound])
     target = out or default_out(photos, sound or driving, options.format)
     refuse_missing_of(options, target)
-    from talkface.landmarks.beside import detector_beside
+    from talkface.landmarks.detect import detector_beside
 
     beside = options.detector if _looks_like_photo(photos[0]) else ""
     with detector_beside(beside, partial(_readable, photos)) as detector:
@@ -211,7 +211,7 @@ def _say_warnings(report: Path, quiet: bool) -> None:
 
 def report_result(result: "AnimateResult", networks: Sequence[str]) -> None:
     """Print what was made, from what, and anything worth knowing about the input."""
-    from talkface.checkpoints.registry import find_weights
+    from talkface.checkpoints.format import find_weights
     from talkface.errors import CheckpointError
 
     for note in result.notes:

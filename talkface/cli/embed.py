@@ -51,8 +51,8 @@ def output_path(out: str, force: bool) -> Path:
     Raises:
         MediaError: it exists, or its folder does not.
     """
+    from talkface.checkpoints.format import SUFFIX
     from talkface.checkpoints.identity import identity_folder, identity_path, make_identity_folder
-    from talkface.checkpoints.registry import SUFFIX
     from talkface.media.write import check_output
 
     target = identity_path(out)

@@ -54,8 +54,7 @@ def evaluate_fewshot(
     refuse_missing([weights])
     refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.checkpoints.fewshot import load_fewshot
-    from talkface.checkpoints.format import file_hash
-    from talkface.checkpoints.registry import find_weights, load_weights
+    from talkface.checkpoints.format import file_hash, find_weights, load_weights
     from talkface.cli.finetune import finetune_config
     from talkface.data.datasets import ClipDataset
     from talkface.evaluation.tables.fewshot import Framing, PhotoOnly, choose_people, person_measures, score_people

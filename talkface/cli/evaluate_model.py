@@ -18,7 +18,7 @@ def evaluate_model(
     Speech networks get the table `audio2landmark`, head motion `headmotion`, few-shot networks `fewshot`, all other
     renderers `renderer`. Further options are those of that table: `talkface evaluate renderer --help` lists them.
     """
-    from talkface.checkpoints.registry import load_weights
+    from talkface.checkpoints.format import load_weights
     from talkface.renderers.base import RENDERER_OF
 
     kind = load_weights(checkpoint).kind

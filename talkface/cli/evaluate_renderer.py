@@ -111,7 +111,7 @@ def renderer_family(checkpoint: str) -> tuple[str, str | None]:
     Raises:
         CheckpointError: no such network, or one that paints nothing.
     """
-    from talkface.checkpoints.registry import load_weights
+    from talkface.checkpoints.format import load_weights
     from talkface.renderers.base import RENDERERS
 
     if checkpoint == FLOOR:

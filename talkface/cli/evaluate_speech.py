@@ -110,9 +110,8 @@ def checked_split(split: str) -> str | None:
 
 
 def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
-    from talkface.checkpoints.fit import must_fit
-    from talkface.checkpoints.load import load_audio2landmark
-    from talkface.checkpoints.registry import load_weights
+    from talkface.checkpoints.format import load_weights
+    from talkface.checkpoints.load import load_audio2landmark, must_fit
 
     limit_threads(threads)
     weights = load_weights(checkpoint, "audio2landmark")

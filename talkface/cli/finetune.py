@@ -35,9 +35,8 @@ def finetune(
     """Write an identity file with a generator that is trained on these photos alone."""
     target = output_path(out, force)
     from talkface.checkpoints.fewshot import load_fewshot
-    from talkface.checkpoints.format import file_hash
+    from talkface.checkpoints.format import file_hash, find_weights, load_weights
     from talkface.checkpoints.identity import save_identity
-    from talkface.checkpoints.registry import find_weights, load_weights
     from talkface.inference.enroll import load_people
     from talkface.landmarks.detect import load_detector
     from talkface.renderers.load import pick_device

@@ -38,7 +38,7 @@ def show_weights(name: Annotated[str, typer.Argument(help="Shipped name, or path
     from rich.console import Console
     from rich.markup import escape
 
-    from talkface.checkpoints.registry import load_weights
+    from talkface.checkpoints.format import load_weights
     from talkface.errors import printable
 
     checkpoint = load_weights(name)
@@ -80,7 +80,7 @@ def export_network(
 ) -> None:
     """Write a speech, head-motion or mouth network as ONNX, and compare it with torch."""
     from talkface.checkpoints.export import export_onnx
-    from talkface.checkpoints.registry import load_weights
+    from talkface.checkpoints.format import load_weights
     from talkface.media.write import check_output
 
     check_output(out, force=force, suffixes=(".onnx",))

@@ -11,7 +11,7 @@ from talkface.data.clip import PreparedClip
 from talkface.data.clip_index import ClipIndex, open_index
 from talkface.data.prepare.shards import read_array, read_index, read_span
 from talkface.errors import DatasetError
-from talkface.files.arrays import check_array
+from talkface.files.check import check_array
 from talkface.files.read import check_record, parse_json
 from talkface.types import FloatArray
 

@@ -13,7 +13,7 @@ from talkface.data.datasets import ClipDataset
 from talkface.data.prepare.crops import CROPPER, load_cropper
 from talkface.errors import DatasetError
 from talkface.geometry.affine import transform
-from talkface.landmarks.align import from_canonical, to_canonical
+from talkface.landmarks.mean_face import from_canonical, to_canonical
 from talkface.media.speech import SpeechStream, open_speech
 from talkface.metrics.landmark import closed_frame, opening_series
 from talkface.types import FloatArray, Waveform

@@ -3,7 +3,7 @@
 import io
 import math
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,12 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.errors import TalkfaceError
-from talkface.files.limits import limit, variable
-from talkface.files.read import refusing
-
-NUMBERS, TEXT = "fiu", "U"
-Shape = tuple[int | None, ...]
-"""Sides of an array; None stands for any length of 1 or more."""
+from talkface.files.check import NUMBERS, TEXT
+from talkface.files.read import limit, refusing, variable
 
 
 def read_npy(path: Path, what: str, error: type[TalkfaceError], kinds: str = NUMBERS) -> npt.NDArray[Any]:
@@ -77,37 +73,6 @@ def npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
     except (OSError, ValueError, EOFError, SyntaxError, TypeError, RecursionError, MemoryError):
         return None
     return (shape, dtype) if math.prod(shape) * dtype.itemsize <= holds and not dtype.hasobject else None
-
-
-def check_array(
-    array: npt.NDArray[Any],
-    shapes: Sequence[Shape],
-    where: str,
-    error: type[TalkfaceError],
-    *,
-    most: float = 1e6,
-    finite: bool = True,
-) -> None:
-    """See that an array of numbers has one of `shapes`, is finite, and that no value is larger than `most`.
-
-    With `finite` off, NaN stands for what is not known, as in frames without a face; infinity stays refused.
-
-    Raises:
-        error: another kind or shape; names what was found and expected.
-    """
-    expected = " or ".join(f"[{', '.join('T' if side is None else str(side) for side in shape)}]" for shape in shapes)
-    if array.dtype.kind not in NUMBERS or not any(_fits(array.shape, shape) for shape in shapes):
-        raise error(f"{where} has shape {list(array.shape)} of {array.dtype}: expected {expected}")
-    if not (np.isfinite(array) if finite else ~np.isinf(array)).all():
-        raise error(f"{where} holds numbers that are not finite: expected {expected} finite ones")
-    if array.size and bool((np.abs(array.astype(np.float64)) > most).any()):
-        raise error(f"{where} holds numbers beyond {most:g}: expected pixels or similar {expected}")
-
-
-def _fits(found: tuple[int, ...], shape: Shape) -> bool:
-    return len(found) == len(shape) and all(
-        (have > 0 if want is None else have == want) for have, want in zip(found, shape, strict=True)
-    )
 
 
 def _open(path: Path, what: str, error: type[TalkfaceError]) -> IO[bytes]:

@@ -1,15 +1,22 @@
 """Parsed values + expected types -> the same values, or an error that names what is wrong."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+import numpy.typing as npt
+
 from talkface.errors import TalkfaceError, printable
 
 R = TypeVar("R")
+WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false", NoneType: "null"}
+NUMBERS, TEXT = "fiu", "U"
+Shape = tuple[int | None, ...]
+"""Sides of an array; None stands for any length of 1 or more."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,6 @@ class CheckLimits:
 
 
 CHECK = CheckLimits()
-WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false", NoneType: "null"}
 
 
 def matches(value: Any, kind: Any) -> bool:
@@ -115,3 +121,34 @@ def _matches_plain(value: Any, kind: Any) -> bool:
     if kind is str:
         return isinstance(value, str) and "\0" not in value
     return value is None if kind in (None, NoneType) else isinstance(value, kind)
+
+
+def check_array(
+    array: npt.NDArray[Any],
+    shapes: Sequence[Shape],
+    where: str,
+    error: type[TalkfaceError],
+    *,
+    most: float = 1e6,
+    finite: bool = True,
+) -> None:
+    """See that an array of numbers has one of `shapes`, is finite, and that no value is larger than `most`.
+
+    With `finite` off, NaN stands for what is not known, as in frames without a face; infinity stays refused.
+
+    Raises:
+        error: another kind or shape; names what was found and expected.
+    """
+    expected = " or ".join(f"[{', '.join('T' if side is None else str(side) for side in shape)}]" for shape in shapes)
+    if array.dtype.kind not in NUMBERS or not any(_fits(array.shape, shape) for shape in shapes):
+        raise error(f"{where} has shape {list(array.shape)} of {array.dtype}: expected {expected}")
+    if not (np.isfinite(array) if finite else ~np.isinf(array)).all():
+        raise error(f"{where} holds numbers that are not finite: expected {expected} finite ones")
+    if array.size and bool((np.abs(array.astype(np.float64)) > most).any()):
+        raise error(f"{where} holds numbers beyond {most:g}: expected pixels or similar {expected}")
+
+
+def _fits(found: tuple[int, ...], shape: Shape) -> bool:
+    return len(found) == len(shape) and all(
+        (have > 0 if want is None else have == want) for have, want in zip(found, shape, strict=True)
+    )

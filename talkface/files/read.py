@@ -3,17 +3,28 @@
 import csv
 import io
 import json
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from talkface.errors import TalkfaceError, printable
-from talkface.files.limits import limit, variable
+from talkface.errors import ConfigError, TalkfaceError, printable
 
 LONGEST_REASON = 160  # characters of a parser's own words
 DELIMITERS = ",;\t|"
+LIMITS: dict[str, float] = {
+    "pixels": 40_000_000,  # of a photo or of one video frame; 8K has 33 million
+    "photo_mb": 1024,  # of a picture file
+    "seconds": 4 * 3600,  # of speech or video
+    "array_mb": 512,  # of arrays once unpacked: landmarks, clips, corpora in HDF5
+    "text_mb": 256,  # of a table, manifest, index or settings file
+    "weights_mb": 4096,  # of a file of weights
+    "worker_mb": 6000,  # that a worker of batch or prepare takes beyond its libraries
+    "cache_mb": 20_000,  # of blocks of shards at URLs that are kept on this disk
+}
+"""Each may be changed by an environment variable such as TALKFACE_MAX_PIXELS, which worker processes inherit."""
 
 
 @contextmanager
@@ -41,7 +52,7 @@ def read_bytes(path: Path, what: str, error: type[TalkfaceError], limit_name: st
         path: the file.
         what: what it should be, without an article, such as "manifest".
         error: what is raised.
-        limit_name: of `files.limits`; in megabytes.
+        limit_name: of `LIMITS`; in megabytes.
 
     Raises:
         error: missing, no regular file (a folder, a pipe, a device), unreadable, or above the limit.
@@ -156,3 +167,26 @@ def _finite(text: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"{text[:20]} is too large")
     return value
+
+
+def limit(name: str) -> float:
+    """The limit in force.
+
+    Raises:
+        ConfigError: its environment variable is not a positive number.
+    """
+    text = os.environ.get(variable(name))
+    if text is None:
+        return LIMITS[name]
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise ConfigError(f"invalid {variable(name)} {text!r}: expected a positive number, or unset it")
+    return value
+
+
+def variable(name: str) -> str:
+    """Environment variable of a limit, named in every refusal so that the user can raise it."""
+    return f"TALKFACE_MAX_{name.upper()}"

@@ -1,6 +1,7 @@
-"""Control points and values -> thin-plate spline, evaluated anywhere."""
+"""Control points and values -> thin-plate spline, evaluated anywhere; value and edges -> smooth step."""
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -60,3 +61,18 @@ def _kernel(points: FloatArray, controls: FloatArray) -> FloatArray:
     logarithm = np.log(square)
     logarithm *= square
     return np.asarray(logarithm)
+
+
+@overload
+def smooth_step(value: float, low: float = 0.0, high: float = 1.0) -> float: ...
+
+
+@overload
+def smooth_step(value: FloatArray, low: float = 0.0, high: float = 1.0) -> FloatArray: ...
+
+
+def smooth_step(value: float | FloatArray, low: float = 0.0, high: float = 1.0) -> float | FloatArray:
+    """0 up to `low`, 1 from `high`, with flat ends; one number gives one number, an array `[...]` gives `[...]`."""
+    share = np.clip((value - low) / (high - low), 0, 1)
+    eased = share * share * (3 - 2 * share)
+    return np.asarray(eased) if isinstance(value, np.ndarray) else float(eased)

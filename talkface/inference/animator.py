@@ -10,11 +10,9 @@ from zlib import crc32
 import numpy as np
 
 from talkface.audio.rhythm import speech_rhythm
-from talkface.checkpoints.fit import must_fit
-from talkface.checkpoints.format import load_checkpoint
+from talkface.checkpoints.format import SUFFIX, find_weights, load_checkpoint, load_weights
 from talkface.checkpoints.identity import StoredIdentity
-from talkface.checkpoints.load import load_audio2landmark
-from talkface.checkpoints.registry import SUFFIX, find_weights, load_weights
+from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import CheckpointError, MediaError
 from talkface.inference.clip import Clip
 from talkface.inference.heads import RHYTHM, followed_pose, load_heads, spoken_pose

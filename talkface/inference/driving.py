@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from talkface.audio.rhythm import no_rhythm
 from talkface.errors import ConfigError, MediaError
-from talkface.files.arrays import check_array, read_arrays
-from talkface.files.check import parse_ratio
+from talkface.files.arrays import read_arrays
+from talkface.files.check import check_array, parse_ratio
 from talkface.files.read import refusing
 from talkface.files.write import atomic_file
 from talkface.inference.request import AnimateOptions

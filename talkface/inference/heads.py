@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from talkface.audio.rhythm import Rhythm
-from talkface.checkpoints.fit import must_fit
-from talkface.checkpoints.load import load_headmotion
-from talkface.checkpoints.registry import load_weights
+from talkface.checkpoints.format import load_weights
+from talkface.checkpoints.load import load_headmotion, must_fit
 from talkface.landmarks.head_style import HEAD_STYLES, back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.models.headmotion import Headmotion, learned_pose

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from talkface.audio.rhythm_stream import RhythmStream
-from talkface.geometry.ease import smooth_step
+from talkface.geometry.spline import smooth_step
 from talkface.inference.request import AnimateOptions
 from talkface.landmarks.head_style import HEAD_STYLES, SHOWN, HeadStyle, soften
 from talkface.landmarks.motion import EASE_S, IDLE, held_brows, scale_mouth

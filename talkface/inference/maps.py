@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image as PilImage
 
 from talkface.errors import ConfigError, MediaError
-from talkface.files.lock import file_lock
-from talkface.files.write import hidden_name
+from talkface.files.write import file_lock, hidden_name
 from talkface.geometry.affine import transform
 from talkface.geometry.resample import resample
 from talkface.landmarks.rasterize import face_sketch

@@ -8,8 +8,7 @@ import numpy as np
 
 from talkface.inference.photos import Shots
 from talkface.landmarks.layout import JAW, eye_openness, interocular, mouth_opening
-from talkface.landmarks.mouth_cover import COVERED, cover_score
-from talkface.landmarks.suitability import head_turn
+from talkface.landmarks.suitability import COVER, cover_score, head_turn
 from talkface.media.speech import SpeechStream, speech_level
 from talkface.metrics.sharpness import sharpness
 from talkface.types import FloatArray, Image
@@ -47,7 +46,12 @@ def judge_photo(shots: Shots) -> list[Finding]:
         Finding("pose", f"turned by {turn:.0f} degrees", ramp(turn, 45, 12), "use a frontal photo"),
         Finding("eyes", f"openness {eyes:.2f}", ramp(eyes, 0.1, 0.2), "use a photo with open eyes"),
         Finding("mouth", f"opening {mouth:.2f}", ramp(mouth, 0.35, 0.12), "use a photo with a closed mouth"),
-        Finding("cover", f"score {covered:.2f}", ramp(covered, COVERED + 2, COVERED), "use one with a free mouth"),
+        Finding(
+            "cover",
+            f"score {covered:.2f}",
+            ramp(covered, COVER.covered + 2, COVER.covered),
+            "use one with a free mouth",
+        ),
         Finding("sharpness", f"{detail:.1f} grey levels", ramp(detail, 1, 5), "use a sharp photo"),
         Finding("light", f"{light:.0f} of 255", min(ramp(light, 15, 60), ramp(light, 250, 215)), "light the face"),
         Finding("shadow", f"halves differ by {uneven:.0%}", ramp(uneven, 0.8, 0.35), "light both sides alike"),

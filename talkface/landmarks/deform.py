@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.geometry.affine import compose_affine, fit_similarity, invert, transform, upright_square
-from talkface.geometry.ease import smooth_step
-from talkface.geometry.spline import ThinPlate, fit_thin_plate
+from talkface.geometry.spline import ThinPlate, fit_thin_plate, smooth_step
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
-from talkface.landmarks.frames import eye_angle, eye_distance
-from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE
+from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE, eye_angle, eye_distance
 from talkface.landmarks.pose import head_camera, head_cameras, lift, mean_face_3d, project
 from talkface.types import FloatArray
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from talkface.geometry.affine import fit_similarity, transform
-from talkface.geometry.rotation import rotation_vectors
-from talkface.landmarks.align import to_canonical
+from talkface.geometry.affine import fit_similarity, rotation_vectors, transform
 from talkface.landmarks.head_style import soften
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE, STABLE
+from talkface.landmarks.mean_face import to_canonical
 from talkface.landmarks.motion import close_eyes
 from talkface.landmarks.pose import head_rotation, move_head
 from talkface.landmarks.retarget import Retargeter, close_lips, lip_gap

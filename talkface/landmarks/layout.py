@@ -1,11 +1,10 @@
-"""Name of a facial part -> its indices among the 68 landmarks (iBUG 300-W order, counted from 0)."""
+"""Name of a facial part -> its indices among the 68 landmarks (iBUG 300-W order, counted from 0); its size."""
 
 import numpy as np
 
 from talkface.types import FloatArray
 
 NUM_LANDMARKS = 68
-
 JAW = np.arange(0, 17)
 RIGHT_BROW = np.arange(17, 22)  # the person's right, left in the picture
 LEFT_BROW = np.arange(22, 27)
@@ -17,12 +16,10 @@ LEFT_EYE = np.arange(42, 48)  # 42 inner corner, 43 44 upper lid, 45 outer corne
 OUTER_LIP = np.arange(48, 60)  # 48 and 54 the corners, 51 top middle, 57 bottom middle
 INNER_LIP = np.arange(60, 68)  # 60 and 64 the corners, 61 62 63 upper, 65 66 67 lower
 MOUTH = np.arange(48, 68)
-
 OUTER_EYE_CORNERS = (36, 45)
 UPPER_INNER_LIP, LOWER_INNER_LIP = 62, 66  # their distance is the mouth's opening
 STABLE = np.array([27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45])
 """Points that speech hardly moves: nose and eye corners; similarity and pose are fitted on them."""
-
 FLIP = np.array(
     [
         *(*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)),
@@ -64,3 +61,15 @@ def point_weights() -> FloatArray:
     weights[MOUTH] = 1.0
     weights[JAW] = 0.2 + 0.3 * np.sin(np.pi * np.arange(len(JAW)) / (len(JAW) - 1)).astype(np.float32)
     return weights
+
+
+def eye_distance(landmarks: FloatArray) -> float:
+    """Outer-eye distance in pixels, held up by the nose's length so that a turned head does not shrink its patch."""
+    nose = float(np.linalg.norm(landmarks[33] - landmarks[27]))  # about half the outer-eye distance, seen from ahead
+    return max(float(interocular(landmarks)), 1.5 * nose, 1e-3)
+
+
+def eye_angle(landmarks: FloatArray) -> float:
+    """Roll of the head in radians, from eye centre to eye centre."""
+    across = landmarks[LEFT_EYE].mean(0) - landmarks[RIGHT_EYE].mean(0)
+    return float(np.arctan2(across[1], across[0]))

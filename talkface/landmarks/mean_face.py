@@ -1,4 +1,4 @@
-"""Landmark index -> its place on the mean face in canonical space, and its depth.
+"""Landmark index -> its place and depth on the mean face; pixel landmarks <-> canonical ones around it.
 
 `MEAN_FACE` is the generalised Procrustes mean (similarities fitted on the stable points) of 81 people's talking
 clips, 60 frames each at most, made symmetric and scaled so that the outer eye corners are 1 apart and the nose tip
@@ -9,6 +9,10 @@ distances (38 mm of 90 mm) in front of the outer eye corners, whose depth is 0.
 """
 
 import numpy as np
+
+from talkface.geometry.affine import fit_similarity, invert, transform
+from talkface.landmarks.layout import STABLE
+from talkface.types import FloatArray
 
 _POINTS = np.array(
     [
@@ -82,9 +86,28 @@ _POINTS = np.array(
         [-0.0830, 0.4971, 0.0739],
     ]
 )
-
 MEAN_FACE = _POINTS[:, :2]
 """`[68, 2]` float64, x right and y down."""
-
 MEAN_DEPTH = _POINTS[:, 2]
 """`[68]` float64, towards the viewer."""
+
+
+def to_canonical(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Lay each frame's eyes and nose onto the mean face's.
+
+    The fit uses the points that speech hardly moves, so that an opening jaw does not scale the face.
+
+    Args:
+        points: `[T, 68, 2]` pixel landmarks.
+
+    Returns:
+        `[T, 68, 2]` float32 canonical landmarks, and `[T, 2, 3]` float64 similarities pixel -> canonical, whose
+        inverse `from_canonical` applies: the round trip is the identity to float precision.
+    """
+    matrices = fit_similarity(points[:, STABLE], MEAN_FACE[STABLE])
+    return transform(matrices, np.asarray(points, np.float64)).astype(np.float32), matrices
+
+
+def from_canonical(points: FloatArray, matrices: FloatArray) -> FloatArray:
+    """Undo `to_canonical`: `[T, 68, 2]` canonical and `[T, 2, 3]` similarities -> `[T, 68, 2]` float32 pixel."""
+    return transform(invert(matrices), np.asarray(points, np.float64)).astype(np.float32)

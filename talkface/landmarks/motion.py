@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from talkface.geometry.ease import smooth_step
+from talkface.geometry.spline import smooth_step
 from talkface.landmarks.layout import JAW, LEFT_BROW, LEFT_EYE, MOUTH, NUM_LANDMARKS, RIGHT_BROW, RIGHT_EYE
 from talkface.landmarks.smooth import gaussian
 from talkface.types import FloatArray, HeadPose

@@ -7,8 +7,7 @@ import numpy as np
 
 from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.resample import pixel_box, shrink_part
-from talkface.landmarks.frames import eye_angle, eye_distance
-from talkface.landmarks.layout import OUTER_LIP
+from talkface.landmarks.layout import OUTER_LIP, eye_angle, eye_distance
 from talkface.types import FloatArray, Image
 
 UNIT = 128.0  # pixels between the outer eye corners in the patch that the network sees

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from talkface.geometry.ease import smooth_step
+from talkface.geometry.spline import smooth_step
 from talkface.landmarks.driver import DriverFace, fit_driver
 from talkface.landmarks.layout import MOUTH, interocular
 from talkface.types import FloatArray

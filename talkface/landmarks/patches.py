@@ -3,12 +3,12 @@
 import numpy as np
 
 from talkface.geometry.affine import upright_square
-from talkface.landmarks.frames import eye_angle, eye_distance, mouth_frame
-from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
+from talkface.landmarks.layout import LEFT_EYE, OUTER_LIP, RIGHT_EYE, eye_angle, eye_distance
 from talkface.landmarks.rasterize import face_patch_sketch, mouth_sketch
 from talkface.types import FloatArray, Image
 
 BELOW_EYES = 0.45  # of the face patch's middle, in outer-eye distances: between brows and chin
+MOUTH_SCALE = 1.0  # side of the mouth patch in outer-eye distances: the widest smile and a wide-open mouth fit
 
 
 def patch_frame(region: str, landmarks: FloatArray, size: int, scale: float) -> FloatArray:
@@ -45,3 +45,19 @@ def patch_sketch(region: str, landmarks: FloatArray, to_patch: FloatArray, size:
     """
     draw = mouth_sketch if region == "mouth" else face_patch_sketch
     return draw(landmarks, to_patch, size)
+
+
+def mouth_frame(landmarks: FloatArray, size: int, scale: float = MOUTH_SCALE) -> FloatArray:
+    """Upright square around the mouth, its scale tied to the eyes so that it does not breathe with the lips.
+
+    Args:
+        landmarks: `[68, 2]` pixels.
+        size: side of the patch in its own pixels.
+        scale: side of the patch in outer-eye distances.
+
+    Returns:
+        `[2, 3]` float64 similarity from pixels of the image to pixels of the patch.
+    """
+    lips = landmarks[OUTER_LIP]
+    centre = 0.5 * (lips.min(0) + lips.max(0))
+    return upright_square(centre, eye_angle(landmarks), scale * eye_distance(landmarks), size)

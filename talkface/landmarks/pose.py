@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from talkface.geometry.rotation import angle_between, rotation_matrices, rotation_vectors
+from talkface.geometry.affine import angle_between, rotation_matrices, rotation_vectors
 from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_DEPTH, MEAN_FACE
 from talkface.types import FloatArray, HeadPose

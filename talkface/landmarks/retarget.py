@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from talkface.landmarks.align import from_canonical, to_canonical
 from talkface.landmarks.layout import INNER_LIP, JAW, OUTER_LIP
-from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.mean_face import MEAN_FACE, from_canonical, to_canonical
 from talkface.landmarks.pose import head_rotation, move_head
 from talkface.types import FloatArray, HeadPose
 

@@ -1,15 +1,30 @@
-"""Sound or video path -> opened container of an allowed format, and its stream of moving pictures."""
+"""Sound or video path -> opened container of an allowed format, its moving pictures, and its claimed length."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from talkface.errors import MediaError, check_readable
-from talkface.files.limits import limit, variable
+from talkface.files.read import limit, variable
+
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+FORMATS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf", "mxf", "dv", "ivf", "nut", "rm"),
+    *("wtv", "yuv4mpegpipe", "h264", "hevc", "obu", "gif", "apng"),
+    *("wav", "w64", "aiff", "au", "caf", "mp3", "aac", "loas", "flac", "ogg", "amr", "ac3", "eac3", "wv", "tta", "ape"),
+)
+"""ffmpeg's names of containers that hold their own pictures and sound. Playlists and scripts (hls, dash, concat,
+sdp, lavfi...) open other files and addresses, and single pictures or text are not media, so both stay out: what counts
+is the format that ffmpeg finds in the file, whatever its name."""
+PROTOCOLS = "file"
+STREAMED = 0xFFFF_FF00  # what programs that write WAV to a pipe put in place of its length, or a little less
+ESTIMATED = ("aac", "mpeg", "mpegts")  # containers that do not say how long they are
+MOST_PARTS = 1000  # chunks or files that are looked through
 
 
 @dataclass(frozen=True)
@@ -22,16 +37,6 @@ class ContainerLimits:
 
 
 CONTAINER = ContainerLimits()
-ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-FORMATS = (
-    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf", "mxf", "dv", "ivf", "nut", "rm"),
-    *("wtv", "yuv4mpegpipe", "h264", "hevc", "obu", "gif", "apng"),
-    *("wav", "w64", "aiff", "au", "caf", "mp3", "aac", "loas", "flac", "ogg", "amr", "ac3", "eac3", "wv", "tta", "ape"),
-)
-"""ffmpeg's names of containers that hold their own pictures and sound. Playlists and scripts (hls, dash, concat,
-sdp, lavfi...) open other files and addresses, and single pictures or text are not media, so both stay out: what counts
-is the format that ffmpeg finds in the file, whatever its name."""
-PROTOCOLS = "file"
 
 
 def open_container(path: Path, what: str = "a video") -> InputContainer:
@@ -105,3 +110,52 @@ def check_pixels(width: int, height: int, path: Path | str, hint: str = "scale i
             f"{path} is {width}x{height}, expected at most {limit('pixels') / 1e6:.4g} megapixels: {hint}, or set "
             f"{variable('pixels')}"
         )
+
+
+def claimed_s(container: InputContainer, stream: AudioStream, path: Path) -> float | None:
+    """Length in seconds that the header claims for a sound track; None where it is only estimated."""
+    name = container.format.name
+    if name in ESTIMATED:
+        return None
+    if name == "wav":
+        return _wav_claim(path)
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1 and container.duration
+    return container.duration / av.time_base if alone and container.duration else None
+
+
+def joined_wavs(path: Path) -> int:
+    """How many WAV files lie one behind the other in a file; players and decoders take the first."""
+    count, at = 0, 0
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while at + 12 <= size and count < MOST_PARTS:
+            file.seek(at)
+            head = file.read(12)
+            if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+                break
+            count += 1
+            length = int.from_bytes(head[4:8], "little")
+            at += 8 + length + length % 2
+    return count
+
+
+def _wav_claim(path: Path) -> float | None:
+    """Length by the header of a WAV: ffmpeg itself only counts the bytes that are there."""
+    per_second, length, at = 0, 0, 12
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return None
+        for _ in range(MOST_PARTS):
+            file.seek(at)
+            head = file.read(8)
+            length = int.from_bytes(head[4:], "little")
+            if head[:4] == b"fmt ":
+                per_second = int.from_bytes(file.read(16)[8:12], "little")
+            if head[:4] == b"data" or len(head) < 8:
+                break
+            at += 8 + length + length % 2
+    if head[:4] != b"data" or length >= STREAMED or not per_second:
+        return None
+    return length / per_second

@@ -19,8 +19,7 @@ from av.container import InputContainer
 
 from talkface.errors import MediaError
 from talkface.files.read import refusing
-from talkface.media.claim import claimed_s
-from talkface.media.container import check_duration, open_container
+from talkface.media.container import check_duration, claimed_s, open_container
 from talkface.media.photo import is_photo
 
 Block = npt.NDArray[np.float32]

@@ -8,10 +8,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from talkface.errors import MediaError, MissingExtraError
-from talkface.files.limits import limit, variable
-from talkface.media.colour import ColourSpace, coded_space, on_white, to_srgb
+from talkface.files.read import limit, variable
+from talkface.media.colour import ColourSpace, apply_profile, coded_space, on_white, to_srgb
 from talkface.media.frame import frame_image
-from talkface.media.photo_colour import apply_profile
 from talkface.types import Image
 
 DEEPEST = 16  # bits that values of more than eight are stored in

@@ -14,11 +14,19 @@ from PIL import ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from talkface.errors import MediaError, TalkfaceError, check_readable
-from talkface.files.limits import limit
-from talkface.files.read import read_bytes, refusing
-from talkface.media.colour import ColourSpace, coded_space, on_white, to_srgb
+from talkface.files.read import limit, read_bytes, refusing
+from talkface.media.colour import (
+    ColourSpace,
+    apply_profile,
+    coded_points,
+    coded_space,
+    full_range,
+    lab_to_rgb,
+    on_white,
+    stored_space,
+    to_srgb,
+)
 from talkface.media.container import check_pixels, open_container
-from talkface.media.photo_colour import apply_profile, coded_points, full_range, lab_to_rgb, stored_space
 from talkface.types import Image
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")

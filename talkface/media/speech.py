@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from talkface.errors import MediaError
-from talkface.media.claim import joined_wavs
+from talkface.media.container import joined_wavs
 from talkface.media.decode import DECODE, Block, SoundInfo, decode_sound, probe_sound, resample_samples
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 

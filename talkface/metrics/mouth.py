@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from talkface.geometry.affine import upright_square
 from talkface.geometry.resample import cut_patch
-from talkface.landmarks.frames import eye_angle
-from talkface.landmarks.layout import INNER_LIP, interocular
+from talkface.landmarks.layout import INNER_LIP, eye_angle, interocular
 from talkface.metrics.image import luma
 from talkface.types import FloatArray, Image, Shot
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 
-from talkface.geometry.paste import place_patch
+from talkface.geometry.resample import place_patch
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Image, Shot
 

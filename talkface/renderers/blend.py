@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import transform
-from talkface.geometry.paste import Patch, paste_patch
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import Patch, paste_patch, resample
 from talkface.landmarks.layout import INNER_LIP, JAW, LEFT_BROW, RIGHT_BROW, interocular
 from talkface.renderers.base import Rendered
 from talkface.renderers.canvas import Canvas

@@ -6,13 +6,11 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import compose_affine, invert, transform
-from talkface.geometry.ease import smooth_step
 from talkface.geometry.matte import Mask, hidden_background, person_matte
-from talkface.geometry.paste import match_colour
-from talkface.geometry.resample import blend, look_up, pixel_box, shrink_part
+from talkface.geometry.resample import blend, look_up, match_colour, pixel_box, shrink_part
+from talkface.geometry.spline import smooth_step
 from talkface.landmarks.deform import Deformation, FaceDeformer
-from talkface.landmarks.frames import eye_distance
-from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, MOUTH, RIGHT_EYE, mouth_opening
+from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, MOUTH, RIGHT_EYE, eye_distance, mouth_opening
 from talkface.renderers.lids import draw_lid, lash_colour
 from talkface.types import FloatArray, Image, Shot
 
@@ -21,7 +19,11 @@ GREY = 4.0  # mean difference between a face's colour channels below which nothi
 STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
 CUT_OUT = (0.02, 0.06)  # head motion in head radii from which the person is cut out of the background, and wholly so: a
 # small motion is taken up by a ring of background that stretches unseen, a large one would smear it
+# small motion is taken up by a ring of background that stretches unseen, a large one would smear it
 WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
+LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
+LIPS_SHUT = (0.01, 0.035)  # opening below which there is nothing to paint, and from which there is
+OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
 
 
 class Canvas:
@@ -176,13 +178,6 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     soft = amount * cv2.GaussianBlur(hole, (0, 0), max(0.7, 0.018 * unit))[..., None]
     dark = part * np.array([0.55, 0.45, 0.45], np.float32)
     frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)
-
-
-LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
-
-LIPS_SHUT = (0.01, 0.035)  # opening below which there is nothing to paint, and from which there is
-
-OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
 
 
 def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:

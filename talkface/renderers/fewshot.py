@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from talkface.checkpoints.fewshot import KIND, FewshotNetworks, load_fewshot
-from talkface.checkpoints.fit import must_fit
-from talkface.checkpoints.format import file_hash, load_checkpoint
+from talkface.checkpoints.format import file_hash, find_weights, load_checkpoint, shipped_names
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity
-from talkface.checkpoints.registry import find_weights, shipped_names
+from talkface.checkpoints.load import must_fit
 from talkface.data.samplers.shot_pictures import picture_map, shot_pictures, signed, sketch_picture, unsigned
 from talkface.errors import CheckpointError
-from talkface.files.arrays import check_array
+from talkface.files.check import check_array
 from talkface.models.fewshot import FewshotConfig
 from talkface.models.generator import Generator
 from talkface.models.residual import freeze

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from talkface.geometry.ease import smooth_step
 from talkface.geometry.resample import pixel_box
+from talkface.geometry.spline import smooth_step
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.types import FloatArray, Image
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.fit import must_fit
 from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.load import must_fit
 from talkface.errors import ConfigError
-from talkface.geometry.paste import Patch, paste_patch
-from talkface.geometry.rotation import rotation_vectors
+from talkface.geometry.affine import rotation_vectors
+from talkface.geometry.resample import Patch, paste_patch
 from talkface.landmarks.deform import Deformation
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.patches import patch_frame, patch_sketch

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from talkface.checkpoints.registry import load_weights
+from talkface.checkpoints.format import load_weights
 from talkface.errors import ConfigError
 from talkface.renderers.base import DEFAULT_INPAINTER, RENDERERS, Renderer
 

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.donors import unpack_donors
 from talkface.checkpoints.format import Checkpoint
-from talkface.checkpoints.load import load_mouth
+from talkface.checkpoints.load import load_mouth, unpack_donors
 from talkface.geometry.affine import fit_similarity, invert, transform
 from talkface.geometry.donor import (
     Donor,
@@ -25,11 +24,9 @@ from talkface.geometry.donor import (
     softened,
     upper_middle,
 )
-from talkface.geometry.paste import place_patch
-from talkface.geometry.resample import pixel_box
+from talkface.geometry.resample import pixel_box, place_patch
 from talkface.landmarks.deform import Deformation
-from talkface.landmarks.frames import eye_angle, eye_distance
-from talkface.landmarks.layout import INNER_LIP, MOUTH, STABLE, interocular
+from talkface.landmarks.layout import INNER_LIP, MOUTH, STABLE, eye_angle, eye_distance, interocular
 from talkface.landmarks.mouth_patch import (
     GROW,
     UNIT,

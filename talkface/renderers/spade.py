@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.fit import must_fit
-from talkface.checkpoints.format import Checkpoint
-from talkface.checkpoints.registry import load_weights, shipped_names
+from talkface.checkpoints.format import Checkpoint, load_weights, shipped_names
+from talkface.checkpoints.load import must_fit
 from talkface.data.samplers.patches import draw_face
 from talkface.data.samplers.shot_pictures import picture_map, shot_pictures, signed, sketch_picture, unsigned
 from talkface.data.samplers.warp_shots import hidden_features, nearest_first

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.fit import must_fit
-from talkface.checkpoints.format import Checkpoint
-from talkface.checkpoints.registry import load_weights, shipped_names
+from talkface.checkpoints.format import Checkpoint, load_weights, shipped_names
+from talkface.checkpoints.load import must_fit
 from talkface.data.interop.aligned import aligned_map, displacement
 from talkface.data.interop.atvgnet_shapes import AtvgnetShapes
 from talkface.data.samplers.shot_pictures import signed, unsigned

@@ -15,8 +15,7 @@ from threading import Lock
 from typing import Any
 
 from talkface.errors import DatasetError
-from talkface.files.limits import limit
-from talkface.files.read import refusing
+from talkface.files.read import limit, refusing
 from talkface.files.write import atomic_write
 from talkface.scale.storage import open_remote
 

@@ -4,14 +4,14 @@ import contextlib
 from functools import cache
 from pathlib import Path
 
-from talkface.files.limits import limit, variable
+from talkface.files.read import limit, variable
 
 GPU = Path("/dev/nvidiactl")  # its libraries map address space without end, so no such limit can hold there
 WORDS = ("insufficient memory", "allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
 
 def worker_megabytes() -> float:
-    """What a worker may take beyond its libraries: `limits.limit("worker_mb")`; 0, which is no limit, beside a GPU."""
+    """What a worker may take beyond its libraries: `limit("worker_mb")`; 0, which is no limit, beside a GPU."""
     return 0.0 if GPU.exists() else limit("worker_mb")
 
 

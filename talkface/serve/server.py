@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import Request
 
 from talkface.errors import MediaError
-from talkface.files.limits import DEFAULTS
-from talkface.files.lock import open_locked
+from talkface.files.read import LIMITS
+from talkface.files.write import open_locked
 from talkface.inference.animator import Animator
 from talkface.scale.workers import usable_cores
 from talkface.serve.options import ServeOptions
@@ -56,7 +56,7 @@ class Server:
             kind,
             f"{kind}.upload",
             max_pixels=limits.max_megapixels * 1e6,
-            max_seconds=DEFAULTS["seconds"] if kind == "file" else limits.max_speech_s,  # files are read here and there
+            max_seconds=LIMITS["seconds"] if kind == "file" else limits.max_speech_s,  # files are read here and there
             memory_mb=limits.decode_mb,
             limit_s=limits.decode_s,
             face=face,

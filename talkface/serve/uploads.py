@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from talkface.errors import MediaError, NoFaceError, PassingError, TalkfaceError, printable
-from talkface.files import limits
+from talkface.files.read import variable
 from talkface.scale.memory import is_out_of_memory, limit_memory
 from talkface.scale.workers import Died, LocalWorkers
 
@@ -131,7 +131,7 @@ def read_upload(task: Task) -> Found:
     _detector()  # loaded by now, with its libraries: memory is counted from here
     limit_memory(task.memory_mb + SPARE_MB)
     for name, value in (("pixels", task.max_pixels), ("seconds", task.max_seconds)):
-        os.environ[limits.variable(name)] = str(value)
+        os.environ[variable(name)] = str(value)
     upload = task.folder / task.upload
     try:
         readers = {"photo": _read_photo, "speech": _read_speech, "captions": _read_captions, "file": _read_marks}

@@ -10,8 +10,7 @@ import numpy as np
 from talkface.data.prepare.example import Example, members
 from talkface.data.prepare.preprocess import SAMPLES_PER_FRAME
 from talkface.data.prepare.shards import join_samples, write_sample
-from talkface.landmarks.align import from_canonical
-from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.mean_face import MEAN_FACE, from_canonical
 from talkface.landmarks.pose import move_head
 from talkface.types import DEFAULT_FPS, Clip, FloatArray, HeadPose
 

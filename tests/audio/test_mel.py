@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.audio.features import MEL, MelPower
-from talkface.audio.mel import htk_filters, htk_hz, htk_mel, power_spectrum, slaney_filters, slaney_hz, slaney_mel
+from talkface.audio.features import (
+    MEL,
+    MelPower,
+    htk_filters,
+    htk_hz,
+    htk_mel,
+    power_spectrum,
+    slaney_filters,
+    slaney_hz,
+    slaney_mel,
+)
 from talkface.audio.mfcc import Cepstrum, FilterPower
 from talkface.audio.rhythm import onset_strength
 from talkface.types import SAMPLE_RATE

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from talkface.checkpoints.donors import network_tensors, pack_donors, unpack_donors
+from talkface.checkpoints.load import network_tensors, pack_donors, unpack_donors
 from talkface.errors import CheckpointError
 from talkface.geometry.donor import lay_donor, measure_donor
 

@@ -11,8 +11,8 @@ import torch
 
 from talkface.__main__ import run
 from talkface.checkpoints.export import export_onnx
+from talkface.checkpoints.format import load_weights
 from talkface.checkpoints.load import load_audio2landmark
-from talkface.checkpoints.registry import load_weights
 from talkface.errors import CheckpointError, MediaError
 
 pytest.importorskip("onnx")

@@ -5,8 +5,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from talkface.checkpoints.format import Checkpoint, file_hash, load_checkpoint, save_checkpoint
-from talkface.checkpoints.registry import find_weights, list_models, shipped_names
+from talkface.checkpoints.format import (
+    Checkpoint,
+    file_hash,
+    find_weights,
+    list_models,
+    load_checkpoint,
+    save_checkpoint,
+    shipped_names,
+)
 from talkface.errors import CheckpointError
 
 

@@ -13,11 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint, load_fewshot
-from talkface.checkpoints.fit import must_fit
-from talkface.checkpoints.format import Checkpoint, load_checkpoint, save_checkpoint
+from talkface.checkpoints.format import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity, load_identity, save_identity
-from talkface.checkpoints.load import load_audio2landmark
-from talkface.checkpoints.registry import load_weights
+from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import CheckpointError, TalkfaceError
 from talkface.inference.heads import load_heads
 from talkface.landmarks.mean_face import MEAN_FACE

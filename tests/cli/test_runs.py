@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("accelerate")
 
 from talkface.__main__ import run as talkface
-from talkface.checkpoints.registry import list_models
+from talkface.checkpoints.format import list_models
 from talkface.config import RunConfig
 from talkface.errors import ConfigError
 from talkface.evaluation.report.runs_page import find_runs, read_curves

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from talkface.errors import ConfigError, DatasetError
-from talkface.files.arrays import check_array, npy_header, parse_npy, read_arrays, read_npy
-from talkface.files.check import build_record, matches
-from talkface.files.limits import limit
-from talkface.files.read import parse_json, read_bytes, read_json, read_table, read_text, refusing
+from talkface.files.arrays import npy_header, parse_npy, read_arrays, read_npy
+from talkface.files.check import build_record, check_array, matches
+from talkface.files.read import limit, parse_json, read_bytes, read_json, read_table, read_text, refusing
 
 
 def npy(array: np.ndarray, **changed: Any) -> bytes:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from talkface.errors import ConfigError, MediaError, PassingError, TalkfaceError, printable
-from talkface.files.lock import file_lock
 from talkface.files.table import safe_cell, write_table
 from talkface.files.write import (
     PART_FILES,
@@ -21,6 +20,7 @@ from talkface.files.write import (
     atomic_file,
     atomic_files,
     atomic_write,
+    file_lock,
     fitting_name,
     hidden_name,
     inside,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from talkface.geometry.ease import smooth_step
+from talkface.geometry.spline import smooth_step
 
 
 def test_ends_middle_and_shape():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from talkface.geometry.paste import Patch, match_colour, paste_patch, patch_box, place_patch
+from talkface.geometry.resample import Patch, match_colour, paste_patch, patch_box, place_patch
 
 RNG = np.random.default_rng(0)
 TO_PATCH = np.array([[0.5, 0.0, -10.0], [0.0, 0.5, -15.0]])  # patch pixel (0, 0) is frame pixel (20, 30)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from talkface.geometry.rotation import angle_between, rotation_matrices, rotation_vectors
+from talkface.geometry.affine import angle_between, rotation_matrices, rotation_vectors
 
 
 def vectors() -> np.ndarray:

@@ -1,6 +1,6 @@
 """Reports and printed lines name the networks that really made a video."""
 
-from talkface.checkpoints.registry import find_weights
+from talkface.checkpoints.format import find_weights
 from talkface.inference.animator import Animator, network_names, renderer_network
 from talkface.inference.request import AnimateOptions
 from talkface.renderers.base import DEFAULT_INPAINTER

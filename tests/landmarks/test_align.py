@@ -3,9 +3,8 @@ import pytest
 from scipy.spatial import procrustes
 
 from talkface.geometry.affine import fit_similarity, invert, transform
-from talkface.landmarks.align import from_canonical, to_canonical
 from talkface.landmarks.layout import FLIP, STABLE, interocular
-from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.mean_face import MEAN_FACE, from_canonical, to_canonical
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from talkface.landmarks.beside import detector_beside
-from talkface.landmarks.detect import load_detector
+from talkface.landmarks.detect import detector_beside, load_detector
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
 

@@ -5,8 +5,7 @@ import pytest
 
 from talkface.geometry.affine import fit_similarity, transform
 from talkface.landmarks.deform import FaceDeformer
-from talkface.landmarks.frames import eye_distance
-from talkface.landmarks.layout import STABLE
+from talkface.landmarks.layout import STABLE, eye_distance
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.motion import close_eyes
 from talkface.landmarks.pose import mean_face_3d, project

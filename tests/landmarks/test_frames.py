@@ -3,9 +3,9 @@
 import numpy as np
 
 from talkface.geometry.affine import compose_affine, transform
-from talkface.landmarks.frames import eye_angle, mouth_frame
-from talkface.landmarks.layout import OUTER_LIP
+from talkface.landmarks.layout import OUTER_LIP, eye_angle
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.patches import mouth_frame
 
 
 def turned(points: np.ndarray, angle: float) -> np.ndarray:

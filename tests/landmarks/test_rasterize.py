@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from talkface.errors import ConfigError
-from talkface.landmarks.frames import mouth_frame
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.patches import mouth_frame
 from talkface.landmarks.rasterize import face_sketch, mouth_sketch
 from talkface.landmarks.sketch_styles import SKETCHES, sketch_style
 from talkface.landmarks.upper_face import upper_face

@@ -9,9 +9,8 @@ import pytest
 from talkface.landmarks.detect import Face, detect_any_rotation, load_detector
 from talkface.landmarks.layout import LEFT_EYE, MOUTH, RIGHT_EYE
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.mouth_cover import COVERED, cover_score
 from talkface.landmarks.pose import mean_face_3d
-from talkface.landmarks.suitability import head_turn, unsuited
+from talkface.landmarks.suitability import COVER, cover_score, head_turn, unsuited
 from talkface.media.read import read_photo
 
 
@@ -32,7 +31,7 @@ def test_a_covered_mouth_is_named(portrait: tuple[np.ndarray, np.ndarray], colou
     covered = image.copy()
     centre, reach = points[MOUTH].mean(0), 0.42 * np.linalg.norm(points[45] - points[36])
     cv2.circle(covered, (round(centre[0]), round(centre[1])), round(reach), colour, -1, cv2.LINE_AA)
-    assert cover_score(image, points) < 0 < COVERED < cover_score(covered, points)
+    assert cover_score(image, points) < 0 < COVER.covered < cover_score(covered, points)
     assert "the mouth seems to be covered" in unsuited(covered, points)
     gaping = points.copy()
     gaping[[65, 66, 67], 1] += 0.3 * np.linalg.norm(points[45] - points[36])

@@ -6,8 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from talkface.checkpoints.format import Checkpoint
-from talkface.checkpoints.registry import load_weights
+from talkface.checkpoints.format import Checkpoint, load_weights
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, HybridConfig, border_window
 from talkface.renderers.hybrid import build_hybrid

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
-from talkface.checkpoints.registry import SUFFIX
+from talkface.checkpoints.format import SUFFIX, Checkpoint, file_hash, save_checkpoint
 from talkface.errors import CheckpointError, MissingExtraError
 from talkface.landmarks.layout import NUM_LANDMARKS
 from talkface.models.audio2landmark import config_dict

@@ -12,8 +12,7 @@ from talkface.checkpoints.convert.families import FAMILIES
 from talkface.checkpoints.convert.fewshot import convert_networks, roles_in, video_rows
 from talkface.checkpoints.convert.read import read_published, state_dicts
 from talkface.checkpoints.fewshot import fewshot_checkpoint
-from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
-from talkface.checkpoints.registry import SUFFIX
+from talkface.checkpoints.format import SUFFIX, Checkpoint, file_hash, save_checkpoint
 from talkface.errors import CheckpointError
 
 States = dict[str, dict[str, Tensor]]

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from talkface.errors import CheckpointError, printable
-from talkface.files.limits import limit, variable
-from talkface.files.read import refusing
+from talkface.files.read import limit, refusing, variable
 
 PARALLEL = "module."  # that DataParallel puts in front of every name
 _GLOBAL = re.compile(r"GLOBAL (\S+)")

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from talkface.checkpoints.convert.caffe import read_caffemodel
 from talkface.checkpoints.convert.read import read_published, state_dicts
-from talkface.checkpoints.format import file_hash, save_checkpoint
+from talkface.checkpoints.format import SUFFIX, file_hash, save_checkpoint
 from talkface.checkpoints.perceptual import perceptual_checkpoint
-from talkface.checkpoints.registry import SUFFIX
 from talkface.errors import CheckpointError
 from talkface.files.write import atomic_file
 from talkface.models.perceptual import KINDS

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from talkface.checkpoints.convert.read import read_published, state_dicts
 from talkface.errors import CheckpointError
-from talkface.files.arrays import check_array, read_npy
+from talkface.files.arrays import read_npy
+from talkface.files.check import check_array
 from talkface.files.write import atomic_file
 
 STATE = "video_table"  # its place in a run's `state.pt`

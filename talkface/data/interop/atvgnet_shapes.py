@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from talkface.errors import CheckpointError
-from talkface.files.arrays import check_array, read_npy
+from talkface.files.arrays import read_npy
+from talkface.files.check import check_array
 from talkface.landmarks.layout import MOUTH, NUM_LANDMARKS
 from talkface.types import FloatArray
 

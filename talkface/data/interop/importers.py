@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from talkface.errors import DatasetError, MissingExtraError
-from talkface.files.arrays import NUMBERS, check_array, npy_header, read_npy
-from talkface.files.limits import limit, variable
-from talkface.files.read import refusing
+from talkface.files.arrays import npy_header, read_npy
+from talkface.files.check import NUMBERS, check_array
+from talkface.files.read import limit, refusing, variable
 from talkface.geometry.affine import fit_similarity
 from talkface.landmarks.basis import Basis
 from talkface.landmarks.layout import NUM_LANDMARKS, STABLE

@@ -21,7 +21,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from talkface.errors import DatasetError, printable
-from talkface.files.arrays import TEXT, check_array, read_npy
+from talkface.files.arrays import read_npy
+from talkface.files.check import TEXT, check_array
 from talkface.files.read import refusing
 from talkface.landmarks.pose import front_frame
 from talkface.media.decode import probe_sound

@@ -8,7 +8,7 @@ import numpy as np
 
 from talkface.data.interop.importers import read_features
 from talkface.data.prepare.sync import SpeechOffset
-from talkface.geometry.rotation import rotation_vectors
+from talkface.geometry.affine import rotation_vectors
 from talkface.landmarks.pose import head_rotation
 from talkface.types import Clip, FloatArray
 

@@ -18,9 +18,8 @@ from typing import Any
 from talkface.data.prepare.manifest import Record, append_record, read_manifest, source_stat, write_manifest
 from talkface.data.prepare.shards import PENDING, drop_samples, find_shards, join_samples, read_index
 from talkface.errors import DatasetError
-from talkface.files.lock import open_locked
 from talkface.files.read import read_json
-from talkface.files.write import PART, atomic_write
+from talkface.files.write import PART, atomic_write, open_locked
 
 SETTINGS_NAME = "prepare.json"
 SHARD_BYTES = 256 << 20  # a shard is closed when its clips reach this

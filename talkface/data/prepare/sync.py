@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
-from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import mouth_opening
+from talkface.landmarks.mean_face import to_canonical
 from talkface.types import SAMPLE_RATE, FloatArray
 
 

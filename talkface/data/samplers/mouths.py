@@ -28,8 +28,7 @@ from talkface.geometry.donor import (
     misfit,
     upper_middle,
 )
-from talkface.landmarks.frames import eye_distance
-from talkface.landmarks.layout import MOUTH, STABLE, mouth_opening
+from talkface.landmarks.layout import MOUTH, STABLE, eye_distance, mouth_opening
 from talkface.landmarks.mouth_patch import UNIT, cut_mouth_patch, lip_masks, patch_size, skin_colour, teeth_share
 from talkface.types import FloatArray
 

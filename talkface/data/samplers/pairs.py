@@ -22,10 +22,8 @@ from talkface.data.samplers.patches import (
     worsen,
 )
 from talkface.errors import DatasetError
-from talkface.geometry.affine import fit_similarity, transform
-from talkface.geometry.rotation import rotation_vectors
-from talkface.landmarks.frames import eye_distance
-from talkface.landmarks.layout import STABLE, mouth_opening
+from talkface.geometry.affine import fit_similarity, rotation_vectors, transform
+from talkface.landmarks.layout import STABLE, eye_distance, mouth_opening
 from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.types import FloatArray, Image
 

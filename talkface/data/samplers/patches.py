@@ -13,9 +13,9 @@ from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.draw_mesh import draw_mesh
 from talkface.geometry.resample import look_up, resample, shrink_part
 from talkface.landmarks.deform import Deformation, FaceDeformer, deform_each
-from talkface.landmarks.frames import eye_distance, mouth_frame
+from talkface.landmarks.layout import eye_distance
 from talkface.landmarks.mesh import FaceMesh
-from talkface.landmarks.patches import patch_frame, patch_sketch
+from talkface.landmarks.patches import mouth_frame, patch_frame, patch_sketch
 from talkface.landmarks.pose import head_cameras
 from talkface.landmarks.rasterize import filled_mouth
 from talkface.types import FloatArray, Image

@@ -12,8 +12,8 @@ from talkface.audio.mfcc import FilterPower
 from talkface.data.clip import PreparedClip
 from talkface.data.samplers.chances import Chances
 from talkface.errors import DatasetError
-from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
+from talkface.landmarks.mean_face import to_canonical
 from talkface.landmarks.smooth import fill_unseen
 from talkface.types import FloatArray
 

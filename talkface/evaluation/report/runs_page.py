@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PilImage
 
-from talkface.checkpoints.format import file_hash, load_checkpoint
-from talkface.checkpoints.registry import list_models
+from talkface.checkpoints.format import file_hash, list_models, load_checkpoint
 from talkface.config import read_mapping
 from talkface.errors import CheckpointError, ConfigError
 from talkface.evaluation.report.page import clips_html, number, page

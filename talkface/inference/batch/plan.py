@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from talkface.checkpoints.format import file_hash
-from talkface.checkpoints.registry import find_weights
+from talkface.checkpoints.format import file_hash, find_weights
 from talkface.errors import MediaError, TalkfaceError
 from talkface.inference.animator import NETWORKS, network_names
 from talkface.inference.batch.results import Outcome, current, failure

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from talkface.errors import ConfigError, MediaError, PassingError
-from talkface.files.lock import file_lock
+from talkface.files.write import file_lock
 from talkface.inference.batch.gallery import write_gallery
 from talkface.inference.batch.limits import seconds_for
 from talkface.inference.batch.plan import Todo, plan

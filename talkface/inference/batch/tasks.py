@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from talkface.checkpoints.format import file_hash
-from talkface.checkpoints.registry import find_weights
+from talkface.checkpoints.format import file_hash, find_weights
 from talkface.errors import CheckpointError, PassingError, TalkfaceError, printable
 from talkface.files.write import FULL
 from talkface.inference.animator import Animator

@@ -14,8 +14,18 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from talkface.media.mark.code import CODE, KEY, as_complex, decode, frequencies, patterns, ring
-from talkface.media.mark.spread import SPREAD, reduce_to, ring_spectrum
+from talkface.media.mark.spread import (
+    CODE,
+    KEY,
+    SPREAD,
+    as_complex,
+    decode,
+    frequencies,
+    patterns,
+    reduce_to,
+    ring,
+    ring_spectrum,
+)
 from talkface.types import FloatArray
 
 

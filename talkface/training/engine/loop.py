@@ -29,8 +29,7 @@ from torch import Tensor, nn
 from talkface.checkpoints.format import save_checkpoint
 from talkface.config import RunConfig
 from talkface.errors import ConfigError, TalkfaceError
-from talkface.files.lock import file_lock
-from talkface.files.write import atomic_file
+from talkface.files.write import atomic_file, file_lock
 from talkface.training.engine.job import Job
 from talkface.training.engine.processes import agreed, average_gradients
 from talkface.training.engine.run_folder import STATE, RunLog, save_config

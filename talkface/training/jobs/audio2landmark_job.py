@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from talkface.audio.augment import augment_voice, mask_features, noise_power
-from talkface.checkpoints.format import Checkpoint
-from talkface.checkpoints.registry import load_weights
+from talkface.checkpoints.format import Checkpoint, load_weights
 from talkface.data.noises import load_noises
 from talkface.data.samplers.shots import Ahead
 from talkface.data.samplers.speech import SpeechBatch, SpeechExample, StretchSampler

@@ -9,8 +9,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from talkface.checkpoints.donors import pack_donors
 from talkface.checkpoints.format import Checkpoint
+from talkface.checkpoints.load import pack_donors
 from talkface.config import to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset

@@ -17,9 +17,8 @@ from talkface.data.sources.folder import find_folder_clips
 from talkface.data.sources.registry import find_clips
 from talkface.errors import DatasetError
 from talkface.geometry.affine import transform
-from talkface.landmarks.align import to_canonical
 from talkface.landmarks.layout import STABLE
-from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.landmarks.mean_face import MEAN_FACE, to_canonical
 
 
 @pytest.fixture

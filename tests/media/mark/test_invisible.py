@@ -10,9 +10,17 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from talkface.media.mark.code import decode, encode, patterns, tile_of
 from talkface.media.mark.search import SEARCH, chance_of, find_mark
-from talkface.media.mark.spread import InvisibleMark, payload_of, reduce_to, ring_spectrum
+from talkface.media.mark.spread import (
+    InvisibleMark,
+    decode,
+    encode,
+    patterns,
+    payload_of,
+    reduce_to,
+    ring_spectrum,
+    tile_of,
+)
 from talkface.media.read import read_frames
 from talkface.media.write import VideoWriter
 
