@@ -39,7 +39,7 @@ def evaluate_headmotion(
     from talkface.evaluation.speech_clips import SpokenClips
     from talkface.evaluation.tables.headmotion import head_measures, preference, write_clips
     from talkface.evaluation.tables.headmotion_scores import score_heads
-    from talkface.inference.heads import load_heads
+    from talkface.inference.subject import load_heads
     from talkface.metrics.stats import to_table
 
     name = column_name(checkpoint)

@@ -1,9 +1,10 @@
-"""Open mouth of a donor + where a target's lips are -> what shows between them: upper and lower part moved rigidly.
+"""Open mouth of a donor + where a target's lips are -> what shows between them, and in which colours.
 
 The upper teeth belong to the skull and the lower ones to the jaw: neither is stretched when lips move. A mouth that
 closes loses rows of the donor from below its upper teeth, one that opens wider gains dark rows there.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,20 +16,43 @@ from talkface.types import FloatArray, Image
 UPPER = np.array([0, 1, 2, 3, 4])  # of eight inner-lip points (68-point order), from corner to corner
 LOWER = np.array([0, 7, 6, 5, 4])
 COLUMNS, ROWS = 24, 33  # samples between the lips
-GAP_LIGHT = 0.62  # a row this dark, over the brightest row above, is the gap below the upper teeth
-NO_GAP = 0.95  # where teeth fill the mouth: cut just above the lower lip
-LOWEST_GAP = 0.85  # a dark row further down is the lower lip's own shade: nothing of such a donor is shown below
-DARKEST = np.array([60.0, 30.0, 28.0], np.float32)  # the dark of a mouth is at most this light
-SHADE = np.array(
-    [[0.5, 0.5, 0.5], [1.6, 1.6, 1.65]], np.float32
-)  # of the dark at the upper lip and, over the tongue, at
-# the lower one
-SOFTER = (0.5, 0.7, 0.9, 1.1, 1.4, 1.8)  # blurs in pixels that a donor is tried with in a soft photo
-FINER = 1.3  # how much finer than the photo's its edges may be: a little crispness does teeth good
-FEATHER = 1.2  # pixels, softness of the donor's edge
-MARGIN = 8  # pixels around a donor's lips that its soft edge stays within
-ZOOM = (0.88, 1.05)  # change of a donor's size, at least and at most, to fit the mouth's width
-GAIN = (0.2, 1.6)  # of a donor's colours, at least and at most
+DETAIL = 0.03  # outer-eye distances, standard deviation of the blur whose difference from a donor is its detail
+
+
+@dataclass(frozen=True)
+class MouthSettings:
+    """How a donor is chosen, measured, laid and coloured; scored by `talkface evaluate default --only clips`."""
+
+    sizes: tuple[float, float] = (64.0, 256.0)  # outer-eye distance at which donors are laid, pixels
+    own_open: float = 0.05  # least gap, share of teeth and size in pixels of a person's own donor
+    own_teeth: float = 0.1
+    own_unit: float = 60.0
+    wanted: float = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
+    # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares them all,
+    # speech about a third
+    hidden: float = 0.075
+    gap_light: float = 0.62  # a row this dark, over the brightest row above, is the gap below the upper teeth
+    no_gap: float = 0.95  # where teeth fill the mouth: cut just above the lower lip
+    lowest_gap: float = 0.85  # a dark row further down is the lower lip's shade: nothing of it is shown below
+    darkest: tuple[float, float, float] = (60.0, 30.0, 28.0)  # the dark of a mouth is at most this light
+    upper_shade: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the dark at the upper lip
+    lower_shade: tuple[float, float, float] = (1.6, 1.6, 1.65)  # and over the tongue, at the lower one
+    softer: tuple[float, ...] = (0.5, 0.7, 0.9, 1.1, 1.4, 1.8)  # blurs in pixels that are tried in a soft photo
+    crisp: float = 1.3  # how much finer than the photo's edges a donor's may be: a little crispness does teeth good
+    feather: float = 1.2  # pixels, softness of the donor's edge
+    zoom: tuple[float, float] = (0.88, 1.05)  # change of its size, at least and at most, to fit the mouth's width
+    gain: tuple[float, float] = (0.2, 1.6)  # of its colours, at least and at most
+    detail: float = 1.7  # of its detail, over the network's share
+    shape: float = 0.1  # outer-eye distances, of the blur whose difference from a soft donor is its teeth's shape
+    shaped: float = 0.2  # of that shape: the likely colours alone are the mean of all mouths
+    back: float = 0.55  # light at the back of a mouth over that at the lower lip
+    tongue: float = 0.78  # most light of what a donor does not show, over the lips'
+    tooth: float = 0.6  # how far its teeth keep their own hue
+    kept: float = 0.35  # of its light parts as they are where a network recolours: it dims teeth to the mean of mouths
+    light: tuple[float, float] = (60.0, 120.0)  # grey levels from which a part counts as light, and in full
+
+
+MOUTH_SETTINGS = MouthSettings()
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,9 @@ def lip_gap(lips: FloatArray) -> float:
     return float(lips[5:8, 1].mean() - lips[1:4, 1].mean())
 
 
-def measure_donor(image: Image, lips: FloatArray, skin: FloatArray, unit: float) -> Donor:
+def measure_donor(
+    image: Image, lips: FloatArray, skin: FloatArray, unit: float, settings: MouthSettings = MOUTH_SETTINGS
+) -> Donor:
     """Find in an upright picture where the upper teeth end and how dark the mouth is.
 
     Args:
@@ -89,6 +115,7 @@ def measure_donor(image: Image, lips: FloatArray, skin: FloatArray, unit: float)
         lips: `[8, 2]` inner-lip points.
         skin: `[3]` mean colour around the lips.
         unit: outer-eye distance, pixels.
+        settings: of the renderer.
     """
     lips = np.asarray(lips, np.float32)
     left, right = 0.3 * lips[0, 0] + 0.7 * lips[1, 0], 0.3 * lips[4, 0] + 0.7 * lips[3, 0]
@@ -102,14 +129,21 @@ def measure_donor(image: Image, lips: FloatArray, skin: FloatArray, unit: float)
     profile = light.mean(1)
     low, high = ROWS // 3, ROWS - 2
     darkest = low + int(profile[low:high].argmin())
-    split = float(share[darkest]) if profile[darkest] < GAP_LIGHT * profile[: 2 * ROWS // 3].max() else NO_GAP
+    is_gap = profile[darkest] < settings.gap_light * profile[: 2 * ROWS // 3].max()
+    split = float(share[darkest]) if is_gap else settings.no_gap
     order = light.ravel().argsort()[: light.size // 12]
-    cavity = np.minimum(0.8 * seen.reshape(-1, 3)[order].mean(0), DARKEST)
+    cavity = np.minimum(0.8 * seen.reshape(-1, 3)[order].mean(0), np.array(settings.darkest, np.float32))
     return Donor(image, lips, split, np.asarray(cavity, np.float32), np.asarray(skin, np.float32), unit)
 
 
 def lay_donor(
-    donor: Donor, upper: FloatArray, gap: float, zoom: float, size: tuple[int, int], turned: float = 1.0
+    donor: Donor,
+    upper: FloatArray,
+    gap: float,
+    zoom: float,
+    size: tuple[int, int],
+    turned: float = 1.0,
+    settings: MouthSettings = MOUTH_SETTINGS,
 ) -> tuple[FloatArray, FloatArray]:
     """What of the donor shows between the lips of an upright patch.
 
@@ -120,6 +154,7 @@ def lay_donor(
         zoom: pixels of the donor per pixel of the patch.
         size: (width, height) of the patch.
         turned: width over that of a face seen from ahead.
+        settings: of the renderer.
 
     Returns:
         `[h, w, 3]` float32 colours in grey levels, dark where the donor has nothing, and `[h, w]` float32 in [0, 1]
@@ -127,15 +162,17 @@ def lay_donor(
     """
     width, height = size
     depth = np.clip((np.arange(height, dtype=np.float32)[:, None, None] - upper[1]) / max(gap, 1.0), 0, 1)
-    dark = donor.cavity * (SHADE[0] + (SHADE[1] - SHADE[0]) * depth**2).astype(np.float32)
+    above, below = np.array(settings.upper_shade, np.float32), np.array(settings.lower_shade, np.float32)
+    dark = donor.cavity * (above + (below - above) * depth**2).astype(np.float32)
     laid, cover = np.repeat(dark, width, 1), np.zeros((height, width), np.float32)
     start = upper_middle(donor.lips)
     x = ((np.arange(width) - upper[0]) * zoom / turned + start[0]).astype(np.float32)
     y = ((np.arange(height) - upper[1]) * zoom + start[1]).astype(np.float32)
     moved = np.float32(lip_gap(donor.lips) - gap * zoom)  # rows left out below the cut or, negative, put in
     low, high = donor.lips.min(0), donor.lips.max(0)
+    margin = max(8, math.ceil(4 * settings.feather))  # pixels around the lips that its soft edge stays within
     rows, columns = (
-        slice(max(int(np.searchsorted(line, start)) - MARGIN, 0), max(int(np.searchsorted(line, end)) + MARGIN, 0))
+        slice(max(int(np.searchsorted(line, start)) - margin, 0), max(int(np.searchsorted(line, end)) + margin, 0))
         for line, start, end in ((y, low[1], high[1] + max(0.0, -float(moved))), (x, low[0], high[0]))
     )
     box = rows, columns  # the only part that it shows in
@@ -152,18 +189,18 @@ def lay_donor(
         cv2.remap(donor.image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
     inside = (down > top) & (down < bottom) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
-    is_lower = (below > cut) & (donor.split < LOWEST_GAP)
+    is_lower = (below > cut) & (donor.split < settings.lowest_gap)
     own = (inside & (is_upper | is_lower)).astype(np.float32)
-    cover[box] = cv2.GaussianBlur(own, (0, 0), FEATHER)
+    cover[box] = cv2.GaussianBlur(own, (0, 0), settings.feather)
     laid[box] += cover[box][..., None] * (colours - laid[box])
     return laid, cover
 
 
-def softened(donor: Donor, fineness: float) -> Donor:
+def softened(donor: Donor, fineness: float, settings: MouthSettings = MOUTH_SETTINGS) -> Donor:
     """The donor blurred until its edges are hardly finer than a face's are by `edge_fineness`."""
     image = donor.image
-    for sigma in SOFTER:
-        if edge_fineness(image) <= FINER * fineness:
+    for sigma in settings.softer:
+        if edge_fineness(image) <= settings.crisp * fineness:
             break
         image = np.asarray(cv2.GaussianBlur(donor.image, (0, 0), sigma), np.uint8)
     return replace(donor, image=image)
@@ -181,7 +218,7 @@ def edge_fineness(image: Image) -> float:
     return float(np.abs(first - second)[edges].mean() / max(float(coarse[edges].mean()), 1e-3))
 
 
-def colour_gain(skin: FloatArray, donor: FloatArray) -> FloatArray:
+def colour_gain(skin: FloatArray, donor: FloatArray, settings: MouthSettings = MOUTH_SETTINGS) -> FloatArray:
     """`[3]` factors on a donor's colours that bring its light to a face's.
 
     Light counts more than hue: a face in warm light has warm teeth, a face with rouge has not.
@@ -189,10 +226,11 @@ def colour_gain(skin: FloatArray, donor: FloatArray) -> FloatArray:
     Args:
         skin: `[3]` mean colour around the face's lips.
         donor: `[3]` the same of the donor.
+        settings: of the renderer.
     """
     ratio = np.maximum(skin, 8.0) / np.maximum(donor, 8.0)
     light = float(np.exp(np.log(ratio).mean()))
-    return np.asarray(np.clip(light**0.8 * (ratio / light) ** 0.6, *GAIN), np.float32)
+    return np.asarray(np.clip(light**0.8 * (ratio / light) ** 0.6, *settings.gain), np.float32)
 
 
 def misfit(donors: Sequence[Donor], target: Donor, opening: float) -> FloatArray:
@@ -203,19 +241,92 @@ def misfit(donors: Sequence[Donor], target: Donor, opening: float) -> FloatArray
         target: the face's own mouth.
         opening: mean gap in outer-eye distances that the donor should have.
     """
-    gaps = np.array([one.opening for one in donors]) - opening
-    widths = np.abs(np.array([one.width for one in donors]) - target.width)
-    skins = np.stack([one.skin for one in donors])
+    gaps = np.array([donor.opening for donor in donors]) - opening
+    widths = np.abs(np.array([donor.width for donor in donors]) - target.width)
+    skins = np.stack([donor.skin for donor in donors])
     hue = np.abs(np.log(np.maximum(skins, 8) / np.maximum(target.skin, 8))).mean(1)
     return np.asarray(np.abs(gaps) / 0.06 + np.maximum(-gaps, 0) / 0.05 + widths / 0.12 + hue / 0.35)
 
 
-def fitting_zoom(donor_width: float, width: float) -> float:
+def fitting_zoom(donor_width: float, width: float, settings: MouthSettings = MOUTH_SETTINGS) -> float:
     """How much smaller a donor is shown so that its teeth fill a mouth of that width."""
-    return float(np.clip(donor_width / max(width, 1e-3), *ZOOM))
+    return float(np.clip(donor_width / max(width, 1e-3), *settings.zoom))
 
 
 def _curves(lips: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Heights of the upper and the lower inner lip at every `x`."""
     upper, lower = (np.interp(x, lips[row, 0], lips[row, 1]) for row in (UPPER, LOWER))
     return np.asarray(upper), np.asarray(lower)
+
+
+def detailed(
+    maps: FloatArray,
+    colours: FloatArray,
+    cover: FloatArray,
+    lip: FloatArray,
+    unit: float,
+    settings: MouthSettings = MOUTH_SETTINGS,
+) -> FloatArray:
+    """`[h, w, 3]` the network's colours, in the hues of teeth and tongue, and its share of a donor's detail.
+
+    The likely colour between white, red and black is a grey that no mouth has: only its light is taken where the donor
+    shows nothing, in the hue of the lips, and mostly so on its teeth.
+
+    Args:
+        maps: `[h, w, 4]` colours in grey levels, and share.
+        colours: `[h, w, 3]` the donor's, as it is laid.
+        cover: `[h, w]` in [0, 1], where they are the donor's own.
+        lip: `[h, 1, 3]` mean colour of the lips, darker towards the back of the mouth.
+        unit: outer-eye distance in the patch, pixels.
+        settings: of the renderer.
+    """
+    soft = blurred(colours, DETAIL * unit)
+    shape = soft - blurred(soft, settings.shape * unit)
+    likely = maps[..., :3]
+    light = likely.mean(-1, keepdims=True)
+    tooth = light * soft / np.maximum(soft.mean(-1, keepdims=True), 1)
+    tooth = likely + settings.tooth * (tooth - likely)
+    tongue = lip * np.minimum(light / np.maximum(lip.mean(-1, keepdims=True), 1), settings.tongue)
+    shown = cover[..., None]
+    base = tongue + shown * (tooth - tongue)
+    detail = settings.detail * maps[..., 3:] * (colours - soft)
+    return np.asarray(np.clip(base + detail + settings.shaped * shape, 0, 255), np.float32)
+
+
+def depth_shade(height: int, upper: float, gap: float, settings: MouthSettings = MOUTH_SETTINGS) -> FloatArray:
+    """`[height, 1, 1]` light that falls into a mouth: least behind the upper teeth, all of it at the lower lip.
+
+    Args:
+        height: of the patch, pixels.
+        upper: row where the upper teeth begin.
+        gap: from there to the lower lip, pixels.
+        settings: of the renderer.
+    """
+    depth = np.clip((np.arange(height) - upper) / max(gap, 1.0), 0, 1)
+    return np.asarray((settings.back + (1 - settings.back) * depth)[:, None, None], np.float32)
+
+
+def blurred(image: FloatArray, sigma: float) -> FloatArray:
+    """`[h, w, 3]` Gaussian blur by `sigma` pixels; a wide one is made of a reduced picture, which is quicker."""
+    reduce = max(1, int(sigma / 2))
+    if reduce == 1:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)
+    height, width = image.shape[:2]
+    size = max(1, round(width / reduce)), max(1, round(height / reduce))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / reduce, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def recoloured(maps: FloatArray, colours: FloatArray, settings: MouthSettings = MOUTH_SETTINGS) -> FloatArray:
+    """`[h, w, 3]` a donor's colours times gain plus shift, its light parts kept by a share as they are.
+
+    Args:
+        maps: `[h, w, 4]` gain, and shift in grey levels.
+        colours: `[h, w, 3]` the donor's, as it is laid.
+        settings: of the renderer.
+    """
+    low, high = settings.light
+    kept = settings.kept * np.clip((colours.mean(-1, keepdims=True) - low) / (high - low), 0, 1)
+    changed = colours * maps[..., :1] + maps[..., 1:]
+    return np.asarray(np.clip(changed + kept * (colours - changed), 0, 255), np.float32)

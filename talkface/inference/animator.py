@@ -11,14 +11,12 @@ import numpy as np
 
 from talkface.audio.rhythm import speech_rhythm
 from talkface.checkpoints.format import SUFFIX, find_weights, load_checkpoint, load_weights
-from talkface.checkpoints.identity import StoredIdentity
 from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import CheckpointError, MediaError
 from talkface.inference.clip import Clip
-from talkface.inference.heads import RHYTHM, followed_pose, load_heads, spoken_pose
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, RenderOptions
-from talkface.inference.subject import Subject, Track, enroll_found
+from talkface.inference.subject import RHYTHM, Subject, Track, enroll_found, followed_pose, load_heads, spoken_pose
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, held_brows, raise_brows, scale_mouth
 from talkface.landmarks.retarget import Retargeter
@@ -30,6 +28,7 @@ from talkface.renderers.load import load_renderer
 from talkface.types import SAMPLE_RATE, FloatArray, HeadPose, Waveform, num_frames
 
 if TYPE_CHECKING:
+    from talkface.checkpoints.identity import StoredIdentity
     from talkface.inference.live import Session
 
 NETWORKS = ("renderer", "renderer_model", "detector", "device", "speech_model", "head_model")
@@ -120,7 +119,7 @@ class Animator:
         named = AnimateOptions(**{name: getattr(options, name) for name in NETWORKS if hasattr(options, name)})
         return cls(renderer, load_speech_network, detector, lambda: load_heads(chosen.head_model), named)
 
-    def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> StoredIdentity:
+    def enroll(self, photos: PhotoSource | Sequence[PhotoSource], face: int | None = None) -> "StoredIdentity":
         """Identity of one person, from one photo or several, the animated one first: to animate, save and load."""
         found = load_shots(photos, self.detector, face)
         if found.stored is not None:

@@ -13,7 +13,7 @@ from talkface.files.write import atomic_files
 from talkface.inference.output import Finish, track_text
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
-from talkface.media.formats import format_of
+from talkface.media.ffmpeg import format_of
 from talkface.media.mark.tag import Origin, can_sign
 from talkface.media.speech import SpeechStream
 from talkface.media.write import VideoWriter, check_not_speech, check_output, followed
@@ -104,7 +104,7 @@ class Clip:
         """Write the video, and the landmarks, maps and report that the options ask for: all of them, or none.
 
         Args:
-            out: the file to write; its ending says the format, see `media.formats`.
+            out: the file to write; its ending says the format, see `media.ffmpeg`.
             encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
             progress: called with (frames written, frames in all).
             report: writes the report on a result, whose video does not have its name yet, to a file; without it there

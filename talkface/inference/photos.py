@@ -1,14 +1,14 @@
 """Photos, a folder or a video -> shots of one person, the first of them the canvas."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
 from PIL import Image as Pillow
 
-from talkface.checkpoints.identity import StoredIdentity, is_identity, load_identity
+from talkface.checkpoints.format import SUFFIX
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.landmarks.detect import Detector, Face, detect_any_rotation
 from talkface.landmarks.layout import interocular, mouth_opening
@@ -16,7 +16,10 @@ from talkface.landmarks.suitability import ADVICE, unsuited
 from talkface.media.photo import PHOTO_SUFFIXES, is_hdr_photo, is_photo, read_photo, to_rgb
 from talkface.types import Image, Shot
 
-PhotoSource = str | Path | Image | Pillow.Image | StoredIdentity
+if TYPE_CHECKING:
+    from talkface.checkpoints.identity import StoredIdentity
+
+PhotoSource = Union[str, Path, Image, Pillow.Image, "StoredIdentity"]
 """A path; `[H, W, 3]` RGB or `[H, W]` grey uint8; an image that Pillow opened; or an identity."""
 
 SMALLEST_EYE_DISTANCE = 14.0  # pixels between the outer eye corners, of a face about 30 pixels wide
@@ -42,7 +45,7 @@ class Shots:
     shots: list[Shot]
     faces_found: int
     notes: list[str]
-    stored: StoredIdentity | None = None
+    stored: "StoredIdentity | None" = None
     names: tuple[str, ...] = ()
 
 
@@ -81,8 +84,9 @@ def load_people(
         if face is not None and not isinstance(face, (int, np.integer)):
             raise ConfigError(f"face {face!r} is no whole number: count the photo's faces from 0, the largest")
     sources = _sources(photos)
-    if any(isinstance(source, StoredIdentity) or is_identity(source) for source in sources):
-        return [_stored_shots(sources) for _ in faces]
+    stored = _stored_shots(sources)
+    if stored is not None:
+        return [replace(stored, notes=[]) for _ in faces]
     notes: list[str] = []
     images, is_clip = _read_all(sources, notes, from_video)
     searched = [_Searched(name, image, *detect_any_rotation(detector, image)) for name, image in images]
@@ -126,7 +130,14 @@ def _person(searched: Sequence[_Searched], face: int | None, read: Sequence[str]
     return Shots(shots, faces_found, notes, names=tuple(names))
 
 
-def _stored_shots(sources: Sequence[PhotoSource]) -> Shots:
+def _stored_shots(sources: Sequence[PhotoSource]) -> Shots | None:
+    """Shots of an identity; None where there are photos or videos, which are files of other names, or pictures."""
+    if not any(_may_be_identity(source) for source in sources):
+        return None
+    from talkface.checkpoints.identity import StoredIdentity, is_identity, load_identity
+
+    if not any(isinstance(source, StoredIdentity) or is_identity(source) for source in sources):
+        return None
     if len(sources) > 1:
         raise ConfigError("an identity file stands alone: give it without further photos")
     source = sources[0]
@@ -135,20 +146,32 @@ def _stored_shots(sources: Sequence[PhotoSource]) -> Shots:
     return Shots(list(stored.shots), 1, [], stored)
 
 
+def _may_be_identity(source: PhotoSource) -> bool:
+    if isinstance(source, (str, Path)):
+        return Path(source).suffix == SUFFIX or not Path(source).exists()
+    return not isinstance(source, (np.ndarray, Pillow.Image))
+
+
 def _sources(photos: PhotoSource | Sequence[PhotoSource]) -> list[PhotoSource]:
     """One photo or several -> list, at least one long."""
-    kinds = (str, Path, np.ndarray, Pillow.Image, StoredIdentity)
+    kinds = (str, Path, np.ndarray, Pillow.Image)
     several = isinstance(photos, Iterable) and not isinstance(photos, (*kinds, bytes))
     sources: list[PhotoSource] = list(photos) if several else [photos]  # type: ignore[arg-type, list-item]
     if not sources:
         raise MediaError("no photo given: pass at least one photo, a folder of photos or a video")
     for source in sources:
-        if not isinstance(source, kinds):
+        if not isinstance(source, kinds) and not _is_stored(source):
             raise MediaError(
                 f"the photo given is of type {type(source).__name__}: pass a path, an [H, W, 3] uint8 RGB array or a "
                 "Pillow image"
             )
     return sources
+
+
+def _is_stored(source: object) -> bool:
+    from talkface.checkpoints.identity import StoredIdentity
+
+    return isinstance(source, StoredIdentity)
 
 
 def _canvas_rank(shot: Shot) -> float:

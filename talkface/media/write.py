@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from talkface.errors import MediaError
 from talkface.files.write import LONGEST_NAME, atomic_file, hidden_file, sweep
-from talkface.media.ffmpeg import FfmpegProcess
-from talkface.media.formats import BT709, SUFFIXES, encoded, format_of
+from talkface.media.ffmpeg import BT709, SUFFIXES, FfmpegProcess, encoded, format_of
 from talkface.media.mark.spread import InvisibleMark, can_bear, payload_of
 from talkface.media.mark.tag import Origin, can_sign, mark_comment
 from talkface.types import Image
@@ -78,7 +77,7 @@ class VideoWriter:
         """Check everything that can be checked before the first frame is made.
 
         Args:
-            path: its suffix says the format, one of `formats.SUFFIXES`; GIF and PNG are silent.
+            path: its suffix says the format, one of `ffmpeg.SUFFIXES`; GIF and PNG are silent.
             size: width, height of the frames in pixels.
             fps: exact frames per second.
             speech: sound track; None leaves the video silent.

@@ -12,7 +12,6 @@ INPUTS = 11  # picture with a hole, donor, donor's cover, outer lips, inner lips
 RECOLOURING_INPUTS = 10  # without the last one
 LEAK = 0.2
 MOST = 2.0  # of the detail, or of a recolouring network's gain
-DETAIL = 0.03  # outer-eye distances, standard deviation of the blur whose difference from a donor is its detail
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 
+from talkface.geometry.donor import MOUTH_SETTINGS, MouthSettings
 from talkface.geometry.resample import place_patch
-from talkface.renderers.canvas import Canvas
+from talkface.renderers.canvas import CANVAS, Canvas, CanvasSettings
 from talkface.types import FloatArray, Image, Shot
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ RENDERER_OF = {"hybrid": "hybrid", "mouth": "hybrid", "fewshot": "fewshot", "vgn
 """Kind of a checkpoint -> the renderer that takes it."""
 DEFAULT_INPAINTER = "mouth"  # weights of the renderer `hybrid`
 BATCH = 8  # frames painted at once
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Numbers on which the picture depends, by stage; `renderers.tuning` reads them from `mouth.feather=1.5`."""
+
+    canvas: CanvasSettings = CANVAS
+    mouth: MouthSettings = MOUTH_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class Renderer(Protocol):
     """A renderer family."""
 
     name: str
+    tuning: Tuning
 
     def enroll(self, shots: Sequence[Shot]) -> Identity:
         """Prepare a person; the first shot is the picture that will move."""

@@ -1,5 +1,6 @@
 """Shot -> canvas that warps to any landmarks: whole frames at the photo's size, patches at a working size."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
@@ -11,19 +12,28 @@ from talkface.geometry.resample import blend, look_up, match_colour, pixel_box, 
 from talkface.geometry.spline import smooth_step
 from talkface.landmarks.deform import Deformation, FaceDeformer
 from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, MOUTH, RIGHT_EYE, eye_distance, mouth_opening
-from talkface.renderers.lids import draw_lid, lash_colour
+from talkface.renderers.lids import LIDS, LidSettings, draw_lid, lash_colour
 from talkface.types import FloatArray, Image, Shot
 
-WORK_UNIT = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
-GREY = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
-STRIP_PIXELS = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
-CUT_OUT = (0.02, 0.06)  # head motion in head radii from which the person is cut out of the background, and wholly so: a
-# small motion is taken up by a ring of background that stretches unseen, a large one would smear it
-# small motion is taken up by a ring of background that stretches unseen, a large one would smear it
-WORK_REACH = 2.2  # half the side of the working copy, in outer-eye distances
-LIPS_STILL = (0.005, 0.03)  # largest motion of a lip point, outer-eye distances, without and with full paint
-LIPS_SHUT = (0.01, 0.035)  # opening below which there is nothing to paint, and from which there is
-OWN_TEETH = 0.85  # share of the paint that a photo's own teeth make superfluous
+
+@dataclass(frozen=True)
+class CanvasSettings:
+    """How a photo is warped, and where a network may paint on it."""
+
+    work_unit: float = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
+    work_reach: float = 2.2  # half the side of the working copy, in outer-eye distances
+    grey: float = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
+    strip_pixels: int = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
+    # head motion in head radii from which the person is cut out of the background, and wholly so: a small motion is
+    # taken up by a ring of background that stretches unseen, a large one would smear it
+    cut_out: tuple[float, float] = (0.02, 0.06)
+    lips_still: tuple[float, float] = (0.005, 0.03)  # largest motion of a lip point without and with full paint
+    lips_shut: tuple[float, float] = (0.01, 0.035)  # opening below which there is nothing to paint, and from which
+    own_teeth: float = 0.85  # share of the paint that a photo's own teeth make superfluous
+    lids: LidSettings = LIDS
+
+
+CANVAS = CanvasSettings()
 
 
 class Canvas:
@@ -32,20 +42,20 @@ class Canvas:
     Geometry lives in pixels of the working copy, so that a Deformation serves both the full frame and the patch.
     """
 
-    def __init__(self, shot: Shot, work_unit: float = WORK_UNIT) -> None:
-        """Take a photo, and how many pixels its outer-eye distance gets in the working copy at most."""
-        self.shot = shot
+    def __init__(self, shot: Shot, settings: CanvasSettings = CANVAS) -> None:
+        """Take a photo; its outer-eye distance gets `settings.work_unit` pixels in the working copy at most."""
+        self.shot, self.settings = shot, settings
         landmarks = np.asarray(shot.landmarks, np.float64)
         unit = eye_distance(landmarks)
         middle = 0.5 * (landmarks.min(0) + landmarks.max(0))
-        reach = WORK_REACH * unit
+        reach = settings.work_reach * unit
         height, width = shot.image.shape[:2]
         box = pixel_box(np.stack([middle - reach, middle + reach]), (width, height))
-        self.work, self.work_affine = shrink_part(shot.image, box, min(1.0, work_unit / unit))
+        self.work, self.work_affine = shrink_part(shot.image, box, min(1.0, settings.work_unit / unit))
         self.zoom = np.diag(self.work_affine[:, :2]).astype(np.float32)  # across, down
         self.landmarks = self.to_work(landmarks)
         self.deformer = FaceDeformer(self.landmarks)
-        self.grey = float(np.ptp(self.work, axis=2).mean()) < GREY
+        self.grey = float(np.ptp(self.work, axis=2).mean()) < settings.grey
 
     def to_work(self, points: FloatArray) -> FloatArray:
         """Photo pixels -> pixels of the working copy."""
@@ -65,8 +75,8 @@ class Canvas:
         left, top, right, bottom = self.moving_box(deformation)
         frame = image.copy()
         if left < right and top < bottom:
-            cut = smooth_step(deformation.moved, *CUT_OUT)
-            rows = max(256, STRIP_PIXELS // (right - left))
+            cut = smooth_step(deformation.moved, *self.settings.cut_out)
+            rows = max(256, self.settings.strip_pixels // (right - left))
             for start in range(top, bottom, rows):
                 end = min(start + rows, bottom)
                 box = (left, start, right, end)
@@ -109,7 +119,7 @@ class Canvas:
         """`[H, W, 3]` the photo with the background that the person hides in the person's place."""
         background, needed = hidden_background(self.work, self._matte)
         behind = self.shot.image.copy()
-        rows = max(1, STRIP_PIXELS // behind.shape[1])
+        rows = max(1, self.settings.strip_pixels // behind.shape[1])
         for start in range(0, behind.shape[0], rows):
             strip = behind[start : start + rows]
             to_work = compose_affine(self.work_affine, np.array([[1.0, 0.0, 0.0], [0.0, 1.0, start]]))
@@ -121,7 +131,7 @@ class Canvas:
         """Redraw, in place, lids that shut."""
         back = compose_affine(invert(self.work_affine), invert(deformation.to_photo))
         for lid, lash in zip(deformation.columns[:2], self._lashes, strict=True):
-            draw_lid(frame, lid, back, lash)
+            draw_lid(frame, lid, back, lash, self.settings.lids)
 
     @cached_property
     def _lashes(self) -> tuple[FloatArray, FloatArray]:
@@ -193,4 +203,6 @@ def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) ->
     teeth = (
         smooth_step(shown, 0.05, 0.1) * smooth_step(opened, 0.02, 0.05) * (1 - smooth_step(opened - shown, 0.0, 0.08))
     )
-    return smooth_step(moved, *LIPS_STILL) * smooth_step(max(shown, opened), *LIPS_SHUT) * (1 - OWN_TEETH * teeth)
+    settings = canvas.settings
+    share = smooth_step(moved, *settings.lips_still) * smooth_step(max(shown, opened), *settings.lips_shut)
+    return share * (1 - settings.own_teeth * teeth)

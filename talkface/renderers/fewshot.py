@@ -19,7 +19,7 @@ from talkface.files.check import check_array
 from talkface.models.fewshot import FewshotConfig
 from talkface.models.generator import Generator
 from talkface.models.residual import freeze
-from talkface.renderers.base import BATCH, Identity, Rendered
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning
 from talkface.renderers.blend import blend_face
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Shot
@@ -51,6 +51,7 @@ class FewshotRenderer:
     """
 
     name = "fewshot"
+    tuning = Tuning()
 
     def __init__(self, networks: FewshotNetworks | None, network_hash: str, device: torch.device) -> None:
         """Take networks and the hash of their file; without them only fine-tuned identities can be rendered."""
@@ -129,7 +130,9 @@ class FewshotRenderer:
             yield blend_face(identity.canvases[0], target, picture, identity.to_picture(target))
 
     def _identity(self, shot: Shot, generator: Generator, adain_params: Tensor) -> FewshotIdentity:
-        return FewshotIdentity((Canvas(shot),), generator=generator, adain_params=adain_params.to(self.device)[None])
+        return FewshotIdentity(
+            (Canvas(shot, self.tuning.canvas),), generator=generator, adain_params=adain_params.to(self.device)[None]
+        )
 
 
 def load_fewshot_renderer(weights: str | Path | None, device: torch.device) -> FewshotRenderer:

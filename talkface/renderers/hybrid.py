@@ -1,7 +1,7 @@
 """Identity + pixel landmarks -> frames whose mouth the `hybrid` network paints over the warp."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -21,15 +21,13 @@ from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.models.hybrid import Hybrid, Painted, Previous, border_window
 from talkface.models.hybrid_config import HybridConfig, current_settings
-from talkface.renderers.base import BATCH, Identity, Rendered, multiplies_bf16, one_thread
-from talkface.renderers.canvas import WORK_UNIT, Canvas, paint_share
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
+from talkface.renderers.canvas import Canvas, paint_share
 from talkface.types import FloatArray, Image, Shot
 
 if TYPE_CHECKING:
     from talkface.landmarks.mesh import FaceMesh
     from talkface.renderers.animation import Animation
-
-PATCH_UNIT = 80.0  # outer-eye distance in a patch, pixels, from which the working copy has its full size
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ class HybridRenderer:
     """The warp, with the mouth (or face) painted over it by the `hybrid` network where the mask says so."""
 
     name = "hybrid"
+    tuning = Tuning()
 
     def __init__(self, network: Hybrid, device: torch.device, ref_ids: Sequence[int] = ()) -> None:
         """Take a network.
@@ -99,8 +98,10 @@ class HybridRenderer:
             ConfigError: `ref_ids` names a photo that was not given.
         """
         config = self.network.config
-        work_unit = min(WORK_UNIT, WORK_UNIT / PATCH_UNIT * config.patch / config.scale)
-        canvases = tuple(Canvas(shot, work_unit) for shot in self._choose(shots))
+        settings = self.tuning.canvas  # the working copy has its full size from a patch of 80 pixels a unit on
+        share = min(1.0, config.patch / config.scale / 80)
+        settings = replace(settings, work_unit=share * settings.work_unit)
+        canvases = tuple(Canvas(shot, settings) for shot in self._choose(shots))
         reference = canvases[0].own_patch(self._frame(canvases[0].landmarks), config.patch)
         own = []
         for canvas in canvases:

@@ -20,7 +20,7 @@ from talkface.types import FloatArray, Image
 class LidSettings:
     """How closed lids are lit and shaded."""
 
-    lid_light: float = 0.95  # a shut lid's light over that of the skin below the eye, at least
+    light: float = 0.95  # a shut lid's light over that of the skin below the eye, at least
     skin_percentile: int = 60  # of the pixels below the eye, by channel, that is its skin
     # share of the opening that is shut from which a lid is redrawn, and wholly so
     shaded: tuple[float, float] = (0.25, 0.75)
@@ -50,6 +50,7 @@ class EyePatch:
         knots: `[K, h, w]` depths of the lid's knots at each pixel, see `columns.eye_columns`.
         length: of the eye, pixels of the photo.
         to_frame: `[2, 3]` (pixels along, depth) -> pixels of `part`.
+        settings: of the renderer.
     """
 
     part: FloatArray
@@ -59,6 +60,7 @@ class EyePatch:
     knots: FloatArray
     length: float
     to_frame: FloatArray
+    settings: LidSettings
 
     @property
     def zoom(self) -> float:
@@ -66,7 +68,7 @@ class EyePatch:
         return float(np.sqrt(abs(np.linalg.det(self.to_frame[:, :2]))))
 
 
-def draw_lid(frame: Image, lid: Columns, to_frame: FloatArray, lash: FloatArray) -> None:
+def draw_lid(frame: Image, lid: Columns, to_frame: FloatArray, lash: FloatArray, settings: LidSettings = LIDS) -> None:
     """Redraw, in place, one lid as far as it is shut.
 
     Args:
@@ -74,18 +76,21 @@ def draw_lid(frame: Image, lid: Columns, to_frame: FloatArray, lash: FloatArray)
         lid: columns that warped it.
         to_frame: `[2, 3]` from the plane of the columns to pixels of the frame.
         lash: `[3]` colour of the open eye's upper lid edge.
+        settings: of the renderer.
     """
-    low, high = LIDS.shaded
+    low, high = settings.shaded
     amount = float(np.clip((lid.shut - low) / (high - low), 0, 1))
     if amount <= 0:
         return
-    eye = _cut(frame, lid, to_frame)
+    eye = _cut(frame, lid, to_frame, settings)
     if eye is None:
         return
-    part = eye.part * (1 - amount * LIDS.eye_shade * _eye_share(eye))
+    part = eye.part * (1 - amount * settings.eye_shade * _eye_share(eye))
     part = part + amount * _skin_share(eye) * (_skin(eye) - part)
     share = amount * _lash_share(eye)
-    dark = np.minimum(lash, LIDS.lash_light * cv2.GaussianBlur(part, (0, 0), max(0.7, 0.08 * eye.length * eye.zoom)))
+    dark = np.minimum(
+        lash, settings.lash_light * cv2.GaussianBlur(part, (0, 0), max(0.7, 0.08 * eye.length * eye.zoom))
+    )
     part = part + share * (dark - part)
     left, top = eye.place
     height, width = part.shape[:2]
@@ -110,7 +115,7 @@ def lash_colour(image: Image, upper: FloatArray, unit: float) -> FloatArray:
     return np.asarray(colours[light <= np.percentile(light, 20)].mean(0))
 
 
-def _cut(frame: Image, lid: Columns, to_frame: FloatArray) -> EyePatch | None:
+def _cut(frame: Image, lid: Columns, to_frame: FloatArray, settings: LidSettings) -> EyePatch | None:
     """The eye's surroundings in coordinates of its lids; None where the frame does not show them."""
     height, width = frame.shape[:2]
     corners = transform(to_frame, lid.corners())
@@ -127,9 +132,8 @@ def _cut(frame: Image, lid: Columns, to_frame: FloatArray) -> EyePatch | None:
     length = (COUNT - 1) * lid.spacing / 1.6
     along = places[:, 0] / length - 0.3
     part = frame[top:bottom, left:right].astype(np.float32)
-    return EyePatch(
-        part, (left, top), along.reshape(shape), places[:, 1].reshape(shape), knots.reshape(-1, *shape), length, local
-    )
+    depth, knots = places[:, 1].reshape(shape), knots.reshape(-1, *shape)
+    return EyePatch(part, (left, top), along.reshape(shape), depth, knots, length, local, settings)
 
 
 def _taper(eye: EyePatch, width: float) -> FloatArray:
@@ -160,14 +164,16 @@ def _skin(eye: EyePatch) -> FloatArray:
     smooth = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.09 * reach), sigmaY=max(0.4, 0.03 * reach))
     below = (eye.depth > rim + 0.08 * eye.length) & (eye.depth < rim + 0.4 * eye.length) & (_taper(eye, 0.1) > 0)
     around = part[below] if below.any() else part.reshape(-1, 3)
-    typical = np.percentile(around, LIDS.skin_percentile, axis=0)  # neither lashes nor a strand of hair across it
+    typical = np.percentile(
+        around, eye.settings.skin_percentile, axis=0
+    )  # neither lashes nor a strand of hair across it
     light = smooth.mean(-1, keepdims=True) / max(float(typical.mean()), 1.0)
-    smooth += 0.9 * np.maximum(np.maximum(light, LIDS.lid_light) * typical - smooth, 0)
+    smooth += 0.9 * np.maximum(np.maximum(light, eye.settings.light) * typical - smooth, 0)
     down = np.clip((eye.depth - start) / np.maximum(edge - start, 1e-3), 0, 1)
     fold = np.exp(-np.square((down - 0.18) / 0.1))
     rounding = np.clip((down - 0.6) / 0.4, 0, 1) ** 2
-    bulge = LIDS.bulge_light * (1 - 8 * np.square(np.clip(eye.along, 0, 1) - 0.5)) * np.sin(np.pi * down)
-    shade = 1 - LIDS.crease_shade * fold - LIDS.edge_shade * rounding + bulge
+    bulge = eye.settings.bulge_light * (1 - 8 * np.square(np.clip(eye.along, 0, 1) - 0.5)) * np.sin(np.pi * down)
+    shade = 1 - eye.settings.crease_shade * fold - eye.settings.edge_shade * rounding + bulge
     return np.asarray(smooth * shade[..., None] + _detail(eye), np.float32)
 
 
@@ -175,8 +181,8 @@ def _detail(eye: EyePatch) -> FloatArray:
     """`[h, w, 3]` fine detail of the skin below the eye, mirrored up and down the lid at its own size."""
     part, edge, rim = eye.part, eye.knots[2], eye.knots[4]
     fine = part - cv2.GaussianBlur(part, (0, 0), max(0.8, 0.035 * eye.length * eye.zoom))
-    fine *= (np.abs(fine).max(-1, keepdims=True) < LIDS.detail_limit).astype(np.float32)
-    tile = LIDS.longest_tile * eye.length
+    fine *= (np.abs(fine).max(-1, keepdims=True) < eye.settings.detail_limit).astype(np.float32)
+    tile = eye.settings.longest_tile * eye.length
     away = np.abs((edge - eye.depth) % (2 * tile) - tile)
     below = rim + 0.14 * eye.length + away
     across = (eye.along + 0.3) * eye.length
@@ -189,7 +195,7 @@ def _detail(eye: EyePatch) -> FloatArray:
 
 def _lash_share(eye: EyePatch) -> FloatArray:
     """`[h, w, 1]` how much of each pixel is the lash line, thinner towards the corners of the eye."""
-    width = LIDS.lash_width * eye.length * (0.35 + 0.65 * _taper(eye, 0.3))
+    width = eye.settings.lash_width * eye.length * (0.35 + 0.65 * _taper(eye, 0.3))
     width = np.maximum(width, 0.45 / eye.zoom)
     line = np.exp(-0.5 * np.square((eye.depth - eye.knots[2]) / width))
-    return np.asarray(LIDS.lash_strength * line * _taper(eye, 0.03), np.float32)[..., None]
+    return np.asarray(eye.settings.lash_strength * line * _taper(eye, 0.03), np.float32)[..., None]

@@ -6,42 +6,54 @@ import torch
 
 from talkface.checkpoints.format import load_weights
 from talkface.errors import ConfigError
-from talkface.renderers.base import DEFAULT_INPAINTER, RENDERERS, Renderer
+from talkface.renderers.base import DEFAULT_INPAINTER, RENDERERS, Renderer, Tuning
 
 
-def load_renderer(name: str = "hybrid", device: str = "auto", weights: str | Path | None = None) -> Renderer:
+def load_renderer(
+    name: str = "hybrid",
+    device: str = "auto",
+    weights: str | Path | None = None,
+    tuning: Tuning | None = None,
+) -> Renderer:
     """Build a renderer family by name.
 
     Args:
         name: `hybrid`, `warp`, `fewshot`, `vgnet` or `spade`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         weights: shipped name or path; the family's own default if not given.
+        tuning: numbers on which the picture depends; today's if not given.
 
     Raises:
         ConfigError: unknown family, weights for one that has none, or a device that this machine does not have.
         CheckpointError: weights that are missing or of another kind.
     """
+    renderer = _load(name, pick_device(device), weights)
+    if tuning is not None:
+        renderer.tuning = tuning
+    return renderer
+
+
+def _load(name: str, device: torch.device, weights: str | Path | None) -> Renderer:
     if name == "warp":
-        pick_device(device)  # a word that is no device is a mistake here too
         if weights is not None:
             raise ConfigError(f"renderer warp has no network, but weights {weights} were given: leave them out")
         from talkface.renderers.warp import WarpRenderer
 
         return WarpRenderer()
     if name == "hybrid":
-        return _load_hybrid(weights or DEFAULT_INPAINTER, pick_device(device))
+        return _load_hybrid(weights or DEFAULT_INPAINTER, device)
     if name == "fewshot":
         from talkface.renderers.fewshot import load_fewshot_renderer
 
-        return load_fewshot_renderer(weights, pick_device(device))
+        return load_fewshot_renderer(weights, device)
     if name == "vgnet":
         from talkface.renderers.vgnet import load_vgnet_renderer
 
-        return load_vgnet_renderer(weights, pick_device(device))
+        return load_vgnet_renderer(weights, device)
     if name == "spade":
         from talkface.renderers.spade import load_spade_renderer
 
-        return load_spade_renderer(weights, pick_device(device))
+        return load_spade_renderer(weights, device)
     raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
 
 

@@ -14,13 +14,18 @@ from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.load import load_mouth, unpack_donors
 from talkface.geometry.affine import fit_similarity, invert, transform
 from talkface.geometry.donor import (
+    MOUTH_SETTINGS,
     Donor,
+    MouthSettings,
     colour_gain,
+    depth_shade,
+    detailed,
     edge_fineness,
     fitting_zoom,
     lay_donor,
     measure_donor,
     misfit,
+    recoloured,
     softened,
     upper_middle,
 )
@@ -38,16 +43,9 @@ from talkface.landmarks.mouth_patch import (
     teeth_share,
 )
 from talkface.models.mouth import MouthInpainter
-from talkface.renderers.base import BATCH, Identity, Rendered, multiplies_bf16, one_thread
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
 from talkface.renderers.canvas import Canvas, paint_share
-from talkface.renderers.mouth_colours import depth_shade, detailed, recoloured
 from talkface.types import FloatArray, Image, Shot
-
-FINE = (64.0, 256.0)  # outer-eye distance at which donors are laid, pixels: the photo's own within these
-OWN_OPEN, OWN_TEETH, OWN_UNIT = 0.05, 0.1, 60.0  # least gap, share of teeth and size in pixels of a person's own donor
-WANTED = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
-HIDDEN = 0.075  # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares
-# them all, speech about a third
 
 FRAMES_PIXELS = 16_000_000  # of the frames of one batch, two of which are in memory at once
 
@@ -105,6 +103,7 @@ class MouthRenderer:
     """
 
     name = "hybrid"
+    tuning = Tuning()
 
     def __init__(self, network: MouthInpainter, donors: Sequence[Donor], device: torch.device) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
@@ -116,16 +115,18 @@ class MouthRenderer:
 
     def enroll(self, shots: Sequence[Shot]) -> MouthIdentity:
         """Prepare a person; the first shot is the picture that will move, the others may lend their teeth."""
-        canvas, face = Canvas(shots[0]), face_mouth(shots[0])
-        own = [(shot, donor) for shot in shots if (donor := own_donor(shot)) is not None]
+        settings = self.tuning.mouth
+        canvas, face = Canvas(shots[0], self.tuning.canvas), face_mouth(shots[0], settings)
+        own = [(shot, donor) for shot in shots if (donor := own_donor(shot, settings)) is not None]
         choice = [donor for _, donor in own] or self.donors
-        best = int(misfit(choice, face, WANTED).argmin())
-        gain = colour_gain(face.skin, choice[best].skin)
-        unit = float(np.clip(eye_distance(shots[0].landmarks), *FINE))
+        best = int(misfit(choice, face, settings.wanted).argmin())
+        gain = colour_gain(face.skin, choice[best].skin, settings)
+        unit = float(np.clip(eye_distance(shots[0].landmarks), *settings.sizes))
         coarse, fine = (_lit(choice[best].resized(each), gain) for each in (UNIT, unit))
-        fine = softened(fine, edge_fineness(cut_mouth_patch(shots[0].image, shots[0].landmarks, unit)[0]))
-        zoom = 1.0 if own else fitting_zoom(choice[best].width, face.width)
-        teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0])
+        patch, _ = cut_mouth_patch(shots[0].image, shots[0].landmarks, unit)
+        fine = softened(fine, edge_fineness(patch), settings)
+        zoom = 1.0 if own else fitting_zoom(choice[best].width, face.width, settings)
+        teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0], settings)
         seat = canvas.to_work(teeth[None])[0]
         return MouthIdentity(
             (canvas,),
@@ -183,7 +184,9 @@ class MouthRenderer:
         moved = transform(invert(deformation.to_photo), identity.teeth[None])  # with the head, not with the lips
         anchor = transform(invert(canvas.work_affine), moved)[0]
         upper, gap = _laid_at(anchor, target, mouth_patch_frame(target))
-        colours, cover = lay_donor(identity.coarse, upper, gap, identity.zoom, patch_size(), turned(target))
+        colours, cover = lay_donor(
+            identity.coarse, upper, gap, identity.zoom, patch_size(), turned(target), self.tuning.mouth
+        )
         return _Place(picture, colours, cover, lip_masks(points[MOUTH], patch_size(), GROW * UNIT), anchor)
 
     def _maps(self, identity: MouthIdentity, places: Sequence[_Place | None]) -> list[FloatArray]:
@@ -203,10 +206,10 @@ class MouthRenderer:
         if not places:
             return np.zeros((0, 1, 1, 4), np.float32)
         picture, colours = (
-            self._tensor([getattr(one, name) for one in places]) / 127.5 - 1 for name in ("picture", "colours")
+            self._tensor([getattr(place, name) for place in places]) / 127.5 - 1 for name in ("picture", "colours")
         )
-        masks = self._tensor([one.masks for one in places]) / 255
-        cover = self._tensor([one.cover[..., None] for one in places])
+        masks = self._tensor([place.masks for place in places]) / 255
+        cover = self._tensor([place.cover[..., None] for place in places])
         own = torch.full((len(places),), float(identity.own), device=self.device, dtype=cover.dtype)
         with one_thread(self.device):
             first, second = self.network(picture, colours, cover, masks, own)
@@ -218,15 +221,22 @@ class MouthRenderer:
     ) -> tuple[FloatArray, FloatArray]:
         """Paint, in place, the hole between the lips; returns where `[H, W]`, and the map to that patch."""
         assert identity.fine is not None
-        size = patch_size(identity.unit)
+        settings, size = self.tuning.mouth, patch_size(identity.unit)
         to_patch = mouth_patch_frame(target, identity.unit)
         upper, gap = _laid_at(place.anchor, target, to_patch)
-        colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target))
+        colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
         colours = (
-            recoloured(maps, colours)
+            recoloured(maps, colours, settings)
             if self.network.recolours
-            else detailed(maps, colours, cover, identity.lip * depth_shade(size[1], upper[1], gap), identity.unit)
+            else detailed(
+                maps,
+                colours,
+                cover,
+                identity.lip * depth_shade(size[1], upper[1], gap, settings),
+                identity.unit,
+                settings,
+            )
         )
         if identity.canvases[0].grey:
             colours = np.repeat(colours.mean(-1, keepdims=True), 3, -1)
@@ -250,11 +260,11 @@ def load_mouth_renderer(checkpoint: Checkpoint, device: torch.device) -> MouthRe
     return MouthRenderer(load_mouth(checkpoint), donors, device)
 
 
-def face_mouth(shot: Shot) -> Donor:
+def face_mouth(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor:
     """A photo's own mouth, measured as a donor is, at its own size within bounds."""
-    unit = float(np.clip(eye_distance(shot.landmarks), *FINE))
+    unit = float(np.clip(eye_distance(shot.landmarks), *settings.sizes))
     patch, points = cut_mouth_patch(shot.image, shot.landmarks, unit)
-    return measure_donor(patch, points[INNER_LIP], skin_colour(patch, points[MOUTH], unit), unit)
+    return measure_donor(patch, points[INNER_LIP], skin_colour(patch, points[MOUTH], unit), unit, settings)
 
 
 def lip_colour(shot: Shot) -> FloatArray:
@@ -265,13 +275,13 @@ def lip_colour(shot: Shot) -> FloatArray:
     return np.asarray((patch * weight[..., None]).sum((0, 1)) / weight.sum(), np.float32)
 
 
-def own_donor(shot: Shot) -> Donor | None:
+def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor | None:
     """The same where the photo shows open lips and teeth at a usable size, else None."""
-    if eye_distance(shot.landmarks) < OWN_UNIT:
+    if eye_distance(shot.landmarks) < settings.own_unit:
         return None
-    mouth = face_mouth(shot)
-    open_enough = mouth.opening > OWN_OPEN and teeth_share(mouth.image, mouth.lips) > OWN_TEETH
-    return mouth if open_enough else None
+    mouth = face_mouth(shot, settings)
+    shows_teeth = teeth_share(mouth.image, mouth.lips) > settings.own_teeth
+    return mouth if shows_teeth and mouth.opening > settings.own_open else None
 
 
 def own_teeth(photo: Shot, donor: Shot) -> FloatArray:
@@ -280,10 +290,10 @@ def own_teeth(photo: Shot, donor: Shot) -> FloatArray:
     return np.asarray(transform(to_photo, upper_middle(donor.landmarks[INNER_LIP])[None])[0])
 
 
-def strange_teeth(photo: Shot) -> FloatArray:
+def strange_teeth(photo: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> FloatArray:
     """`[2]` where in a photo a stranger's upper lip goes so that speech bares as much of the teeth as usual."""
     angle = eye_angle(photo.landmarks)
-    up = HIDDEN * eye_distance(photo.landmarks) * np.array([np.sin(angle), -np.cos(angle)])
+    up = settings.hidden * eye_distance(photo.landmarks) * np.array([np.sin(angle), -np.cos(angle)])
     return np.asarray(upper_middle(photo.landmarks[INNER_LIP]) + up)
 
 

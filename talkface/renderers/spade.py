@@ -19,7 +19,7 @@ from talkface.geometry.affine import transform
 from talkface.models.spade import Source, SpadeFrame, SpadeNet, network_sketch
 from talkface.models.spade_config import SpadeConfig
 from talkface.renderers.animation import Animation
-from talkface.renderers.base import BATCH, Identity, Rendered
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning
 from talkface.renderers.blend import blend_face
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Shot
@@ -59,6 +59,7 @@ class SpadeRenderer:
     """
 
     name = "spade"
+    tuning = Tuning()
 
     def __init__(self, network: SpadeNet, device: torch.device) -> None:
         self.device = device
@@ -70,7 +71,7 @@ class SpadeRenderer:
         chosen = [shots[place % len(shots)] for place in range(config.shots)]
         pictures, sketches = shot_pictures(chosen, config.crop, config.crop_side, config.size, config.sketch)
         return SpadeIdentity(
-            (Canvas(shots[0]),),
+            (Canvas(shots[0], self.tuning.canvas),),
             shots=tuple(chosen),
             pictures=pictures.to(self.device),
             sketches=network_sketch(sketches, config).to(self.device),

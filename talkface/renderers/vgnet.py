@@ -16,7 +16,7 @@ from talkface.data.samplers.shot_pictures import signed, unsigned
 from talkface.errors import CheckpointError
 from talkface.geometry.resample import resample
 from talkface.models.vgnet import SHAPES, VgFrames, VgNet, VgnetConfig, VgPerson
-from talkface.renderers.base import BATCH, Identity, Rendered
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning
 from talkface.renderers.blend import blend_face
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Image, Shot
@@ -44,6 +44,7 @@ class VgnetRenderer:
     """
 
     name = "vgnet"
+    tuning = Tuning()
 
     def __init__(self, network: VgNet, device: torch.device) -> None:
         self.device = device
@@ -63,7 +64,8 @@ class VgnetRenderer:
         to_picture = aligned_map(shot.landmarks, config.size, config.reach)
         photo = signed([resample(shot.image, to_picture, config.size)]).to(self.device)
         return VgnetIdentity(
-            (Canvas(shot),), person=self.network.enroll(photo, self._displaced(shot.landmarks[None], shot)[0])
+            (Canvas(shot, self.tuning.canvas),),
+            person=self.network.enroll(photo, self._displaced(shot.landmarks[None], shot)[0]),
         )
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:

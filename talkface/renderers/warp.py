@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from talkface.renderers.base import Identity, Rendered
+from talkface.renderers.base import Identity, Rendered, Tuning
 from talkface.renderers.canvas import Canvas, fill_mouth
 from talkface.types import FloatArray, Shot
 
@@ -11,9 +11,10 @@ class WarpRenderer:
     """Geometry only: the floor that every network must beat. An opening mouth is filled with its own dark."""
 
     name = "warp"
+    tuning = Tuning()
 
     def enroll(self, shots: Sequence[Shot]) -> Identity:
-        return Identity((Canvas(shots[0]),))
+        return Identity((Canvas(shots[0], self.tuning.canvas),))
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
         canvas = identity.canvases[0]

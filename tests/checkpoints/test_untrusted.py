@@ -17,7 +17,7 @@ from talkface.checkpoints.format import Checkpoint, load_checkpoint, load_weight
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity, load_identity, save_identity
 from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import CheckpointError, TalkfaceError
-from talkface.inference.heads import load_heads
+from talkface.inference.subject import load_heads
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.fewshot import FewshotConfig
 from talkface.renderers.fewshot import FewshotRenderer

@@ -10,7 +10,7 @@ import talkface
 
 CLI = Path(talkface.__file__).with_name("cli")
 ABSENT = ("torchaudio", "librosa", "matplotlib", "tensorboard", "accelerate", "skimage", "pandas", "ray")
-OWN_MODULES = 74  # behind `talkface animate` where no video is signed, 12 of them rooms; four more sign
+OWN_MODULES = 70  # behind `talkface animate` where no video is signed, 12 of them rooms; signing takes three more
 
 PROGRAM = """
 import sys

@@ -16,11 +16,10 @@ from talkface.audio.rhythm import speech_rhythm
 from talkface.cli.demo import DEMO_SPEECH
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
-from talkface.inference.heads import spoken_pose
 from talkface.inference.live import LONGEST_QUEUE_S, Moment, Session
 from talkface.inference.live_clock import in_time
 from talkface.inference.live_motion import MotionStream
-from talkface.inference.subject import Subject
+from talkface.inference.subject import Subject, spoken_pose
 from talkface.landmarks.lip_shape import lip_measures
 from talkface.landmarks.motion import blink_track
 from talkface.landmarks.motion_stream import Brows, Lids, Nods

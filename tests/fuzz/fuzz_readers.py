@@ -33,7 +33,7 @@ from talkface.evaluation.pair_manifest import read_pairs
 from talkface.files.read import read_table
 from talkface.inference.batch.rows import read_manifest as read_rows
 from talkface.inference.driving import load_landmarks, save_landmarks
-from talkface.inference.heads import load_heads
+from talkface.inference.subject import load_heads
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.media.mark.tag import read_comment
 from talkface.media.photo import is_photo, read_photo

@@ -7,7 +7,7 @@ import pytest
 
 from talkface.audio.rhythm import Rhythm, no_rhythm
 from talkface.errors import CheckpointError
-from talkface.inference.heads import followed_pose, load_heads, spoken_pose
+from talkface.inference.subject import followed_pose, load_heads, spoken_pose
 from talkface.landmarks.head_style import HEAD_STYLES
 from talkface.models.headmotion import Headmotion
 from talkface.types import HeadPose

@@ -13,7 +13,7 @@ import pytest
 
 from talkface.errors import MediaError
 from talkface.media.captions import Cue, as_srt, cue_at, read_captions
-from talkface.media.formats import SUFFIXES, TRANSPARENT
+from talkface.media.ffmpeg import SUFFIXES, TRANSPARENT
 from talkface.media.mark.search import find_mark
 from talkface.media.speech import open_speech
 from talkface.media.write import VideoWriter

@@ -5,22 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from talkface.geometry.donor import MOUTH_SETTINGS, blurred, depth_shade, detailed, recoloured
 from talkface.landmarks.layout import INNER_LIP
 from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.load import load_renderer
 from talkface.renderers.mouth import MouthRenderer, lip_colour, own_donor
-from talkface.renderers.mouth_colours import (
-    BACK,
-    FINER,
-    KEPT,
-    SHAPED,
-    TONGUE,
-    blurred,
-    depth_shade,
-    detailed,
-    recoloured,
-)
 from talkface.types import Shot
 from tests.drawn import DrawnPhoto
 
@@ -118,7 +108,7 @@ def test_ones_own_open_mouth_is_preferred(renderer: MouthRenderer):
 def test_teeth_keep_a_share_of_their_light_and_the_dark_none():
     colours = np.array([[[200.0, 190.0, 180.0], [50.0, 40.0, 30.0]]], np.float32)
     black = recoloured(np.zeros((1, 2, 4), np.float32), colours)
-    np.testing.assert_allclose(black[0, 0], KEPT * colours[0, 0], rtol=1e-5)
+    np.testing.assert_allclose(black[0, 0], MOUTH_SETTINGS.kept * colours[0, 0], rtol=1e-5)
     np.testing.assert_allclose(black[0, 1], 0)
     same = np.zeros((1, 2, 4), np.float32)
     same[..., 0] = 1
@@ -135,13 +125,14 @@ def test_detail_is_added_to_the_likely_colours_by_its_share():
     np.testing.assert_allclose(detailed(maps, donor, cover, LIP, 128.0), 120, atol=1e-3)  # an even donor has none
     donor[:, 20] = 100  # a gap between teeth
     made = detailed(maps, donor, cover, LIP, 128.0)
-    assert made[20, 20, 0] == pytest.approx(120 - (0.5 * FINER + SHAPED * 0.1) * 90, abs=8)
+    darker = 0.5 * MOUTH_SETTINGS.detail + 0.1 * MOUTH_SETTINGS.shaped
+    assert made[20, 20, 0] == pytest.approx(120 - darker * 90, abs=8)
     assert made[20, 5, 0] == pytest.approx(120, abs=2)
 
 
 def test_where_the_donor_shows_nothing_the_likely_light_has_the_hue_of_the_lips():
     maps, donor = np.zeros((40, 40, 4), np.float32), np.full((40, 40, 3), 200, np.float32)
-    for light, wanted in ((65.0, 65.0), (250.0, TONGUE * 130)):  # no tongue is lighter than the lips
+    for light, wanted in ((65.0, 65.0), (250.0, MOUTH_SETTINGS.tongue * 130)):  # no tongue is lighter than the lips
         maps[..., :3] = light
         made = detailed(maps, donor, np.zeros((40, 40), np.float32), LIP, 128.0)[20, 20]
         assert made.mean() == pytest.approx(wanted, abs=1)
@@ -150,7 +141,7 @@ def test_where_the_donor_shows_nothing_the_likely_light_has_the_hue_of_the_lips(
 
 def test_a_mouth_is_darkest_behind_its_upper_teeth():
     shade = depth_shade(10, 2.0, 6.0)[:, 0, 0]
-    assert shade[0] == shade[2] == pytest.approx(BACK)
+    assert shade[0] == shade[2] == pytest.approx(MOUTH_SETTINGS.back)
     assert (np.diff(shade[2:9]) > 0).all()
     assert shade[8] == shade[9] == 1
 

@@ -12,7 +12,7 @@ from talkface.files.encoding import decode_text
 from talkface.files.read import parse_table, read_bytes
 from talkface.files.write import LONGEST_NAME
 from talkface.inference.request import AnimateOptions
-from talkface.media.formats import SUFFIXES
+from talkface.media.ffmpeg import SUFFIXES
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.options import WORDS, current_name, options_of
 from talkface.scale.storage import is_url

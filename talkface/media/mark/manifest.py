@@ -10,8 +10,8 @@ from typing import Any
 from talkface.errors import MediaError
 from talkface.files.check import matches
 from talkface.files.read import refusing
-from talkface.media.mark.signer import Credentials, authority, local_credentials, own_credentials
-from talkface.media.mark.tag import Origin, can_sign
+from talkface.media.mark.signer import authority, local_credentials, open_signer, own_credentials
+from talkface.media.mark.tag import Credentials, Origin, can_sign
 
 VIDEOS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime"}
 KINDS = {**VIDEOS, ".gif": "image/gif", ".png": "image/png"}
@@ -73,7 +73,7 @@ def sign_file(source: Path, target: Path, kind: str, origin: Origin, mark: bytes
     settings = {"verify": {**OFFLINE, "verify_after_sign": False}, "builder": {"thumbnail": {"enabled": False}}}
     try:
         with (
-            origin.credentials.signer() as signer,
+            open_signer(origin.credentials) as signer,
             c2pa.Context.from_dict(settings) as context,
             c2pa.Builder(_claims(origin, mark), context=context) as builder,
             source.open("rb") as unsigned,

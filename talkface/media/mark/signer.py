@@ -9,7 +9,6 @@ import datetime
 import io
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,33 +20,21 @@ from talkface.files.write import atomic_write
 
 if TYPE_CHECKING:
     import c2pa
-from talkface.media.mark.tag import can_sign
+from talkface.media.mark.tag import Credentials, can_sign
 
 YEARS = 10  # of validity: without a time stamp, a signature ends with its certificate
 BLANK = "http://c2pa.org/digitalsourcetype/empty"
 PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----\n?", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What signs.
+def open_signer(credentials: Credentials) -> "c2pa.Signer":
+    """Signer of the package c2pa; close it after use."""
+    import c2pa
 
-    Attributes:
-        chain: certificates as PEM, the signer's own first.
-        key: its private key as PEM.
-        time_stamp: address of a time-stamp authority (RFC 3161); None contacts nobody.
-    """
-
-    chain: bytes
-    key: bytes
-    time_stamp: str | None = None
-
-    def signer(self) -> "c2pa.Signer":
-        """Signer of the package c2pa; close it after use."""
-        import c2pa
-
-        algorithm = getattr(c2pa.C2paSigningAlg, _algorithm(self.key))
-        return c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, self.chain, self.key, self.time_stamp))
+    algorithm = getattr(c2pa.C2paSigningAlg, _algorithm(credentials.key))
+    return c2pa.Signer.from_info(
+        c2pa.C2paSignerInfo(algorithm, credentials.chain, credentials.key, credentials.time_stamp)
+    )
 
 
 def config_folder() -> Path:
@@ -114,7 +101,7 @@ def _sign_pixel(credentials: Credentials) -> None:
     created = {"action": "c2pa.created", "digitalSourceType": BLANK}
     actions = {"label": "c2pa.actions.v2", "data": {"actions": [created]}}
     claims = {"claim_generator_info": [{"name": "talkface"}], "assertions": [actions]}
-    with credentials.signer() as signer, c2pa.Builder(claims) as builder:
+    with open_signer(credentials) as signer, c2pa.Builder(claims) as builder:
         builder.sign(signer, "image/png", pixel, io.BytesIO())
 
 

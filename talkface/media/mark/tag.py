@@ -3,14 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from talkface.errors import MediaError
 from talkface.media.container import open_container, picture_stream
 from talkface.media.photo import is_photo
-
-if TYPE_CHECKING:  # of an extra
-    from talkface.media.mark.signer import Credentials
 
 MARK = "Synthetic video made with talkface"
 """Opening words of the `comment` tag of every synthetic video this package writes."""
@@ -70,6 +66,21 @@ def can_sign() -> bool:
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """What signs.
+
+    Attributes:
+        chain: certificates as PEM, the signer's own first.
+        key: its private key as PEM.
+        time_stamp: address of a time-stamp authority (RFC 3161); None contacts nobody.
+    """
+
+    chain: bytes
+    key: bytes
+    time_stamp: str | None = None
+
+
+@dataclass(frozen=True)
 class Origin:
     """What a synthetic video was made of, and who signs for it.
 
@@ -83,4 +94,4 @@ class Origin:
     inputs: Mapping[str, str] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
     consent: str | None = None
-    credentials: "Credentials | None" = None
+    credentials: Credentials | None = None

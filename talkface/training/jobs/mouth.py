@@ -25,11 +25,11 @@ from talkface.data.samplers.mouths import (
     stack,
 )
 from talkface.errors import DatasetError
-from talkface.geometry.donor import Donor, misfit
+from talkface.geometry.donor import DETAIL, Donor, misfit
 from talkface.landmarks.mouth_patch import UNIT
 from talkface.losses.local import local_contrast
 from talkface.metrics.mouth import inner_sharpness
-from talkface.models.mouth import DETAIL, MouthInpainter, donor_detail, fill_hole, to_size
+from talkface.models.mouth import MouthInpainter, donor_detail, fill_hole, to_size
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
