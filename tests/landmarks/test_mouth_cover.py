@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from talkface.landmarks.mouth_cover import COVER, WEIGHTS, cover_features
+from talkface.landmarks.suitability import COVER, WEIGHTS, cover_features
 from talkface.testing.clips import draw_face, draw_person
 
 SCRIPT = Path(__file__).parents[2] / "scripts/train_mouth_cover.py"
