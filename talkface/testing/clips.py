@@ -103,7 +103,13 @@ def draw_face(person: DrawnPerson, opening: float, size: int = 160, shift: tuple
 
 
 def write_talking_clip(
-    path: Path, seed: int, duration_s: float = 2.0, *, speaker: int | None = None, late_frames: float = 0.0
+    path: Path,
+    seed: int,
+    duration_s: float = 2.0,
+    *,
+    speaker: int | None = None,
+    late_frames: float = 0.0,
+    size: int = 160,
 ) -> FloatArray:
     """Write a clip with sound (MPEG-4 video and PCM in .avi or .mkv, H.264-free and quick).
 
@@ -113,6 +119,7 @@ def write_talking_clip(
         duration_s: length.
         speaker: seed of the face and voice; None takes `seed`.
         late_frames: frames at 25 fps by which the sound comes after the picture.
+        size: side of the picture in pixels.
 
     Returns:
         `[T]` true mouth openings.
@@ -122,7 +129,7 @@ def write_talking_clip(
     motion = mouth_motion(rng, num_frames(duration_s, DEFAULT_FPS))
     samples = np.roll(speech_of(motion, person, rng), round(late_frames * SAMPLE_RATE / float(DEFAULT_FPS)))
     sway = 1.5 * np.sin(np.arange(len(motion)) / 9.0)
-    frames = [draw_face(person, float(o), shift=(float(s), 0.0)) for o, s in zip(motion, sway, strict=True)]
+    frames = [draw_face(person, float(o), size, shift=(float(s), 0.0)) for o, s in zip(motion, sway, strict=True)]
     _write(path, frames, samples)
     return motion
 
