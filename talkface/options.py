@@ -76,7 +76,8 @@ class Option:
     def expected(self) -> str:
         """The values that it takes, in words."""
         if self.choices:
-            return " or ".join(self.choices)
+            *before, last = self.choices
+            return f"{', '.join(before)} or {last}" if before else last
         low, high = self.meta["low"], self.meta["high"]
         reach = "" if low is None else f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
         words = {

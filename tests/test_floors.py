@@ -180,6 +180,17 @@ def test_no_file_over_350_lines():
     assert not long, long
 
 
+def test_no_function_over_12_parameters():
+    """Options of a verb stand in its frozen dataclass, which every door reads."""
+    many = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                many |= {f"{path.relative_to(PACKAGE)}: {node.name}": len(given)} if len(given) > 12 else {}
+    assert not many, many
+
+
 def test_few_constants():
     """Numbers that tune a stage stand together in one frozen dataclass beside it, where they can be recorded."""
     constants = lines = 0

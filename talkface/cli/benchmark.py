@@ -224,7 +224,7 @@ def _print_runs(console: Console, runs: list[WholeRun]) -> None:
 
 def _print_bars(console: Console, start: Start, speed: float, runs: list[WholeRun]) -> list[bool]:
     """Print value, bar and verdict; returns the verdicts."""
-    from talkface.metrics.stats import Bar
+    from talkface.metrics.table import Bar
 
     by_length = {round(run.speech_s): run for run in runs}
     middle = by_length[BENCHMARK.middle_s]

@@ -1,15 +1,12 @@
 """`talkface evaluate default` -> the table of what the default networks must reach, as measured."""
 
-import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from talkface.cli.evaluate_fewshot import evaluate_fewshot
 from talkface.cli.evaluate_headmotion import evaluate_headmotion
@@ -18,19 +15,19 @@ from talkface.cli.evaluate_renderer import evaluate_renderer
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
 from talkface.cli.options import refuse_missing_folder
+from talkface.cli.progress import tracker
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
-from talkface.files.write import append_file, atomic_write
 
 if TYPE_CHECKING:
+    from talkface.evaluation.bench import Bench
     from talkface.evaluation.clips import HeldOutClip
-    from talkface.evaluation.tables.default import Bench, ClipScore, Maker
+    from talkface.evaluation.tables.default import Maker
     from talkface.evaluation.tables.portraits import Portrait
     from talkface.inference.animator import Animator
-    from talkface.metrics.stats import Measure
+    from talkface.metrics.table import Measure
     from talkface.types import FloatArray, Image, Shot, Waveform
 
-T = TypeVar("T")
 PARTS = ("clips", "silence", "identity", "still")
 
 
@@ -77,7 +74,7 @@ def default(
     quick: Annotated[bool, typer.Option("--quick", help="A few people and portraits, for a first look.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Whole clips, portraits at their own size.")] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Prepare the real clips anew, as after a change of detector.")
+        bool, typer.Option("--fresh", help="Prepare the real clips again, as after a change of detector.")
     ] = False,
     natural: Annotated[
         bool,
@@ -88,7 +85,7 @@ def default(
     renderer_weights: Annotated[str | None, typer.Option(help="Name or path of the renderer's network.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
 ) -> None:
-    """Render people never seen in training, measure the videos, and print the table with its bars.
+    """Render held-out people, measure the videos, and print the table with its bars.
 
     Beside the default networks stand the geometry-only renderer (warp), the photo that does not move and the real
     video, re-encoded and re-measured. Exit code 1 when a bar is missed.
@@ -99,7 +96,7 @@ def default(
         shutil.rmtree(out / "real", ignore_errors=True)
     refuse_missing_folder(data, "one of manifest.csv, video/, portraits/ and speech/")
     from talkface import AnimateOptions, Animator
-    from talkface.metrics.stats import to_table
+    from talkface.metrics.table import to_table
 
     judged = {"renderer": renderer, "renderer_model": renderer_weights, "speech_model": audio2landmark}
     makers = [DoorMaker(renderer, Animator.from_options(AnimateOptions.from_mapping(judged)))]
@@ -141,30 +138,30 @@ def _parts(only: str) -> Sequence[str]:
     return chosen
 
 
-def _progress() -> Callable[[Sequence[T], str], Iterable[T]]:
-    console = Console(stderr=True)
-    return lambda items, words: track(items, words, console=console)
-
-
 def _measures(
     parts: Sequence[str], data: Path, out: Path, makers: Sequence["Maker"], *, quick: bool, full: bool, natural: bool
 ) -> Iterator["Measure"]:
     """Measure part after part, in the order of the table."""
+    from talkface.evaluation.bench import Bench
     from talkface.evaluation.clips import read_test_clips
-    from talkface.evaluation.tables.default import Bench, clip_measures, score_clips
+    from talkface.evaluation.tables.default import clip_measures, score_clips
     from talkface.evaluation.tables.portraits import identity_measures, silence_measure, stillness_measures
     from talkface.landmarks.detect import load_detector
     from talkface.media.speech import read_waveform
+    from talkface.metrics.table import row_log
 
     judged = makers[0].name
-    bench = Bench(load_detector(), out, float("inf") if full else 8.0, _progress())
+    bench = Bench(load_detector(), out, float("inf") if full else 8.0, track=tracker())
     out.mkdir(parents=True, exist_ok=True)
     if "clips" in parts:
         clips = read_test_clips(data)
         if not full:
             clips = _few_people(clips) if quick else _few_clips(clips)
-        scores = list(_written(score_clips(clips, makers, bench, natural=natural), out / "clips.jsonl"))
-        yield from clip_measures(scores, judged)
+        rows, write = [], row_log(out / "clips.jsonl")
+        for row in score_clips(clips, makers, bench, natural=natural):
+            rows.append(row)
+            write(row.cells())
+        yield from clip_measures(rows, judged)
     if set(parts) & {"silence", "identity", "still"}:
         portraits = _portraits(data, bench, quick=quick, full=full)
         babble = _backwards(read_waveform(DEMO_SPEECH))
@@ -228,14 +225,3 @@ def _backwards(speech: "Waveform") -> "Waveform":
 
     kept = speech.samples[: round(EVALUATE.portrait_speech_s * speech.rate)]
     return Waveform(np.ascontiguousarray(kept[::-1]), speech.rate)
-
-
-def _written(scores: Iterable["ClipScore"], path: Path) -> Iterator["ClipScore"]:
-    """Write every score as one JSON line as soon as it is known: a look at half a run is worth something."""
-    from talkface.evaluation.tables.default import flat_row
-
-    atomic_write(path, "")
-    for one in scores:
-        row = {key: None if value != value else value for key, value in flat_row(one).items()}
-        append_file(path, json.dumps(row) + "\n")
-        yield one

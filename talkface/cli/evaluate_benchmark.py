@@ -11,7 +11,7 @@ from talkface.errors import ConfigError, TalkfaceError
 if TYPE_CHECKING:
     from talkface.evaluation.benchmark import Benchmark
     from talkface.evaluation.pair import Pair
-    from talkface.evaluation.report.scores import Summary
+    from talkface.metrics.table import Measure
     from talkface.types import Clip
 
 OURS = "talkface"  # name of the system whose videos are made now
@@ -58,7 +58,7 @@ def refuse_options_of_sets(made: Sequence[Path] | None, listed: Path | None) -> 
         raise ConfigError("--made and --list belong to public sets: name one, such as hdtf:FOLDER, or leave them out")
 
 
-def paper_columns(benchmark: "Benchmark", summaries: "Sequence[Summary]") -> "list[Summary]":
-    """Measures of the set's papers, in their order; what the user brought no network for is left out."""
-    by_name = {summary.info.name: summary for summary in summaries}
+def paper_columns(benchmark: "Benchmark", measures: "Sequence[Measure]") -> "list[Measure]":
+    """Measures of the set's papers, in their order; those whose network the user did not supply are left out."""
+    by_name = {measure.name: measure for measure in measures}
     return [by_name[name] for name in benchmark.measures if name in by_name]

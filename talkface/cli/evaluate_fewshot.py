@@ -1,27 +1,26 @@
-"""`talkface evaluate fewshot WEIGHTS SHARDS` -> how a few-shot network does on people never seen."""
+"""`talkface evaluate fewshot WEIGHTS SHARDS` -> scores of a few-shot network on held-out people."""
 
 import copy
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from talkface.cli.options import refuse_missing, refuse_missing_folder
+from talkface.cli.progress import tracker
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import DatasetError
-from talkface.files.write import append_file, atomic_file, atomic_write
+from talkface.files.write import atomic_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from talkface.checkpoints.fewshot import FewshotNetworks
-    from talkface.evaluation.tables.fewshot import Framing, Painter, PersonScore, UnseenPerson
+    from talkface.evaluation.people import Person
+    from talkface.evaluation.rows import Row
+    from talkface.evaluation.tables.fewshot import Framing, Painter
     from talkface.renderers.base import Renderer
     from talkface.training.jobs.finetune import FinetuneConfig
     from talkface.types import FloatArray, Image, Shot
@@ -32,12 +31,12 @@ SHOWN = 4  # targets of each person in the picture
 
 def evaluate_fewshot(
     weights: Annotated[str, typer.Argument(help="Few-shot network, by name or path.")],
-    shards: Annotated[Path, typer.Argument(help="Prepared shards of people never trained on.")],
+    shards: Annotated[Path, typer.Argument(help="Prepared shards of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores and pictures go.")] = Path("runs/evaluate_fewshot"),
     split: Annotated[str, typer.Option(help="Split of the shards.")] = "test",
     people: Annotated[int, typer.Option(min=1, help="People at most, spread over the shards.")] = 12,
     shots: Annotated[int, typer.Option(min=2, help="Shots that a system may see.")] = 8,
-    targets: Annotated[int, typer.Option(min=1, help="Other frames that are painted, per person.")] = 6,
+    targets: Annotated[int, typer.Option(min=1, help="Other frames that are generated, per person.")] = 6,
     steps: Annotated[int, typer.Option(min=0, help="Of fine-tuning; 0 by the number of shots.")] = 0,
     settings: Annotated[list[str] | None, typer.Option("--set", help="As of `finetune`.")] = None,
     leave_out: Annotated[
@@ -46,7 +45,7 @@ def evaluate_fewshot(
     tune: Annotated[bool, typer.Option("--tune/--no-tune", help="Fine-tune to each person, too.")] = True,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
 ) -> None:
-    """Paint other frames of people never seen, from one shot and from several, and compare with the real ones.
+    """Generate other frames of held-out people, from one shot and from several, and compare with the real ones.
 
     Fed forward and fine-tuned, beside the photo that does not move and the renderers `warp` and `hybrid`, which get
     the first shot. Shots come from the first half of a clip, targets from the second. Exit code 1 when a bar is missed.
@@ -57,9 +56,10 @@ def evaluate_fewshot(
     from talkface.checkpoints.format import file_hash, find_weights, load_weights
     from talkface.cli.finetune import finetune_config
     from talkface.data.datasets import ClipDataset
-    from talkface.evaluation.tables.fewshot import Framing, PhotoOnly, choose_people, person_measures, score_people
+    from talkface.evaluation.people import choose_people
+    from talkface.evaluation.tables.fewshot import Framing, PhotoOnly, person_measures, score_people
     from talkface.landmarks.detect import load_detector
-    from talkface.metrics.stats import to_table
+    from talkface.metrics.table import row_log, to_table
     from talkface.renderers.load import load_renderer
 
     limit_threads(threads)
@@ -79,21 +79,19 @@ def evaluate_fewshot(
         *(FineTuned(networks, network_hash, count, config) for count in (1, shots) if tune),
     ]
     out.mkdir(parents=True, exist_ok=True)
-    console = Console(stderr=True)
-    scores: list[PersonScore] = []
-    rows: dict[str, list[Image]] = {}
-    atomic_write(out / "people.jsonl", "")
+    rows: list[Row] = []
+    drawn: dict[str, list[Image]] = {}
+    write = row_log(out / "people.jsonl")
     scored = score_people(chosen, painters, framing, load_detector())
-    for one, pictures in track(scored, "people", total=len(chosen) * len(painters), console=console):
-        scores.append(one)
-        rows.setdefault(one.person, []).append(np.concatenate(pictures[:SHOWN], 1))
-        row = {key: None if value != value else value for key, value in asdict(one).items()}
-        append_file(out / "people.jsonl", json.dumps(row) + "\n")
-    _draw(chosen, rows, framing, out / "pictures.png")
+    for row, pictures in tracker()(scored, len(chosen) * len(painters), "people"):
+        rows.append(row)
+        drawn.setdefault(row.person, []).append(np.concatenate(pictures[:SHOWN], 1))
+        write(row.cells())
+    _draw(chosen, drawn, framing, out / "pictures.png")
     one_shot = {f"{kind} {shots}": f"{kind} 1" for kind in (FED, TUNED)}
-    measures = person_measures(scores, f"{TUNED} {shots}", f"{FED} {shots}", one_shot)
+    measures = person_measures(rows, f"{TUNED} {shots}", f"{FED} {shots}", one_shot)
     words = f"{FED} fed forward, {TUNED} fine-tuned, with so many shots"
-    title = f"{len(chosen)} people never seen, {targets} frames each; {words}"
+    title = f"{len(chosen)} held-out people, {targets} frames each; {words}"
     show_scores([to_table(title, measures)], measures, out, f"pictures: {out / 'pictures.png'}")
 
 
@@ -118,7 +116,7 @@ class FedForward:
         self._networks, self._hash, self._shots = networks, network_hash, shots
 
     def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
-        """What the generator paints for each frame's sketch."""
+        """The generator's output for each frame's sketch."""
         import torch
 
         from talkface.renderers.fewshot import embed_shots
@@ -135,7 +133,7 @@ class FineTuned:
         self._networks, self._hash, self._shots, self._config = networks, network_hash, shots, config
 
     def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
-        """What the person's own generator paints for each frame's sketch."""
+        """The output of the person's own generator for each frame's sketch."""
         import torch
 
         from talkface.training.jobs.finetune import Finetuning
@@ -156,12 +154,14 @@ def _pictures(networks: "FewshotNetworks", adain_params: "Tensor", landmarks: "F
     config = networks.config
     maps = [picture_map(points, config.crop, config.crop_side, config.size) for points in landmarks]
     size, style = config.size, config.sketch
-    sketches = [sketch_picture(points, one, size, style) for points, one in zip(landmarks, maps, strict=True)]
+    sketches = [
+        sketch_picture(points, to_picture, size, style) for points, to_picture in zip(landmarks, maps, strict=True)
+    ]
     with torch.no_grad():
         return list(unsigned(networks.generator.eval()(signed(sketches), adain_params[None])))
 
 
-def _draw(people: Sequence["UnseenPerson"], rows: dict[str, list["Image"]], framing: "Framing", path: Path) -> None:
+def _draw(people: Sequence["Person"], rows: dict[str, list["Image"]], framing: "Framing", path: Path) -> None:
     """One row a person: the real frames, then every system's."""
     from PIL import Image as Pillow
 

@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from talkface.cli.evaluate_speech import SPLITS, checked_split, column_name, spread
 from talkface.cli.options import refuse_missing, refuse_missing_folder
+from talkface.cli.progress import tracker
 from talkface.cli.score_output import make_folder, show_scores, wide_console
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
     from talkface.evaluation.tables.headmotion import Preference
-    from talkface.evaluation.tables.headmotion_scores import MotionOfClip
+    from talkface.evaluation.tables.headmotion_scores import HeadRow
     from talkface.metrics.stats import Score
 
 
 def evaluate_headmotion(
-    checkpoint: Annotated[str, typer.Argument(help="Name or path of a network that moves heads.")],
-    shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of people the network never met.")],
+    checkpoint: Annotated[str, typer.Argument(help="Name or path of a head-motion network.")],
+    shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores and plots go.")] = Path("runs/evaluate_headmotion"),
     split: Annotated[str, typer.Option(help=f"Clips to score: {', '.join(SPLITS)}.")] = "test",
     speaker: Annotated[list[str] | None, typer.Option(help="Score only this speaker; repeat for more.")] = None,
@@ -28,7 +28,7 @@ def evaluate_headmotion(
     plots: Annotated[int, typer.Option(min=0, help="Clips on the plot of angles.")] = 6,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Score how a network moves heads to speech against how the real heads moved.
+    """Score the head motion that a network generates to speech against the real head motion.
 
     Distance of the distribution of pose and velocity, of the velocity's spectrum, beats in time with the speech,
     extent, speed and variety; beside the rhythm heuristic, a still head, a random walk, somebody else's real motion
@@ -40,7 +40,7 @@ def evaluate_headmotion(
     from talkface.evaluation.tables.headmotion import head_measures, preference, write_clips
     from talkface.evaluation.tables.headmotion_scores import score_heads
     from talkface.inference.subject import load_heads
-    from talkface.metrics.stats import to_table
+    from talkface.metrics.table import to_table
 
     name = column_name(checkpoint)
     network = load_heads(checkpoint)
@@ -48,16 +48,12 @@ def evaluate_headmotion(
         raise ConfigError("rhythm is what networks are scored against: give the name or path of a network")
     clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
     make_folder(out)
-    bar = Console(stderr=True)
-    stream = track(
-        score_heads(clips, network, name), "clips", len(clips), console=bar, disable=quiet or not bar.is_terminal
-    )
-    scored = list(stream)
+    scored = list(tracker(quiet)(score_heads(clips, network, name), len(clips), "clips"))
     rows = [row for clip in scored for row in clip]
     measures, verdict = head_measures(rows, name), preference(rows, name)
     write_clips(out, rows)
     _draw(out, scored, name, plots)
-    people = len({row.speaker for row in rows})
+    people = len({row.person for row in rows})
     title = f"{name}: {len(scored)} clips of {people} speakers, {shards}, split {split}"
     show_scores([to_table(title, measures)], measures, out, "clips and plots beside them", quiet=quiet)
     if not quiet:
@@ -65,8 +61,8 @@ def evaluate_headmotion(
 
 
 def _say(console: Console, verdict: "Preference", name: str) -> None:
-    def words(one: "Score") -> str:
-        return f"{one.value:+.3f} ({one.low:+.3f} … {one.high:+.3f})"
+    def words(score: "Score") -> str:
+        return f"{score.value:+.3f} ({score.low:+.3f} … {score.high:+.3f})"
 
     console.print(f"{name} less rhythm: Frechet distance {words(verdict.frechet)},")
     console.print(f"  spectrum distance {words(verdict.spectrum)} dB, alignment above chance {words(verdict.in_time)}")
@@ -76,10 +72,10 @@ def _say(console: Console, verdict: "Preference", name: str) -> None:
     console.print(f"preferred to the rhythm: {'yes' if verdict.preferred else 'no'}")
 
 
-def _draw(out: Path, scored: "list[list[MotionOfClip]]", name: str, plots: int) -> None:
+def _draw(out: Path, scored: "list[list[HeadRow]]", name: str, plots: int) -> None:
     from talkface.evaluation.report.headmotion_plots import plot_angles, plot_spectra
 
-    shown = spread([clip[0].speaker for clip in scored], plots)
+    shown = spread([clip[0].person for clip in scored], plots)
     if shown:
         plot_angles(out / "angles.png", [{row.system: row for row in scored[index]} for index in sorted(shown)], name)
     plot_spectra(out / "spectra.png", [row for clip in scored for row in clip], name)

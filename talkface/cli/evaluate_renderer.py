@@ -1,68 +1,71 @@
-"""`talkface evaluate renderer CKPT... --shards SHARDS` -> renderers of any family, one table on people never seen."""
+"""`talkface evaluate renderer CKPT... --shards SHARDS` -> renderers of any family, one table on held-out people."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from talkface.cli.evaluate_speech import column_name
-from talkface.cli.options import refuse_missing, refuse_missing_folder
+from talkface.cli.options import refuse_missing, refuse_missing_folder, with_options
+from talkface.cli.progress import tracker
 from talkface.cli.score_output import limit_threads, make_folder, show_scores
 from talkface.errors import CheckpointError, ConfigError, DatasetError
 from talkface.files.write import atomic_file
+from talkface.options import Options, option
 
 if TYPE_CHECKING:
     from talkface.data.clip import PreparedClip
-    from talkface.evaluation.tables.renderer import Bench, Hear
-    from talkface.evaluation.tables.renderer_measures import RendererScore
+    from talkface.evaluation.people import Person, Predict
+    from talkface.evaluation.rows import Row
     from talkface.types import FloatArray, Image, Shot
 
     Tiles = dict[tuple[str, int], dict[str, Image]]
     """Renderer and number of shots -> person -> picture."""
 
-DRIVEN_BY = ("real", "predicted")
 FLOOR = "warp"  # the family without a network: always in the table
 
 
+@dataclass(frozen=True, kw_only=True)
+class RendererTableOptions(Options):
+    """Options of `evaluate renderer`."""
+
+    shots: str = option("1", "Shots of a person that a renderer sees; several, as 1,4,8, make several rows.")
+    landmarks: Literal["real", "predicted"] = option(
+        "real", "Of the frames to generate, or predicted from the clip's sound and put on the photo."
+    )
+    audio2landmark: str = option("audio2landmark", "Name or path of the speech network, for --landmarks predicted.")
+    split: str = option("test", "Split of the shards.")
+    people: int = option(8, "People at most, spread over the shards.", low=1)
+    targets: int = option(5, "Other frames that are generated, per person.", low=1)
+    against: str | None = option(
+        None, "Name in the table that the others are compared with. (default: the first given)"
+    )
+    device: str = option("cpu", "auto, cpu, cuda, mps.")
+    threads: int = option(0, "CPU threads; 0 leaves the choice to the libraries.", low=0)
+
+
+@with_options(RendererTableOptions)
 def evaluate_renderer(
     checkpoints: Annotated[
         list[str], typer.Argument(metavar="CKPT...", help="Renderer networks, by name or path; their kind says which.")
     ],
-    shards: Annotated[Path, typer.Option(help="Prepared shards of people never trained on.")],
+    shards: Annotated[Path, typer.Option(help="Prepared shards of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores and pictures go.")] = Path("runs/evaluate_renderer"),
-    shots: Annotated[
-        str, typer.Option(help="Shots of a person that a renderer sees; several make several rows.")
-    ] = "1",
-    landmarks: Annotated[
-        str, typer.Option(help="real: of the frames to paint; predicted: heard in the clip's sound, put on the photo.")
-    ] = "real",
-    audio2landmark: Annotated[
-        str, typer.Option(help="Name or path of the network that hears, for --landmarks predicted.")
-    ] = "audio2landmark",
-    split: Annotated[str, typer.Option(help="Split of the shards.")] = "test",
-    people: Annotated[int, typer.Option(min=1, help="People at most, spread over the shards.")] = 8,
-    targets: Annotated[int, typer.Option(min=1, help="Other frames that are painted, per person.")] = 5,
     leave_out: Annotated[
         list[str] | None, typer.Option(help="Somebody who was trained on all the same; repeat for more.")
     ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="Name in the table that the others are compared with. (default: the first given)")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    *,
+    options: RendererTableOptions,
 ) -> None:
-    """Paint other frames of people never seen with every renderer, and compare them with the real ones.
+    """Generate other frames of held-out people with every renderer, and compare them with the real ones.
 
     Shots come from the first half of a clip, targets from the second, from shut to wide open.
-    Made and real frames are laid over each other by eyes and nose and compared in one 256x256 crop.
+    Generated and real frames are aligned by eyes and nose and compared in one 256x256 crop.
     Beside the renderers stand the one without a network (warp), the photo that does not move, and the real frames,
     re-encoded.
     Times are at the size of the shards' pictures.
@@ -70,37 +73,35 @@ def evaluate_renderer(
     refuse_missing(checkpoints)
     refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.data.datasets import ClipDataset
+    from talkface.evaluation.people import choose_speakers
     from talkface.evaluation.speech_clips import check_speaker
-    from talkface.evaluation.tables.renderer import Bench, choose_people
-    from talkface.evaluation.tables.renderer_measures import paired_measures, renderer_measures, summary_rows
-    from talkface.landmarks.detect import load_detector
-    from talkface.metrics.stats import blank, systems_table, write_csv
+    from talkface.evaluation.tables.renderer_measures import paired_measures, renderer_measures
+    from talkface.metrics.table import system_rows, systems_table, write_csv
 
-    limit_threads(threads)
-    counts = _counts(shots)
-    if landmarks not in DRIVEN_BY:
-        raise ConfigError(f"--landmarks {landmarks!r}: expected {' or '.join(DRIVEN_BY)}")
+    limit_threads(options.threads)
+    counts, targets = _counts(options.shots), options.targets
     families = {name: renderer_family(checkpoint) for name, checkpoint in column_names(checkpoints).items()}
-    base = _base(against, list(families))
-    hear = _hearing(audio2landmark) if landmarks == "predicted" else None
-    dataset = ClipDataset(shards, split, speech=hear is not None)
+    base = _base(options.against, list(families))
+    predict = _predictor(options.audio2landmark) if options.landmarks == "predicted" else None
+    dataset = ClipDataset(shards, options.split, speech=predict is not None)
     for name in leave_out or ():
         check_speaker(name, {meta["speaker"] for meta in dataset.metas}, shards)
     clips = (dataset[i] for i in range(len(dataset)) if dataset.metas[i]["num_frames"] >= max(counts) + targets)
-    chosen = choose_people(clips, max(counts), targets, people, leave_out or (), hear)
+    chosen = choose_speakers(clips, max(counts), targets, options.people, leave_out or (), predict)
     if not chosen:
         raise DatasetError(
             f"nobody who is not left out has {max(counts)} + {targets} frames with a face in {shards}: ask for fewer"
         )
     make_folder(out)
-    bench = Bench(chosen, load_detector())
-    scores, tiles = _scored(bench, families, counts, device, out / "people.jsonl", quiet=quiet)
-    write_csv(out / "people.csv", [{name: blank(value) for name, value in asdict(one).items()} for one in scores])
-    measures = renderer_measures(scores)
-    write_csv(out / "scores.csv", summary_rows(measures))
+    rows, tiles = _scored(chosen, families, counts, options.device, out / "people.jsonl", quiet=quiet)
+    write_csv(out / "people.csv", [row.cells() for row in rows])
+    measures = renderer_measures(rows)
+    write_csv(out / "scores.csv", system_rows(measures, "renderer"))
     _draw([person.name for person in chosen], tiles, counts, out)
-    gains = paired_measures(scores, base)
-    title = f"{len(chosen)} people never seen, {targets} frames each, {landmarks} landmarks; behind a name its shots"
+    gains = paired_measures(rows, base)
+    title = (
+        f"{len(chosen)} held-out people, {targets} frames each, {options.landmarks} landmarks; after a name its shots"
+    )
     tables = [systems_table(title, measures), systems_table(f"better than {base}, person by person, by", gains)]
     show_scores(tables, [*measures, *gains], out, f"pictures: {out}", quiet=quiet)
 
@@ -109,7 +110,7 @@ def renderer_family(checkpoint: str) -> tuple[str, str | None]:
     """Family and weights, for `load_renderer`, of a name or path; the checkpoint's kind decides.
 
     Raises:
-        CheckpointError: no such network, or one that paints nothing.
+        CheckpointError: no such network, or one that is no renderer.
     """
     from talkface.checkpoints.format import load_weights
     from talkface.renderers.base import RENDERERS
@@ -123,52 +124,49 @@ def renderer_family(checkpoint: str) -> tuple[str, str | None]:
 
 
 def column_names(checkpoints: Sequence[str]) -> dict[str, str]:
-    """What the table calls each network: as short as tells them apart; the one without a network comes first."""
+    """Name of each network in the table, as short as tells them apart; the one without a network comes first."""
     short = {checkpoint: column_name(checkpoint) for checkpoint in [FLOOR, *checkpoints]}
     names = list(short.values())
     return {name if names.count(name) == 1 else checkpoint: checkpoint for checkpoint, name in short.items()}
 
 
 def _scored(
-    bench: "Bench",
+    people: Sequence["Person"],
     families: dict[str, tuple[str, str | None]],
     counts: Sequence[int],
     device: str,
     path: Path,
     *,
     quiet: bool,
-) -> tuple[list["RendererScore"], "Tiles"]:
+) -> tuple[list["Row"], "Tiles"]:
     """Score everything, family after family so that one network is in memory at a time; write scores as they come."""
     from talkface.evaluation.tables.renderer_grid import tile
+    from talkface.metrics.table import row_log
 
-    scores: list[RendererScore] = []
+    rows: list[Row] = []
     tiles: Tiles = {}
-    rows = 3 + (len(families) - 1) * len(counts)
-    bar = Console(stderr=True)
-    scored = track(
-        _all(bench, families, counts, device),
-        "renderers",
-        rows * len(bench.people),
-        console=bar,
-        disable=quiet or not bar.is_terminal,
-    )
-    with atomic_file(path) as part, part.open("w", encoding="utf-8") as file:
-        for one, crops in scored:
-            scores.append(one)
-            tiles.setdefault((one.system, one.shots), {})[one.person] = tile(crops[-1])  # the most open
-            file.write(json.dumps({k: None if v != v else v for k, v in asdict(one).items()}) + "\n")
-            file.flush()
-    return scores, tiles
+    most = len(people) * (3 + (len(families) - 1) * len(counts))
+    write = row_log(path)
+    for row, crops in tracker(quiet)(_all(people, families, counts, device), most, "renderers"):
+        rows.append(row)
+        key = row.system, int(str(row.labels["shots"]))
+        tiles.setdefault(key, {})[row.person] = tile(crops[-1])  # the most open
+        write(row.cells())
+    return rows, tiles
 
 
 def _all(
-    bench: "Bench", families: dict[str, tuple[str, str | None]], counts: Sequence[int], device: str
-) -> Iterator[tuple["RendererScore", list["Image"]]]:
+    people: Sequence["Person"], families: dict[str, tuple[str, str | None]], counts: Sequence[int], device: str
+) -> Iterator[tuple["Row", list["Image"]]]:
+    from talkface.evaluation.tables.renderer import judge_of, score_baselines, score_renderer
+    from talkface.landmarks.detect import load_detector
     from talkface.renderers.load import load_renderer
 
-    yield from bench.baselines()
+    detector = load_detector()
+    judges = [judge_of(person, detector) for person in people]
+    yield from score_baselines(people, judges)
     for name, (family, weights) in families.items():
-        yield from bench.score(name, load_renderer(family, device, weights), counts)
+        yield from score_renderer(name, load_renderer(family, device, weights), counts, people, judges)
 
 
 def _draw(people: Sequence[str], tiles: "Tiles", counts: Sequence[int], out: Path) -> None:
@@ -201,7 +199,7 @@ def _counts(shots: str) -> list[int]:
     return sorted({int(part) for part in parts})
 
 
-def _hearing(audio2landmark: str) -> "Hear":
+def _predictor(audio2landmark: str) -> "Predict":
     """Landmarks as `animate` makes them from sound, with a still head and open eyes."""
     from talkface.inference.animator import Animator
     from talkface.inference.photos import Shots
@@ -211,7 +209,7 @@ def _hearing(audio2landmark: str) -> "Hear":
 
     animator = Animator.from_pretrained(FLOOR, "cpu", speech_model=audio2landmark)
 
-    def hear(clip: "PreparedClip", photo: "Shot") -> "FloatArray":
+    def predict(clip: "PreparedClip", photo: "Shot") -> "FloatArray":
         fps = Fraction(clip.fps).limit_denominator(1001)
         subject = animator.subject(Shots([photo], 1, []))
         speech = animator.listen(open_speech(Waveform(clip.audio)), fps, subject)
@@ -219,4 +217,4 @@ def _hearing(audio2landmark: str) -> "Hear":
             list(animator.landmarks(subject, speech, AnimateOptions(fps=fps, still=True, blink=False)))
         )
 
-    return hear
+    return predict

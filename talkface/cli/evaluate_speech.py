@@ -1,21 +1,20 @@
 """`talkface evaluate audio2landmark CHECKPOINT SHARDS` -> scores, plots and videos of a speech network."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from talkface.cli.options import refuse_missing, refuse_missing_folder
+from talkface.cli.progress import tracker
 from talkface.cli.score_output import limit_threads, make_folder, write_whole
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
-    from talkface.evaluation.tables.speech_scores import MotionScore, ScoredClip
+    from talkface.evaluation.rows import Row
+    from talkface.evaluation.tables.speech_scores import ScoredClip
     from talkface.models.speech_network import SpeechNetwork
 
 SPLITS = ("train", "val", "test", "all")
@@ -23,8 +22,8 @@ RUN_SNAPSHOTS = ("best", "last")  # files that every run folder has: the folder'
 
 
 def evaluate_audio2landmark(
-    checkpoint: Annotated[str, typer.Argument(help="Name or path of a network that hears speech.")],
-    shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of people the network never met.")],
+    checkpoint: Annotated[str, typer.Argument(help="Name or path of a speech network.")],
+    shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores, plots and videos go.")] = Path(
         "runs/evaluate_audio2landmark"
     ),
@@ -38,45 +37,43 @@ def evaluate_audio2landmark(
 ) -> None:
     """Score predicted against real motion of jaw and lips, clip by clip, beside baselines.
 
-    The network hears each clip; what it predicts moves the shape of one closed-mouth frame, and is compared with the
-    real landmarks: landmark distance (LMD), rhythm, speed and closure of the mouth. Beside it stand a face that does
-    not move, the same network on another clip's sound, and the real landmarks without their jitter.
+    The predicted displacement moves the shape of one closed-mouth frame, and is compared with the real landmarks:
+    landmark distance (LMD), rhythm, speed and closure of the mouth. Baselines: a face that does not move, the same
+    network on another clip's sound, and the real landmarks without their jitter.
     """
     refuse_missing([checkpoint])
     refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.evaluation.speech_clips import SpokenClips
     from talkface.evaluation.tables.speech import speaker_table, speech_measures
     from talkface.evaluation.tables.speech_scores import score_network
-    from talkface.metrics.stats import to_table
+    from talkface.metrics.table import to_table
 
     name, network = column_name(checkpoint), _load(checkpoint, threads)
     clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
     make_folder(out)
     shown = spread(clips.speakers, max(plots, videos))
     kept: dict[int, ScoredClip] = {}
-    scores: list[MotionScore] = []
-    stream = score_network(clips, network, name)
-    bar = Console(stderr=True)
-    silent = quiet or not bar.is_terminal
-    for index, scored in enumerate(track(stream, "clips", len(clips), console=bar, disable=silent)):
-        scores += scored.scores
+    rows: list[Row] = []
+    stream = tracker(quiet)(score_network(clips, network, name), len(clips), "clips")
+    for index, scored in enumerate(stream):
+        rows += scored.rows
         if index in shown:
             kept[index] = scored
-    _write_scores(out, scores, name)
-    _draw(out, [kept[index] for index in sorted(shown[:plots])], scores, name)
+    _write_scores(out, rows, name)
+    _draw(out, [kept[index] for index in sorted(shown[:plots])], rows, name)
     _film(out / "videos", [kept[index] for index in shown[:videos]], name)
     if quiet:
         return
-    measures = speech_measures(scores, name)
+    measures = speech_measures(rows, name)
     people = len(set(clips.speakers))
     console = Console()
     console.print(to_table(f"{name}: {len(clips)} clips of {people} speakers, {shards}, split {split}", measures))
-    console.print(speaker_table(scores, name))
+    console.print(speaker_table(rows, name))
     console.print(f"scores, plots and videos: {out}")
 
 
 def column_name(checkpoint: str) -> str:
-    """What the tables call a network: its name, or that of its run folder."""
+    """Name of a network in the tables: its own, or that of its run folder."""
     path = Path(checkpoint)
     if path.suffix != ".safetensors":
         return checkpoint
@@ -119,19 +116,18 @@ def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
         return load_audio2landmark(weights)
 
 
-def _write_scores(out: Path, scores: Sequence["MotionScore"], name: str) -> None:
-    from talkface.evaluation.tables.speech import speech_measures, write_clip_csv, write_speaker_csv
-    from talkface.metrics.stats import to_json_lines
+def _write_scores(out: Path, rows: Sequence["Row"], name: str) -> None:
+    from talkface.evaluation.tables.speech import speech_measures, write_speaker_csv
+    from talkface.metrics.table import json_line, to_json_lines, write_csv
 
-    rows = ({key: None if value != value else value for key, value in asdict(one).items()} for one in scores)
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    for file, text in (("clips.jsonl", lines), ("scores.jsonl", to_json_lines(speech_measures(scores, name)))):
-        write_whole(out / file, text)
-    write_clip_csv(out / "clips.csv", scores)
-    write_speaker_csv(out / "speakers.csv", scores)
+    lines = [row.cells() for row in rows]
+    write_whole(out / "clips.jsonl", "".join(map(json_line, lines)))
+    write_whole(out / "scores.jsonl", to_json_lines(speech_measures(rows, name)))
+    write_csv(out / "clips.csv", lines)
+    write_speaker_csv(out / "speakers.csv", rows)
 
 
-def _draw(out: Path, clips: Sequence["ScoredClip"], scores: Sequence["MotionScore"], name: str) -> None:
+def _draw(out: Path, clips: Sequence["ScoredClip"], rows: Sequence["Row"], name: str) -> None:
     from talkface.evaluation.report.speech_plots import plot_openings, plot_speakers
     from talkface.evaluation.tables.speech import speaker_scores
     from talkface.evaluation.tables.speech_scores import OTHER, STATIC
@@ -142,11 +138,11 @@ def _draw(out: Path, clips: Sequence["ScoredClip"], scores: Sequence["MotionScor
         ("opening r, lag 0", "r", (name, OTHER)),
         ("LMD, % of the outer-eye distance", "lmd", (name, OTHER, STATIC)),
     ]
-    rows = [
-        (label, {system: speaker_scores(scores, system, quantity) for system in systems})
+    by_speaker = [
+        (label, {system: speaker_scores(rows, system, quantity) for system in systems})
         for label, quantity, systems in panels
     ]
-    plot_speakers(out / "speakers.png", rows, name)
+    plot_speakers(out / "speakers.png", by_speaker, name)
 
 
 def _film(folder: Path, clips: Sequence["ScoredClip"], name: str) -> None:

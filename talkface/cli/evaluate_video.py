@@ -2,25 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from talkface import __version__
 from talkface.cli.evaluate_benchmark import pairs_of_set, paper_columns, refuse_options_of_sets
 from talkface.cli.options import refuse_missing
+from talkface.cli.progress import tracker
 from talkface.cli.score_output import write_whole
 from talkface.errors import ConfigError, MediaError, printable
 
 if TYPE_CHECKING:
-    from talkface.evaluation.compare import Judges
-    from talkface.evaluation.pair import Bench
-    from talkface.evaluation.report.scores import ClipRow, Summary
+    from talkface.evaluation.bench import Bench, UserNetworks
+    from talkface.metrics.stats import Score
+    from talkface.metrics.table import Measure
 
 ALIGNMENTS = ("auto", "frame", "face")
-BROUGHT = "Networks that you bring"
+BROUGHT = "User-supplied networks"
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for scores.jsonl, scores.csv and report.html.")]
 Align = Annotated[
     str, typer.Option(help="frame: resize the made frame; face: lay eyes and nose over each other; auto: as it fits.")
@@ -58,19 +58,18 @@ def video(
     """
     brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
     refuse_missing([made, real])
-    from talkface.evaluation.pair import REAL, STILL, Pair, score_pair
+    from talkface.evaluation.pair import Pair, score_pair
     from talkface.evaluation.report.pages import clip_pictures, method_lines, video_page
-    from talkface.evaluation.report.scores import ClipRow, summarise
+    from talkface.evaluation.report.scores import summarise, write_scores
 
     bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
     result = score_pair(Pair(made, real, photo), bench)
-    rows = [ClipRow(real.stem, real.stem, row) for row in result.rows]
-    summaries = summarise(rows, (STILL, REAL), _fid(bench.judges))
-    _write_scores(out, rows, summaries)
+    measures = summarise(result.rows, _fid(bench))
+    write_scores(out, result.rows, measures)
     method = method_lines(__version__, detector, _hashes(brought), "One clip: no intervals.")
-    write_whole(out / "report.html", video_page(result, summaries, clip_pictures(result, out), method))
+    write_whole(out / "report.html", video_page(result, measures, clip_pictures(result, out), method))
     if not quiet:
-        _show(f"{made.name} against {real.name}", summaries, result.notes, out)
+        _show(f"{made.name} against {real.name}", measures, result.notes, out)
 
 
 def pair_set(
@@ -108,11 +107,10 @@ def pair_set(
     brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
     refuse_missing([None if ":" in str(manifest) else manifest, listed])
     from talkface.evaluation.benchmark import split_name
-    from talkface.evaluation.pair import REAL, STILL
     from talkface.evaluation.pair_manifest import read_pairs
     from talkface.evaluation.pair_set import score_set
     from talkface.evaluation.report.pages import method_lines, set_page
-    from talkface.evaluation.report.scores import summarise
+    from talkface.evaluation.report.scores import summarise, write_scores
 
     benchmark = split_name(manifest)
     if benchmark is None:
@@ -124,18 +122,18 @@ def pair_set(
     result = score_set(pairs, bench, lambda line: typer.echo(f"left out: {line}", err=True))
     if not result.rows:
         raise MediaError(f"none of the {len(pairs)} rows of {manifest} could be measured: see the lines above")
-    summaries = summarise(result.rows, (STILL, REAL), _fid(bench.judges))
-    _write_scores(out, result.rows, summaries)
+    measures = summarise(result.rows, _fid(bench))
+    write_scores(out, result.rows, measures)
     method = method_lines(
         __version__, detector, _hashes(brought), "Intervals: 95 % bootstrap over people (2,000 draws)."
     )
     title = f"{manifest.stem}: {len(pairs) - len(result.failures)} of {len(pairs)} videos measured"
-    page = set_page(title, result.rows, summaries, result.pictures, result.failures, result.notes, method)
+    page = set_page(title, result.rows, measures, result.pictures, result.failures, result.notes, method)
     write_whole(out / "report.html", page)
     if not quiet and benchmark is None:
-        _show(title, summaries, [], out)
+        _show(title, measures, [], out)
     elif not quiet and benchmark is not None:
-        _show(title, paper_columns(benchmark[0], summaries), [benchmark[0].note], out)
+        _show(title, paper_columns(benchmark[0], measures), [benchmark[0].note], out)
     if result.failures:
         raise typer.Exit(1)
 
@@ -146,36 +144,42 @@ def _brought(**files: Path | None) -> dict[str, Path]:
 
 
 def _bench(out: Path, align: str, detector: str, brought: Mapping[str, Path], *, silent: bool, quiet: bool) -> "Bench":
-    from talkface.evaluation.pair import Bench
+    from talkface.evaluation.bench import Bench
     from talkface.landmarks.detect import load_detector
 
     if align not in ALIGNMENTS:
         raise ConfigError(f"--align {align} is unknown: choose of {', '.join(ALIGNMENTS)}")
-    judges = _judges(brought)
+    networks = _networks(brought)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError(f"--out {out} is no folder: give the name of a folder for the report") from error
-    return Bench(load_detector(detector), out, judges, align, silent, _tracker(quiet))  # type: ignore[arg-type]
+    return Bench(
+        load_detector(detector),
+        out,
+        networks=networks,
+        alignment=align,  # type: ignore[arg-type]
+        silent=silent,
+        track=tracker(quiet, transient=True),
+    )
 
 
-def _judges(brought: Mapping[str, Path]) -> "Judges":
-    from talkface.evaluation.compare import Judges
-    from talkface.evaluation.sync_judge import SyncJudge
+def _networks(brought: Mapping[str, Path]) -> "UserNetworks":
+    from talkface.evaluation.bench import UserNetworks
     from talkface.metrics.arcface import ArcFace
     from talkface.metrics.lpips_fid import FidPool, Lpips
     from talkface.metrics.syncnet import load_syncnet
 
-    return Judges(
+    return UserNetworks(
         arcface=ArcFace(brought["arcface"]) if "arcface" in brought else None,
         lpips=Lpips(brought["lpips"]) if "lpips" in brought else None,
         fid=FidPool(brought["fid"]) if "fid" in brought else None,
-        syncnet=SyncJudge(load_syncnet(brought["syncnet"])) if "syncnet" in brought else None,
+        syncnet=load_syncnet(brought["syncnet"]) if "syncnet" in brought else None,
     )
 
 
-def _fid(judges: "Judges") -> Any:
-    return judges.fid.results() if judges.fid is not None else None
+def _fid(bench: "Bench") -> "dict[str, Score] | None":
+    return bench.networks.fid.results() if bench.networks.fid is not None else None
 
 
 def _hashes(brought: Mapping[str, Path]) -> dict[str, str]:
@@ -184,29 +188,11 @@ def _hashes(brought: Mapping[str, Path]) -> dict[str, str]:
     return {name: f"{path.name}, sha256 {file_hash(path)}" for name, path in brought.items()}
 
 
-def _tracker(quiet: bool) -> Any:
-    console = Console(stderr=True)
+def _show(title: str, measures: "Sequence[Measure]", notes: Iterable[str], out: Path) -> None:
+    from talkface.evaluation.rows import REAL, STILL
+    from talkface.metrics.table import to_table
 
-    def shown(items: Iterable[Any], count: int | None, words: str) -> Iterable[Any]:
-        return track(
-            items, words, total=count, console=console, transient=True, disable=quiet or not console.is_terminal
-        )
-
-    return shown
-
-
-def _write_scores(out: Path, rows: "Sequence[ClipRow]", summaries: "Sequence[Summary]") -> None:
-    from talkface.evaluation.report.scores import csv_text, json_lines
-
-    write_whole(out / "scores.jsonl", json_lines(rows, summaries))
-    write_whole(out / "scores.csv", csv_text(rows))
-
-
-def _show(title: str, summaries: "Sequence[Summary]", notes: Iterable[str], out: Path) -> None:
-    from talkface.evaluation.pair import REAL, STILL
-    from talkface.evaluation.report.scores import summary_table
-
-    Console().print(summary_table(title, summaries, (STILL, REAL)))
+    Console().print(to_table(title, measures, plain_columns=(STILL, REAL)))
     for note in notes:
         typer.echo(f"note: {printable(note)}")
     typer.echo(f"report: {out / 'report.html'}, scores: {out / 'scores.jsonl'}, {out / 'scores.csv'}")

@@ -4,18 +4,20 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from talkface.cli.options import refuse_missing
+from talkface.cli.options import refuse_missing, with_options
 from talkface.cli.progress import ProgressLines
 from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, DatasetError
+from talkface.options import Options, option
 from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
@@ -24,17 +26,29 @@ if TYPE_CHECKING:
     from talkface.scale.mirror import Mirror
     from talkface.types import Clip
 
-SHEET_NAME, HISTOGRAMS = "contact_sheet.png", "quality.png"
-PAIRS_SHOWN = 20
-PUSH_EVERY_S = 30.0  # finished shards and the manifest, where OUT is a URL
-NOT_MIRRORED = ("pending", ".tmp")
-
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command("prepare", cls=RayCommand)(prepare)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions(Options):
+    """Options of `prepare`."""
+
+    table: Path | None = option(None, "CSV with columns file, split, identity or speaker, licence, tier.")
+    config: Path | None = option(None, "A YAML from configs/data.")
+    sync: Literal["correct", "drop", "keep"] | None = option(
+        None, "Sound out of time: correct it, drop the clip for speech, or keep it as it is."
+    )
+    workers: int | None = option(None, "Processes. (default: one per core)", low=0)
+    stage: Path | None = option(None, "Where OUT is a URL: local folder to work in. (default: in ~/.cache/talkface)")
+    quintuple: Path | None = option(
+        None, "Folder to also write each clip to as X_aligned.mp4, .npy, _rt, _front, _ani and X.wav."
+    )
+
+
+@with_options(PrepareOptions)
 def prepare(
     corpus: Annotated[
         str,
@@ -49,25 +63,10 @@ def prepare(
     out: Annotated[
         str, typer.Argument(help="Folder for the shards, or a URL such as s3://...; the same command resumes there.")
     ],
-    table: Annotated[
-        Path | None, typer.Option(help="CSV with columns file, split, identity or speaker, licence, tier.")
-    ] = None,
     where: Annotated[
         list[str] | None, typer.Option(help="Take only rows with COLUMN=VALUE[,VALUE]; repeat for more columns.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML from configs/data.")] = None,
-    sync: Annotated[
-        str | None, typer.Option(help="Sound out of time: correct it, drop the clip for speech, or keep it as it is.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes. (default: one per core)")] = None,
     ray: RayOption = None,
-    stage: Annotated[
-        Path | None, typer.Option(help="Where OUT is a URL: local folder to work in. (default: in ~/.cache/talkface)")
-    ] = None,
-    quintuple: Annotated[
-        Path | None,
-        typer.Option(help="Folder to also write each clip to as X_aligned.mp4, .npy, _rt, _front, _ani and X.wav."),
-    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE, such as preprocess.size=128.")
     ] = None,
@@ -90,12 +89,14 @@ def prepare(
             help="Instead: find people of prepared shards who look alike in different splits.",
         ),
     ] = None,
+    *,
+    options: PrepareOptions,
 ) -> None:
     """Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.
 
     May be stopped or killed at any moment; the same command goes on where it was.
     """
-    refuse_missing([table if corpus == "folder" else None, config, root])
+    refuse_missing([options.table if corpus == "folder" else None, options.config, root])
     from talkface.config import load_config
     from talkface.data.prepare.contact_sheet import write_contact_sheet
     from talkface.data.prepare.quality import write_histograms
@@ -104,16 +105,16 @@ def prepare(
     from talkface.data.prepare.run import prepare as prepare_clips
     from talkface.data.sources.registry import corpus_root
 
-    folder, mirror = work_folder(out, stage)
+    folder, mirror = work_folder(out, options.stage)
     given = list(overrides or [])
-    given += [f"preprocess.sync={checked_sync(sync)}"] if sync is not None else []
-    given += [f"workers={workers}"] if workers is not None else []
-    settings = load_config(PrepareConfig, config, given)
-    if quintuple is not None:
-        check_quintuple(quintuple, settings.preprocess)
+    given += [f"preprocess.sync={options.sync}"] if options.sync is not None else []
+    given += [f"workers={options.workers}"] if options.workers is not None else []
+    settings = load_config(PrepareConfig, options.config, given)
+    if options.quintuple is not None:
+        check_quintuple(options.quintuple, settings.preprocess)
     with ExitStack() as stack:
         tree = stack.enter_context(corpus_root(corpus, root))
-        clips = corpus_clips(corpus, tree, table, parse_where(where or []))
+        clips = corpus_clips(corpus, tree, options.table, parse_where(where or []))
         advance = stack.enter_context(_clip_progress(len(clips), quiet))
         places = stack.enter_context(open_workers(ray, settings.workers, ahead=AHEAD))
 
@@ -121,7 +122,7 @@ def prepare(
             if advance is not None:
                 advance(record)
             if mirror is not None:
-                mirror.push(PUSH_EVERY_S)
+                mirror.push(every_s=30.0)  # finished shards and the manifest
 
         records = prepare_clips(clips, folder, settings, report, places)
         write_refused_sheets(clips, records, folder, settings.preprocess)  # while the archives are open
@@ -131,12 +132,12 @@ def prepare(
         _show(records, out)
     if all(record.refused for record in records):
         raise DatasetError(f"all {len(records)} clips were refused: {folder / 'manifest.jsonl'} says why")
-    write_contact_sheet(folder, folder / SHEET_NAME)
-    write_histograms(records, folder / HISTOGRAMS)
+    write_contact_sheet(folder, folder / "contact_sheet.png")
+    write_histograms(records, folder / "quality.png")
     if mirror is not None:
         mirror.push()
-    if quintuple is not None:
-        write_demos(folder, [record.key for record in records if not record.refused], quintuple, quiet)
+    if options.quintuple is not None:
+        write_demos(folder, [record.key for record in records if not record.refused], options.quintuple, quiet)
 
 
 def write_table(folder: Path | None) -> None:
@@ -158,7 +159,7 @@ def show_overlaps(folder: Path | None) -> None:
     counts, overlaps = split_overlaps(folder)
     looked_at = ", ".join(f"{count} of {split}" for split, count in counts.items())
     print(f"{looked_at} looked at, {len(overlaps)} pairs of different splits look alike")
-    for pair in overlaps[:PAIRS_SHOWN]:
+    for pair in overlaps[:20]:
         print(f"{pair.distance:.2f}: {pair.keys[0]} ({pair.splits[0]}) and {pair.keys[1]} ({pair.splits[1]})")
     raise typer.Exit
 
@@ -216,7 +217,7 @@ def work_folder(out: str, stage: Path | None) -> "tuple[Path, Mirror | None]":
     local = stage or Path.home() / ".cache" / "talkface" / "prepare" / name
     remote = Folder(out)
     remote.make()
-    mirror = Mirror(local, remote, NOT_MIRRORED)
+    mirror = Mirror(local, remote, ("pending", ".tmp"))
     mirror.pull()
     return local, mirror
 
@@ -251,17 +252,6 @@ def parse_where(items: Sequence[str]) -> dict[str, list[str]]:
             raise ConfigError(f"--where {item!r} must look like COLUMN=VALUE or COLUMN=VALUE,VALUE")
         result[column] = values.split(",")
     return result
-
-
-def checked_sync(value: str) -> str:
-    """`value` if it is one of the three ways.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    if value not in ("correct", "drop", "keep"):
-        raise ConfigError(f"--sync {value!r}: expected correct, drop or keep")
-    return value
 
 
 @contextmanager

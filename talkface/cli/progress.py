@@ -1,12 +1,22 @@
 """Frames done -> a progress bar with frames per second on standard error, or lines in a log."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    track,
+)
 from rich.text import Text
 
 HINT_S = 0.2  # from which time for each on a hint is given
@@ -41,6 +51,15 @@ class ProgressLines:
             left = f", {minutes} minutes left" if minutes else ""
             hint, self._hint = (self._hint, "") if each_s > HINT_S else ("", self._hint)
             typer.echo(f"{self._title}: {done} of {total} {self._unit}, {pace}{left}{more}{hint}", err=True)
+
+
+def tracker(
+    quiet: bool = False, *, transient: bool = False
+) -> Callable[[Iterable[Any], int | None, str], Iterable[Any]]:
+    """Passes items on and shows a bar on a terminal: items, how many there will be if known, what is done with them."""
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal
+    return lambda items, count, words: track(items, words, count, console=console, transient=transient, disable=hidden)
 
 
 @contextmanager

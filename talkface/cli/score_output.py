@@ -1,4 +1,4 @@
-"""Measured scores -> terminal, whole files and exit code: what the tables of `evaluate` share."""
+"""Measured scores -> terminal, whole files and exit code, for all tables of `evaluate`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from talkface.files.write import atomic_write
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from talkface.metrics.stats import Measure
+    from talkface.metrics.table import Measure
 
 FILE_WIDTH = 140  # columns of a table that is written to a file
 
@@ -66,7 +66,7 @@ def show_scores(
     Raises:
         typer.Exit: with code 1, naming the rows that missed their bar.
     """
-    from talkface.metrics.stats import to_json_lines
+    from talkface.metrics.table import to_json_lines
 
     write_whole(out / "scores.jsonl", to_json_lines(measures))
     missed = [measure.name for measure in measures if measure.verdict() == "FAIL"]

@@ -2,26 +2,24 @@
 
 import csv
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
 from talkface.errors import DatasetError
+from talkface.evaluation.bench import Bench
+from talkface.evaluation.footage import tracked
 from talkface.files.write import atomic_file
 from talkface.geometry.resample import cut_patch
-from talkface.landmarks.detect import Detector, FaceTracker
+from talkface.landmarks.detect import Detector
 from talkface.media.read import probe_video, read_frames
 from talkface.media.speech import read_waveform
 from talkface.media.write import VideoWriter
 from talkface.metrics.image import crop_matrix
 from talkface.metrics.landmark import closed_frame, most_open_frames, opening_series
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, Shot, Waveform
-
-GRID_FOLDER = "grid_s1"  # the one speaker who is split by sentence, not by person
-CONFIRM_EVERY = 12  # frames between two looks of the detector; between them the landmarks carry the track
-OPEN_SHARE = 0.1  # share of the frames that count as the most open ones
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,8 @@ class HeldOutClip:
         key: file name without its ending.
         path: the video.
         person: identity; several clips of one person are averaged.
-        group: `people` for people never seen in training, `grid_s1` for the GRID speaker's unseen sentences.
+        group: `people` for people held out of training, `grid_s1` for the held-out sentences of the one speaker who is
+            split by sentence.
     """
 
     key: str
@@ -87,7 +86,7 @@ def read_test_clips(data: Path) -> list[HeldOutClip]:
             key=Path(row["file"]).stem,
             path=data / row["file"],
             person=row["identity"],
-            group=GRID_FOLDER if GRID_FOLDER in Path(row["file"]).parts else "people",
+            group="grid_s1" if "grid_s1" in Path(row["file"]).parts else "people",
         )
         for row in rows
         if row["audio"] != "none"
@@ -97,26 +96,21 @@ def read_test_clips(data: Path) -> list[HeldOutClip]:
     return sorted(clips, key=lambda clip: (clip.group, clip.person, clip.key))
 
 
-def load_real_clip(clip: HeldOutClip, detector: Detector, folder: Path, longest_s: float) -> RealClip | None:
-    """Prepare one clip, or read what an earlier run prepared in `folder`.
-
-    Args:
-        clip: which one.
-        detector: finds faces on the original frames.
-        folder: where crops and landmarks are kept between runs.
-        longest_s: only the first seconds of longer clips are used.
+def load_real_clip(clip: HeldOutClip, bench: Bench) -> RealClip | None:
+    """Prepare the clip's first seconds, or read what an earlier run prepared in the bench's folder.
 
     Returns:
         None when fewer than half of the frames show a face.
     """
+    folder = bench.folder / "real"
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{clip.key}_{longest_s:g}s"
+    name = f"{clip.key}_{bench.longest_s:g}s"
     kept, video = folder / f"{name}.npz", folder / f"{name}.mp4"
     if not kept.exists() or not video.exists():
-        landmarks = np.stack(list(_track(clip.path, detector, longest_s)))
+        landmarks = track_video(clip.path, bench.detector, bench.longest_s)
         if np.isfinite(landmarks[:, 0, 0]).mean() < 0.5:
             return None
-        _keep(clip, landmarks, kept, video, detector)
+        _keep(clip, landmarks, kept, video, bench.detector)
     with np.load(kept, allow_pickle=False) as stored:
         return RealClip(
             clip=clip,
@@ -130,23 +124,16 @@ def load_real_clip(clip: HeldOutClip, detector: Detector, folder: Path, longest_
         )
 
 
-def track_video(video: Path, detector: Detector) -> FloatArray:
-    """Landmarks `[T, 68, 2]` of a video at 25 frames/s, NaN where no face was found."""
-    return np.stack(list(_track(video, detector, math.inf)))
-
-
-def _track(path: Path, detector: Detector, longest_s: float) -> Iterator[FloatArray]:
-    tracker = FaceTracker(detector, every=CONFIRM_EVERY)
-    for image, time_s in read_frames(path, DEFAULT_FPS):
-        if time_s >= longest_s:
-            break
-        face = tracker.track(image)
-        yield np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks
+def track_video(video: Path, detector: Detector, longest_s: float = math.inf) -> FloatArray:
+    """Landmarks `[T, 68, 2]` of a video's first seconds at 25 frames/s, NaN where no face was found."""
+    frames = takewhile(lambda frame: frame[1] < longest_s, read_frames(video, DEFAULT_FPS))
+    # between two looks of the detector, 12 frames apart, the landmarks carry the track
+    return np.stack(list(tracked((image for image, _ in frames), detector, every=12)))
 
 
 def _keep(clip: HeldOutClip, landmarks: FloatArray, kept: Path, video: Path, detector: Detector) -> None:
     """Second pass over the clip: crop every frame, encode the crop, keep what the measures need."""
-    chosen, closed = most_open_frames(opening_series(landmarks), OPEN_SHARE), closed_frame(landmarks)
+    chosen, closed = most_open_frames(opening_series(landmarks)), closed_frame(landmarks)
     matrix, size = crop_matrix(landmarks, *probe_video(clip.path).size)
     images: dict[int, Image] = {}
     with VideoWriter(

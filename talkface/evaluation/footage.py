@@ -5,18 +5,17 @@ of another size is resized to the real one where both show the face at the same 
 own face so that eyes and nose coincide.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
 from talkface.errors import ConfigError, MediaError, NoFaceError
-from talkface.geometry.affine import fit_similarity
-from talkface.geometry.resample import cut_patch
+from talkface.evaluation.bench import Alignment, Bench
+from talkface.geometry.affine import compose_affine, fit_similarity
 from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.landmarks.face import Box, overlap
 from talkface.landmarks.layout import STABLE
@@ -41,15 +40,6 @@ class FootageSettings:
 
 
 FOOTAGE = FootageSettings()
-
-Alignment = Literal["auto", "frame", "face"]
-Track = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
-"""Passes items on and shows a progress bar: items, how many there will be if known, what is done with them."""
-
-
-def untracked(items: Iterable[Any], count: int | None, words: str) -> Iterable[Any]:
-    """No progress bar."""
-    return items
 
 
 @dataclass(frozen=True)
@@ -95,7 +85,7 @@ class Footage:
         return np.isfinite(self.landmarks[:, 0, 0])
 
 
-def load_footage(path: Path, detector: Detector, name: str = "", track: Track = untracked) -> Footage:
+def load_footage(path: Path, bench: Bench, name: str = "") -> Footage:
     """Track the face of a video at 25 frames/s.
 
     Raises:
@@ -103,7 +93,7 @@ def load_footage(path: Path, detector: Detector, name: str = "", track: Track = 
         NoFaceError: fewer than 8 frames show a face.
     """
     info = probe_video(path)
-    landmarks = _landmarks(path, detector, info.duration_s, track)
+    landmarks = _landmarks(path, bench, info.duration_s)
     if len(landmarks) < MIN_FRAMES:
         raise MediaError(f"{path} is {len(landmarks) / float(FPS):.2f} s long, expected at least 0.32 s to measure")
     if np.isfinite(landmarks[:, 0, 0]).sum() < MIN_FRAMES:
@@ -118,33 +108,36 @@ def photo_footage(photo: Image, length: int, detector: Detector, name: str, orig
     Raises:
         NoFaceError: no face in the photo; `origin` names it.
     """
-    points = next(_tracked([photo], detector))
+    points = next(tracked([photo], detector))
     if not np.isfinite(points).all():
         raise NoFaceError(f"no face found in {origin}: give a photo whose face looks at the camera")
     size = (photo.shape[1], photo.shape[0])
     return Footage(name, None, photo, np.repeat(points[None], length, 0), size)
 
 
-def first_frame(real: Footage) -> Image:
-    """First frame with a face: what stands for the photo where none is given."""
-    first = int(np.argmax(real.seen()))
-    return next(image for index, image in enumerate(real.frames()) if index == first)
-
-
 def load_photo_or_frame(photo: Path | None, real: Footage) -> tuple[Image, str]:
     """The given photo, or the real video's first frame with a face; and what to call it."""
     if photo is not None:
         return read_photo(photo), str(photo)
-    return first_frame(real), f"the first frames of {real.path}"
+    first = int(np.argmax(real.seen()))
+    return next(islice(real.frames(), first, None)), f"the first frames of {real.path}"
 
 
-def reencode(real: Footage, out: Path, detector: Detector, name: str, track: Track = untracked) -> Footage:
+def reencode(real: Footage, out: Path, bench: Bench, name: str) -> Footage:
     """The real video through the encoder of made videos, and tracked again: what codec and detector alone change."""
-    with VideoWriter(out, real.size, FPS, comment="real video, re-encoded", force=True, synthetic=False) as writer:
-        for image in track(real.frames(), len(real), f"encoding {real.name}"):
-            writer.write(image)
-    landmarks = _landmarks(out, detector, real.duration_s, track)
+    images = bench.track(real.frames(), len(real), f"encoding {real.name}")
+    encode(out, real.size, images, comment="real video, re-encoded", synthetic=False)
+    landmarks = _landmarks(out, bench, real.duration_s)
     return Footage(name, out, None, landmarks, probe_video(out).size, real.speech)
+
+
+def encode(
+    path: Path, size: tuple[int, int], images: Iterable[Image], comment: str = "", *, synthetic: bool = True
+) -> None:
+    """Write frames at 25 per second through the encoder of made videos; replaces a file that is there."""
+    with VideoWriter(path, size, FPS, comment=comment, force=True, synthetic=synthetic) as writer:
+        for image in images:
+            writer.write(image)
 
 
 def common_length(made: Footage, real: Footage) -> int:
@@ -185,14 +178,8 @@ def compared_crops(
     ours, theirs = median_points(made.landmarks), median_points(real.landmarks)
     together = same_aspect and overlap(_box(ours * scale), _box(theirs)) >= FOOTAGE.same_place
     if alignment == "frame" or (alignment == "auto" and together):
-        return to_crop @ _square(np.column_stack([np.diag(scale), np.zeros(2)])), to_crop, "frame"
-    return to_crop @ _square(fit_similarity(ours[STABLE], theirs[STABLE])), to_crop, "face"
-
-
-def cropped(images: Iterable[Image], matrix: FloatArray) -> Iterator[Image]:
-    """Each image's `[256, 256, 3]` crop."""
-    for image in images:
-        yield cut_patch(image, matrix, FACE_CROP.compared_size)
+        return compose_affine(to_crop, np.column_stack([np.diag(scale), np.zeros(2)])), to_crop, "frame"
+    return compose_affine(to_crop, fit_similarity(ours[STABLE], theirs[STABLE])), to_crop, "face"
 
 
 def median_points(landmarks: FloatArray) -> FloatArray:
@@ -201,25 +188,22 @@ def median_points(landmarks: FloatArray) -> FloatArray:
 
 
 def sound_of(footages: Sequence[Footage]) -> Waveform | None:
-    """The first sound there is: a made video without one is heard with the real one's."""
-    return next((one.speech for one in footages if one.speech is not None), None)
+    """The first sound there is: a made video without one gets the real one's."""
+    return next((each.speech for each in footages if each.speech is not None), None)
 
 
-def _landmarks(path: Path, detector: Detector, duration_s: float | None, track: Track) -> FloatArray:
-    count = None if duration_s is None else max(1, round(duration_s * FPS))
-    images = (image for image, _ in track(read_frames(path, FPS), count, f"tracking {path.name}"))
-    return np.stack(list(_tracked(images, detector)))
-
-
-def _tracked(images: Iterable[Image], detector: Detector) -> Iterator[FloatArray]:
-    tracker = FaceTracker(detector, every=FOOTAGE.confirm_every)
+def tracked(images: Iterable[Image], detector: Detector, every: int = FOOTAGE.confirm_every) -> Iterator[FloatArray]:
+    """Landmarks `[68, 2]` of one face in every image, NaN where it is not found; see `FaceTracker`."""
+    tracker = FaceTracker(detector, every=every)
     for image in images:
         face = tracker.track(image)
         yield np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks
 
 
-def _square(matrix: FloatArray) -> FloatArray:
-    return np.concatenate([matrix, [[0.0, 0.0, 1.0]]])
+def _landmarks(path: Path, bench: Bench, duration_s: float | None) -> FloatArray:
+    count = None if duration_s is None else max(1, round(duration_s * FPS))
+    images = (image for image, _ in bench.track(read_frames(path, FPS), count, f"tracking {path.name}"))
+    return np.stack(list(tracked(images, bench.detector)))
 
 
 def _box(points: FloatArray) -> Box:

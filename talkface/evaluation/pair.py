@@ -1,29 +1,25 @@
 """Made video and real video -> three rows: the made one, the photo held still (floor), the real one again (ceiling)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from talkface.errors import MediaError
-from talkface.evaluation.compare import Judges, Row, compare
+from talkface.evaluation.bench import Bench
+from talkface.evaluation.compare import PairRow, compare
 from talkface.evaluation.footage import (
     FPS,
-    Alignment,
     Footage,
-    Track,
     common_length,
     load_footage,
     load_photo_or_frame,
     photo_footage,
     reencode,
-    untracked,
 )
-from talkface.landmarks.detect import Detector
+from talkface.evaluation.rows import REAL, STILL
 from talkface.types import Shot
 
-MADE, STILL, REAL = "made", "photo only", "real"
-PANEL_WIDER = 2.4  # times the real video's width for its height: no crop, but pictures side by side, three or four
-LENGTH_SLACK = 2  # frames by which two videos may differ in length without a remark
+MADE = "made"
 
 
 @dataclass(frozen=True)
@@ -50,27 +46,6 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every measurement needs.
-
-    Attributes:
-        detector: landmark backend for real and made videos alike.
-        folder: where re-encoded videos go.
-        judges: networks that the user brought.
-        alignment: see `footage.compared_crops`.
-        silent: allow pairs without any sound.
-        track: progress bar.
-    """
-
-    detector: Detector
-    folder: Path
-    judges: Judges = field(default_factory=Judges)
-    alignment: Alignment = "auto"
-    silent: bool = False
-    track: Track = untracked
-
-
-@dataclass(frozen=True)
 class Reference:
     """A real video with its photo, measured once for all that is judged by it.
 
@@ -83,7 +58,7 @@ class Reference:
 
     real: Footage
     photo: Shot = field(repr=False)
-    rows: Sequence[Row]
+    rows: Sequence[PairRow]
     footages: dict[str, Footage] = field(repr=False)
 
 
@@ -99,7 +74,7 @@ class PairResult:
     """
 
     pair: Pair
-    rows: Sequence[Row]
+    rows: Sequence[PairRow]
     notes: Sequence[str]
     footages: dict[str, Footage] = field(repr=False)
 
@@ -119,14 +94,14 @@ def load_reference(path: Path, photo: Path | None, bench: Bench) -> Reference:
         MediaError: a file that is missing or no video.
         NoFaceError: the video or the photo shows no face.
     """
-    real = load_footage(path, bench.detector, REAL, bench.track)
+    real = load_footage(path, bench, REAL)
     image, origin = load_photo_or_frame(photo, real)
     still = photo_footage(image, len(real), bench.detector, STILL, origin)
     who = Shot(image, still.landmarks[0])
     copy = bench.folder / f".{path.stem}.again.mp4"
     try:
-        again = reencode(real, copy, bench.detector, REAL, bench.track)
-        rows = [_row(one, real, who, bench) for one in (still, again)]
+        again = reencode(real, copy, bench, REAL)
+        rows = [compare(footage, real, who, bench) for footage in (still, again)]
     finally:
         copy.unlink(missing_ok=True)
     return Reference(real, who, rows, {STILL: still, "source": real})
@@ -140,46 +115,41 @@ def score_made(pair: Pair, reference: Reference, bench: Bench) -> PairResult:
         NoFaceError: the made video shows no face.
     """
     real = reference.real
-    made = load_footage(pair.made, bench.detector, pair.name, bench.track)
+    made = load_footage(pair.made, bench, pair.name)
     if made.speech is None and real.speech is None and not bench.silent:
         raise MediaError(
             f"neither {pair.made} nor {pair.real} has sound, so lips and voice cannot be compared: "
             "add --silent to measure the rest"
         )
-    row = _row(made, real, reference.photo, bench)
+    row = compare(made, real, reference.photo, bench)
+    rows = [replace(each, labels=_labels(pair, each.system)) for each in (row, *reference.rows)]
     footages = {**reference.footages, made.name: made}
-    return PairResult(pair, [row, *reference.rows], _notes(made, real, row), footages)
+    return PairResult(pair, rows, _notes(made, real, row), footages)
 
 
-def _row(made: Footage, real: Footage, photo: Shot, bench: Bench) -> Row:
-    return compare(made, real, photo, bench.judges, alignment=bench.alignment, track=bench.track)
+def _labels(pair: Pair, system: str) -> dict[str, str]:
+    clip = pair.clip or pair.real.stem
+    return {"clip": clip, "speaker": pair.speaker or clip, "system": system}
 
 
-def _wider(made: Footage, real: Footage) -> float:
-    """How many times as wide for its height the made video is."""
-    return made.size[0] * real.size[1] / (made.size[1] * real.size[0])
-
-
-def _panel_note(made: Footage, real: Footage) -> str:
-    return (
-        f"{made.name} is {_wider(made, real):.1f} times as wide for its height as the real video, as one made with "
-        "--panel is: one of its pictures was measured, maybe the photo, so these numbers say nothing of the result. "
-        "Make the video again without --panel"
-    )
-
-
-def _notes(made: Footage, real: Footage, row: Row) -> list[str]:
-    notes = [_panel_note(made, real)] if _wider(made, real) >= PANEL_WIDER else []
-    difference = len(made) - len(real)
-    if abs(difference) > LENGTH_SLACK:
+def _notes(made: Footage, real: Footage, row: PairRow) -> list[str]:
+    notes = []
+    wider = made.size[0] * real.size[1] / (made.size[1] * real.size[0])
+    if wider >= 2.4:  # no crop is so wide: it must be three or four pictures side by side
+        notes.append(
+            f"{made.name} is {wider:.1f} times as wide for its height as the real video, as one made with --panel is: "
+            "one of its pictures was measured, maybe the photo, so these numbers say nothing of the result. Make the "
+            "video again without --panel"
+        )
+    if abs(len(made) - len(real)) > 2:
         covered = common_length(made, real) / float(FPS)
         notes.append(
             f"{made.name} lasts {made.duration_s:.2f} s, the real video {real.duration_s:.2f} s: "
             f"the first {covered:.2f} s are compared"
         )
-    for one in (made, real):
-        if one.stored_fps != FPS:
-            notes.append(f"{one.name} has {float(one.stored_fps):.3g} frames/s: resampled by time to 25")
+    for footage in (made, real):
+        if footage.stored_fps != FPS:
+            notes.append(f"{footage.name} has {float(footage.stored_fps):.3g} frames/s: resampled by time to 25")
     if row.alignment == "face":
         notes.append(
             f"{made.name} frames the face unlike the real video: both are cropped so that eyes and nose coincide"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from talkface.errors import DatasetError, printable
-from talkface.evaluation.pair import MADE, REAL, STILL, Pair
+from talkface.evaluation.pair import MADE, Pair
+from talkface.evaluation.rows import REAL, STILL
 from talkface.files.encoding import decode_text
 from talkface.files.read import parse_table, read_bytes, refusing
 
@@ -76,15 +77,8 @@ def _pair(manifest: Path, number: int, row: Mapping[str, str]) -> Pair:
     real = _resolved(manifest, row["real"])
     photo = _resolved(manifest, row["photo"]) if row.get("photo") else None
     clip = printable(row.get("clip") or real.stem)
-    return Pair(
-        _resolved(manifest, row["fake"]),
-        real,
-        photo,
-        printable(system),
-        clip,
-        printable(row.get("speaker") or clip),
-        number,
-    )
+    made, speaker = _resolved(manifest, row["fake"]), printable(row.get("speaker") or clip)
+    return Pair(made, real, photo, printable(system), clip, speaker, number)
 
 
 def _resolved(manifest: Path, name: str) -> Path:

@@ -1,21 +1,22 @@
-"""Pairs to measure -> rows of all that could be measured, and one line for each that could not."""
+"""Pairs to measure -> rows of those that could be measured, and one line for each that could not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from talkface.errors import TalkfaceError
-from talkface.evaluation.pair import Bench, Pair, Reference, load_reference, score_made
+from talkface.evaluation.bench import Bench
+from talkface.evaluation.compare import PairRow
+from talkface.evaluation.pair import Pair, Reference, load_reference, score_made
 from talkface.evaluation.report.page import ClipPictures
 from talkface.evaluation.report.pages import clip_pictures
-from talkface.evaluation.report.scores import ClipRow
-
-SHOWN = 6  # pairs whose pictures the page holds, spread over the set
 
 
 @dataclass
 class SetResult:
-    """What a set gave.
+    """Scores of a set.
 
     Attributes:
         rows: every system on every clip; photo and real once per clip.
@@ -24,7 +25,7 @@ class SetResult:
         notes: remarks on the others.
     """
 
-    rows: list[ClipRow] = field(default_factory=list)
+    rows: list[PairRow] = field(default_factory=list)
     pictures: list[ClipPictures] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -43,7 +44,7 @@ def score_set(pairs: Sequence[Pair], bench: Bench, say: Callable[[str], None] = 
     result = SetResult()
     order = list(dict.fromkeys((pair.real, pair.photo) for pair in pairs))
     grouped = sorted(pairs, key=lambda pair: order.index((pair.real, pair.photo)))
-    shown = {round(place * (len(grouped) - 1) / max(SHOWN - 1, 1)) for place in range(SHOWN)}
+    shown = set(np.linspace(0, len(grouped) - 1, 6).round().astype(int).tolist())  # pictures on the page
     kept: set[tuple[Path, Path | None]] = set()
     references: dict[tuple[Path, Path | None], Reference] = {}
     for index, pair in enumerate(grouped):
@@ -59,8 +60,7 @@ def score_set(pairs: Sequence[Pair], bench: Bench, say: Callable[[str], None] = 
             continue
         fresh = key not in kept
         kept.add(key)
-        rows = measured.rows if fresh else measured.rows[:1]  # photo and real count once
-        result.rows += [ClipRow(pair.clip, pair.speaker, row) for row in rows]
+        result.rows += measured.rows if fresh else measured.rows[:1]  # photo and real count once
         result.notes += [f"{pair.clip}, {note}" for note in measured.notes]
         if index in shown:
             result.pictures.append(clip_pictures(measured, bench.folder))

@@ -43,3 +43,13 @@ def pause_frames(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArray
     """Frames `[T]` (bool) whose sound is more than 40 dB below the loudest frame."""
     levels = frame_levels(speech, fps, num_frames)
     return np.asarray(levels <= levels.max() * 10 ** (SILENCE_DB / 20)) if levels.max() > 0 else levels == 0
+
+
+def long_pauses(speech: Waveform, fps: Fraction, num_frames: int, least_s: float) -> FloatArray:
+    """Frames `[T]` (bool) in pauses of at least so many seconds, see `pause_frames`."""
+    quiet = np.asarray(pause_frames(speech, fps, num_frames), int)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet, [0]])))
+    long = np.zeros(num_frames, bool)
+    for start, stop in edges.reshape(-1, 2):
+        long[start:stop] = stop - start >= least_s * fps
+    return long

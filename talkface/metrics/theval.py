@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from talkface.landmarks.layout import LEFT_BROW, LEFT_EYE, MOUTH, RIGHT_BROW, RIGHT_EYE, interocular
-from talkface.metrics.sync import frame_levels, pause_frames
+from talkface.metrics.sync import frame_levels, long_pauses, pause_frames
 from talkface.types import FloatArray, Waveform
 
 
@@ -55,7 +55,7 @@ def theval(landmarks: FloatArray, speech: Waveform, fps: Fraction) -> Theval:
         fps: frames per second of `landmarks`.
     """
     points = np.asarray(landmarks, np.float64)
-    gap, silent = lips_gap(points), long_pauses(speech, fps, len(points))
+    gap, silent = lips_gap(points), long_pauses(speech, fps, len(points), THEVAL.pause_s)
     spoken = ~np.asarray(pause_frames(speech, fps, len(points)), bool)
     levels = frame_levels(speech, fps, len(points))
     return Theval(silent_lips(gap[silent]), lip_sync(gap[spoken], levels[spoken]), lip_dynamics(points), brows(points))
@@ -65,16 +65,6 @@ def lips_gap(points: FloatArray) -> FloatArray:
     """Mean height of the inner lips' three facing pairs over the outer-eye distance, `[T, 68, 2]` -> `[T]`."""
     heights = np.linalg.norm(points[:, UPPER_INNER] - points[:, LOWER_INNER], axis=-1).mean(-1)
     return np.asarray(heights / interocular(points))
-
-
-def long_pauses(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArray:
-    """`[T]` bool: frames in pauses of at least 0.3 s."""
-    quiet = np.asarray(pause_frames(speech, fps, num_frames), int)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet, [0]])))
-    silent = np.zeros(num_frames, bool)
-    for start, stop in edges.reshape(-1, 2):
-        silent[start:stop] = stop - start >= THEVAL.pause_s * fps
-    return silent
 
 
 def silent_lips(gap: FloatArray) -> float:

@@ -1,7 +1,5 @@
 """The verb `evaluate`: its parts, its subsets, and its refusals."""
 
-import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from talkface.__main__ import build_app
-from talkface.cli.evaluate import PARTS, _backwards, _few_clips, _few_people, _parts, _written
+from talkface.cli.evaluate import PARTS, _backwards, _few_clips, _few_people, _parts
 from talkface.errors import ConfigError, DatasetError
 from talkface.evaluation.clips import HeldOutClip
-from talkface.evaluation.tables.default import ClipScore
 from talkface.types import Waveform
 
 
@@ -50,16 +47,6 @@ def test_the_default_takes_two_clips_of_everybody_and_all_sentences(clips: list[
 def test_backwards_speech_has_the_same_sound_in_reverse():
     speech = Waveform(np.arange(160, dtype=np.float32))
     np.testing.assert_array_equal(_backwards(speech).samples, speech.samples[::-1])
-
-
-def test_scores_are_written_as_they_come(tmp_path: Path):
-    path = tmp_path / "clips.jsonl"
-    stream = _written(iter([ClipScore("warp", "a", "p", "people", r=0.5)] * 2), path)
-    next(stream)
-    (line,) = path.read_text().splitlines()
-    assert json.loads(line)["r"] == 0.5
-    assert json.loads(line)["ssim"] is None and json.loads(line)["width_std"] is None
-    assert math.isnan(next(stream).ssim)
 
 
 def test_a_missing_data_folder_is_refused_by_name(tmp_path: Path):

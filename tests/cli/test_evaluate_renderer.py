@@ -54,7 +54,7 @@ def command(desk: Path, out: Path, *options: str) -> list[str]:
 def test_two_families_and_two_numbers_of_shots_make_one_table(desk: Path, tmp_path: Path, capsys):
     assert run(command(desk, tmp_path, "--shots", "3,1", "--people", "2", "--targets", "2", "--threads", "1")) == 0
     printed = capsys.readouterr().out
-    for words in ("2 people never seen", "photo only", "real, re-encoded", "warp, 1", "small, 3", "few, 1", "LMD"):
+    for words in ("2 held-out people", "photo only", "real, re-encoded", "warp, 1", "small, 3", "few, 1", "LMD"):
         assert words in printed
     rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
     names = ["photo only", "real, re-encoded", "warp, 1", "small, 1", "small, 3", "few, 1", "few, 3"]

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from talkface.errors import MediaError, NoFaceError
+from talkface.evaluation.bench import Bench
 from talkface.evaluation.footage import compared_crops, load_footage
-from talkface.evaluation.pair import REAL, STILL, Bench, Pair, score_pair
-from talkface.evaluation.report.scores import ClipRow, csv_text, json_lines, summarise
+from talkface.evaluation.pair import Pair, score_pair
+from talkface.evaluation.report.scores import summarise, write_scores
+from talkface.evaluation.rows import REAL, STILL
 from talkface.landmarks.detect import load_detector
 from talkface.media.speech import SpeechStream, open_speech
 from talkface.media.write import VideoWriter
@@ -75,7 +77,7 @@ def bench(folder: Path) -> Bench:
 
 def scores_of(made: Path, real: Path, bench: Bench, **options: object) -> dict[str, dict[str, float]]:
     result = score_pair(Pair(made, real, name="made", **options), bench)  # type: ignore[arg-type]
-    return {row.name: row.scores for row in result.rows}
+    return {row.system: row.scores for row in result.rows}
 
 
 def test_the_same_video_is_perfect_and_its_photo_is_not(real: Path, bench: Bench):
@@ -178,21 +180,21 @@ def test_what_cannot_be_measured_is_said_in_one_line(face: Image, real: Path, fo
 def test_frames_without_a_face_are_counted(face: Image, folder: Path, bench: Bench):
     frames = talking(face, babble(40))
     frames[20:30] = [np.full_like(face, 120)] * 10
-    found = load_footage(write(folder / "gap.mp4", frames), bench.detector)
+    found = load_footage(write(folder / "gap.mp4", frames), bench)
     missing = 1 - found.seen().mean()
     assert 6 / 40 <= missing <= 14 / 40
 
 
-def test_tables_hold_every_row_and_interval(real: Path, bench: Bench):
-    result = score_pair(Pair(real, real, name="made"), bench)
-    rows = [ClipRow(clip, clip, row) for clip in ("a", "b") for row in result.rows]
-    summaries = summarise(rows, (STILL, REAL))
-    assert list(summaries[0].scores) == ["made", STILL, REAL]
-    assert summaries[0].scores["made"].count == 2
-    lines = [json.loads(line) for line in json_lines(rows, summaries).splitlines()]
+def test_tables_hold_every_row_and_interval(real: Path, bench: Bench, tmp_path: Path):
+    rows = [row for clip in ("a", "b") for row in score_pair(Pair(real, real, clip=clip), bench).rows]
+    measures = summarise(rows)
+    assert list(measures[0].scores) == ["made", STILL, REAL]
+    assert measures[0].scores["made"].count == 2
+    write_scores(tmp_path, rows, measures)
+    lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
     assert sum(line["kind"] == "clip" for line in lines) == 6
     psnr = next(line for line in lines if line.get("measure") == "psnr")
     assert psnr["scores"]["made"]["value"] is None  # infinite
-    table = csv_text(rows).splitlines()
+    table = (tmp_path / "scores.csv").read_text().splitlines()
     assert len(table) == 7
     assert "inf" in table[1].split(",")

@@ -217,7 +217,7 @@ def test_windows_of_five_frames_or_none(animator: Animator, face: np.ndarray, dr
     ways = [driven_landmarks(jerky, subject, FPS, ReenactOptions(smoothing=way))[0] for way in ("none", "hanning5")]
     jerks = [np.abs(np.diff(points[:, 8, 1], 2)).mean() for points in ways]
     assert jerks[1] < 0.4 * jerks[0]
-    with pytest.raises(ConfigError, match="invalid smoothing 'much': expected lips or hanning5 or none"):
+    with pytest.raises(ConfigError, match="invalid smoothing 'much': expected lips, hanning5 or none"):
         ReenactOptions(smoothing="much")
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from talkface.errors import CheckpointError
 from talkface.evaluation.footage import Footage
-from talkface.evaluation.sync_judge import SyncJudge, sync_crops
+from talkface.evaluation.lip_sync import lip_sync_scores, sync_crops
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.metrics.lse import sync_embeddings, sync_mfcc, sync_score
 from talkface.metrics.syncnet import SyncNet, load_syncnet
@@ -140,7 +140,7 @@ def test_crops_are_the_published_ones_for_the_landmarks_box():
 
 def test_a_clip_too_short_has_no_score(network: SyncNet):
     speech = Waveform(np.zeros(16_000, np.float32))
-    assert SyncJudge(network).scores(footage(5), 5, speech) == {}
-    found = SyncJudge(network).scores(footage(8), 8, speech)
+    assert lip_sync_scores(network, footage(5), 5, speech) == {}
+    found = lip_sync_scores(network, footage(8), 8, speech)
     assert set(found) == {"lse_c", "lse_d", "av_offset"}
     assert np.isfinite(list(found.values())).all()

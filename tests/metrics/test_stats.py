@@ -3,22 +3,14 @@
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from talkface.metrics.stats import (
-    Bar,
-    Measure,
-    Score,
-    average_by_person,
-    mean,
-    ratio_score,
-    score,
-    to_json_lines,
-    to_table,
-)
+from talkface.metrics.stats import Score, average_by_person, finite_mean, mean, ratio_score, score
+from talkface.metrics.table import Bar, Measure, Quantity, row_log, to_json_lines, to_table
 
 
 @pytest.mark.parametrize(
@@ -52,6 +44,7 @@ def test_unmeasured_samples_are_left_out():
     assert score([1.0, math.nan, 3.0], rng).value == 2.0
     assert score([math.nan], rng).count == 0
     assert score([0.7], rng) == Score(0.7, 0.7, 0.7, 1)
+    assert finite_mean([1.0, math.inf, math.nan, 3.0]) == 2.0 and math.isnan(finite_mean([math.nan]))
 
 
 def test_ratio_is_of_means_and_paired():
@@ -68,9 +61,11 @@ def test_several_clips_of_one_person_count_once():
 def measures() -> list[Measure]:
     ours, floor = Score(0.45, 0.4, 0.5, 9), Score(0.1, 0.1, 0.1, 1)
     return [
-        Measure("opening_r", "opening r", {"hybrid": ours, "warp": floor}, Bar(at_least=0.4), "hybrid"),
-        Measure("lag", "lag", {"hybrid": Score(3.0, 3.0, 3.0, 2)}, Bar(0, 0), "hybrid", "frames"),
-        Measure("empty", "empty", {"warp": Score(math.nan, math.nan, math.nan, 0)}, Bar(at_most=1), "hybrid"),
+        Measure(Quantity("opening_r", "opening r", "", Bar(at_least=0.4)), {"hybrid": ours, "warp": floor}, "hybrid"),
+        Measure(Quantity("lag", "lag", "frames", Bar(0, 0)), {"hybrid": Score(3.0, 3.0, 3.0, 2)}, "hybrid"),
+        Measure(
+            Quantity("empty", "empty", "", Bar(at_most=1)), {"warp": Score(math.nan, math.nan, math.nan, 0)}, "hybrid"
+        ),
     ]
 
 
@@ -88,3 +83,12 @@ def test_json_lines_round_trip(measures: list[Measure]):
     assert rows[0]["scores"]["hybrid"] == {"value": 0.45, "low": 0.4, "high": 0.5, "count": 9}
     assert (rows[0]["verdict"], rows[1]["verdict"]) == ("pass", "FAIL")
     assert rows[2]["scores"]["warp"]["value"] is None
+
+
+def test_rows_are_written_as_they_come(tmp_path: Path):
+    path = tmp_path / "rows.jsonl"
+    write = row_log(path)
+    for _ in range(2):
+        write({"system": "warp", "r": 0.5, "ssim": math.nan})
+        assert json.loads(path.read_text().splitlines()[-1]) == {"system": "warp", "r": 0.5, "ssim": None}
+    assert path.read_text().count("\n") == 2

@@ -7,7 +7,8 @@ import pytest
 
 from talkface.landmarks.layout import LEFT_BROW, MOUTH, RIGHT_BROW
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.metrics.theval import brows, lip_dynamics, lip_sync, lips_gap, long_pauses, theval
+from talkface.metrics.sync import long_pauses
+from talkface.metrics.theval import brows, lip_dynamics, lip_sync, lips_gap, theval
 from talkface.types import Waveform
 
 FPS = Fraction(25)
@@ -36,7 +37,7 @@ def test_the_gap_is_in_outer_eye_distances() -> None:
 
 def test_only_pauses_of_0_3_s_are_silent_lips() -> None:
     envelope = np.concatenate([np.full(20, 0.5), np.zeros(5), np.full(20, 0.5), np.zeros(20), np.full(10, 0.5)])
-    silent = long_pauses(loud(envelope), FPS, len(envelope))
+    silent = long_pauses(loud(envelope), FPS, len(envelope), 0.3)
     assert silent[46:64].all() and not silent[:44].any() and not silent[66:].any()
 
 

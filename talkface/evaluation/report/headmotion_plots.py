@@ -1,41 +1,31 @@
 """Motion of heads -> PNG plots: angles over time, real beside made, and velocity spectra."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from talkface.evaluation.report.speech_plots import SPEECH_PLOT, plain_text, save_figure
+from talkface.evaluation.report.speech_plots import SPEECH_PLOT, plain_axes, plain_text, save_figure
+from talkface.evaluation.rows import REAL
 from talkface.evaluation.tables.headmotion_scores import (
     OTHER,
-    REAL,
     RHYTHM,
     STILL,
     WALK,
-    MotionOfClip,
+    HeadRow,
     band_hz,
     by_system,
     spectra,
 )
 
-
-@dataclass(frozen=True)
-class HeadPlotSettings:
-    """Sizes of the head motion plots."""
-
-    longest_s: float = 10.0  # of a clip on the plot
-
-
-HEAD_PLOT = HeadPlotSettings()
 COLOURS = {REAL: "0.15", RHYTHM: "tab:blue", WALK: "tab:green", OTHER: "0.6", STILL: "0.8"}
-NETWORK_COLOUR = "tab:red"
+"""By system; the network's is red."""
 AXES = ("pitch", "yaw", "roll", "x", "y")
 
 
-def plot_angles(path: Path, clips: Sequence[Mapping[str, MotionOfClip]], system: str) -> None:
-    """Pitch, yaw and roll over time, a row per clip: the real head, the network and the rhythm.
+def plot_angles(path: Path, clips: Sequence[Mapping[str, HeadRow]], system: str) -> None:
+    """Pitch, yaw and roll over ten seconds, a row per clip: the real head, the network and the rhythm.
 
     Args:
         path: PNG to write.
@@ -47,38 +37,33 @@ def plot_angles(path: Path, clips: Sequence[Mapping[str, MotionOfClip]], system:
     for row, clip in zip(panels, clips, strict=True):
         for axis, axes in enumerate(row):
             for name in (RHYTHM, REAL, system):
-                track = clip[name].tracks[0][: round(25 * HEAD_PLOT.longest_s)]
-                colour = COLOURS.get(name, NETWORK_COLOUR)
-                axes.plot(np.arange(len(track)) / 25, np.degrees(track[:, axis]), color=colour, lw=1.3, label=name)
-            axes.grid(alpha=0.3, lw=0.5)
-            axes.spines[["top", "right"]].set_visible(False)
+                track = clip[name].tracks[0][:250]
+                colour = COLOURS.get(name, "tab:red")
+                degrees, label = np.degrees(track[:, axis]), plain_text(name)
+                axes.plot(np.arange(len(track)) / 25, degrees, color=colour, lw=1.3, label=label)
+            plain_axes(axes)
             axes.tick_params(labelsize=8)
-        row[0].set_title(plain_text(f"{clip[REAL].speaker}, {clip[REAL].clip}"), fontsize=9, loc="left", pad=3)
+        row[0].set_title(plain_text(f"{clip[REAL].person}, {clip[REAL].clip}"), fontsize=9, loc="left", pad=3)
     for axes, name in zip(panels[-1], AXES, strict=False):
         axes.set_xlabel(f"{name} over time (s)")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, map(plain_text, labels), loc="outside upper right", ncols=len(labels), frameon=False)
     figure.supylabel("degrees about the mean", fontsize=10)
-    save_figure(figure, path)
+    save_figure(figure, panels[0][0], path)
 
 
-def plot_spectra(path: Path, rows: Sequence[MotionOfClip], system: str) -> None:
+def plot_spectra(path: Path, rows: Sequence[HeadRow], system: str) -> None:
     """Power of the velocity over frequency, mean over people, a panel per axis of the head."""
     figure = Figure(figsize=(14, 3.4), dpi=SPEECH_PLOT.dpi, layout="constrained")
     panels = figure.subplots(1, len(AXES))
-    people = sorted({row.speaker for row in rows})
+    people = sorted({row.person for row in rows})
     for name, mine in by_system(rows).items():
         if name == STILL:
             continue
         power = np.nanmean(spectra(mine, people), 0)
-        colour, width = COLOURS.get(name, NETWORK_COLOUR), 2.4 if name in (REAL, system) else 1.2
+        colour, width = COLOURS.get(name, "tab:red"), 2.4 if name in (REAL, system) else 1.2
         for axis, axes in enumerate(panels):
-            axes.plot(band_hz(), 10 * np.log10(power[:, axis] + 1e-12), color=colour, lw=width, label=name)
+            axes.plot(band_hz(), 10 * np.log10(power[:, axis] + 1e-12), color=colour, lw=width, label=plain_text(name))
     for axes, name in zip(panels, AXES, strict=True):
         axes.set(title=name, xlabel="Hz")
-        axes.grid(alpha=0.3, lw=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain_axes(axes)
     panels[0].set_ylabel("velocity power (dB)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, map(plain_text, labels), loc="outside upper right", ncols=len(labels), frameon=False)
-    save_figure(figure, path)
+    save_figure(figure, panels[0], path)

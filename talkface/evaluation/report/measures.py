@@ -1,31 +1,6 @@
-"""Name of a measure -> its label, unit, and which way is better; the order of every table."""
+"""Name of a measure of made videos -> its label, unit, and which way is better; the order of every table."""
 
-from dataclasses import dataclass
-from typing import Literal
-
-Better = Literal["higher", "lower", "like real", "zero"]
-
-
-@dataclass(frozen=True)
-class MeasureInfo:
-    """How tables show one measure; its definition stands in the docstring of the function that takes it.
-
-    Attributes:
-        name: key in JSON lines and CSV.
-        group: heading in tables.
-        label: what tables print.
-        unit: printed behind the label.
-        better: which way is better; `like real` where the real video's own value is the aim.
-        about: what is measured, in a few words. Pictures are compared on a 256x256 face crop fixed over the clip.
-    """
-
-    name: str
-    group: str
-    label: str
-    unit: str
-    better: Better
-    about: str
-
+from talkface.metrics.table import Better, Quantity
 
 _GROUPS: dict[str, list[tuple[str, str, str, Better, str]]] = {
     "lips": [
@@ -76,12 +51,8 @@ _GROUPS: dict[str, list[tuple[str, str, str, Better, str]]] = {
 }
 
 MEASURES = tuple(
-    MeasureInfo(name, group, label, unit, better, about)
+    Quantity(name, label, unit, better=better, group=group, about=about)
     for group, rows in _GROUPS.items()
     for name, label, unit, better, about in rows
 )
-
-SYMBOLS: dict[Better, str] = {"higher": "↑", "lower": "↓", "like real": "≈ real", "zero": "→ 0"}
-"""Which way is better, as tables show it."""
-
-BY_NAME = {one.name: one for one in MEASURES}
+"""Pictures are compared on a 256x256 face crop that is fixed over the clip."""

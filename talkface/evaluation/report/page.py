@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-from talkface.evaluation.report.measures import BY_NAME, SYMBOLS, MeasureInfo
-from talkface.evaluation.report.scores import Summary
+from talkface.evaluation.rows import REAL, STILL
 from talkface.metrics.stats import Score
-
-TILES = ("opening_r_best", "lmd_norm", "identity_distance", "ssim", "mouth_sharpness", "blink_rate")
-"""What a reader wants to know first."""
+from talkface.metrics.table import Measure, systems_of
 
 
 @dataclass(frozen=True)
 class ClipPictures:
-    """What a page shows of one clip.
+    """Pictures of one clip on a page.
 
     Attributes:
         title: of the clip.
-        systems: made systems that the strip shows below the real video.
+        made: system that the strip shows below the real video.
         strip: JPEG data address.
         times_s: of the strip's columns.
         video: MP4 data address.
@@ -28,7 +25,7 @@ class ClipPictures:
     """
 
     title: str
-    systems: Sequence[str]
+    made: str
     strip: str
     times_s: Sequence[float]
     video: str
@@ -57,28 +54,21 @@ def notes_list(notes: Sequence[str], *, bad: bool = False) -> str:
     return f'<ul class="notes{" bad" if bad else ""}">{items}</ul>'
 
 
-def tiles(summaries: Sequence[Summary], made: str, still: str, real: str) -> str:
-    """The chosen measures large, each on a scale from the photo's value to the real video's."""
-    found = {one.info.name: one for one in summaries}
-    parts = [_tile(found[name], made, still, real) for name in TILES if name in found]
-    return f'<div class="tiles">{"".join(parts)}</div>'
-
-
-def top_section(pictures: ClipPictures, right: str) -> str:
-    """The side-by-side video with its captions, and something beside it."""
-    return f'<section class="top">{video_figure(pictures)}{right}</section>'
+def tiles(measures: Sequence[Measure], made: str) -> str:
+    """Measures large, each on a scale from the photo's value to the real video's."""
+    return f'<div class="tiles">{"".join(_tile(measure, made) for measure in measures)}</div>'
 
 
 def video_figure(pictures: ClipPictures) -> str:
     """Video with the names of its halves below."""
-    names = "".join(f"<span>{escape(name)}</span>" for name in ("real", *pictures.systems))
+    names = "".join(f"<span>{escape(name)}</span>" for name in ("real", pictures.made))
     player = f'<video controls loop playsinline poster="{pictures.poster}" src="{pictures.video}"></video>'
     return f'<figure>{player}<div class="under">{names}</div></figure>'
 
 
 def strip_block(pictures: ClipPictures) -> str:
     """Film strip with the rows' names and the columns' times."""
-    names = "".join(f"<span>{escape(name)}</span>" for name in ("real", *pictures.systems))
+    names = "".join(f"<span>{escape(name)}</span>" for name in ("real", pictures.made))
     times = "".join(f"<span>{time:.2f} s</span>" for time in pictures.times_s)
     return (
         f'<div class="strip"><div class="names">{names}</div>'
@@ -94,37 +84,38 @@ def clip_block(pictures: ClipPictures) -> str:
     )
 
 
-def summary_html(summaries: Sequence[Summary], still: str, real: str) -> str:
+def summary_html(measures: Sequence[Measure]) -> str:
     """The whole table with groups, units, intervals, and what each measure is."""
-    systems = list(dict.fromkeys(system for one in summaries for system in one.scores))
+    systems = systems_of(measures)
     head = "".join(f"<th>{escape(system)}</th>" for system in systems)
     rows = [f"<thead><tr><th>measure</th>{head}<th>better</th><th>what it is</th></tr></thead><tbody>"]
     group = ""
-    for one in summaries:
-        if one.info.group != group:
-            group = one.info.group
+    for measure in measures:
+        quantity = measure.quantity
+        if quantity.group != group:
+            group = quantity.group
             rows.append(f'<tr class="group"><th colspan="{len(systems) + 3}">{escape(group)}</th></tr>')
-        unit = f' <span class="unit">{escape(one.info.unit)}</span>' if one.info.unit else ""
+        unit = f' <span class="unit">{escape(quantity.unit)}</span>' if quantity.unit else ""
         cells = "".join(
-            f"<td{'' if system in (still, real) else ' class=made'}>{_cell(one.scores.get(system))}</td>"
+            f"<td{'' if system in (STILL, REAL) else ' class=made'}>{_cell(measure.scores.get(system))}</td>"
             for system in systems
         )
         rows.append(
-            f"<tr><td>{escape(one.info.label)}{unit}</td>{cells}<td class=about>{SYMBOLS[one.info.better]}</td>"
-            f"<td class=about>{escape(one.info.about)}</td></tr>"
+            f"<tr><td>{escape(quantity.label)}{unit}</td>{cells}<td class=about>{quantity.arrow}</td>"
+            f"<td class=about>{escape(quantity.about)}</td></tr>"
         )
     return f'<div class="scroll"><table>{"".join(rows)}</tbody></table></div>'
 
 
 def clips_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A plain table, first column left."""
-    titles = "".join(f"<th>{escape(one)}</th>" for one in head)
+    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
     lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def number(value: float) -> str:
-    """Three digits that matter."""
+    """Text with three significant digits."""
     if not math.isfinite(value):
         return "∞" if value == math.inf else "–"  # noqa: RUF001 - a dash for what was not measured
     if value == 0 or abs(value) >= 100:
@@ -141,19 +132,19 @@ def _cell(score: Score | None) -> str:
     return text
 
 
-def _tile(summary: Summary, made: str, still: str, real: str) -> str:
-    info: MeasureInfo = BY_NAME[summary.info.name]
-    values = {name: summary.scores[name].value for name in (made, still, real) if name in summary.scores}
+def _tile(measure: Measure, made: str) -> str:
+    quantity, names = measure.quantity, (made, STILL, REAL)
+    values = {name: measure.scores[name].value for name in names if name in measure.scores}
     value = values.get(made, math.nan)
-    unit = f" {info.unit}" if info.unit and len(info.unit) < 8 else ""
+    unit = f" {quantity.unit}" if quantity.unit and len(quantity.unit) < 8 else ""
     scale = ""
-    if all(math.isfinite(values.get(name, math.nan)) for name in (made, still, real)):
+    if all(math.isfinite(values.get(name, math.nan)) for name in names):
         low, high = sorted((min(0.0, *values.values()), max(values.values())))
         span = high - low or 1.0
         marks = "".join(
             f'<i class="c{colour}" style="left:{100 * (values[name] - low) / span:.1f}%" title="{escape(name)}"></i>'
-            for colour, name in ((1, still), (2, real), (0, made))
+            for colour, name in ((1, STILL), (2, REAL), (0, made))
         )
         scale = f'<div class="scale">{marks}</div>'
     shown = f"<b>{number(value)}<small>{escape(unit)}</small></b>"
-    return f"<div class=tile><span>{escape(info.label)}</span>{shown}{scale}</div>"
+    return f"<div class=tile><span>{escape(quantity.label)}</span>{shown}{scale}</div>"

@@ -1,13 +1,13 @@
 """Measured pairs -> the HTML report of one video, or of a whole set."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from talkface.evaluation.compare import PairRow
 from talkface.evaluation.footage import FPS
-from talkface.evaluation.pair import REAL, STILL, PairResult
+from talkface.evaluation.pair import PairResult
 from talkface.evaluation.report.page import (
     ClipPictures,
     clip_block,
@@ -18,29 +18,31 @@ from talkface.evaluation.report.page import (
     strip_block,
     summary_html,
     tiles,
-    top_section,
+    video_figure,
 )
 from talkface.evaluation.report.pictures import film_strip, side_by_side
 from talkface.evaluation.report.plots import interval_chart, line_chart
-from talkface.evaluation.report.scores import ClipRow, Summary
+from talkface.evaluation.rows import REAL, STILL
+from talkface.metrics.table import Measure
 
-CHARTED = ("opening_r_best", "lmd_norm", "ssim", "identity_distance", "mouth_sharpness", "blink_rate")
+FIRST = ("opening_r_best", "lmd_norm", "ssim", "identity_distance", "mouth_sharpness", "blink_rate")
+"""Measures that a reader looks at first: large, or as charts."""
 LISTED = ("opening_r", "opening_lag", "lmd_norm", "ssim", "cpbd", "identity_distance", "blink_rate", "faceless")
 
 
 def clip_pictures(result: PairResult, folder: Path) -> ClipPictures:
     """Film strip and side-by-side video of one measured pair."""
-    made, real = result.footages[result.rows[0].name], result.footages["source"]
+    made, real = result.footages[result.rows[0].system], result.footages["source"]
     alignment = result.rows[0].alignment
     strip, times = film_strip(real, made, alignment)
     title = f"{result.pair.clip or result.pair.real.stem}, {made.name}"
-    return ClipPictures(title, [made.name], strip, times, *side_by_side(real, made, alignment, folder))
+    return ClipPictures(title, made.name, strip, times, *side_by_side(real, made, alignment, folder))
 
 
-def video_page(result: PairResult, summaries: Sequence[Summary], pictures: ClipPictures, method: Sequence[str]) -> str:
+def video_page(result: PairResult, measures: Sequence[Measure], pictures: ClipPictures, method: Sequence[str]) -> str:
     """Report of one made video."""
-    made = result.rows[0].name
-    curves = {row.name: row.curves for row in result.rows}
+    made = result.rows[0].system
+    curves = {row.system: row.curves for row in result.rows}
     charts = "".join(
         line_chart({name: found[curve] for name, found in curves.items()}, float(FPS), label)
         for curve, label in (
@@ -48,6 +50,7 @@ def video_page(result: PairResult, summaries: Sequence[Summary], pictures: ClipP
             ("sharpness", "sharpness of the face, in grey levels"),
         )
     )
+    shown = [measure for measure in measures if measure.name in FIRST]
     length = len(result.rows[0].curves["opening"])
     lead = f"{result.pair.made.name} against {result.pair.real.name}: {length} frames, {float(length / FPS):.2f} s"
     return page(
@@ -55,13 +58,13 @@ def video_page(result: PairResult, summaries: Sequence[Summary], pictures: ClipP
         lead,
         [
             notes_list(result.notes),
-            top_section(pictures, _with_key(tiles(summaries, made, STILL, REAL))),
+            f'<section class="top">{video_figure(pictures)}{_with_key(tiles(shown, made))}</section>',
             "<h2>Over time</h2>",
             f'<div class="charts">{charts}</div>',
             "<h2>Frames</h2>",
             strip_block(pictures),
             "<h2>All measures</h2>",
-            summary_html(summaries, STILL, REAL),
+            summary_html(measures),
         ],
         method,
     )
@@ -69,22 +72,22 @@ def video_page(result: PairResult, summaries: Sequence[Summary], pictures: ClipP
 
 def set_page(
     title: str,
-    rows: Sequence[ClipRow],
-    summaries: Sequence[Summary],
+    rows: Sequence[PairRow],
+    measures: Sequence[Measure],
     pictures: Sequence[ClipPictures],
     failures: Sequence[str],
     notes: Sequence[str],
     method: Sequence[str],
 ) -> str:
     """Report of many made videos: intervals over people, some clips to look at, and every clip's numbers."""
-    clips, people = {one.clip for one in rows}, {one.speaker for one in rows}
+    clips, people = {row.clip for row in rows}, {row.person for row in rows}
     lead = f"{len(clips)} clips of {len(people)} {'people' if len(people) != 1 else 'person'}"
-    charts = "".join(_interval(one, rows) for one in summaries if one.info.name in CHARTED)
-    listed = [one.info for one in summaries if one.info.name in LISTED]
+    charts = "".join(_interval(measure, rows) for measure in measures if measure.name in FIRST)
+    listed = [measure.quantity for measure in measures if measure.name in LISTED]
     table = [
-        [one.clip, one.row.name, *(number(one.row.scores.get(info.name, math.nan)) for info in listed)]
-        for one in rows
-        if one.row.name not in (STILL, REAL)
+        [row.clip, row.system, *(number(row[quantity.name]) for quantity in listed)]
+        for row in rows
+        if row.system not in (STILL, REAL)
     ]
     return page(
         title,
@@ -94,11 +97,11 @@ def set_page(
             "<h2>At a glance</h2><p class=lead>A dot is a clip; the large dot the mean, the bar its 95 % interval.</p>",
             f'<div class="charts two">{charts}</div>',
             "<h2>All measures</h2>",
-            summary_html(summaries, STILL, REAL),
+            summary_html(measures),
             f"<h2>{'Some clips' if len(pictures) < len(clips) else 'Clips'}</h2>" if pictures else "",
-            *(clip_block(one) for one in pictures),
+            *(clip_block(each) for each in pictures),
             "<h2>Every clip</h2>",
-            clips_html(["clip", "video", *(info.label for info in listed)], table),
+            clips_html(["clip", "video", *(quantity.label for quantity in listed)], table),
             notes_list(notes),
         ],
         method,
@@ -127,13 +130,13 @@ def _with_key(tiles_html: str) -> str:
     return f'<div>{tiles_html}<p class="legend" style="font-size:12.5px;margin:10px 0 0 -14px">{key}</p></div>'
 
 
-def _interval(summary: Summary, rows: Sequence[ClipRow]) -> str:
+def _interval(measure: Measure, rows: Sequence[PairRow]) -> str:
+    quantity = measure.quantity
     samples = {
-        system: np.array([one.row.scores.get(summary.info.name, math.nan) for one in rows if one.row.name == system])
-        for system in summary.scores
+        system: np.array([row[quantity.name] for row in rows if row.system == system]) for system in measure.scores
     }
-    unit = f", {summary.info.unit}" if summary.info.unit else ""
-    return interval_chart(f"{summary.info.label}{unit}", summary.scores, samples, _colours(list(summary.scores)))
+    unit = f", {quantity.unit}" if quantity.unit else ""
+    return interval_chart(f"{quantity.label}{unit}", measure.scores, samples, _colours(list(measure.scores)))
 
 
 def _colours(systems: Sequence[str]) -> dict[str, int]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from talkface.evaluation.footage import FPS, Alignment, Footage, common_length, compared_crops, sound_of
+from talkface.evaluation.bench import Alignment
+from talkface.evaluation.footage import FPS, Footage, common_length, compared_crops, sound_of
 from talkface.geometry.resample import cut_patch
 from talkface.media.speech import open_speech
 from talkface.media.write import VideoWriter
@@ -37,8 +38,8 @@ def film_strip(real: Footage, made: Footage, alignment: Alignment) -> tuple[str,
     moments = np.unique(np.round(np.linspace(0, length - 1, min(PICTURES.moments, length))).astype(int))
     to_made, to_real, _ = compared_crops(made, real, alignment)
     rows = []
-    for one, matrix in ((real, to_real), (made, to_made)):
-        frames = _chosen(one, moments)
+    for footage, matrix in ((real, to_real), (made, to_made)):
+        frames = _chosen(footage, moments)
         rows.append(np.hstack([_scaled(frames[int(moment)], matrix, PICTURES.thumb) for moment in moments]))
     return jpeg_address(np.vstack(rows)), [float(moment / FPS) for moment in moments]
 

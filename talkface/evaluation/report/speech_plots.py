@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from talkface.evaluation.tables.speech_scores import OTHER, MotionScore, ScoredClip
+from talkface.evaluation.tables.speech_scores import OTHER, ScoredClip
 from talkface.files.write import atomic_file
 from talkface.metrics.landmark import opening_series
 from talkface.metrics.stats import Score
@@ -23,11 +23,9 @@ class SpeechPlotSettings:
     dpi: int = 110
     most_speakers: int = 60  # on one picture: of more, the worst, the best and as many evenly between
     longest_s: float = 8.0  # of a clip on the plot: more and syllables run together
-    percent: float = 100.0  # openings are plotted in percent of the outer-eye distance
 
 
 SPEECH_PLOT = SpeechPlotSettings()
-REAL_COLOUR, MADE_COLOUR, OTHER_COLOUR, SOUND_COLOUR = "0.15", "tab:red", "tab:blue", "0.9"
 
 
 def plot_openings(path: Path, clips: Sequence[ScoredClip], system: str) -> None:
@@ -43,10 +41,8 @@ def plot_openings(path: Path, clips: Sequence[ScoredClip], system: str) -> None:
     for axes, scored in zip(panels, clips, strict=True):
         _opening_panel(axes, scored, system)
     panels[-1].set_xlabel("time (s)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
     figure.supylabel("inner-lip opening\n(% of the outer-eye distance)", fontsize=10)  # one panel is no higher
-    save_figure(figure, path)
+    save_figure(figure, panels[0], path)
 
 
 def plot_speakers(path: Path, rows: Sequence[tuple[str, Mapping[str, Mapping[str, Score]]]], system: str) -> None:
@@ -67,39 +63,27 @@ def plot_speakers(path: Path, rows: Sequence[tuple[str, Mapping[str, Mapping[str
     for axes, (label, systems) in zip(panels, rows, strict=True):
         _dot_panel(axes, label, systems, speakers, system)
     panels[0].set_yticks(range(len(speakers)), [plain_text(name) for name in speakers], fontsize=8)
-    handles, labels = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
-    save_figure(figure, path)
-
-
-def score_of(scored: ScoredClip, system: str) -> MotionScore:
-    """The score of one system on the clip."""
-    return next(one for one in scored.scores if one.system == system)
+    save_figure(figure, panels[-1], path)
 
 
 def _opening_panel(axes: Axes, scored: ScoredClip, system: str) -> None:
     clip = scored.clip
     count = min(len(clip), round(SPEECH_PLOT.longest_s * clip.fps))
     times = np.arange(count) / float(clip.fps)
-    real = SPEECH_PLOT.percent * clip.openings[:count]
-    top = 1.15 * max(
-        float(np.nanmax(real)), float(SPEECH_PLOT.percent * opening_series(scored.motions[system]).max()), 1.0
-    )
-    axes.fill_between(times, 0, top * _level(scored, count), color=SOUND_COLOUR, lw=0, label="sound level")
+    real = 100 * clip.openings[:count]
+    top = 1.15 * max(float(np.nanmax(real)), float(100 * opening_series(scored.motions[system]).max()), 1.0)
+    axes.fill_between(times, 0, top * _level(scored, count), color="0.9", lw=0, label="sound level")
     for colour, width, name, values in (
-        (OTHER_COLOUR, 0.8, "predicted from another clip's sound", opening_series(scored.motions[OTHER])),
-        (REAL_COLOUR, 2.2, "real", clip.openings),
-        (MADE_COLOUR, 1.6, f"predicted ({system})", opening_series(scored.motions[system])),
+        ("tab:blue", 0.8, "predicted from another clip's sound", opening_series(scored.motions[OTHER])),
+        ("0.15", 2.2, "real", clip.openings),
+        ("tab:red", 1.6, f"predicted ({system})", opening_series(scored.motions[system])),
     ):
-        axes.plot(times, SPEECH_PLOT.percent * values[:count], color=colour, lw=width, label=plain_text(name))
+        axes.plot(times, 100 * values[:count], color=colour, lw=width, label=plain_text(name))
     axes.set(xlim=(0, max(times[-1], 1e-3)), ylim=(0, top))
-    axes.grid(alpha=0.3, lw=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     axes.tick_params(labelsize=8)
-    one = score_of(scored, system)
-    words = (
-        f"{clip.speaker}, {clip.key}    r {one.r:.2f}, lag {one.lag:+.0f}, LMD {SPEECH_PLOT.percent * one.lmd:.1f} %"
-    )
+    row = next(row for row in scored.rows if row.system == system)
+    words = f"{clip.speaker}, {clip.key}    r {row['r']:.2f}, lag {row['lag']:+.0f}, LMD {100 * row['lmd']:.1f} %"
     axes.set_title(plain_text(words), fontsize=9, loc="left", pad=3)
 
 
@@ -113,17 +97,16 @@ def _level(scored: ScoredClip, count: int) -> FloatArray:
 def _dot_panel(
     axes: Axes, label: str, systems: Mapping[str, Mapping[str, Score]], speakers: Sequence[str], system: str
 ) -> None:
-    colours = {system: MADE_COLOUR, OTHER: OTHER_COLOUR}
+    colours = {system: "tab:red", OTHER: "tab:blue"}
     for name, scores in systems.items():
         places = [(row, scores[speaker]) for row, speaker in enumerate(speakers) if scores[speaker].count]
         colour = colours.get(name, "0.5")
-        for row, one in places:
-            axes.plot([one.low, one.high], [row, row], color=colour, lw=1.2, alpha=0.6)
-        values, marks = [one.value for _, one in places], [row for row, _ in places]
+        for row, score in places:
+            axes.plot([score.low, score.high], [row, row], color=colour, lw=1.2, alpha=0.6)
+        values, marks = [score.value for _, score in places], [row for row, _ in places]
         axes.plot(values, marks, "o", color=colour, ms=5, label=plain_text(name))
     axes.set_xlabel(label)
-    axes.grid(alpha=0.3, lw=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
 
 
 def plain_text(text: str) -> str:
@@ -131,7 +114,15 @@ def plain_text(text: str) -> str:
     return text.replace("$", r"\$").lstrip("_")
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG, whole or not at all."""
+def plain_axes(axes: Axes) -> None:
+    """Thin grid, no frame at the top and right."""
+    axes.grid(alpha=0.3, lw=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def save_figure(figure: Figure, named: Axes, path: Path) -> None:
+    """Write a PNG with a legend of the lines of one panel, whole or not at all."""
+    handles, labels = named.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=9)
     with atomic_file(path) as part:
         figure.savefig(part, format="png")

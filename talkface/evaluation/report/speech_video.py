@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from talkface.evaluation.tables.speech_scores import ScoredClip
-from talkface.geometry.affine import transform
+from talkface.geometry.affine import compose_affine, transform
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.rasterize import face_sketch
 from talkface.media.write import VideoWriter
-from talkface.types import FloatArray, Image
+from talkface.types import Image
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,6 @@ class SpeechVideoSettings:
 
 
 SPEECH_VIDEO = SpeechVideoSettings()
-UNIT = 0.46 * SPEECH_VIDEO.side  # pixels between the outer eye corners
-ORIGIN = (0.5 * SPEECH_VIDEO.side, 0.46 * SPEECH_VIDEO.side)  # where the nose tip stands
 
 
 def write_comparison(path: Path, scored: ScoredClip, system: str) -> None:
@@ -50,33 +48,23 @@ def write_comparison(path: Path, scored: ScoredClip, system: str) -> None:
 
 def _panels(scored: ScoredClip, system: str) -> Iterator[list[Image]]:
     clip = scored.clip
-    to_panel = np.array([[UNIT, 0, ORIGIN[0]], [0, UNIT, ORIGIN[1]]])
+    # the outer eye corners lie 0.46 of the side apart, the nose tip in the middle at 0.46 of the height
+    to_panel = SPEECH_VIDEO.side * np.array([[0.46, 0, 0.5], [0, 0.46, 0.46]])
     for index in range(min(len(clip), round(SPEECH_VIDEO.longest_s * clip.fps))):
         faces = clip.canonical[index], scored.motions[system][index]
         sketches = [face_sketch(transform(to_panel, face), (SPEECH_VIDEO.side, SPEECH_VIDEO.side)) for face in faces]
         if clip.prepared.has_images:
-            picture = cut_patch(clip.prepared.image(index), _chain(to_panel, clip.matrices[index]), SPEECH_VIDEO.side)
+            picture = cut_patch(
+                clip.prepared.image(index), compose_affine(to_panel, clip.matrices[index]), SPEECH_VIDEO.side
+            )
             sketches.insert(0, picture)
         yield sketches
-
-
-def _chain(second: FloatArray, first: FloatArray) -> FloatArray:
-    """`[2, 3]` map that applies `first`, then `second`."""
-    return np.concatenate([second[:, :2] @ first[:, :2], (second[:, :2] @ first[:, 2] + second[:, 2])[:, None]], 1)
 
 
 def _captions(names: list[str]) -> Image:
     strip = np.zeros((SPEECH_VIDEO.caption, SPEECH_VIDEO.side * len(names), 3), np.uint8)
     for index, name in enumerate(names):
         place = (SPEECH_VIDEO.side * index + 8, SPEECH_VIDEO.caption - 9)
-        cv2.putText(
-            strip,
-            name[: SPEECH_VIDEO.longest_caption],
-            place,
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.5,
-            (230, 230, 230),
-            1,
-            cv2.LINE_AA,
-        )
+        text = name[: SPEECH_VIDEO.longest_caption]
+        cv2.putText(strip, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (230, 230, 230), 1, cv2.LINE_AA)
     return strip

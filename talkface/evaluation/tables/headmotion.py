@@ -1,18 +1,14 @@
 """Motion of heads -> rows with intervals over people, and whether a network is preferred to the rhythm."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from talkface.evaluation.rows import REAL, Scores
 from talkface.evaluation.tables.headmotion_scores import (
-    REAL,
     RHYTHM,
-    Distance,
-    MotionOfClip,
+    HeadRow,
     by_system,
     frechet_distance,
     moments,
@@ -20,20 +16,18 @@ from talkface.evaluation.tables.headmotion_scores import (
     spectra,
     spectrum_distance,
 )
-from talkface.files.table import write_table
 from talkface.files.write import atomic_write
-from talkface.metrics.stats import Measure, Score, average_by_person, mean, plain, score
-from talkface.types import FloatArray
+from talkface.metrics.stats import Score
+from talkface.metrics.table import Measure, Quantity, json_line, plain, write_csv
 
-SEED = 41  # of the bootstrap
-FIELDS = ("alignment", "in_time", "extent", "speed", "variety")
-LABELS = {
-    "alignment": ("beat alignment with speech onsets", ""),
-    "in_time": ("the same above chance", ""),
-    "extent": ("extent: std of the angles", "degrees"),
-    "speed": ("speed", "degrees/s"),
-    "variety": ("variety: difference between seeds", "degrees"),
-}
+IN_TIME = Quantity("in_time", "the same above chance")
+QUANTITIES = (
+    Quantity("alignment", "beat alignment with speech onsets"),
+    IN_TIME,
+    Quantity("extent", "extent: std of the angles", "degrees"),
+    Quantity("speed", "speed", "degrees/s"),
+    Quantity("variety", "variety: difference between seeds", "degrees"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Preference:
     @property
     def known(self) -> bool:
         """Whether the clips gave all three differences."""
-        return all(math.isfinite(one.value) for one in (self.frechet, self.spectrum, self.in_time))
+        return all(math.isfinite(each.value) for each in (self.frechet, self.spectrum, self.in_time))
 
     @property
     def preferred(self) -> bool:
@@ -65,66 +59,35 @@ class Preference:
         return self.frechet.high < 0 and self.spectrum.high < 0 and (self.in_time.value >= 0 or self.in_time.high > 0)
 
 
-def head_measures(rows: Sequence[MotionOfClip], judged: str) -> list[Measure]:
+def head_measures(rows: Sequence[HeadRow], judged: str) -> list[Measure]:
     """The table; clips of one person are averaged, or pooled, first."""
-    groups = by_system(rows)
-    people = _people(rows)
-    measures = [
-        _pooled("frechet", "pose and velocity, Frechet distance", "", groups, people, judged, frechet_distance),
-        _pooled("spectrum", "velocity spectrum, 0.5-6 Hz, distance", "dB", groups, people, judged, spectrum_distance),
-    ]
-    for name in FIELDS:
-        columns = {
-            system: score(_per_person(mine, name).values(), np.random.default_rng(SEED), mean)
-            for system, mine in groups.items()
-        }
-        label, unit = LABELS[name]
-        measures.append(Measure(name, label, columns, None, judged, unit))
-    return measures
+    groups, people = by_system(rows), sorted({row.person for row in rows})
+    measures = []
+    for quantity, statistic_of, distance in (
+        (Quantity("frechet", "pose and velocity, Frechet distance"), moments, frechet_distance),
+        (Quantity("spectrum", "velocity spectrum, 0.5-6 Hz, distance", "dB"), spectra, spectrum_distance),
+    ):
+        statistics = {system: statistic_of(mine, people) for system, mine in groups.items()}
+        columns = {system: pooled_score(each, statistics[REAL], distance) for system, each in statistics.items()}
+        measures.append(Measure(quantity, columns, judged))
+    scores = Scores(rows, seed=41)
+    return measures + [scores.measure(quantity, judged) for quantity in QUANTITIES]
 
 
-def preference(rows: Sequence[MotionOfClip], judged: str) -> Preference:
-    """Hold the network called `judged` against the rhythm heuristic on the same people."""
-    groups, people = by_system(rows), _people(rows)
+def preference(rows: Sequence[HeadRow], judged: str) -> Preference:
+    """Compare the network called `judged` with the rhythm heuristic on the same people."""
+    groups, people = by_system(rows), sorted({row.person for row in rows})
     own, rhythm, real = groups[judged], groups[RHYTHM], groups[REAL]
     frechet, spectrum = (
         pooled_score(of(own, people), of(real, people), distance, of(rhythm, people))
         for of, distance in ((moments, frechet_distance), (spectra, spectrum_distance))
     )
-    mine, theirs = (_per_person(each, "in_time") for each in (own, rhythm))
-    differences = [mine[person] - theirs[person] for person in mine if person in theirs]
-    return Preference(frechet, spectrum, score(differences, np.random.default_rng(SEED), mean))
+    scores = Scores(rows, seed=41)
+    return Preference(frechet, spectrum, scores.score(scores.gains(IN_TIME, judged, RHYTHM)))
 
 
-def write_clips(folder: Path, rows: Sequence[MotionOfClip]) -> None:
+def write_clips(folder: Path, rows: Sequence[HeadRow]) -> None:
     """`clips.jsonl` and `clips.csv`: a line per clip and system."""
-    lines = [
-        {"system": row.system, "clip": row.clip, "speaker": row.speaker, "frames": len(row.tracks[0])}
-        | {name: plain(getattr(row, name)) for name in FIELDS}
-        for row in rows
-    ]
-    atomic_write(folder / "clips.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-    write_table(folder / "clips.csv", list(lines[0]), [list(line.values()) for line in lines])
-
-
-def _people(rows: Sequence[MotionOfClip]) -> list[str]:
-    return sorted({row.speaker for row in rows})
-
-
-def _per_person(rows: Sequence[MotionOfClip], name: str) -> dict[str, float]:
-    return average_by_person((row.speaker, getattr(row, name)) for row in rows)
-
-
-def _pooled(
-    name: str,
-    label: str,
-    unit: str,
-    groups: dict[str, list[MotionOfClip]],
-    people: Sequence[str],
-    judged: str,
-    distance: Distance,
-) -> Measure:
-    of = moments if name == "frechet" else spectra
-    statistics: dict[str, FloatArray] = {system: of(mine, people) for system, mine in groups.items()}
-    columns = {system: pooled_score(each, statistics[REAL], distance) for system, each in statistics.items()}
-    return Measure(name, label, columns, None, judged, unit)
+    lines = [{**row.labels, **{name: plain(value) for name, value in row.scores.items()}} for row in rows]
+    atomic_write(folder / "clips.jsonl", "".join(map(json_line, lines)))
+    write_csv(folder / "clips.csv", lines)

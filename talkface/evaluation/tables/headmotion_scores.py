@@ -1,9 +1,8 @@
-"""Speech of prepared clips -> head motion of several systems -> how far it is from how real heads move.
+"""Speech of prepared clips -> head motion of several systems -> its distance from real head motion.
 
-The protocol: each system moves a head for as long as a clip lasts, hearing its speech at most; the numbers that a photo
-can show (pitch, yaw, roll, x, y) are compared with those of the real head. Each clip's mean pose is taken out of all
-systems, since where a head rests is the photo's matter. Systems that draw lots are asked three times. Beside the
-network stand:
+The protocol: each system moves a head for as long as a clip lasts, given its speech at most; the coordinates that a
+photo can show (pitch, yaw, roll, x, y) are compared with those of the real head. Each clip's mean pose is subtracted
+from all systems, since the photo decides where a head rests. Stochastic systems are sampled three times. Baselines:
 
 - `rhythm`: nods on onsets and a slow drift, `landmarks.motion.head_motion`;
 - `still`: the photo's pose in every frame;
@@ -24,23 +23,24 @@ from scipy.signal import welch
 from talkface.audio.rhythm import Rhythm, speech_rhythm
 from talkface.data.samplers.headmotion import clip_track
 from talkface.errors import DatasetError
+from talkface.evaluation.rows import REAL, Row
 from talkface.evaluation.speech_clips import SpokenClips
 from talkface.landmarks.head_style import SHOWN, back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.media.speech import open_speech, speech_level
 from talkface.metrics.head import beat_alignment, speech_onsets, turning_points
-from talkface.metrics.stats import BOOTSTRAP, Score
+from talkface.metrics.stats import BOOTSTRAP, UNMEASURED, Score, finite_mean, interval
 from talkface.models.headmotion import Headmotion, learned_pose
 from talkface.types import FloatArray, HeadPose, Waveform
 
-RHYTHM, STILL, WALK, OTHER, REAL = "rhythm", "still", "random walk", "other clip", "real"
+RHYTHM, STILL, WALK, OTHER = "rhythm", "still", "random walk", "other clip"
 
 
 @dataclass(frozen=True)
 class HeadScoreSettings:
     """Spectra, shifts and samples of the head motion table."""
 
-    samples: int = 3  # of each system that draws lots
+    samples: int = 3  # of each stochastic system
     segment: int = 50  # frames of one spectrum: 0.5 Hz apart at 25 frames/s
     highest_hz: float = 6.0  # above it the detector's jitter outweighs what heads do
     floor_db: float = -30.0  # under the real mean power, added to both spectra, so that a still head has a distance
@@ -52,38 +52,22 @@ HEAD_SCORES = HeadScoreSettings()
 
 
 @dataclass(frozen=True)
-class MotionOfClip:
-    """What one system did on one clip.
+class HeadRow(Row):
+    """Motion of one system on one clip, with its scores.
+
+    Scores: `alignment` is `beat_alignment` with the speech's onsets, NaN where nothing is said; `in_time` the same less
+    that of onsets at other times, since many beats are near an onset by chance; `extent` the standard deviation of
+    pitch, yaw and roll, their mean, in degrees; `speed` the mean angular speed, degrees per second; `variety` the root
+    mean square difference of two samples of other seeds, degrees, NaN of deterministic systems.
 
     Attributes:
-        system: its name.
-        clip: key.
-        speaker: identity.
         tracks: one `[T, 5]` per sample: pitch, yaw, roll in radians, x, y in outer-eye distances, about their mean.
-        alignment: `beat_alignment` with the speech's onsets; NaN where nothing is said.
-        chance: the same with onsets at other times, mean over shifts.
-        extent: standard deviation of pitch, yaw and roll, their mean, degrees.
-        speed: mean angular speed, degrees per second.
-        variety: root mean square difference of two samples of other seeds, degrees; NaN of systems without chance.
     """
 
-    system: str
-    clip: str
-    speaker: str
     tracks: Sequence[FloatArray] = field(repr=False)
-    alignment: float
-    chance: float
-    extent: float
-    speed: float
-    variety: float
-
-    @property
-    def in_time(self) -> float:
-        """Beat alignment above chance: many beats are near an onset by chance, however a head moves."""
-        return self.alignment - self.chance
 
 
-def score_heads(clips: SpokenClips, network: Headmotion, name: str) -> Iterator[list[MotionOfClip]]:
+def score_heads(clips: SpokenClips, network: Headmotion, name: str) -> Iterator[list[HeadRow]]:
     """All systems clip by clip; clips that show too little of a face are left out.
 
     Raises:
@@ -138,28 +122,30 @@ def _other_person(usable: Sequence[tuple[int, FloatArray]], speakers: Sequence[s
     """Track of the next clip that is by somebody else; of the next one where there is one person only."""
     me = speakers[usable[place][0]]
     order = [(place + offset) % len(usable) for offset in range(1, len(usable))]
-    stranger = next((one for one in order if speakers[usable[one][0]] != me), (place + 1) % len(usable))
-    return usable[stranger][1]
+    other = next((index for index in order if speakers[usable[index][0]] != me), (place + 1) % len(usable))
+    return usable[other][1]
 
 
 def score_motion(
     system: str, clip: str, speaker: str, tracks: Sequence[FloatArray], onsets: FloatArray, fps: Fraction
-) -> MotionOfClip:
+) -> HeadRow:
     """Score one system's samples `[T, 5]` on one clip, whose syllables start at the frames `onsets`."""
     centred = [np.asarray(track, np.float64) - track.mean(0) for track in tracks]
     angles = [np.degrees(track[:, :3]) for track in centred]
     beats = [turning_points(each, fps) for each in angles]
-    return MotionOfClip(
-        system=system,
-        clip=clip,
-        speaker=speaker,
-        tracks=centred,
-        alignment=float(np.mean([beat_alignment(each, onsets, fps) for each in beats])),
-        chance=float(np.mean([chance_alignment(each, onsets, len(centred[0]), fps) for each in beats])),
-        extent=float(np.mean([each.std(0).mean() for each in angles])),
-        speed=float(np.mean([np.linalg.norm(np.diff(each, axis=0), axis=1).mean() for each in angles])) * float(fps),
-        variety=_variety(angles),
-    )
+    alignment = float(np.mean([beat_alignment(each, onsets, fps) for each in beats]))
+    chance = float(np.mean([chance_alignment(each, onsets, len(centred[0]), fps) for each in beats]))
+    speeds = [np.linalg.norm(np.diff(each, axis=0), axis=1).mean() for each in angles]
+    differences = [np.sqrt(((first - second) ** 2).mean()) for first, second in pairwise(angles)]
+    scores = {
+        "alignment": alignment,
+        "in_time": alignment - chance,
+        "extent": float(np.mean([each.std(0).mean() for each in angles])),
+        "speed": float(np.mean(speeds)) * float(fps),
+        "variety": finite_mean(differences),
+    }
+    labels = {"system": system, "clip": clip, "speaker": speaker, "frames": len(centred[0])}
+    return HeadRow(labels, scores, centred)
 
 
 def chance_alignment(beats: FloatArray, onsets: FloatArray, num_frames: int, fps: Fraction) -> float:
@@ -167,31 +153,29 @@ def chance_alignment(beats: FloatArray, onsets: FloatArray, num_frames: int, fps
     first, step = round(HEAD_SCORES.shift_s * fps), max(1, round(HEAD_SCORES.shift_step_s * fps))
     shifts = range(first, num_frames - first, step)
     moved = [beat_alignment(beats, (np.asarray(onsets) + shift) % num_frames, fps) for shift in shifts]
-    return float(np.mean(moved)) if moved else float("nan")
-
-
-def _variety(angles: Sequence[FloatArray]) -> float:
-    if len(angles) < 2:
-        return float("nan")
-    return float(np.mean([np.sqrt(((one - other) ** 2).mean()) for one, other in pairwise(angles)]))
+    return finite_mean(moved)
 
 
 Distance = Callable[[FloatArray, FloatArray], FloatArray]
 """Made and real means over people -> how far they lie apart."""
 
 
-def moments(rows: Sequence[MotionOfClip], people: Sequence[str]) -> FloatArray:
+def moments(rows: Sequence[HeadRow], people: Sequence[str]) -> FloatArray:
     """First and second moments `[people, 10, 11]` of pose and velocity (per second), every person counting alike."""
     table = []
     for person in people:
-        mine = [_with_velocity(track) for row in rows if row.speaker == person for track in row.tracks]
-        joined = np.concatenate(mine)
+        joined = np.concatenate([np.column_stack([track, velocity(track)]) for track in _tracks(rows, person)])
         table.append(np.column_stack([joined.T @ joined / len(joined), joined.mean(0)]))
     return np.stack(table)
 
 
-def _with_velocity(track: FloatArray) -> FloatArray:
-    return np.column_stack([track, np.gradient(track, axis=0) * 25.0])
+def velocity(track: FloatArray) -> FloatArray:
+    """Change per second `[T, 5]` of a pose at 25 frames/s."""
+    return np.asarray(np.gradient(track, axis=0) * 25.0)
+
+
+def _tracks(rows: Sequence[HeadRow], person: str) -> list[FloatArray]:
+    return [track for row in rows if row.person == person for track in row.tracks]
 
 
 def frechet_distance(made: FloatArray, real: FloatArray) -> FloatArray:
@@ -226,19 +210,15 @@ def _root(matrix: FloatArray) -> FloatArray:
     return np.asarray((vectors * np.sqrt(values.clip(0))[..., None, :]) @ np.swapaxes(vectors, -1, -2))
 
 
-def spectra(rows: Sequence[MotionOfClip], people: Sequence[str]) -> FloatArray:
+def spectra(rows: Sequence[HeadRow], people: Sequence[str]) -> FloatArray:
     """`[people, F, 5]` power of the velocity from 0.5 to 6 Hz, Welch's mean over two-second stretches.
 
     NaN for people whose clips are all shorter.
     """
-    table = []
+    table, segment = [], HEAD_SCORES.segment
     for person in people:
-        mine = [
-            track for row in rows if row.speaker == person for track in row.tracks if len(track) > HEAD_SCORES.segment
-        ]
-        powers = [
-            welch(np.gradient(track, axis=0) * 25.0, fs=25.0, nperseg=HEAD_SCORES.segment, axis=0)[1] for track in mine
-        ]
+        tracks = [track for track in _tracks(rows, person) if len(track) > segment]
+        powers = [welch(velocity(track), fs=25.0, nperseg=segment, axis=0)[1] for track in tracks]
         table.append(np.mean(powers, 0)[_band()] if powers else np.full((int(_band().sum()), SHOWN.count), np.nan))
     return np.stack(table)
 
@@ -276,7 +256,7 @@ def pooled_score(
     known = np.all([np.isfinite(each.reshape(len(each), -1)).all(1) for each in given], 0)
     count = int(known.sum())
     if count == 0:
-        return Score(float("nan"), float("nan"), float("nan"), 0)
+        return UNMEASURED
     given = [each[known] for each in given]
 
     def value(chosen: npt.NDArray[np.integer]) -> FloatArray:
@@ -286,13 +266,12 @@ def pooled_score(
 
     rng = np.random.default_rng(seed)
     drawn = np.concatenate([value(rng.integers(0, count, (100, count))) for _ in range(BOOTSTRAP.draws // 100)])
-    low, high = np.quantile(drawn, [(1 - BOOTSTRAP.level) / 2, (1 + BOOTSTRAP.level) / 2])
-    return Score(float(value(np.arange(count)[None])[0]), float(low), float(high), count)
+    return Score(float(value(np.arange(count)[None])[0]), *interval(drawn), count)
 
 
-def by_system(rows: Sequence[MotionOfClip]) -> dict[str, list[MotionOfClip]]:
+def by_system(rows: Sequence[HeadRow]) -> dict[str, list[HeadRow]]:
     """Rows of each system, in the order of the columns."""
-    groups: dict[str, list[MotionOfClip]] = {}
+    groups: dict[str, list[HeadRow]] = {}
     for row in rows:
         groups.setdefault(row.system, []).append(row)
     return groups

@@ -1,27 +1,29 @@
-"""Portraits and a maker of videos -> whether faces stay themselves, lips rest in silence, and the rest stands still."""
+"""Portraits and a maker of videos -> measures of identity, of closed lips in silence and of a still background."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from talkface.errors import TalkfaceError
+from talkface.evaluation.bench import Bench
 from talkface.evaluation.clips import track_video
-from talkface.evaluation.tables.default import DEFAULT_TABLE, STILL, Bench, Maker
+from talkface.evaluation.footage import encode
+from talkface.evaluation.rows import STILL, measure_of
+from talkface.evaluation.tables.default import Maker
 from talkface.media.read import read_frames, read_photo
-from talkface.media.write import VideoWriter
 from talkface.metrics.face_id import identity_distances
 from talkface.metrics.image import away_from_face, masked_difference
 from talkface.metrics.landmark import opening_series
-from talkface.metrics.stats import Bar, Measure, largest, mean, score
+from talkface.metrics.stats import largest
+from talkface.metrics.table import Bar, Measure, Quantity
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-CLOSED = 0.02  # opening below which dlib's landmarks call a photo's mouth closed
-DESCRIBED_EVERY = 5  # frames between two identity descriptors
+Values = dict[str, dict[str, float]]
+"""System -> portrait -> value."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def load_portraits(paths: Sequence[Path], bench: Bench, largest_side: int) -> li
 
 def portrait_paths(folder: Path) -> list[Path]:
     """Photos of `folder` and of its subfolder `tiny`, by name."""
-    return sorted(path for path in (*folder.glob("*"), *folder.glob("tiny/*")) if path.suffix.lower() in PHOTO_SUFFIXES)
+    paths = (*folder.glob("*"), *folder.glob("tiny/*"))
+    return sorted(path for path in paths if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
 
 
 def identity_measures(
@@ -71,46 +74,34 @@ def identity_measures(
 
     A portrait whose video shows no face counts as a distance of 1; one that a system refuses is not usable by it.
     """
-    values: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
-    for portrait in bench.track(portraits, "portraits, identity"):
+    values: Values = {maker.name: {} for maker in makers}
+    for portrait in bench.track(portraits, len(portraits), "portraits, identity"):
         for maker in makers:
-            video = _video(bench, maker, "portraits", portrait.name)
+            video = bench.video("portraits", maker.name, portrait.name)
             try:
                 maker.speak(portrait.shot.image, speech, video, natural=True)
             except TalkfaceError:
                 continue
             values[maker.name][portrait.name] = _identity(portrait, video, bench)
-    means = {
-        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), mean) for name, found in values.items()
-    }
-    worst = {
-        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest)
-        for name, found in values.items()
-    }
-    return [
-        Measure("identity", "identity distance, mean over portraits", means, Bar(at_most=0.35), judged, "", values),
-        Measure("identity_worst", "identity distance, worst portrait", worst, Bar(at_most=0.5), judged),
-    ]
+    mean = Quantity("identity", "identity distance, mean over portraits", "", Bar(at_most=0.35))
+    worst = Quantity("identity_worst", "identity distance, worst portrait", "", Bar(at_most=0.5), largest)
+    return [measure_of(mean, values, judged), measure_of(worst, values, judged)]
 
 
 def silence_measure(
     portraits: Sequence[Portrait], makers: Sequence[Maker], silence: Waveform, bench: Bench, judged: str
 ) -> Measure:
     """Largest opening of any frame while nothing is said, on portraits whose mouth is closed; worst portrait."""
-    values: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
+    values: Values = {maker.name: {} for maker in makers}
     values[STILL] = {portrait.name: portrait.opening for portrait in portraits}
-    for portrait in bench.track(portraits, "portraits, silence"):
+    for portrait in bench.track(portraits, len(portraits), "portraits, silence"):
         for maker in makers:
-            video = _video(bench, maker, "silence", portrait.name)
+            video = bench.video("silence", maker.name, portrait.name)
             maker.speak(portrait.shot.image, silence, video, natural=False)
             openings = opening_series(track_video(video, bench.detector))
             values[maker.name][portrait.name] = float(np.nanmax(openings))
-    columns = {
-        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest)
-        for name, found in values.items()
-    }
     label = "opening in silence, every frame, worst of the closed-mouth portraits"
-    return Measure("silence", label, columns, Bar(at_most=0.03), judged, "", values)
+    return measure_of(Quantity("silence", label, "", Bar(at_most=0.03), largest), values, judged)
 
 
 def stillness_measures(
@@ -120,29 +111,23 @@ def stillness_measures(
 
     The codec's own is what a video of the same length in which nothing moves shows, written by the same encoder.
     """
-    before: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
-    after: dict[str, dict[str, float]] = {maker.name: {} for maker in makers}
-    for portrait in bench.track(portraits, "portraits, still head"):
+    before: Values = {maker.name: {} for maker in makers}
+    after: Values = {maker.name: {} for maker in makers}
+    for portrait in bench.track(portraits, len(portraits), "portraits, still head"):
         photo, points = portrait.shot.image, portrait.shot.landmarks
         away = away_from_face((photo.shape[0], photo.shape[1]), points)
         for maker in makers:
-            video = _video(bench, maker, "still", portrait.name)
+            video = bench.video("still", maker.name, portrait.name)
             maker.speak(photo, speech, video, natural=False)
-            codec = _worst_change(_encode_still(photo, video, len(list(read_frames(video)))), photo, away)
-            after[maker.name][portrait.name] = _worst_change(video, photo, away) - codec
+            still = video.with_name(f"{video.stem}_photo.mp4")
+            encode(still, (photo.shape[1], photo.shape[0]), repeat(photo, len(list(read_frames(video)))))
+            change = _worst_change(video, photo, away) - _worst_change(still, photo, away)
+            after[maker.name][portrait.name] = change
             frames = maker.follow(portrait.shot, _opened(points))
             before[maker.name][portrait.name] = max(masked_difference(frame, photo, away) for frame in frames)
-    rendered = {
-        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest)
-        for name, found in before.items()
-    }
-    encoded = {
-        name: score(found.values(), np.random.default_rng(DEFAULT_TABLE.seed), largest) for name, found in after.items()
-    }
-    return [
-        Measure("still", "change away from the face, as rendered", rendered, Bar(0, 0), judged, "grey levels", before),
-        Measure("still_encoded", "the same encoded, beyond the codec's", encoded, Bar(at_most=0.25), judged, "", after),
-    ]
+    rendered = Quantity("still", "change away from the face, as rendered", "grey levels", Bar(0, 0), largest)
+    encoded = Quantity("still_encoded", "the same encoded, beyond the codec's", "", Bar(at_most=0.25), largest)
+    return [measure_of(rendered, before, judged), measure_of(encoded, after, judged)]
 
 
 def _opened(points: FloatArray) -> FloatArray:
@@ -159,7 +144,7 @@ def _identity(portrait: Portrait, video: Path, bench: Bench) -> float:
     shots = (
         Shot(image, landmarks[index])
         for index, (image, _) in enumerate(read_frames(video, DEFAULT_FPS))
-        if index % DESCRIBED_EVERY == 0 and index < len(landmarks) and np.isfinite(landmarks[index, 0, 0])
+        if index % 5 == 0 and index < len(landmarks) and np.isfinite(landmarks[index, 0, 0])
     )
     distances = identity_distances(portrait.shot, shots)
     return float(distances.mean()) if len(distances) else 1.0
@@ -168,17 +153,3 @@ def _identity(portrait: Portrait, video: Path, bench: Bench) -> float:
 def _worst_change(video: Path, photo: Image, away: FloatArray) -> float:
     height, width = photo.shape[:2]
     return max(masked_difference(image[:height, :width], photo, away) for image, _ in read_frames(video))
-
-
-def _encode_still(photo: Image, beside: Path, count: int) -> Path:
-    path = beside.with_name(f"{beside.stem}_photo.mp4")
-    with VideoWriter(path, (photo.shape[1], photo.shape[0]), Fraction(DEFAULT_FPS), force=True) as writer:
-        for _ in range(count):
-            writer.write(photo)
-    return path
-
-
-def _video(bench: Bench, maker: Maker, group: str, name: str) -> Path:
-    folder = bench.folder / group / maker.name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}.mp4"

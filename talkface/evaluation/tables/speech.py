@@ -1,161 +1,112 @@
 """Scores of a speech network -> rows over all speakers and for each speaker, with intervals, as table and CSV."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich import box
 from rich.table import Table
 
-from talkface.evaluation.tables.speech_scores import OTHER, SPEECH_SCORES, STATIC, MotionScore
-from talkface.metrics.stats import (
-    Measure,
-    Score,
-    Statistic,
-    average_by_person,
-    blank,
-    mean,
-    median,
-    ratio_score,
-    score,
-    write_csv,
-)
+from talkface.evaluation.rows import Row, Scores
+from talkface.evaluation.tables.speech_scores import OTHER, STATIC
+from talkface.metrics.stats import Score, median
+from talkface.metrics.table import Measure, Quantity, interval_cells, write_csv
 
-SEED = 30  # of the bootstrap
 ALL = "all"
-NAME_LENGTH = 20  # letters of a speaker's name that fit a terminal of 80 columns beside the numbers
-MOST_ROWS = 40  # speakers on the printed table; the CSV has all
+QUANTITIES = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("lmd_sum", "LMD, sum over 20 points", "px of 128"),
+        Quantity("lmd", "LMD, mean over points", "% of the eyes' distance", factor=100.0),
+        Quantity("r", "opening r, lag 0", statistic=median),
+        Quantity("r_best", "opening r, best lag in ±2", statistic=median),
+        Quantity("lag", "that lag, + is late", "frames", statistic=median),
+        Quantity("std", "opening std over the real one's", statistic=median),
+        Quantity("velocity", "velocity error", "eyes' distances/s"),
+        Quantity("pause_opening", "opening in pauses", "eyes' distances"),
+        Quantity("silence_opening", "most open in silence", "eyes' distances"),
+    )
+}
+"""Rows of the table by name; the eyes' distance is that of their outer corners.
+
+`lmd_sum` is `landmark.lmd` in ATVGnet's convention: its 128x128 crop, mouth centred per frame, summed over 20 points;
+`lmd` is `lmd_normalised`: the same, mean over points. `velocity` is `speech_scores.velocity_error`. The opening in
+pauses is a mean over the clip's pauses, the one in silence the largest in two seconds of digital silence.
+"""
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """One field of `MotionScore` as a row of the table."""
-
-    name: str
-    label: str
-    unit: str
-    statistic: Statistic
-    factor: float = 1.0
-
-
-QUANTITIES = (
-    Quantity("lmd_sum", "LMD, sum over 20 points", "px of 128", mean),
-    Quantity("lmd", "LMD, mean over points", "% of the eyes' distance", mean, 100.0),
-    Quantity("r", "opening r, lag 0", "", median),
-    Quantity("r_best", f"opening r, best lag in ±{SPEECH_SCORES.max_lag}", "", median),
-    Quantity("lag", "that lag, + is late", "frames", median),
-    Quantity("std", "opening std over the real one's", "", median),
-    Quantity("velocity", "velocity error", "eyes' distances/s", mean),
-    Quantity("pause_opening", "opening in pauses", "eyes' distances", mean),
-    Quantity("silence_opening", "most open in silence", "eyes' distances", mean),
-)
-"""Rows of the table; the eyes' distance is that of their outer corners. `MotionScore` has the definitions."""
-RATIO = "lmd_ratio"
-
-
-def speech_measures(scores: Sequence[MotionScore], judged: str) -> list[Measure]:
+def speech_measures(rows: Sequence[Row], judged: str) -> list[Measure]:
     """Rows over everybody: each speaker's clips are averaged first; of a single speaker the clips are the samples."""
-    systems = list(dict.fromkeys(one.system for one in scores))
-    rows = []
-    for quantity in QUANTITIES:
-        values = {system: _samples(scores, system, quantity) for system in systems}
-        columns = {system: _score(values[system].values(), quantity) for system in systems}
-        rows.append(Measure(quantity.name, quantity.label, columns, None, judged, quantity.unit, values))
-    ratios = {system: _ratio(scores, system) for system in systems if system != STATIC}
-    rows.insert(2, Measure(RATIO, "LMD over the static face's", ratios, None, judged))
-    return rows
+    scores = _scores(rows)
+    measures = [scores.measure(quantity, judged) for quantity in QUANTITIES.values()]
+    ratios = {system: ratio for system, ratio in scores.ratio("lmd", STATIC).items() if system != STATIC}
+    measures.insert(2, Measure(Quantity("lmd_ratio", "LMD over the static face's"), ratios, judged))
+    return measures
 
 
-def speaker_table(scores: Sequence[MotionScore], judged: str) -> Table:
-    """A row per speaker and one for all, network beside baselines; intervals over clips, in the last row speakers."""
+def speaker_table(rows: Sequence[Row], judged: str, most: int = 40) -> Table:
+    """A row per speaker, `most` of them, and one for all, network beside baselines.
+
+    Intervals are over clips, in the last row over speakers.
+    """
     table = Table(
         title="by speaker", title_justify="left", header_style="bold", box=box.SIMPLE, padding=0, pad_edge=False
     )
     table.add_column("speaker")
     for heading in ("clips", "LMD %", "static", "other", "of static", "r", "other", "lag"):
         table.add_column(heading, justify="right")
-    groups = _groups(scores)
-    for name in [*list(groups)[:-1][:MOST_ROWS], ALL]:
-        if name == ALL and len(groups) > MOST_ROWS + 1:
-            table.add_row(f"... {len(groups) - 1 - MOST_ROWS} more")
+    groups = _by_speaker(rows)
+    for name in [*list(groups)[:-1][:most], ALL]:
+        if name == ALL and len(groups) > most + 1:
+            table.add_row(f"... {len(groups) - 1 - most} more")
         mine = groups[name]
         columns = [
-            *(_of(mine, system, "lmd") for system in (judged, STATIC, OTHER)),
-            _ratio(mine, judged),
-            *(_of(mine, system, "r") for system in (judged, OTHER)),
-            _of(mine, judged, "lag"),
+            *(mine.of(system, QUANTITIES["lmd"]) for system in (judged, STATIC, OTHER)),
+            mine.ratio("lmd", STATIC)[judged],
+            *(mine.of(system, QUANTITIES["r"]) for system in (judged, OTHER)),
+            mine.of(judged, QUANTITIES["lag"]),
         ]
-        clips = sum(one.system == judged for one in mine)
-        cells = [_short(one, with_interval=place in (3, 4)) for place, one in enumerate(columns)]
-        short = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
-        table.add_row(short, str(clips), *cells, style="bold" if name == ALL else "")
+        cells = [_short(score, with_interval=place in (3, 4)) for place, score in enumerate(columns)]
+        short = name if len(name) <= 20 else f"{name[:19]}…"  # fits a terminal of 80 columns
+        table.add_row(short, str(len(mine.columns[judged])), *cells, style="bold" if name == ALL else "")
     return table
 
 
-def _short(one: Score, *, with_interval: bool) -> str:
+def _short(score: Score, *, with_interval: bool) -> str:
     """Two decimals, and the interval under them where there are several clips."""
-    if one.count == 0:
+    if score.count == 0:
         return "-"
-    text = f"{one.value:.2f}"
-    return f"{text}\n[dim]{one.low:.2f}…{one.high:.2f}[/dim]" if with_interval and one.low != one.high else text
+    text = f"{score.value:.2f}"
+    shown = with_interval and score.low != score.high
+    return f"{text}\n[dim]{score.low:.2f}…{score.high:.2f}[/dim]" if shown else text
 
 
-def write_clip_csv(path: Path, scores: Iterable[MotionScore]) -> None:
-    """One row per clip and system; what could not be measured is empty."""
-    rows = [{name: blank(value) for name, value in asdict(one).items()} for one in scores]
-    write_csv(path, rows)
-
-
-def write_speaker_csv(path: Path, scores: Sequence[MotionScore]) -> None:
+def write_speaker_csv(path: Path, rows: Sequence[Row]) -> None:
     """One row per speaker and system, then the rows of all: value, low and high end of every quantity."""
-    rows: list[dict[str, object]] = []
-    for name, mine in _groups(scores).items():
-        for system in dict.fromkeys(one.system for one in mine):
-            row: dict[str, object] = {"speaker": name, "system": system}
-            row["clips"] = sum(one.system == system for one in mine)
-            for quantity in QUANTITIES:
-                row |= _columns(quantity.name, _of(mine, system, quantity.name))
-            rows.append(row | _columns(RATIO, _ratio(mine, system)))
-    write_csv(path, rows)
+    lines: list[dict[str, object]] = []
+    for name, mine in _by_speaker(rows).items():
+        ratios = mine.ratio("lmd", STATIC)
+        for system, clips in mine.columns.items():
+            line: dict[str, object] = {"speaker": name, "system": system, "clips": len(clips)}
+            for quantity in QUANTITIES.values():
+                line |= interval_cells(quantity.name, mine.of(system, quantity))
+            lines.append(line | interval_cells("lmd_ratio", ratios[system]))
+    write_csv(path, lines)
 
 
-def speaker_scores(scores: Sequence[MotionScore], system: str, quantity: str) -> dict[str, Score]:
+def speaker_scores(rows: Sequence[Row], system: str, name: str) -> dict[str, Score]:
     """Score of each speaker, intervals over clips, without the row of all."""
-    return {name: _of(mine, system, quantity) for name, mine in _groups(scores).items() if name != ALL}
+    groups = _by_speaker(rows)
+    return {speaker: mine.of(system, QUANTITIES[name]) for speaker, mine in groups.items() if speaker != ALL}
 
 
-def _groups(scores: Sequence[MotionScore]) -> dict[str, list[MotionScore]]:
-    groups: dict[str, list[MotionScore]] = {}
-    for one in scores:
-        groups.setdefault(one.speaker, []).append(one)
-    return {**groups, ALL: list(scores)}
+def _by_speaker(rows: Sequence[Row]) -> dict[str, Scores]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.person, []).append(row)
+    return {name: _scores(mine) for name, mine in {**groups, ALL: rows}.items()}
 
 
-def _samples(scores: Sequence[MotionScore], system: str, quantity: Quantity) -> dict[str, float]:
-    """What varies independently: speakers, of whom each counts once, or a single speaker's clips."""
-    mine = [one for one in scores if one.system == system]
-    single = len({one.speaker for one in scores}) == 1
-    values = ((one.clip if single else one.speaker, quantity.factor * getattr(one, quantity.name)) for one in mine)
-    return average_by_person(values)
-
-
-def _score(values: Iterable[float], quantity: Quantity) -> Score:
-    return score(values, np.random.default_rng(SEED), quantity.statistic)
-
-
-def _of(scores: Sequence[MotionScore], system: str, name: str) -> Score:
-    quantity = next(one for one in QUANTITIES if one.name == name)
-    return _score(_samples(scores, system, quantity).values(), quantity)
-
-
-def _ratio(scores: Sequence[MotionScore], system: str) -> Score:
-    """Mean LMD over the static face's, paired by speaker or clip."""
-    quantity = next(one for one in QUANTITIES if one.name == "lmd")
-    made, still = _samples(scores, system, quantity), _samples(scores, STATIC, quantity)
-    common = sorted(made.keys() & still.keys())
-    return ratio_score([made[k] for k in common], [still[k] for k in common], np.random.default_rng(SEED))
-
-
-def _columns(name: str, one: Score) -> dict[str, object]:
-    return {name: blank(one.value), f"{name}_low": blank(one.low), f"{name}_high": blank(one.high)}
+def _scores(rows: Sequence[Row]) -> Scores:
+    """Speakers vary independently; of a single speaker the clips do."""
+    single = len({row.person for row in rows}) == 1
+    return Scores(rows, seed=30, sample=lambda row: row.clip if single else row.person)

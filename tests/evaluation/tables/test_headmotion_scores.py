@@ -12,7 +12,7 @@ from talkface.__main__ import run
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.evaluation.tables.headmotion import preference
 from talkface.evaluation.tables.headmotion_scores import (
-    MotionOfClip,
+    HeadRow,
     chance_alignment,
     frechet_distance,
     moments,
@@ -36,7 +36,7 @@ def drift(frames: int, seed: int, size: float = 0.05, width: int = 15) -> np.nda
     return size * (smooth - smooth.mean(0)) / smooth.std(0)
 
 
-def rows(system: str, size: float, seed: int, width: int = 15) -> list[MotionOfClip]:
+def rows(system: str, size: float, seed: int, width: int = 15) -> list[HeadRow]:
     onsets = np.arange(20, 280, 25)
     return [
         score_motion(system, f"{person}0", person, [drift(300, seed + index, size, width)], onsets, FPS)
@@ -61,7 +61,7 @@ def test_heads_that_move_alike_are_near_and_stiller_or_faster_ones_are_not():
     real = rows("real", 0.05, 0)
     alike, small, fast = rows("alike", 0.05, 50), rows("small", 0.02, 90), rows("fast", 0.05, 50, width=7)
 
-    def distances(made: list[MotionOfClip]) -> tuple[float, float]:
+    def distances(made: list[HeadRow]) -> tuple[float, float]:
         pooled = pooled_score(moments(made, PEOPLE), moments(real, PEOPLE), frechet_distance)
         waves = pooled_score(spectra(made, PEOPLE), spectra(real, PEOPLE), spectrum_distance)
         assert pooled.low <= pooled.value + 1e-9 and pooled.count == waves.count == 4
@@ -85,7 +85,7 @@ def test_a_head_that_turns_on_the_onsets_is_in_time():
     track[:, 0] = 0.05 * np.cos(np.pi * turns)  # turns round at each onset
     good = score_motion("good", "c", "a", [track], onsets, FPS)
     late = score_motion("late", "c", "a", [np.roll(track, 10, 0)], onsets, FPS)
-    assert good.in_time > 0.3 and good.in_time > late.in_time + 0.2
+    assert good["in_time"] > 0.3 and good["in_time"] > late["in_time"] + 0.2
     assert chance_alignment(np.zeros(0, int), onsets, 300, FPS) == 0
 
 
@@ -94,9 +94,9 @@ def test_extent_speed_and_variety_are_in_degrees():
     track = np.zeros((250, 5))
     track[:, 1] = np.radians(3) * np.sin(2 * np.pi * time)
     one = score_motion("s", "c", "a", [track, track], np.array([10]), FPS)
-    assert one.extent == pytest.approx(3 / np.sqrt(2) / 3, rel=0.01)
-    assert one.speed == pytest.approx(3 * 2 * np.pi * 2 / np.pi, rel=0.02) and one.variety == 0
-    assert np.isnan(score_motion("s", "c", "a", [track], np.array([10]), FPS).variety)
+    assert one["extent"] == pytest.approx(3 / np.sqrt(2) / 3, rel=0.01)
+    assert one["speed"] == pytest.approx(3 * 2 * np.pi * 2 / np.pi, rel=0.02) and one["variety"] == 0
+    assert np.isnan(score_motion("s", "c", "a", [track], np.array([10]), FPS)["variety"])
 
 
 def test_a_random_walk_stays_inside_the_picture():

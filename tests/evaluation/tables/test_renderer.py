@@ -8,19 +8,24 @@ import numpy as np
 import pytest
 
 from talkface.data.clip import PreparedClip
-from talkface.evaluation.tables.renderer import Bench, Person, choose_people
+from talkface.evaluation.people import Person, choose_speakers
+from talkface.evaluation.rows import STILL, Row
+from talkface.evaluation.tables.renderer import (
+    judge_of,
+    score_baselines,
+    score_renderer,
+)
 from talkface.evaluation.tables.renderer_grid import GRID_SIZES, renderer_grid
 from talkface.evaluation.tables.renderer_measures import (
-    REAL,
-    STILL,
-    RendererScore,
+    ENCODED,
+    column_of,
     paired_measures,
     renderer_measures,
-    summary_rows,
 )
 from talkface.landmarks.detect import load_detector
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.mean_face import MEAN_FACE
+from talkface.metrics.table import system_rows
 from talkface.types import Shot
 
 LOWER_LIP = [65, 66, 67]
@@ -47,7 +52,7 @@ def numbers(shots: tuple[Shot, ...]) -> list[int]:
 
 def test_the_photo_is_shut_and_targets_go_from_shut_to_wide_open():
     openings = [0.1, 0.02, 0.2, 0.1, 0.3, 0.1, 0.2, 0.1, 0.05, 0.4, 0.1, 0.3, 0.2, 0.25, 0.15, 0.35]
-    (person,) = choose_people([clip_of("ada", openings), clip_of("bob", openings[:6])], 4, 3, most=5)
+    (person,) = choose_speakers([clip_of("ada", openings), clip_of("bob", openings[:6])], 4, 3, most=5)
     assert person.name == "ada" and len(person.shots) == 4
     assert numbers(person.shots)[0] == 1, "the most closed mouth of the first half"
     assert max(numbers(person.shots)) < 8 <= min(numbers(person.targets))
@@ -63,9 +68,9 @@ def test_heads_that_are_turned_are_targets_only_where_no_others_are_left():
     clip.landmarks[[7, 10], :, 0] = 128 + 0.5 * (clip.landmarks[[7, 10], :, 0] - 128)  # as a head turned by 60 degrees
     clip.landmarks[7, 27:36, 0] += 20
     clip.landmarks[10, 27:36, 0] += 25
-    (person,) = choose_people([clip], 1, 4, most=1)
+    (person,) = choose_speakers([clip], 1, 4, most=1)
     assert set(numbers(person.targets)) == {6, 8, 9, 11}
-    (person,) = choose_people([clip], 1, 5, most=1)
+    (person,) = choose_speakers([clip], 1, 5, most=1)
     assert set(numbers(person.targets)) == {6, 7, 8, 9, 11}
 
 
@@ -73,12 +78,12 @@ def test_heard_landmarks_drive_the_frames_that_are_compared():
     heard = np.arange(16 * 68 * 2, dtype=np.float32).reshape(16, 68, 2)
     photos: list[int] = []
 
-    def hear(clip: PreparedClip, photo: Shot) -> np.ndarray:
+    def predict(clip: PreparedClip, photo: Shot) -> np.ndarray:
         photos.append(int(photo.image[0, 0, 0]))
         return heard
 
     openings = list(np.linspace(0.01, 0.4, 16))
-    (person,) = choose_people([clip_of("ada", openings)], 1, 2, most=1, hear=hear)
+    (person,) = choose_speakers([clip_of("ada", openings)], 1, 2, most=1, predict=predict)
     assert photos == [0]
     np.testing.assert_array_equal(person.driving, heard[[8, 15]])
 
@@ -126,18 +131,18 @@ def person(astronaut: np.ndarray) -> Person:
 
 
 def test_the_truth_scores_full_marks_and_the_photo_less(person: Person):
-    bench = Bench([person], load_detector())
-    (still, _), (real, _) = bench.baselines()
-    assert (still.system, real.system) == (STILL, REAL)
+    people, judges = [person], [judge_of(person, load_detector())]
+    (still, _), (real, _) = score_baselines(people, judges)
+    assert (still.system, real.system) == (STILL, ENCODED)
     truth = Truth(person)
-    ((best, crops),) = bench.score("truth", truth, [1, 4])
-    dark, _ = next(bench.score("dark", Truth(person, 0.5), [1]))
+    ((best, crops),) = score_renderer("truth", truth, [1, 4], people, judges)
+    dark, _ = next(score_renderer("dark", Truth(person, 0.5), [1], people, judges))
     assert truth.enrolled == [1, 4], "the row of four shots would be the same"
-    assert best.ssim == 1 and best.psnr == math.inf and best.lmd == best.identity == 0
-    assert best.row == "truth, 1" and still.row == STILL
-    assert best.frame_ms > 0 and best.enroll_ms > 0 and math.isnan(still.frame_ms)
-    assert 0.97 < real.ssim < 1 and real.psnr > 35 and real.lmd < 1 and 0 < real.identity < 0.2
-    assert still.psnr < real.psnr and dark.psnr < still.psnr and dark.ssim < still.ssim
+    assert best["ssim"] == 1 and best["psnr"] == math.inf and best["lmd"] == best["identity"] == 0
+    assert column_of(best) == "truth, 1" and column_of(still) == STILL
+    assert best["frame_ms"] > 0 and best["enroll_ms"] > 0 and math.isnan(still["frame_ms"])
+    assert 0.97 < real["ssim"] < 1 and real["psnr"] > 35 and real["lmd"] < 1 and 0 < real["identity"] < 0.2
+    assert still["psnr"] < real["psnr"] and dark["psnr"] < still["psnr"] and dark["ssim"] < still["ssim"]
     assert len(crops) == 2 and crops[0].shape == (256, 256, 3)
 
 
@@ -156,7 +161,10 @@ def test_a_memory_is_led_to_each_target_and_more_shots_may_matter(person: Person
                 value = 40 * identity.shots + 10 * identity.carried["seen"]
                 yield Frame(np.full_like(self.person.targets[0].image, value))
 
-    rows = [crops for _, crops in Bench([sound], load_detector()).score("memory", Memory(sound), [1, 3])]
+    rows = [
+        crops
+        for _, crops in score_renderer("memory", Memory(sound), [1, 3], [sound], [judge_of(sound, load_detector())])
+    ]
     assert [[int(crop[0, 0, 0]) for crop in crops] for crops in rows] == [[80, 50], [160, 130]]
     assert runs[:5] == [1, 4, 1, 4, 1], "one frame to find out, then the two runs twice"
 
@@ -170,13 +178,18 @@ def test_a_head_that_stays_elsewhere_costs_nothing(person: Person):
         def render(self, identity, landmarks):
             yield from (Frame(image) for image in moved[: len(landmarks)])
 
-    score, _ = next(Bench([elsewhere], load_detector()).score("still", Still(elsewhere), [1]))
-    assert score.ssim > 0.95 and score.lmd < 0.5 and score.identity < 0.1
+    judge = judge_of(elsewhere, load_detector())
+    score, _ = next(score_renderer("still", Still(elsewhere), [1], [elsewhere], [judge]))
+    assert score["ssim"] > 0.95 and score["lmd"] < 0.5 and score["identity"] < 0.1
 
 
-def scored(system: str, shots: int, *ssims: float) -> list[RendererScore]:
+def scored(system: str, shots: int, *ssims: float) -> list[Row]:
     return [
-        RendererScore(system, shots, f"person {i}", value, 20.0, 3.0, 0.4, 0.5, 10 * (1 - value), 5.0 + 95 * (i == 2))
+        Row(
+            {"system": system, "shots": shots, "person": f"person {i}"},
+            {"ssim": value, "psnr": 20.0, "lmd": 3.0, "cpbd": 0.4, "identity": 0.5}
+            | {"mouth_l1": 10 * (1 - value), "frame_ms": 5.0 + 95 * (i == 2)},
+        )
         for i, value in enumerate(ssims)
     ]
 
@@ -199,7 +212,8 @@ def test_rows_are_means_over_people_and_the_mouth_is_measured_by_the_warps():
     assert measures["frame_ms"].scores["base, 1"].value == 5.0, "one slow person does not count"
     mouth = measures["mouth_l1_ratio"].scores
     assert mouth["warp, 1"].value == pytest.approx(1.0) and mouth["base, 4"].value == pytest.approx(2 / 3)
-    rows = summary_rows(list(measures.values()))
+    assert measures["mouth_l1_ratio"].details["base, 1"]["person 0"] == pytest.approx(3.0)
+    rows = system_rows(list(measures.values()), "renderer")
     assert [row["renderer"] for row in rows] == list(ssim)
     assert rows[1]["ssim"] == pytest.approx(0.7) and rows[1]["ssim_low"] < rows[1]["ssim"] < rows[1]["ssim_high"]
 

@@ -26,19 +26,13 @@ class SyncCrop:
 SYNC_CROP = SyncCrop()
 
 
-class SyncJudge:
-    """Lips against sound by the published evaluation, with SyncNet's weights."""
-
-    def __init__(self, network: SyncNet) -> None:
-        self._network = network
-
-    def scores(self, footage: Footage, length: int, speech: Waveform) -> dict[str, float]:
-        """`lse_c`, `lse_d` and `av_offset` of the first `length` frames; empty below 6 frames."""
-        embeddings = sync_embeddings(self._network, sync_crops(footage, length), length, speech)
-        if embeddings is None:
-            return {}
-        found = sync_score(*embeddings)
-        return {"lse_c": found.lse_c, "lse_d": found.lse_d, "av_offset": float(found.offset)}
+def lip_sync_scores(network: SyncNet, footage: Footage, length: int, speech: Waveform) -> dict[str, float]:
+    """`lse_c`, `lse_d` and `av_offset` of the first `length` frames; empty below 6 frames."""
+    embeddings = sync_embeddings(network, sync_crops(footage, length), length, speech)
+    if embeddings is None:
+        return {}
+    found = sync_score(*embeddings)
+    return {"lse_c": found.lse_c, "lse_d": found.lse_d, "av_offset": float(found.offset)}
 
 
 def sync_crops(footage: Footage, length: int) -> Iterator[Image]:
