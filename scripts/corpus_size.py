@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from talkface.scale.memory import memory_mb
 from talkface.testing import corpora
 from talkface.testing.shards import write_loud_mouth_shards
 
@@ -38,13 +39,6 @@ def write(kind: str, folder: Path) -> Path:
     table = (out / "clips.index").stat().st_size / 1e6
     say(f"{kind}: written in {time.perf_counter() - start:.0f} s, table of {table:.0f} MB")
     return out
-
-
-def memory_mb(process: int) -> dict[str, float]:
-    """Resident memory now and at most, and the part that is not of files."""
-    text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM", "RssAnon") if name in fields}
 
 
 def processor_s(process: int) -> float:

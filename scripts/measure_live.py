@@ -21,6 +21,7 @@ from talkface import Animator
 from talkface.inference.live import Moment
 from talkface.media.speech import open_speech
 from talkface.renderers.base import Identity, Rendered
+from talkface.scale.memory import memory_mb
 from talkface.serve.live import HEAD
 from talkface.types import FloatArray
 
@@ -28,12 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RATE = 16_000
 PIECE = RATE // 50  # samples sent at a time, 20 ms
 MOVED = 6.0  # grey levels of the mouth's 98th percentile from which a frame counts as moved; idle frames have 2 to 4
-
-
-def memory_mb(process: int) -> float:
-    """Resident memory of a process."""
-    text = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
 
 
 class Client:
@@ -230,9 +225,9 @@ def main() -> None:
             async def run() -> list[float]:
                 talking = asyncio.create_task(client.run(f"ws{url}/v1/live", given.seconds))
                 await asyncio.sleep(min(20.0, given.seconds / 2))
-                memory = [memory_mb(server.pid)]
+                memory = [memory_mb(server.pid)["VmRSS"]]
                 await talking
-                return [*memory, memory_mb(server.pid)]
+                return [*memory, memory_mb(server.pid)["VmRSS"]]
 
             memory = asyncio.run(run())
         finally:

@@ -9,7 +9,6 @@ import asyncio
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import websockets
 from talkface import Animator
 from talkface.inference.live import Moment, Session
 from talkface.media.speech import open_speech
+from talkface.scale.memory import memory_mb
 from talkface.serve import live
 from talkface.serve.app import create_app
 from talkface.serve.options import ServeOptions
@@ -143,7 +143,7 @@ async def stream(
                 received.add(message)
                 came = received.frames if format == "jpeg" else came
             if len(memory) <= came / FPS / 60:
-                memory.append(_memory_mb(process))
+                memory.append(memory_mb(process)["VmRSS"])
     took = time.monotonic() - began
     received.decode()
     return {
@@ -188,11 +188,6 @@ def _late(sound: np.ndarray, said: np.ndarray, start: int) -> int:
         alike = float(part @ sent) / max(1.0, float(np.linalg.norm(part) * np.linalg.norm(sent)))
         best, place = (alike, shift) if alike > best else (best, place)
     return place
-
-
-def _memory_mb(process: int) -> float:
-    text = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
 
 
 def main() -> None:

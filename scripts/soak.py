@@ -22,6 +22,7 @@ import websockets
 from talkface.errors import MediaError
 from talkface.files.table import write_table
 from talkface.media.speech import open_speech
+from talkface.scale.memory import memory_mb
 from talkface.serve.live import HEAD
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,12 +54,12 @@ def usage(process: int) -> tuple[float, int, int, int]:
     memory, threads, files, processes = 0.0, 0, 0, 0
     for each in family(process):
         try:
-            status = dict(re.findall(r"^(\w+):\s+(\d+)", Path(f"/proc/{each}/status").read_text(), re.MULTILINE))
+            resident, running = memory_mb(each)["VmRSS"], len(list(Path(f"/proc/{each}/task").iterdir()))
             files += len(list(Path(f"/proc/{each}/fd").iterdir()))
-        except OSError:
+        except (OSError, KeyError):  # ended in the meantime
             continue
-        memory += int(status.get("VmRSS", 0)) / 1024
-        threads += int(status["Threads"])
+        memory += resident
+        threads += running
         processes += 1
     return memory, threads, files, processes
 

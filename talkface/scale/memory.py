@@ -29,6 +29,17 @@ def limit_memory(megabytes: float) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
+def memory_mb(process: int | str = "self") -> dict[str, float]:
+    """Memory of a process as Linux counts it: `VmRSS` resident now, `VmHWM` at most so far, `RssAnon` not of files.
+
+    Raises:
+        OSError: the process has ended, or this is another system.
+    """
+    text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM", "RssAnon") if name in fields}
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no more memory, in the words of Python, OpenCV, torch, ffmpeg or C++."""
     text = str(error).lower()
