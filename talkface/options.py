@@ -51,7 +51,7 @@ class Option:
 
     Attributes:
         name: of the field: the keyword and the batch column; the flag has dashes.
-        kind: `bool`, `int`, `float`, `Fraction`, `Path`, `str`, or `tuple` for a pair of numbers.
+        kind: `bool`, `int`, `float`, `Fraction`, `Path`, `str`, `tuple` for a pair of numbers, `list` for many words.
         choices: values of a `Literal`, else empty.
         others: further types that pass as they are, such as an array that stands for a file.
         optional: whether None is a value.
@@ -70,6 +70,8 @@ class Option:
     @property
     def written(self) -> str:
         """The default as it is typed."""
+        if self.kind is list:
+            return " ".join(self.default)
         return ",".join(f"{part:g}" for part in self.default) if self.kind is tuple else str(self.default)
 
     @property
@@ -87,6 +89,7 @@ class Option:
             Fraction: f"a number such as 25, 29.97 or 30000/1001, above 0 and at most {high or 0:g}",
             Path: "a path",
             str: "a name or a path",
+            list: "words such as mouth.feather=1.5",
             tuple: f"a number or two such as 0.5,-0.5, each {reach}",
         }
         others = "".join(f", or {other.__module__}.{other.__qualname__}" for other in self.others)
@@ -123,6 +126,9 @@ class Option:
         if self.kind is Fraction:
             ratio = parse_ratio(str(value))
             return ratio if 0 < ratio <= self.meta["high"] else _refuse()
+        if self.kind is list:
+            words = value.split() if isinstance(value, str) else list(value)
+            return tuple(word if isinstance(word, str) else _refuse() for word in words)
         if self.kind is tuple:
             return self._pair(value)
         if not isinstance(value, (str, Path)):
@@ -200,6 +206,8 @@ def _option_of(found: Field[Any], hint: Any) -> Option:
     choices = get_args(kinds[0]) if get_origin(kinds[0]) is Literal else ()
     assert found.default is not MISSING, f"option {found.name} needs a default"
     kind = str if choices else get_origin(kinds[0]) or kinds[0]
+    if get_args(kinds[0])[1:] == (Ellipsis,):
+        kind = list
     return Option(found.name, kind, choices, tuple(kinds[1:]), NoneType in parts, found.default, found.metadata)
 
 
@@ -243,7 +251,7 @@ def _rows(group: type[Options]) -> Iterator[str]:
         flag = f"`--{found.name.replace('_', '-')}`"
         if found.kind is bool and found.default:
             flag += f", `--no-{found.name.replace('_', '-')}`"
-        silent = found.default is None or found.default is False
+        silent = found.default is None or found.default is False or found.default == ()
         default = "" if silent else "on" if found.default is True else f"`{found.written}`"
         expected = "" if found.kind is bool else f" ({found.expected})"
         yield f"| {flag} | {default} | {found.meta['help']}{expected} |"
@@ -251,7 +259,7 @@ def _rows(group: type[Options]) -> Iterator[str]:
 
 def json_schema(group: type[Options]) -> dict[str, Any]:
     """JSON schema of the options, for forms and other programs."""
-    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", tuple: "array"}
+    names: dict[type, str] = {bool: "boolean", int: "integer", float: "number", tuple: "array", list: "array"}
     properties: dict[str, Any] = {}
     for found in options_of(group).values():
         entry: dict[str, Any] = {"type": names.get(found.kind, "string"), "description": found.meta["help"]}
@@ -264,6 +272,8 @@ def json_schema(group: type[Options]) -> dict[str, Any]:
             entry |= reach
         if found.kind is tuple:
             entry |= {"items": {"type": "number", **reach}, "minItems": 2, "maxItems": 2, "default": [*found.default]}
+        if found.kind is list:
+            entry |= {"items": {"type": "string"}, "default": [*found.default]}
         entry["group"] = found.meta["group"]
         properties[found.name] = entry
     return {"type": "object", "properties": properties, "additionalProperties": False}

@@ -64,8 +64,9 @@ def _flag(option: Option) -> tuple[Any, Any]:
     dashed = option.name.replace("_", "-")
     words = [f"--{dashed}/--no-{dashed}"] if option.kind is bool and option.default else [f"--{dashed}"]
     words += ["-f"] if option.name == "force" else []
-    kind: Any = option.kind if option.kind in (bool, int, float) else str
-    default = option.default if option.kind in (bool, int, float) or option.default is None else option.written
+    kind: Any = option.kind if option.kind in (bool, int, float) else list[str] if option.kind is list else str
+    as_is = option.kind in (bool, int, float, list) or option.default is None
+    default = option.default if as_is else option.written
     settings: dict[str, Any] = {"help": option.meta["help"]}
     if option.meta["group"]:
         settings["rich_help_panel"] = option.meta["group"]

@@ -191,7 +191,7 @@ def lay_donor(
     inside = (down > top) & (down < bottom) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
     is_lower = (below > cut) & (donor.split < settings.lowest_gap)
     own = (inside & (is_upper | is_lower)).astype(np.float32)
-    cover[box] = cv2.GaussianBlur(own, (0, 0), settings.feather)
+    cover[box] = cv2.GaussianBlur(own, (0, 0), max(settings.feather, 0.01))
     laid[box] += cover[box][..., None] * (colours - laid[box])
     return laid, cover
 

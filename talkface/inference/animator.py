@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity
     from talkface.inference.live import Session
 
-NETWORKS = ("renderer", "renderer_model", "detector", "device", "speech_model", "head_model")
+NETWORKS = ("renderer", "renderer_model", "set", "detector", "device", "speech_model", "head_model")
 """Options that choose networks; the others say what to do with them."""
 BLOCK = 32  # frames of landmarks made and rendered at a time
 MOTION_GAIN = 1.0  # at 1.15 test people's rendered mouths measured 1.21 of real openings (95th percentile, quick set)
@@ -91,7 +91,7 @@ class Animator:
             name: renderer family, shipped name or file of a renderer's network, or a folder that holds networks:
                 one of a renderer and, where there are any, one of speech and one of head motion.
             device: `auto`, `cpu`, `cuda` or `mps`.
-            options: `speech_model`, `head_model` and `detector` of `AnimateOptions`.
+            options: `speech_model`, `head_model`, `detector` and `set` of `AnimateOptions`.
 
         Raises:
             CheckpointError: weights that are missing or of another kind.
@@ -114,7 +114,12 @@ class Animator:
             with must_fit(f"the speech network {chosen.speech_model}", checkpoint.config, checkpoint.tensors):
                 return load_audio2landmark(checkpoint)
 
-        renderer = load_renderer(options.renderer, options.device, weights=options.renderer_model)
+        tuning = None
+        if options.set:
+            from talkface.renderers.tuning import read_tuning
+
+            tuning = read_tuning(options.set)
+        renderer = load_renderer(options.renderer, options.device, options.renderer_model, tuning)
         detector = detector or load_detector(options.detector)
         named = AnimateOptions(**{name: getattr(options, name) for name in NETWORKS if hasattr(options, name)})
         return cls(renderer, load_speech_network, detector, lambda: load_heads(chosen.head_model), named)

@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ def write_report(
         shown_as: name of the video in the report, where the file is still to be moved.
 
     Returns:
-        What was written: `video`, `made`, `inputs`, `settings`, `networks`, `timings_s`, `measured` (value, unit and
-        usual range of each measure; null where it could not be taken) and `warnings`, one line for each value outside
-        its usual range.
+        What was written: `video`, `made`, `inputs`, `settings`, `tuning` (the renderer's numbers), `networks`,
+        `timings_s`, `measured` (value, unit and usual range of each measure; null where it could not be taken) and
+        `warnings`, one line for each value outside its usual range.
     """
     started = time.perf_counter()
     measured = measure_made(result.path, result.shot, animator.detector)
@@ -57,6 +58,7 @@ def write_report(
         },
         "inputs": {name: _file(value) for name, value in inputs.items() if value is not None},
         "settings": options.plain(),
+        "tuning": asdict(animator.renderer.tuning),
         "networks": {name: _file(path) for name, path in animator.network_files().items()},
         "frames_measured": round(measured["frames_measured"]),
         "measured": {

@@ -39,6 +39,9 @@ class RenderOptions(Options):
     )
     detector: Literal["dlib", "face-alignment"] = option("dlib", "Face and landmark detector.", group="Networks")
     device: str = option("auto", "auto, cpu, cuda or mps.", group="Networks", per_row=False)
+    set: tuple[str, ...] = option(
+        (), "A number of the renderer, such as mouth.feather=1.5; repeat for more.", group="Networks"
+    )
     face: int | None = option(None, "Which face, 0 the largest; the largest if not given.", group="Networks", low=0)
     format: Literal["mp4", "mov", "webm", "gif", "png"] | None = option(
         None, "Format of the video; its name's ending says so, too. gif and png (animated) are silent.", group="Picture"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from talkface.errors import ConfigError
 from talkface.geometry.affine import invert, transform
 from talkface.geometry.resample import pixel_box
 from talkface.landmarks.columns import COUNT, Columns
@@ -33,6 +34,10 @@ class LidSettings:
     lash_strength: float = 0.85  # of that line in its middle
     eye_shade: float = 0.5  # share of its light that what still shows of the eye loses under a lid that is nearly shut
     lash_light: float = 0.62  # light of the lash line over that of the skin around it, at most
+
+    def __post_init__(self) -> None:
+        if self.skin_percentile > 100:
+            raise ConfigError(f"invalid lids.skin_percentile {self.skin_percentile}: expected at most 100")
 
 
 LIDS = LidSettings()

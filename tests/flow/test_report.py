@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import talkface
 from talkface.__main__ import run
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animator import Animator
+from talkface.renderers.base import Tuning
 from talkface.types import Waveform
 
 pytestmark = pytest.mark.flow
@@ -33,6 +35,7 @@ def test_python_writes_what_it_made(
     assert content["made"]["duration_s"] == pytest.approx(1.0)
     assert content["video"]["sha256"] == hashlib.sha256(video.read_bytes()).hexdigest()[:12]
     assert content["settings"]["seed"] == 3
+    assert content["tuning"] == json.loads(json.dumps(asdict(Tuning())))  # numbers that --set changes
     assert set(content["networks"]) == {str(untrained), "headmotion"}
     assert content["inputs"] == {"photo": None, "speech": None}
     assert set(content["timings_s"]) == {*result.timings, "report"}
@@ -50,6 +53,7 @@ def test_the_command_names_files_and_networks(untrained: Path, astronaut: np.nda
     Image.fromarray(np.ascontiguousarray(astronaut[:300, 60:360])).save(photo)
     speech = Path(talkface.__file__).with_name("cli") / "demo_speech.flac"
     arguments = ["--renderer", "warp", "--speech-model", str(untrained), "--still", "--fps", "5"]
+    arguments += ["--set", "canvas.grey=5", "--set", "canvas.cut_out=[0.03,0.05]"]
     command = ["animate", str(photo), str(speech), "-o", str(tmp_path / "out.mp4"), *arguments, "--report", str(report)]
     assert run(command) == 0
     captured = capsys.readouterr()
@@ -61,6 +65,7 @@ def test_the_command_names_files_and_networks(untrained: Path, astronaut: np.nda
     assert content["networks"][str(untrained)]["sha256"] == hashlib.sha256(untrained.read_bytes()).hexdigest()[:12]
     assert content["settings"]["fps"] == "5"
     assert content["settings"]["renderer"] == "warp"
+    assert (content["tuning"]["canvas"]["grey"], content["tuning"]["canvas"]["cut_out"]) == (5.0, [0.03, 0.05])
 
 
 def test_a_report_that_cannot_be_written_is_refused_first(

@@ -120,7 +120,7 @@ class _Inputs:
         speech = self._hash(row.speech) if row.speech else ""
         asked = {name: value for name, value in row.options.plain().items() if name not in NETWORKS}
         asked |= {name: self._hash(file) if file else "" for name, file in drivers.items()}
-        made_by = [networks.options.renderer, networks.options.detector, networks.hashes]
+        made_by = [networks.options.renderer, networks.options.detector, networks.hashes, *networks.options.set]
         key = _digest([RECIPE, photos, speech, asked, made_by, row.out])
         # names belong to these two, so that a refusal names the row's own file
         shots_key = _digest([row.photos, photos, row.options.face, row.options.detector])
