@@ -1,13 +1,23 @@
 """Rendered frame -> face window, or photo | sketch | mask | result (or driver | sketch | result) side by side."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image
 
-PANEL_HEIGHT = 512  # pixels at most: four photos of 8K side by side fit no screen
-WINDOW_SCALE = 1.9  # side of the face window over the larger side of the landmarks' bounding box
+
+@dataclass(frozen=True)
+class PanelSettings:
+    """Sizes of panels and of the window around a face."""
+
+    height: int = 512  # pixels at most: four photos of 8K side by side fit no screen
+    window: float = 1.9  # side of the face window over the larger side of the landmarks' bounding box
+
+
+PANEL = PanelSettings()
 
 
 def face_window(size: tuple[int, int], landmarks: FloatArray) -> tuple[slice, slice]:
@@ -18,7 +28,7 @@ def face_window(size: tuple[int, int], landmarks: FloatArray) -> tuple[slice, sl
         landmarks: `[68, 2]` pixel landmarks.
     """
     low, high = landmarks.min(0), landmarks.max(0)
-    side = int(min(*size, round(WINDOW_SCALE * float((high - low).max())))) // 2 * 2
+    side = int(min(*size, round(PANEL.window * float((high - low).max())))) // 2 * 2
     centre = (low + high) / 2 - [0, 0.08 * side]  # the box ends at the brows, the head does not
     left = int(np.clip(centre[0] - side / 2, 0, size[1] - side))
     top = int(np.clip(centre[1] - side / 2, 0, size[0] - side))
@@ -44,9 +54,9 @@ def reenact_panel(driver: Image, rendered: Rendered, window: tuple[slice, slice]
 
 
 def _fit(image: Image, target_height: int | None = None) -> Image:
-    """At most `PANEL_HEIGHT` high, or exactly `target_height`; even sides."""
+    """At most `PANEL.height` high, or exactly `target_height`; even sides."""
     height, width = image.shape[:2]
-    scale = min(1.0, PANEL_HEIGHT / height) if target_height is None else target_height / height
+    scale = min(1.0, PANEL.height / height) if target_height is None else target_height / height
     even = (max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2))
     if even == (width, height):
         return image

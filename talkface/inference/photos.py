@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 PhotoSource = Union[str, Path, Image, Pillow.Image, "StoredIdentity"]
 """A path; `[H, W, 3]` RGB or `[H, W]` grey uint8; an image that Pillow opened; or an identity."""
 
-SMALLEST_EYE_DISTANCE = 14.0  # pixels between the outer eye corners, of a face about 30 pixels wide
-LOW_DETAIL_EYE_DISTANCE = 40.0  # below it the mouth has too few pixels for teeth
-UNSURE_SCORE = 0.4  # of a detector that takes a drawing or a turned head for a face; clear faces have 0.7 and more
-SHOTS_FROM_VIDEO = 8
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """Which faces are refused or remarked on, and how many frames of a video stand for its person."""
+
+    smallest: float = 14.0  # pixels between the outer eye corners, of a face about 30 pixels wide
+    low_detail: float = 40.0  # below it the mouth has too few pixels for teeth
+    unsure: float = 0.4  # score of a drawing or a turned head that a detector takes for a face; clear faces have 0.7
+    shots: int = 8  # of a video
+
+
+PHOTOS = PhotoSettings()
 HDR_NOTE = "{} is high dynamic range (HDR): shown as on a standard screen, highlights compressed"
-_TURNS = {1: "90 degrees counter-clockwise", 2: "180 degrees", 3: "90 degrees clockwise"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def load_shots(
     photos: PhotoSource | Sequence[PhotoSource],
     detector: Detector,
     face: int | None = None,
-    from_video: int = SHOTS_FROM_VIDEO,
+    from_video: int = PHOTOS.shots,
 ) -> Shots:
     """Read every photo, find its face, and put the best canvas first; or read an identity file.
 
@@ -77,7 +84,7 @@ def load_people(
     photos: PhotoSource | Sequence[PhotoSource],
     detector: Detector,
     faces: Sequence[int | None],
-    from_video: int = SHOTS_FROM_VIDEO,
+    from_video: int = PHOTOS.shots,
 ) -> list[Shots]:
     """Shots of several people of the same photos, which are read and searched once; as `load_shots` otherwise."""
     for face in faces:
@@ -225,7 +232,7 @@ def _as_rgb(image: Image | Pillow.Image) -> Image:
         try:
             return to_rgb(image)
         except (OSError, ValueError, SyntaxError) as error:
-            raise MediaError(f"the given image cannot be read by Pillow: open it anew ({error})") from error
+            raise MediaError(f"the given image cannot be read by Pillow: open it again ({error})") from error
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
@@ -264,7 +271,8 @@ def _find_shot(searched: _Searched, face: int | None) -> tuple[Shot, list[str]]:
     notes = []
     if turns:
         image = np.ascontiguousarray(np.rot90(image, turns))
-        notes.append(f"no upright face in {name}: turned the photo by {_TURNS[turns]}")
+        turn = {1: "90 degrees counter-clockwise", 2: "180 degrees", 3: "90 degrees clockwise"}[turns]
+        notes.append(f"no upright face in {name}: turned the photo by {turn}")
     index = 0 if face is None else face
     if not 0 <= index < len(faces):
         raise NoFaceError(f"--face {index} asked for, but {name} has {len(faces)}: count from 0, the largest")
@@ -279,10 +287,10 @@ def _check_face(name: str, image: Image, face: Face) -> list[str]:
     """Refuse faces that cannot be animated; remarks on those that will look poor."""
     height, width = image.shape[:2]
     eyes = float(interocular(face.landmarks))
-    if eyes < SMALLEST_EYE_DISTANCE:
+    if eyes < PHOTOS.smallest:
         raise NoFaceError(
             f"the face in {name} is too small ({eyes:.0f} pixels between the eyes, at least "
-            f"{SMALLEST_EYE_DISTANCE:.0f} needed): use a larger photo"
+            f"{PHOTOS.smallest:.0f} needed): use a larger photo"
         )
     inner = face.landmarks[17:]
     margin = 0.02 * eyes
@@ -290,9 +298,9 @@ def _check_face(name: str, image: Image, face: Face) -> list[str]:
     if outside:
         raise NoFaceError(f"the face in {name} is cut off by the photo's border: use a photo that shows all of it")
     notes = []
-    if face.score < UNSURE_SCORE:
+    if face.score < PHOTOS.unsure:
         notes.append(f"the face in {name} is hard to make out: see whether its mouth was found (--panel shows where)")
-    if eyes < LOW_DETAIL_EYE_DISTANCE:
+    if eyes < PHOTOS.low_detail:
         notes.append(
             f"the face in {name} is small ({eyes:.0f} pixels between the eyes): expect little detail in the mouth"
         )

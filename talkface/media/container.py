@@ -21,7 +21,6 @@ FORMATS = (
 """ffmpeg's names of containers that hold their own pictures and sound. Playlists and scripts (hls, dash, concat,
 sdp, lavfi...) open other files and addresses, and single pictures or text are not media, so both stay out: what counts
 is the format that ffmpeg finds in the file, whatever its name."""
-PROTOCOLS = "file"
 STREAMED = 0xFFFF_FF00  # what programs that write WAV to a pipe put in place of its length, or a little less
 ESTIMATED = ("aac", "mpeg", "mpegts")  # containers that do not say how long they are
 MOST_PARTS = 1000  # chunks or files that are looked through
@@ -51,7 +50,7 @@ def open_container(path: Path, what: str = "a video") -> InputContainer:
             `FORMATS`.
     """
     check_readable(path, what)
-    allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": PROTOCOLS}
+    allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
     most = {"max_pixels": str(round(CONTAINER.probed * limit("pixels"))), "max_streams": str(CONTAINER.most_streams)}
     try:
         return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **most})
