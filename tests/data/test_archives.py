@@ -172,6 +172,24 @@ def test_damaged_hostile_and_compressed_archives_are_refused(tmp_path):
             open_archives(tmp_path / folder).__enter__()
 
 
+def test_a_tar_that_ends_early_is_refused_wherever_it_was_cut(tmp_path):
+    lrw(tmp_path / "tree", tmp_path / "downloads")
+    packed(tmp_path / "tree", tmp_path / "whole" / "lrw-v1.tar")
+    content = (tmp_path / "whole" / "lrw-v1.tar").read_bytes()
+    last = content.rindex(b"./lipread_mp4")  # where the header of the last file starts
+    damaged = bytearray(content)
+    damaged[last + 148] ^= 1  # its checksum
+    for name, part in (
+        ("in the header", content[: last + 100]),
+        ("before the header", content[:last]),
+        ("in the file", content[: last + 600]),
+        ("damaged", bytes(damaged)),
+    ):
+        put(tmp_path / name / "lrw-v1.tar", part)
+        with pytest.raises(DatasetError, match="damaged or cut short"):
+            open_archives(tmp_path / name).__enter__()
+
+
 def test_a_member_that_is_larger_than_it_says_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("a/bomb.mp4", b"\0" * 2_000_000)

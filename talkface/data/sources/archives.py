@@ -287,6 +287,11 @@ def _tar_members(archive: JoinedFile, parts: tuple[str, ...], changed: int) -> I
             if info.isreg() and not info.issparse():
                 yield info.name, Span(parts, info.offset_data, info.size, info.size, "tar", changed)
             packed.members.clear()  # type: ignore[attr-defined]  # a million of them would stay
+        # tarfile takes a header that is damaged or cut off for the end, which is a block of zeros
+        archive.seek(packed.offset)
+        end = archive.read(tarfile.BLOCKSIZE)
+        if len(end) < tarfile.BLOCKSIZE or any(end):
+            raise DatasetError(f"{parts[0]} is damaged or cut short at byte {archive.tell()}: download it again")
 
 
 def archived_members(clip: Clip) -> dict[str, Span]:
