@@ -18,7 +18,7 @@ from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.inference.subject import RHYTHM, Subject, Track, enroll_found, followed_pose, load_heads, spoken_pose
 from talkface.landmarks.detect import Detector, load_detector
-from talkface.landmarks.motion import blink_track, close_eyes, held_brows, raise_brows, scale_mouth
+from talkface.landmarks.motion import blink_track, close_eyes, follow_gaze, held_brows, raise_brows, scale_mouth
 from talkface.landmarks.retarget import Retargeter
 from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.models.headmotion import Headmotion
@@ -166,7 +166,7 @@ class Animator:
         own = [options.seed, subject.key, track.key]
         blink_rng, brow_rng = (np.random.default_rng([*own, purpose]) for purpose in (1, 2))
         closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile, options.blink_rate)
-        closure *= options.blink
+        closure = follow_gaze(closure * options.blink, options.gaze[1])
         brows = raise_brows(track.rhythm.onset, track.rhythm.activity, options.fps, brow_rng)
         brows += held_brows(options.brow_raise)
         mouth = scale_mouth(track.displacement, options.mouth_opening, options.mouth_width)

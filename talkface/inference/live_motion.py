@@ -10,7 +10,7 @@ from talkface.audio.rhythm_stream import RhythmStream
 from talkface.geometry.spline import smooth_step
 from talkface.inference.request import AnimateOptions
 from talkface.landmarks.head_style import HEAD_STYLES, SHOWN, HeadStyle, soften
-from talkface.landmarks.motion import EASE_S, IDLE, held_brows, scale_mouth
+from talkface.landmarks.motion import EASE_S, IDLE, follow_gaze, held_brows, scale_mouth
 from talkface.landmarks.motion_stream import Brows, Lids, LowPass, Nods, breath
 from talkface.landmarks.smooth import hanning
 from talkface.models.headmotion import JOIN_WIDTH, PHOTO_SHARE, POSE, Headmotion
@@ -76,7 +76,7 @@ class MotionStream:
         self._gain = gain
         self._mouth, self._rhythm = MouthStream(speech, example), RhythmStream()
         lids = Lids(FPS, rngs[1], options.blink_profile, options.blink_rate)
-        self._lids = lids if options.blink else None
+        self._lids, self._looks_up = lids if options.blink else None, options.gaze[1]
         self._held, self._gains = held_brows(options.brow_raise), (options.mouth_opening, options.mouth_width)
         self._brows = Brows(FPS, rngs[2], BROWS_AHEAD)
         self._amount = 0.0 if options.still else options.head_scale
@@ -117,7 +117,7 @@ class MotionStream:
             self._stopped = None if share <= 0 else self._stopped
         self._frame += 1
         self._last = mouth
-        closure = 0.0 if self._lids is None else self._lids()
+        closure = float(follow_gaze(np.array(0.0 if self._lids is None else self._lids()), self._looks_up))
         moved = scale_mouth(mouth[None], *self._gains)[0] + brows + self._held
         return Movement(moved, self._amount * eased * (pose + breath(time_s)), closure)
 

@@ -31,6 +31,8 @@ class MotionSettings:
     rhythmic_lids: tuple[float, ...] = (0.45, 0.85, 0.95, 0.85, 0.45)
     full_closure: float = 0.94  # of the lid opening: lids that meet exactly would leave no lash line
     lower_lid_share: float = 0.12  # of closing; the rest is the upper lid's
+    gaze_lids: tuple[float, float] = (0.22, 0.1)  # closing of lids whose eyes look down, opening of those that look up;
+    # people's close more, but from here on a warp smears their lashes
     lids_shut: float = 0.09
     lids_open: float = 0.13  # lid gap over the eye's length up to which a photo's eye is shut and stays so, and
     # from which it blinks; eyes that smile measure from 0.12
@@ -178,8 +180,18 @@ def _rhythmic_gap(rng: np.random.Generator) -> float:
     return MOTION.rhythmic_step_s * float(rng.integers(*MOTION.rhythmic_frames, endpoint=True))
 
 
+def follow_gaze(closure: FloatArray, up: float) -> FloatArray:
+    """`[...]` closure of lids that blink -> of lids that also follow the eyes up (1) or down (-1); below 0 is wider.
+
+    The upper lid moves with the eyeball (Evinger et al. 1984): who looks down has half-lowered lids.
+    """
+    down, wider = MOTION.gaze_lids
+    rest = -(wider if up > 0 else down) * up
+    return np.asarray(rest + (1 - rest) * closure)
+
+
 def close_eyes(points: FloatArray, closure: FloatArray) -> FloatArray:
-    """Lower the upper lids onto the lower ones: `[T, 68, 2]`, `[T]` in 0..1 -> `[T, 68, 2]`.
+    """Lower the upper lids onto the lower ones: `[T, 68, 2]`, `[T]` in 0..1 -> `[T, 68, 2]`; below 0 opens them.
 
     An eye that is shut already, as in a wink, stays as it is.
     """

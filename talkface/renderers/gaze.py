@@ -19,6 +19,7 @@ class GazeSettings:
 
     corner: float = 0.30  # share of the eye's length over which the motion fades towards its corners
     rim: float = 0.45  # share of the gap between the lids over which motion up and down fades towards them
+    share: float = 0.23  # of that gap, how far motion up and down goes at most: further it would smear the pupil
     feather: float = 0.02  # of the eye's length, softness of the lids' edge
 
 
@@ -64,7 +65,8 @@ def _shift_eye(frame: Image, lids: FloatArray, gaze: tuple[float, float]) -> Non
     aside = gaze[0] * REACH[0] * smooth_step(np.clip(np.minimum(place, 1 - place) / GAZE.corner, 0, 1))
     upper, lower = (_lid((lids[order] - corner) / length, along, up, place) for order in ([0, 1, 2, 3], [0, 5, 4, 3]))
     share = (level - lower) / np.maximum(upper - lower, 1e-3)
-    raised = gaze[1] * REACH[1] * smooth_step(np.clip(np.minimum(share, 1 - share) / GAZE.rim, 0, 1))
+    reach = np.minimum(REACH[1], GAZE.share * np.maximum(upper - lower, 0))
+    raised = gaze[1] * reach * smooth_step(np.clip(np.minimum(share, 1 - share) / GAZE.rim, 0, 1))
     move = length * (np.multiply.outer(aside, along) + np.multiply.outer(raised, up))
     source = (pixels - (left, top) - move).astype(np.float32)
     moved = cv2.remap(part, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -37,7 +37,8 @@ def landmarks(animator: Animator, face: np.ndarray):
         ("brow_raise", 1.0, BROWS),
         ("mouth_opening", 0.4, [*MOUTH, *JAW]),
         ("mouth_width", 1.8, [*MOUTH]),
-        ("gaze", (1.0, 1.0), []),
+        ("gaze", (1.0, 0.0), []),
+        ("gaze", (0.0, -1.0), EYES),
         ("head_style", "lively", []),
     ],
 )

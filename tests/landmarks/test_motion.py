@@ -11,6 +11,7 @@ from talkface.landmarks.motion import (
     MOTION,
     blink_track,
     close_eyes,
+    follow_gaze,
     head_motion,
     held_brows,
     low_pass,
@@ -174,3 +175,14 @@ def test_each_gain_of_the_mouth_scales_its_own_direction():
     np.testing.assert_allclose(wide[:, 48:, 0], 2 * motion[:, 48:, 0])
     np.testing.assert_array_equal(wide[..., 1], motion[..., 1])
     np.testing.assert_array_equal(wide[:, 17:48], motion[:, 17:48])
+
+
+def test_lids_follow_eyes_up_and_down_and_still_shut() -> None:
+    blink = np.array([0.0, 0.5, 1.0])
+    np.testing.assert_allclose(follow_gaze(blink, 0.0), blink)
+    down, up = follow_gaze(blink, -1.0), follow_gaze(blink, 1.0)
+    assert (np.diff(down) > 0).all() and down[0] > 0.15 and down[-1] == 1 == up[-1]
+    assert up[0] < 0
+    points = np.repeat(MEAN_FACE[None].astype(np.float64), 3, 0)
+    gaps = [np.ptp(close_eyes(points, closure)[0, 36:42, 1]) for closure in (down, blink, up)]
+    assert gaps[0] < 0.85 * gaps[1] < gaps[1] < gaps[2] < 1.2 * gaps[1]

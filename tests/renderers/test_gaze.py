@@ -61,3 +61,18 @@ def test_shut_eyes_do_not_change(astronaut: np.ndarray, landmarks: np.ndarray) -
     shut = close_eyes(landmarks[None].astype(np.float64), np.ones(1))[0]
     change = np.abs(shift_gaze(astronaut, shut, (1.0, 1.0)).astype(int) - astronaut)
     assert change.sum() < 0.35 * np.abs(shift_gaze(astronaut, landmarks, (1.0, 1.0)).astype(int) - astronaut).sum()
+
+
+@pytest.mark.parametrize("height", [18, 12, 7])
+def test_eyes_that_look_up_or_down_are_stretched_and_never_folded(height: int) -> None:
+    landmarks = np.zeros((68, 2), np.float32)
+    across, raised = np.array([-50, -20, 20, 50, 20, -20]), np.array([0, 1, 1, 0, -1, -1])
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        landmarks[eye] = 60 + np.stack([across, -height * raised], 1)
+    frame = np.repeat(
+        np.repeat(np.arange(120, dtype=np.uint8)[:, None], 120, 1)[..., None], 3, 2
+    )  # rows
+    for up in (-1.0, 1.0):
+        column = shift_gaze(frame, landmarks, (0.0, up))[60 - height : 60 + height + 1, 60, 0].astype(int)
+        assert np.abs(column - np.arange(60 - height, 60 + height + 1)).max() >= 0.18 * 2 * height
+        assert (np.diff(column) >= 0).all() and np.bincount(column - column[0]).max() <= 8
