@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from talkface.inference.clip import AnimateResult
     from talkface.types import Image
 
-LARGE_PIXELS = 2_000_000  # of a photo that is said to be the reason where a video is made slower than it plays
 
 ALIASES = {  # what users of other talking-head programs type
     "source-image": "photo",
@@ -228,7 +227,8 @@ def report_result(result: "AnimateResult", networks: Sequence[str]) -> None:
     typer.echo(
         f"made: {result.num_frames} frames, {width}x{height}, {found}, {speed:.0f} frames/s rendered and encoded"
     )
-    if width * height >= LARGE_PIXELS and speed < float(result.fps):
+    # a photo of 2 megapixels is named as the reason where a video is made slower than it plays
+    if width * height >= 2_000_000 and speed < float(result.fps):
         half = f"{width // 2}x{height // 2}"
         typer.echo(f"note: slower than real time as the photo is {width}x{height}: scaled to {half} it takes less")
     typer.echo(f"{result.path}: {result.duration_s:.2f} s at {float(result.fps):g} frames/s, marked as synthetic")

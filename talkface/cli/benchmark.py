@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from rich.table import Table
 
 from talkface.cli.demo import DEMO_PHOTO, DEMO_SPEECH
 from talkface.errors import TalkfaceError
+from talkface.types import DEFAULT_FPS
 
 if TYPE_CHECKING:
     from talkface.inference.animator import Animator
@@ -37,7 +37,6 @@ class BenchmarkSizes:
 
 
 BENCHMARK = BenchmarkSizes()
-FPS = Fraction(25)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def benchmark(
     from talkface.media.read import read_photo
 
     console = Console()
-    console.print(f"{os.cpu_count()} cores, renderer {renderer}, photo 512x512, {float(FPS):g} frames/s")
+    console.print(f"{os.cpu_count()} cores, renderer {renderer}, photo 512x512, {float(DEFAULT_FPS):g} frames/s")
     photo = read_photo(DEMO_PHOTO)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -180,9 +179,9 @@ def _time_stages(clock: "Stages", animator: "Animator", photo: "Image", speech: 
     with clock.stage("enroll", 1):
         subject = animator.prepare(photo)
     sound = open_speech(speech)
-    with clock.stage("speech -> landmarks", round(BENCHMARK.stage_seconds * FPS)):
-        track = animator.listen(sound, FPS)
-    options = AnimateOptions(fps=FPS)
+    with clock.stage("speech -> landmarks", round(BENCHMARK.stage_seconds * DEFAULT_FPS)):
+        track = animator.listen(sound, DEFAULT_FPS)
+    options = AnimateOptions(fps=DEFAULT_FPS)
     with clock.stage("retarget, head, blinks", len(track)):
         list(animator.landmarks(subject, track, options))
     with clock.stage("render", len(track)):
@@ -271,6 +270,6 @@ def _encode(frames: "list[Image]", path: Path) -> None:
     from talkface.media.write import VideoWriter
 
     height, width = frames[0].shape[:2]
-    with VideoWriter(path, (width, height), FPS, force=True) as writer:
+    with VideoWriter(path, (width, height), DEFAULT_FPS, force=True) as writer:
         for frame in frames:
             writer.write(frame)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from talkface.cli.demo import DEMO_SPEECH
 from talkface.cli.evaluate_fewshot import evaluate_fewshot
 from talkface.cli.evaluate_headmotion import evaluate_headmotion
 from talkface.cli.evaluate_model import evaluate_model
@@ -45,7 +46,6 @@ class EvaluateSizes:
 
 
 EVALUATE = EvaluateSizes()
-DEMO_SPEECH = Path(__file__).with_name("demo_speech.flac")
 
 
 def register(app: typer.Typer) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from talkface.models.speech_network import SpeechNetwork
 
 SPLITS = ("train", "val", "test", "all")
-RUN_SNAPSHOTS = ("best", "last")  # files that every run folder has: the folder's name tells more
 
 
 def evaluate_audio2landmark(
@@ -77,7 +76,8 @@ def column_name(checkpoint: str) -> str:
     path = Path(checkpoint)
     if path.suffix != ".safetensors":
         return checkpoint
-    return path.resolve().parent.name if path.stem in RUN_SNAPSHOTS else path.stem
+    # every run folder has these files: the folder's name tells more
+    return path.resolve().parent.name if path.stem in ("best", "last") else path.stem
 
 
 def spread(speakers: Sequence[str], count: int) -> list[int]:

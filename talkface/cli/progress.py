@@ -19,9 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-HINT_S = 0.2  # from which time for each on a hint is given
-SLOW_S = 2.0  # from which on a pace is said as seconds for each
-LINE_EVERY_S = 30.0  # between two lines of progress in a log
+HINT_S = 0.2  # seconds for each, from which a hint is given
 
 
 class FramesPerSecond(ProgressColumn):
@@ -35,7 +33,7 @@ class FramesPerSecond(ProgressColumn):
 class ProgressLines:
     """Progress for logs: a line on standard error now and then, none for what is done before the first is due."""
 
-    def __init__(self, title: str, unit: str, every_s: float = LINE_EVERY_S, hint: str = "") -> None:
+    def __init__(self, title: str, unit: str, every_s: float = 30.0, hint: str = "") -> None:
         """Take what the lines open with, what is counted, in plural, and what to say once where it is slow."""
         self._title, self._unit, self._every_s, self._hint = title, unit, every_s, hint
         self._start = self._last = time.monotonic()
@@ -46,7 +44,7 @@ class ProgressLines:
         if now - self._last >= self._every_s:
             self._last = now
             each_s = (now - self._start) / max(done, 1)
-            pace = f"{1 / each_s:.1f} per second" if each_s <= SLOW_S else f"{each_s:.0f} s each"
+            pace = f"{1 / each_s:.1f} per second" if each_s <= 2.0 else f"{each_s:.0f} s each"
             minutes = round(each_s * (total - done) / 60) if done else 0
             left = f", {minutes} minutes left" if minutes else ""
             hint, self._hint = (self._hint, "") if each_s > HINT_S else ("", self._hint)

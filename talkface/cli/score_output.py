@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from talkface.metrics.table import Measure
 
-FILE_WIDTH = 140  # columns of a table that is written to a file
-
 
 def limit_threads(threads: int) -> None:
     """Give torch and OpenCV so many threads; 0 leaves the choice to them."""
@@ -48,7 +46,7 @@ def write_whole(path: Path, text: str) -> None:
 def wide_console() -> Console:
     """Standard output; a file or a pipe gets lines long enough for a table."""
     console = Console()
-    return console if console.is_terminal else Console(width=FILE_WIDTH)
+    return console if console.is_terminal else Console(width=140)
 
 
 def show_scores(

@@ -10,7 +10,6 @@ from talkface.media.speech import read_waveform
 from talkface.types import SAMPLE_RATE, FloatArray
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
-LONGEST_NOISE_S = 120  # of one recording
 
 
 def load_noises(folder: Path, bands: Bands) -> list[FloatArray]:
@@ -23,7 +22,7 @@ def load_noises(folder: Path, bands: Bands) -> list[FloatArray]:
         raise MediaError(f"augment.noise_folder {folder} is no folder: give one with recordings of noise")
     found = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUNDS):
-        samples = read_waveform(path).samples[: LONGEST_NOISE_S * SAMPLE_RATE]
+        samples = read_waveform(path).samples[: 120 * SAMPLE_RATE]  # two minutes of one recording
         power = bands(torch.from_numpy(samples[None]))[0].numpy()
         if len(power) and power.mean() > MEL.silent_power:
             found.append(power / power.mean())

@@ -34,12 +34,8 @@ class SetResult:
 def score_set(pairs: Sequence[Pair], bench: Bench, say: Callable[[str], None] = lambda line: None) -> SetResult:
     """Measure pair after pair; a bad one is reported and the rest goes on.
 
-    Pairs of one real video are measured together, so that it is read and tracked once.
-
-    Args:
-        pairs: what to measure.
-        bench: how.
-        say: called with every failure as soon as it is known.
+    Pairs of one real video are measured together, so that it is read and tracked once; `say` gets every failure as
+    soon as it is known.
     """
     result = SetResult()
     order = list(dict.fromkeys((pair.real, pair.photo) for pair in pairs))

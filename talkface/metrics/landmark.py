@@ -15,8 +15,6 @@ from talkface.landmarks.pose import mean_face_3d, square_camera
 from talkface.metrics.lag import MIN_FRAMES, STILL_STD
 from talkface.types import FloatArray
 
-RIGID = np.arange(17, 48)  # brows, nose and eyes: all but what speech moves most
-
 LmdConvention = Literal["mean", "sum"]
 
 
@@ -158,7 +156,7 @@ def closed_frame(landmarks: FloatArray) -> int:
         raise ValueError("no frame of the clip has a face")
     count = max(1, len(finite) // 10)
     candidates = finite[np.argsort(openings[finite], kind="stable")][:count]
-    points = np.asarray(landmarks, np.float64)[:, RIGID]
+    points = np.asarray(landmarks, np.float64)[:, 17:48]  # brows, nose and eyes: all but what speech moves most
     distances = np.linalg.norm(points[candidates] - np.median(points[finite], axis=0), axis=-1).mean(-1)
     return int(candidates[np.argmin(distances)])
 

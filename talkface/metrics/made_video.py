@@ -46,7 +46,6 @@ class MadeVideoSettings:
 
 
 MADE_VIDEO = MadeVideoSettings()
-NO_FRAME = np.full((68, 2), np.nan, np.float32)
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def _look(path: Path, start: int, count: int, detector: Detector, seam: Seam, de
     to_crop: FloatArray | None = None
     for index, image in enumerate(frames):
         face = tracker.track(image)
-        looked.landmarks.append(NO_FRAME if face is None else face.landmarks)
+        looked.landmarks.append(np.full((68, 2), np.nan, np.float32) if face is None else face.landmarks)
         if to_crop is None and face is not None:
             matrix, side = crop_matrix(face.landmarks[None], image.shape[1], image.shape[0], FACE_CROP.compared_factor)
             to_crop = matrix * (FACE_CROP.compared_size / side)

@@ -30,7 +30,6 @@ from talkface.landmarks.pose import front_frame, frontalise, upright_face, with_
 from talkface.media.write import VideoWriter
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image
 
-LIST_NAME = f"talkface{LIST_ENDING}"
 AS_SEEN = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 
 Progress = Callable[[int, int], None]
@@ -115,7 +114,7 @@ def write_quintuples(
             progress(sum(lengths[:done]), sum(lengths))
     if not rows:
         raise DatasetError(f"no quintuple could be written ({left_out[0] if left_out else 'no clip was prepared'})")
-    write_demo_list(out / LIST_NAME, rows)
+    write_demo_list(out / f"talkface{LIST_ENDING}", rows)
     return [out / key for key, _, _ in rows], left_out
 
 

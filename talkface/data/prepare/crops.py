@@ -38,7 +38,6 @@ class CropperSettings:
 
 
 CROPPER = CropperSettings()
-ATVG_POINTS = slice(27, 45)
 ATVG_TEMPLATE = np.array(
     [
         [65, 37], [65, 47], [65, 57], [66, 68], [54, 75], [60, 77], [66, 78], [71, 76], [77, 75],
@@ -106,7 +105,7 @@ class AlignedCropper:
 
     def place(self, points: FloatArray, box: Box, frame_size: tuple[int, int], jump: bool) -> FloatArray:
         """See `Cropper`. The fit goes from template to face and is inverted, as ATVGnet's `tf.warp` does."""
-        matrix = invert(fit_similarity(ATVG_TEMPLATE, points[ATVG_POINTS]))
+        matrix = invert(fit_similarity(ATVG_TEMPLATE, points[27:45]))
         matrix[:, 2] -= CROPPER.atvg_corner
         return np.asarray(matrix * (self._size / CROPPER.atvg_size))
 

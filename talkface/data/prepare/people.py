@@ -10,7 +10,6 @@ from talkface.data.datasets import ClipDataset
 from talkface.landmarks.describe import describe
 
 ALIKE = 0.45  # distance of dlib's descriptors: its own threshold, 0.6, also joins strangers of large corpora
-MOST = 2000  # people of a split that are looked at, spread over it
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ def split_overlaps(shards: Path, alike: float = ALIKE) -> tuple[dict[str, int], 
     people: dict[str, list[tuple[str, np.ndarray]]] = {}
     for split in sorted(set(names)):
         members = [index for (part, _), index in first.items() if part == split]
-        wanted = np.unique(np.linspace(0, len(members) - 1, min(len(members), MOST)).round().astype(int))
+        # of each split 2,000 people at most, spread over it
+        wanted = np.unique(np.linspace(0, len(members) - 1, min(len(members), 2000)).round().astype(int))
         people[split] = [found for place in wanted if (found := _described(clips, members[place])) is not None]
     pairs = [
         overlap

@@ -21,7 +21,6 @@ from talkface.media.photo import encode_png
 from talkface.types import DEFAULT_FPS, FloatArray, Image
 
 SIDE = 96  # pixels to which a face is brought before its detail is measured
-FRAMES = 5  # of a clip that are looked at, spread over it
 BINS, HEIGHT, WIDTH = 40, 90, 480  # of a histogram
 
 
@@ -47,7 +46,7 @@ def measure_quality(example: Example) -> Quality:
     points = example.landmarks
     boxes = np.array([box_of_landmarks(each)[0] for each in points])
     zoom = np.sqrt(np.abs(np.linalg.det(example.crops[:, :, :2].astype(np.float64))))
-    chosen = np.unique(np.linspace(0, len(points) - 1, FRAMES).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(points) - 1, 5).round().astype(int))  # frames, spread over the clip
     details = [_detail(example.jpegs[index], boxes[index]) for index in chosen] if example.jpegs else []
     timed = example.samples is not None and example.fps == DEFAULT_FPS
     forward = head_rotation(points.astype(np.float64))[:, 2, 2]

@@ -20,7 +20,6 @@ from talkface.files.write import atomic_file, atomic_write
 from talkface.scale.block_cache import RemoteFile
 from talkface.types import FloatArray
 
-LARGEST_JSON = 64_000_000  # bytes
 PENDING = "pending"  # sub-folder of finished clips that wait for their shard
 
 
@@ -82,7 +81,7 @@ def write_index(shard: Path) -> None:
             sample["members"][name] = [member.offset_data, member.size]
             if name == "json":
                 handle = tar.extractfile(member)
-                if handle is None or member.size > LARGEST_JSON:
+                if handle is None or member.size > 64_000_000:  # bytes of JSON
                     raise DatasetError(f"{shard} was not written by `talkface prepare`: {member.name} is too large")
                 values = parse_json(handle.read(), f"{member.name} in {shard}", DatasetError)
                 sample["meta"] = {k: v for k, v in values.items() if k != "image_offsets"}

@@ -28,7 +28,6 @@ from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.types import FloatArray, Image
 
 POSE_ERROR = 0.06  # of eyes and nose after the best similarity, outer-eye distances: the head turned too far beyond
-DRAWS = 4  # of a pair, before one that is turned too far is taken
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class PairSampler:
         clip = self.clips[index]
         kept = self._frames[index] if index in self._frames else np.arange(len(clip.landmarks))
         worst = self.config.worst > 0 and rng.random() < self.config.worst
-        for _ in range(DRAWS):
+        for _ in range(4):  # draws before a pair that is turned too far is taken
             sources, target = self._pick(clip, kept, shots, rng, worst)
             if worst or pose_error(clip.landmarks[sources[0]], clip.landmarks[target]) < POSE_ERROR:
                 break

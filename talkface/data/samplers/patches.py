@@ -20,8 +20,6 @@ from talkface.landmarks.pose import head_cameras
 from talkface.landmarks.rasterize import filled_mouth
 from talkface.types import FloatArray, Image
 
-SHRINK_FROM = 0.6  # zoom below which a frame is reduced by area first
-
 
 @dataclass(frozen=True)
 class PatchConfig:
@@ -271,7 +269,7 @@ def worsen(photo: Image, rng: np.random.Generator) -> Image:
 def _reduced(image: Image, points: FloatArray, config: PatchConfig) -> tuple[Image, FloatArray, FloatArray]:
     """Frame and landmarks, reduced by area where the patch's pixels are much larger, and the map to that."""
     zoom = config.size / (config.scale * eye_distance(points))
-    if zoom >= SHRINK_FROM:
+    if zoom >= 0.6:  # below, the frame is reduced by area first
         return image, points, np.eye(2, 3)
     small, to_small = shrink_part(image, (0, 0, image.shape[1], image.shape[0]), zoom)
     return small, transform(to_small, np.asarray(points, np.float64)), to_small

@@ -52,9 +52,6 @@ class SequenceBatch:
     mouth: Tensor
 
 
-CLOSED_OF = 6  # frames that the most closed one is picked from
-
-
 class SequenceSampler:
     """Draws a clip, frames in a row from it, and a photo from its other frames.
 
@@ -106,7 +103,8 @@ class SequenceSampler:
         start = int(rng.choice(self.starts[clip]))
         others = self._photos(clip, start)
         if rng.random() < self.config.closed:
-            some = rng.choice(others, min(CLOSED_OF, len(others)), replace=False)
+            # the most closed of six frames
+            some = rng.choice(others, min(6, len(others)), replace=False)
             return int(some[np.argmin(self.openings[clip][some])]), start
         return int(rng.choice(others)), start
 

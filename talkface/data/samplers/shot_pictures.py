@@ -13,8 +13,6 @@ from talkface.landmarks.face import box_of_landmarks
 from talkface.landmarks.rasterize import face_sketch
 from talkface.types import FloatArray, Image, Shot
 
-NOT_SQUARE = (1, 2)  # the crop `fsth` takes a square frame for a face track that is cut already; a photo is none
-
 
 def picture_map(landmarks: FloatArray, crop: str, side: float, size: int) -> FloatArray:
     """`[2, 3]` map from pixels of a photo to the network's picture, placed by `[68, 2]` landmarks.
@@ -25,7 +23,8 @@ def picture_map(landmarks: FloatArray, crop: str, side: float, size: int) -> Flo
         size: side of the picture in pixels.
     """
     box, _ = box_of_landmarks(landmarks)
-    return load_cropper(crop, size, side).place(landmarks, box, NOT_SQUARE, jump=True)
+    # the crop `fsth` takes a square frame for a face track that is cut already; a photo is none
+    return load_cropper(crop, size, side).place(landmarks, box, (1, 2), jump=True)
 
 
 def sketch_picture(landmarks: FloatArray, to_picture: FloatArray, size: int, style: str) -> Image:

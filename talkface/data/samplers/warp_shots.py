@@ -13,8 +13,6 @@ from talkface.geometry.affine import transform
 from talkface.landmarks.layout import LEFT_EYE, OUTER_LIP, RIGHT_EYE
 from talkface.types import FloatArray, Image
 
-HIDDEN_MARGIN = 0.25  # around an eye or the mouth, of its width
-
 
 class WarpShotSampler(ShotSampler):
     """As `ShotSampler`; the first shot is the one that a network warps onto the target.
@@ -58,7 +56,7 @@ def hidden_features(points: FloatArray, size: int) -> Image:
     picture = np.zeros((size, size, 3), np.uint8)
     for part in (RIGHT_EYE, LEFT_EYE, OUTER_LIP):
         low, high = points[part].min(0), points[part].max(0)
-        margin = HIDDEN_MARGIN * (high[0] - low[0])
+        margin = 0.25 * (high[0] - low[0])  # of an eye's or the mouth's width
         left, top = np.clip(np.floor(low - margin), 0, size).astype(int)
         right, bottom = np.clip(np.ceil(high + margin) + 1, 0, size).astype(int)
         picture[top:bottom, left:right] = 255

@@ -20,9 +20,7 @@ from talkface.files.read import refusing
 from talkface.types import Clip
 
 PART = re.compile(r"(.+?)(?:[._-]*part[._-]?|(?<=\.zip)\.|(?<=\.tar)\.)([a-z]{2,3}|[0-9]{1,4})")
-WHOLE = (".zip", ".tar")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
-COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zX")  # first bytes of gzip, bzip2 and xz
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip's member: mark, lengths of its name and of what follows
 BLOCK = 1 << 20
 PARTS_OF_VOXCELEB = re.compile(r"vox[12]_(dev|test)_")
@@ -218,7 +216,7 @@ def _archives(root: Path) -> list[tuple[str, ...]]:
     split: dict[str, list[str]] = {}
     for name in names:
         part = None if name.lower().endswith(PACKED) else PART.fullmatch(name)
-        if part or name.lower().endswith(WHOLE):
+        if part or name.lower().endswith((".zip", ".tar")):
             split.setdefault(part[1] if part else name, []).append(name)
     packed = [name for name in names if name.lower().endswith(PACKED)]
     if packed and not split:
@@ -251,7 +249,7 @@ def _members(parts: tuple[str, ...]) -> Iterator[tuple[str, Span]]:
     with JoinedFile(parts) as archive, refusing(where, DatasetError):
         head = archive.read(4)
         archive.seek(0)
-        if head.startswith(COMPRESSED):
+        if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zX")):  # gzip, bzip2, xz
             raise DatasetError(_compressed(parts[0]))
         listed = list((_zip_members if head[:2] == b"PK" else _tar_members)(archive, parts, changed))
     if not listed:

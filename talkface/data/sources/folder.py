@@ -15,9 +15,6 @@ from talkface.types import Clip
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".ogv", ".ts")
 SOUND_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")
-FILE_COLUMNS = ("file", "path", "video")
-SPEAKER_COLUMNS = ("speaker", "identity", "person", "id")
-LICENCE_COLUMNS = ("licence", "license")
 SHEETS, SETTINGS_NAME = ("contact_sheet", "quality", "refused_", "unused_"), "prepare.json"  # of a folder of shards
 
 
@@ -51,7 +48,7 @@ def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequen
 
 def _table_rows(root: Path, table: Path, where: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     columns, rows = read_table(table, "table", DatasetError)
-    file_column = _first(FILE_COLUMNS, columns)
+    file_column = _first(("file", "path", "video"), columns)
     if file_column is None:
         raise DatasetError(f"{table} has no column `file`: found {', '.join(columns) or 'nothing'}")
     wanted = {name.strip().lower(): {value.strip() for value in values} for name, values in where.items()}
@@ -133,7 +130,7 @@ def _photo_clips(root: Path, rows: list[dict[str, str]]) -> list[Clip]:
 
 def _clip(row: dict[str, str], key: str, video: Path, audio: Path) -> Clip:
     info: dict[str, object] = {"file": row["file"]}
-    licence = _first(LICENCE_COLUMNS, list(row))
+    licence = _first(("licence", "license"), list(row))
     if licence and row[licence]:
         info["licence"] = row[licence]
     if row.get("tier"):
@@ -143,7 +140,7 @@ def _clip(row: dict[str, str], key: str, video: Path, audio: Path) -> Clip:
 
 
 def _speaker(row: dict[str, str]) -> str:
-    column = _first(SPEAKER_COLUMNS, list(row))
+    column = _first(("speaker", "identity", "person", "id"), list(row))
     return (row[column] if column else "") or Path(row["file"]).stem
 
 

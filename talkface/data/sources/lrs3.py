@@ -22,8 +22,6 @@ from talkface.data.sources.tree import (
 )
 from talkface.types import Clip
 
-PARTS = ("pretrain", "trainval", "train", "val", "test")
-VAL_SHARE = 0.05  # of the talks outside the test set, as the corpus has no validation set of its own
 LICENCE = "TED talks, CC BY-NC-ND 4.0: non-commercial research"
 
 
@@ -34,7 +32,7 @@ def find_lrs3_clips(root: Path) -> Iterator[Clip]:
     alike. AV-HuBERT's arrangement (`video/PART/ID/*.mp4`, `audio/PART/ID/*.wav`) is read too.
     """
     base = first_folder(root, "video", "lrs3")
-    for part in PARTS:
+    for part in ("pretrain", "trainval", "train", "val", "test"):
         for talk in folders(base / part):
             for video in files(talk, VIDEO_SUFFIXES):
                 text = read_text(video.with_suffix(".txt"))
@@ -52,7 +50,8 @@ def _clip(root: Path, video: Path, part: str, text: str) -> Clip:
     if fields.get("conf"):
         info["confidence"] = fields["conf"]
     sound = beside(video, root / "audio" / part / talk / f"{video.stem}.wav", video.with_suffix(".wav"))
-    split = part if part in ("val", "test") else split_by_speaker(talk, val=VAL_SHARE, test=0.0)
+    # the corpus has no validation set of its own: 5 % of the talks outside the test set
+    split = part if part in ("val", "test") else split_by_speaker(talk, val=0.05, test=0.0)
     return Clip(make_key(part, talk, video.stem), video, sound, talk, split, fields.get("text") or None, info)
 
 

@@ -21,7 +21,6 @@ from talkface.data.sources.tree import (
 from talkface.types import Clip
 
 CLIP_S = 29 / 25  # length of every clip
-SPLITS = ("train", "val", "test")
 LICENCE = "BBC agreement, non-commercial research only, for named people"
 
 
@@ -31,7 +30,7 @@ def find_lrw_clips(root: Path) -> Iterator[Clip]:
     LRW names no speakers; each clip is taken for one of its own. Its splits are of different broadcasts' dates.
     """
     for word in folders(first_folder(root, "lipread_mp4")):
-        for split in SPLITS:
+        for split in ("train", "val", "test"):
             for video in files(word / split, VIDEO_SUFFIXES):
                 if video.stem.upper().startswith(f"{word.name.upper()}_"):
                     yield _clip(video, word.name.upper(), split)

@@ -26,8 +26,6 @@ CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, HDTF,
 IMPORTS: dict[str, Corpus] = {c.name: c for c in (ATVGNET, LSTM_HDF5)}
 """Landmarks that earlier systems left; they can look like anything, so no root is taken for one of them."""
 
-CLIP_COLUMNS = ("speaker", "split", "key")
-
 
 @dataclass(frozen=True)
 class LookSettings:
@@ -128,4 +126,4 @@ def holds(corpus: Corpus, root: Path, inside: Path | None = None) -> bool:
 
 
 def _value(clip: Clip, key: str) -> str:
-    return str(getattr(clip, key) if key in CLIP_COLUMNS else clip.info.get(key, ""))
+    return str(getattr(clip, key) if key in ("speaker", "split", "key") else clip.info.get(key, ""))

@@ -23,9 +23,6 @@ from talkface.data.sources.tree import (
 )
 from talkface.types import Clip
 
-SCALE = "1.6"  # the archive's only crop, 1.6 x the face's box
-TEST_INITIAL = "E"  # the 40 people of the verification test set are those whose names begin so
-
 
 @dataclass(frozen=True)
 class VoxSettings:
@@ -35,8 +32,6 @@ class VoxSettings:
 
 
 VOX1 = VoxSettings()
-PEOPLE = range(10001, 11252)
-TEST_IDS = range(10270, 10310)  # the same 40 people under their numbers
 PERSON = re.compile(r"id(\d{5})")
 LICENCE = "video of their makers, research only; lists and boxes CC BY 4.0"
 
@@ -62,12 +57,12 @@ def find_voxceleb1_clips(root: Path) -> Iterator[Clip]:
 def is_voxceleb1_person(name: str) -> bool:
     """VoxCeleb1 numbers its people from id10001 to id11251; VoxCeleb2 uses other numbers."""
     number = PERSON.fullmatch(name)
-    return number is not None and int(number.group(1)) in PEOPLE
+    return number is not None and int(number.group(1)) in range(10001, 11252)
 
 
 def _frame_clips(base: Path) -> Iterator[Clip]:
     for person in folders(base):
-        for source in folders(person / SCALE):
+        for source in folders(person / "1.6"):  # the archive's only crop, 1.6 x the face's box
             photos = files(source, PHOTO_SUFFIXES)
             if photos:
                 yield _clip(photos[0], person.name, source.name, "", _split(person.name), photos)
@@ -97,7 +92,8 @@ def _clip(video: Path, person: str, source: str, piece: str, split: str, photos:
 
 def _split(person: str) -> str:
     number = PERSON.fullmatch(person)
-    is_test = int(number.group(1)) in TEST_IDS if number else person.upper().startswith(TEST_INITIAL)
+    # the 40 people of the verification test set, by number or by the first letter of their names
+    is_test = int(number.group(1)) in range(10270, 10310) if number else person.upper().startswith("E")
     return "test" if is_test else _dev_split(person)
 
 

@@ -19,9 +19,6 @@ from talkface.files.read import parse_table, read_text
 from talkface.files.write import atomic_write
 
 LOG, BEST = "log.csv", "best.safetensors"
-PREVIEW_SIDE = 560  # px, of the longer side on the page
-CHART = (340, 120)  # px of a curve
-SHOWN_CURVES = 6  # of a run: the score first, then what it logs most often
 Curve = list[tuple[int, float]]
 
 
@@ -126,14 +123,14 @@ def _block(run: TrainingRun) -> str:
     trained = sorted(
         (name for name in run.curves if name.startswith("train/")), key=lambda name: -len(run.curves[name])
     )
-    charts = "".join(_chart(name, run.curves[name]) for name in (*evaluated[:2], *trained)[:SHOWN_CURVES])
+    charts = "".join(_chart(name, run.curves[name]) for name in (*evaluated[:2], *trained)[:6])
     picture = f'<img alt="newest preview" src="{run.preview}">' if run.preview else ""
     return f"<section><h2>{escape(str(run.folder))}</h2><div>{charts}</div>{picture}</section>"
 
 
 def _chart(name: str, curve: Curve) -> str:
     """One curve as a small SVG with its first, lowest and last value."""
-    width, height = CHART
+    width, height = 340, 120
     steps, values = np.array(curve, np.float64).T
     low, high = float(values.min()), float(values.max())
     x = 4 + (width - 8) * (steps - steps[0]) / max(steps[-1] - steps[0], 1)
@@ -156,7 +153,7 @@ def _preview(folder: Path) -> str:
     try:
         with PilImage.open(pictures[-1], formats=("PNG",)) as picture:
             small = picture.convert("RGB")
-            small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+            small.thumbnail((560, 560))
     except (OSError, ValueError):
         return ""
     return jpeg_address(np.asarray(small))

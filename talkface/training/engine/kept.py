@@ -20,16 +20,14 @@ FREE = ("out", "steps", "quiet", "threads", "device", "log_every", "eval_every",
 """Settings of `run:` that do not change what is measured."""
 
 
-MANY = 20_000  # clips, which are not all read
-
-
 def fingerprint(clips: Sequence[PreparedClip], config: Any) -> str:
     """16 hexadecimal digits that change with any clip's sound or landmarks and with any setting of `config`."""
     settings = to_dict(config)
     settings["run"] = {name: value for name, value in settings.get("run", {}).items() if name not in FREE}
     settings.pop("data", None)  # what it chose are the clips
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    found = clips.measured() if isinstance(clips, Chosen) and len(clips) > MANY else None
+    # of more than 20,000 clips not all are read
+    found = clips.measured() if isinstance(clips, Chosen) and len(clips) > 20_000 else None
     if found is not None:  # by the table alone: names, people, places and openings
         table, rows = found
         for name in ("spans", "speaker", "opening_ends", "keys", "speaker_names"):

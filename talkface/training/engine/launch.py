@@ -16,7 +16,6 @@ from typing import IO
 from talkface.errors import ConfigError
 from talkface.scale.workers import usable_cores
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 RESUME = "TALKFACE_RESUME"  # environment variable that tells the processes the whole command, which resumes them
 
 
@@ -101,7 +100,7 @@ def _passed_on(running: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
             if process.poll() is None:
                 process.send_signal(number)
 
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
         yield

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 from talkface.errors import TalkfaceError
 
-SIGNS = ("out of memory", "can't allocate memory")  # what torch says on GPUs, and on CPUs
-
 
 @contextmanager
 def told_how_to_save_memory(batch_name: str, batch_size: int, accumulate: int) -> Iterator[None]:
@@ -23,7 +21,7 @@ def told_how_to_save_memory(batch_name: str, batch_size: int, accumulate: int) -
     try:
         yield
     except RuntimeError as error:  # torch.OutOfMemoryError is one
-        if not any(sign in str(error) for sign in SIGNS):
+        if not any(sign in str(error) for sign in ("out of memory", "can't allocate memory")):
             raise
         raise TalkfaceError(
             f"out of memory: lower {batch_name} (now {batch_size}) and raise accumulate (now {accumulate}) by the same"

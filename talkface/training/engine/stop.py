@@ -17,7 +17,6 @@ from accelerate import PartialState
 from talkface.errors import StoppedError
 
 GRACE_S = 8.0  # from the signal to the forced end
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 resume_command: ContextVar[str] = ContextVar("resume_command", default="the same command")
 """The command that goes on with the training, which the last line names."""
 
@@ -61,7 +60,7 @@ def stoppable() -> Iterator[StopWish]:
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     caught = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
     ours, theirs = socket.socketpair()  # written to at once, where a handler waits for the library in hand
     theirs.setblocking(False)

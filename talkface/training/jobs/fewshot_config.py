@@ -8,9 +8,6 @@ from talkface.losses.adversarial import OVER_LAYERS
 from talkface.models.fewshot import FewshotConfig
 from talkface.training.jobs.content import ContentConfig
 
-MODES = ("ft", "ff")
-MATCHED = ("mean", "each")
-
 
 @dataclass(frozen=True)
 class FewshotDataConfig:
@@ -67,9 +64,9 @@ class FewshotTraining:
     start_table: str = ""  # W to go on from, a row per training video: .npy, or the state.pt of a run
 
     def __post_init__(self) -> None:
-        if self.loss.mode not in MODES:
+        if self.loss.mode not in ("ft", "ff"):
             raise ConfigError(f"loss.mode is {self.loss.mode!r}: use ft (with the match term) or ff (without)")
-        for name, known in (("feature_matching_over", OVER_LAYERS), ("embedding_match_of", MATCHED)):
+        for name, known in (("feature_matching_over", OVER_LAYERS), ("embedding_match_of", ("mean", "each"))):
             if getattr(self.loss, name) not in known:
                 raise ConfigError(f"loss.{name} is {getattr(self.loss, name)!r}: use one of {', '.join(known)}")
         for name in ("discriminator_steps", "accumulate"):

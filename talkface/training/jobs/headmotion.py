@@ -38,7 +38,6 @@ from talkface.training.jobs.headmotion_config import HeadmotionTraining
 from talkface.types import FloatArray, Image
 
 SAMPLES = 3  # rollouts per held-out clip
-DRAWN = 6  # clips on the preview
 
 
 def train_headmotion(config: HeadmotionTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
@@ -154,7 +153,7 @@ class HeadmotionJob(StateOfParts):
 
     def preview(self) -> Image | None:
         """Pitch, yaw and roll over time of a few clips: real in grey, two samples in colour."""
-        scored = (self.held_out or self.train)[:DRAWN]
+        scored = (self.held_out or self.train)[:6]  # clips on the preview
         rows = [(e.key, e.track, [self._rollout(e, seed) for seed in range(2)]) for e in scored]
         return draw_tracks(rows)
 

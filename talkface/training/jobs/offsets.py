@@ -10,9 +10,6 @@ from talkface.metrics.lag import pearson_at_lag
 from talkface.training.engine.kept import load_kept, save_kept
 from talkface.types import FloatArray
 
-FRAMES_PER_VOTE = 8.0  # neighbouring frames say the same; so many count as one
-SAME_CAMERA = 5  # clips; a speaker with more was recorded in one set-up, with one offset
-
 
 @dataclass(frozen=True)
 class OffsetConfig:
@@ -33,7 +30,8 @@ def lag_evidence(predicted: FloatArray, real: FloatArray, reach: int) -> FloatAr
     for index, lag in enumerate(range(-reach, reach + 1)):
         if len(real) > abs(lag) + 12:
             r = min(max(pearson_at_lag(predicted, real, -lag), 0.0), 0.99)
-            evidence[index] = -0.5 * len(real) / FRAMES_PER_VOTE * np.log(1 - r * r)
+            # neighbouring frames say the same: eight count as one
+            evidence[index] = -0.5 * len(real) / 8.0 * np.log(1 - r * r)
     return evidence
 
 
@@ -68,7 +66,8 @@ def estimate_lags(
         keys_of.setdefault(speaker, []).append(key)
     lags = {}
     for keys in keys_of.values():
-        shared = len(keys) > SAME_CAMERA
+        # a speaker with more than five clips was recorded in one set-up, with one offset
+        shared = len(keys) > 5
         together = np.sum([evidence[key] for key in keys], 0)
         for key in keys:
             lag = most_likely_lag(together if shared else evidence[key], config.spread)

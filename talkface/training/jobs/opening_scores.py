@@ -8,7 +8,6 @@ from talkface.metrics.lag import pearson_at_lag
 from talkface.types import FloatArray
 
 LAGS = range(-2, 3)  # frames
-SHORTEST = 20  # frames; a correlation over fewer says little
 
 
 def score_openings(clips: Sequence[tuple[str, FloatArray, FloatArray]]) -> dict[str, float]:
@@ -23,7 +22,7 @@ def score_openings(clips: Sequence[tuple[str, FloatArray, FloatArray]]) -> dict[
     """
     rows: dict[str, list[list[float]]] = {}
     for speaker, predicted, real in clips:
-        if len(real) < SHORTEST:
+        if len(real) < 20:  # frames; a correlation over fewer says little
             continue
         by_lag = [pearson_at_lag(predicted, real, lag) for lag in LAGS]
         best = int(np.argmax(by_lag))

@@ -44,9 +44,6 @@ from talkface.training.jobs.hybrid_scores import split_people
 from talkface.training.jobs.vgnet_config import VgnetTraining
 from talkface.types import Image
 
-HELD_OUT = 16  # sequences that are scored at most, one per person
-SHOWN = 8  # rows of the preview
-
 
 def train_vgnet(config: VgnetTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
@@ -70,7 +67,8 @@ class VgnetJob(StateOfParts):
         plain = SequenceConfig(model.size, model.reach, data.frames, data.near)
         varied = replace(plain, closed=data.closed, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
         self.sampler = SequenceSampler(training, varied)
-        self.held_out = SequenceSampler(held_out or training, plain).spread(HELD_OUT)
+        # at most 16 sequences are scored, one per person
+        self.held_out = SequenceSampler(held_out or training, plain).spread(16)
         self.batches = Ahead(self._draw, data.workers)
         device = self.accelerator.device
         with first_weights(config.run.seed):
@@ -179,7 +177,7 @@ class VgnetJob(StateOfParts):
     def preview(self) -> Image:
         """Rows of people held out, in the frame where the mouth is widest: photo, sketch, attention, colour, fake,
         real."""
-        some = next(_chunks(self.held_out, SHOWN))
+        some = next(_chunks(self.held_out, 8))  # rows of the preview
         painted, batch = self._paint(some), self._to_device(some)
         openings = mouth_opening(some.landmarks.numpy() + MEAN_FACE)
         rows = []
