@@ -18,6 +18,9 @@ class LandmarkLossConfig:
     points: float = 3.0  # L1 of the points
     correlation: float = 1.0  # 1 - Pearson r of the opening over the stretch
     velocity: float = 0.5  # L1 of the opening's change per frame
+    # the same two of `lip_outline`; without it a network opens the inner lips alone, which costs little at the points:
+    # lips thin as they open, where those of people do not
+    outline: float = 1.0
     closed: float = 0.0  # L1 of the opening where the real mouth is closed
     closing: float = 0.0  # L1 of the lips, up to ten times as heavy the more closed the real mouth is
     coefficient_mse: float = 0.0  # squared error of the PCA coefficients
@@ -27,6 +30,12 @@ class LandmarkLossConfig:
 def lip_opening(motion: Tensor) -> Tensor:
     """Vertical inner-lip gap, `[..., 68, 2]` -> `[...]`."""
     return motion[..., LOWER_INNER_LIP, 1] - motion[..., UPPER_INNER_LIP, 1]
+
+
+def lip_outline(motion: Tensor) -> Tensor:
+    """`[..., 68, 2]` -> `[..., 3]` growth of the lips' outer height, of their width, and of how much lip shows."""
+    height, width = motion[..., 57, 1] - motion[..., 51, 1], motion[..., 54, 0] - motion[..., 48, 0]
+    return torch.stack([height, width, height - (motion[..., 66, 1] - motion[..., 62, 1])], -1)
 
 
 def point_l1(predicted: Tensor, real: Tensor, weight: Tensor, importance: Tensor) -> Tensor:
@@ -89,14 +98,19 @@ def landmark_terms(
         coefficients: `[B, T, P]` predicted and real, in an orthonormal basis; needed by the terms of that name.
     """
     opening, real_opening = lip_opening(predicted), lip_opening(real)
-    change = (opening.diff(dim=1) - real_opening.diff(dim=1)).abs()
     shut = (real_opening < 0.15).to(weight.dtype)  # of the speaker's range
     moves = (real_opening.amax(1) > 0.2).to(weight.dtype)  # a mouth that never opens has no rhythm to match
-    correlation = 1 - opening_correlation(opening, real_opening, weight)
+    rhythm, velocity = _rhythm(opening, real_opening, weight, moves)
+    outline = [
+        _rhythm(ours, theirs, weight, moves)
+        for ours, theirs in zip(lip_outline(predicted).unbind(-1), lip_outline(real).unbind(-1), strict=True)
+    ]
     terms = {
         "points": config.points * point_l1(predicted, real, weight, importance),
-        "correlation": config.correlation * _mean(correlation, moves),
-        "velocity": config.velocity * _mean(change, weight[:, 1:] * weight[:, :-1]),
+        "correlation": config.correlation * rhythm,
+        "velocity": config.velocity * velocity,
+        "outline": config.outline
+        * torch.stack([config.correlation * r + config.velocity * change for r, change in outline]).mean(),
         "closed": config.closed * _mean((opening - real_opening).abs(), weight * shut),
         "closing": config.closing * closing_l1(predicted, real, weight),
     }
@@ -105,6 +119,12 @@ def landmark_terms(
         terms["coefficient_mse"] = config.coefficient_mse * _mean(error.square().mean(-1), weight)
         terms["coefficient_l1"] = config.coefficient_l1 * _mean(error.abs().mean(-1), weight)
     return {name: term for name, term in terms.items() if getattr(config, name) > 0}
+
+
+def _rhythm(ours: Tensor, real: Tensor, weight: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
+    """1 - Pearson r of two series `[B, T]` over the stretches that move, and the L1 of their change per frame."""
+    change = (ours.diff(dim=1) - real.diff(dim=1)).abs()
+    return _mean(1 - opening_correlation(ours, real, weight), moves), _mean(change, weight[:, 1:] * weight[:, :-1])
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:

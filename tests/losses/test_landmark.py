@@ -37,6 +37,20 @@ def test_correlation_is_numpys_and_ignores_weightless_frames(motion: torch.Tenso
     assert opening_correlation(predicted, real, weight).item() == pytest.approx(expected, abs=1e-3)
 
 
+def test_lips_that_open_by_thinning_cost_outline() -> None:
+    wave = torch.sin(torch.linspace(0, 20, 50))
+    real = torch.zeros(1, 50, 68, 2)
+    real[0, :, [57, 58, 66, 67], 1] = 0.5 + 0.5 * wave[:, None]  # inner and outer lower lip alike
+    thinning = real.clone()
+    thinning[0, :, [57, 58], 1] = 0.0
+    both = [
+        landmark_terms(lips, real, torch.ones(1, 50), torch.ones(68), LandmarkLossConfig()) for lips in (real, thinning)
+    ]
+    assert both[0]["correlation"] == both[1]["correlation"]
+    assert both[0]["outline"] < 1  # neither width nor lip height moves: their correlation is 0
+    assert both[1]["outline"] > both[0]["outline"] + 0.3
+
+
 def test_point_l1_by_hand() -> None:
     real = torch.zeros(1, 1, 68, 2)
     predicted = real.clone()
@@ -59,10 +73,11 @@ def test_coefficient_terms_by_hand_and_only_when_asked_for(motion: torch.Tensor)
     weight = torch.tensor([[1.0, 1.0, 0.0]])
     pair = (torch.tensor([[[1.0, 2.0], [0.0, 0.0], [9.0, 9.0]]]), torch.zeros(1, 3, 2))
     real, importance = motion[:1, :3], torch.from_numpy(point_weights())
-    only = LandmarkLossConfig(points=0, correlation=0, velocity=0, coefficient_mse=1.0, coefficient_l1=2.0)
+    only = LandmarkLossConfig(points=0, correlation=0, velocity=0, outline=0, coefficient_mse=1.0, coefficient_l1=2.0)
     terms = landmark_terms(real, real, weight, importance, only, pair)
     assert {name: term.item() for name, term in terms.items()} == {"coefficient_mse": 1.25, "coefficient_l1": 1.5}
     assert set(landmark_terms(real, real, weight, importance, LandmarkLossConfig(), pair)) == {
+        "outline",
         "points",
         "correlation",
         "velocity",
