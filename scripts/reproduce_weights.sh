@@ -10,7 +10,9 @@ shards=${2:-runs/shards}
 
 .venv/bin/talkface prepare folder "$data" "$shards" --table "$data/manifest.csv" --config configs/data/face.yaml \
   --where kind=talk,frames-video,frames --where split=train --where tier=A,B
-.venv/bin/talkface train configs/audio2landmark/shipped.yaml data.shards="$shards"
+.venv/bin/talkface prepare folder "$data" "$shards-speech" --table "$data/manifest.csv" --config configs/data/face.yaml \
+  --where kind=talk,talk-small --where split=train --where tier=A,B
+.venv/bin/talkface train configs/audio2landmark/shipped.yaml data.shards="$shards-speech"
 .venv/bin/talkface train configs/headmotion/base.yaml data.shards="$shards"
 .venv/bin/talkface train configs/renderer/hybrid.yaml data.shards="$shards"
 .venv/bin/talkface prepare folder "$data" "$shards-mouth" --table "$data/manifest.csv" --config configs/data/mouth.yaml \

@@ -131,7 +131,7 @@ def test_parts_of_a_batch_add_up_to_its_gradient(config: Audio2LandmarkTraining,
             config.atnet, recurrent=False
         ),  # without batch norm each part has the gradient it has in the whole
         batch=BatchConfig(frames=12, speed=0.0),  # no stretch runs over its clip's end: all frames weigh the same
-        loss=LandmarkLossConfig(points=0, correlation=0, velocity=0, coefficient_mse=1.0),
+        loss=LandmarkLossConfig(points=0, correlation=0, velocity=0, outline=0, coefficient_mse=1.0),
         offsets=OffsetConfig(steps=0),
         run=replace(config.run, steps=2),
     )

@@ -51,7 +51,7 @@ def config(shards: Path, tmp_path: Path) -> Audio2LandmarkTraining:
         batch=BatchConfig(frames=16),
         augment=VoiceAugmentation(formants=0, colour=0.1, echo=0, noise=0.2, band_mask=0, time_mask=2),
         offsets=OffsetConfig(steps=0),
-        loss=LandmarkLossConfig(points=0, correlation=0, velocity=0, coefficient_mse=1.0),
+        loss=LandmarkLossConfig(points=0, correlation=0, velocity=0, outline=0, coefficient_mse=1.0),
         optim=SpeechOptimConfig(warm_up=5, rate=5e-3),
         run=RunConfig(
             out=str(tmp_path / "a"), steps=8, batch_size=4, device="cpu", threads=1, ema=0.9, eval_every=4, save_every=4
