@@ -95,7 +95,7 @@ def test_values_of_any_origin_are_read(name: str, given: object, read: object):
         ("seed", -1, "a whole number, 0 or more"),
         ("seed", True, "invalid seed True"),
         ("head_scale", float("inf"), "0 to 1"),
-        ("renderer", "best", "expected hybrid or warp"),
+        ("renderer", "best", "expected hybrid, warp, fewshot, vgnet or spade"),
         ("blink", 2, "true or false"),
         ("report", 3, "expected a path"),
     ],
