@@ -164,6 +164,7 @@ AS_WRITTEN: dict[str, tuple[str, object]] = {  # further options -> words given,
     "consent": ("--consent yes", "yes"),
     "certificate": ("--certificate c.pem", Path("c.pem")),
     "key": ("--key k.pem", Path("k.pem")),
+    "set": ("--set mouth.feather=1.5 --set mouth.detail=2", ("mouth.feather=1.5", "mouth.detail=2")),
     "time_stamp": ("--time-stamp http://127.0.0.1", "http://127.0.0.1"),
 }
 

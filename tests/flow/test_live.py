@@ -116,7 +116,7 @@ def test_bytes_are_the_same_as_samples(outlines: Animator, person: Subject) -> N
 
 
 def test_interruption_drops_the_queue_and_shuts_the_mouth_within_150_ms(session: Session) -> None:
-    session.push(spoken(100))
+    session.push(spoken(150))
     said = [session.step() for _ in range(60)]
     rest = gap(said[0].image)
     widest = max(range(30, 60), key=lambda index: gap(said[index].image))

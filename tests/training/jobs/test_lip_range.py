@@ -43,7 +43,7 @@ def talkers(count: int) -> list[Talker]:
     return found
 
 
-PLAIN = LipRangeConfig(sharpening=0.0, closed_below=0.0, width=1.0, height=1.0)
+PLAIN = LipRangeConfig(sharpening=0.0, closed_below=0.0, opening=1.0, width=1.0, height=1.0)
 
 
 def measured(speaker: str, share: float, frames: int = 100) -> MeasuredLips:
