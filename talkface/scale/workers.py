@@ -133,6 +133,8 @@ class LocalWorkers:
                     on_wait(crew.steps())
                 for worker in busy:
                     yield from crew.collect(worker)
+            if on_wait is not None:  # a task may have ended between the last count and its collection
+                on_wait(crew.steps())
         finally:
             crew.dismiss()
 
