@@ -129,12 +129,10 @@ class LocalWorkers:
         try:
             while busy := crew.hand_out(next_task):
                 wait([end for worker in busy for end in worker.ends], crew.patience(busy))
-                if on_wait is not None:
-                    on_wait(crew.steps())
                 for worker in busy:
                     yield from crew.collect(worker)
-            if on_wait is not None:  # a task may have ended between the last count and its collection
-                on_wait(crew.steps())
+                if on_wait is not None:  # after it, as a task may end between a count and its collection
+                    on_wait(crew.steps())
         finally:
             crew.dismiss()
 
