@@ -102,7 +102,7 @@ def must_fit(what: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]
         try:
             with _Budget(numbers, allocations + FIT.allocations_slack, what):
                 yield
-        except ConfigError as error:  # what a user's settings are told, but these are the file's
+        except ConfigError as error:  # worded for a user's settings, but these are the file's
             raise CheckpointError(f"the settings of {what} cannot be: {error}") from error
 
 

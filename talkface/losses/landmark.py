@@ -35,7 +35,7 @@ def lip_opening(motion: Tensor) -> Tensor:
 def lip_outline(motion: Tensor) -> Tensor:
     """`[..., 68, 2]` -> `[..., 3]` growth of the lips' outer height, of their width, and of how much lip shows."""
     height, width = motion[..., 57, 1] - motion[..., 51, 1], motion[..., 54, 0] - motion[..., 48, 0]
-    return torch.stack([height, width, height - (motion[..., 66, 1] - motion[..., 62, 1])], -1)
+    return torch.stack([height, width, height - lip_opening(motion)], -1)
 
 
 def point_l1(predicted: Tensor, real: Tensor, weight: Tensor, importance: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from typing import IO
 from talkface.errors import ConfigError
 from talkface.scale.workers import usable_cores
 
+ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that end a training, those that this system has."""
 RESUME = "TALKFACE_RESUME"  # environment variable that tells the processes the whole command, which resumes them
 
 
@@ -100,8 +102,7 @@ def _passed_on(running: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
             if process.poll() is None:
                 process.send_signal(number)
 
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    before = {number: signal.signal(number, pass_on) for number in ENDING}
     try:
         yield
     finally:

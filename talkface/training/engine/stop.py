@@ -15,6 +15,7 @@ import torch
 from accelerate import PartialState
 
 from talkface.errors import StoppedError
+from talkface.training.engine.launch import ENDING
 
 GRACE_S = 8.0  # from the signal to the forced end
 resume_command: ContextVar[str] = ContextVar("resume_command", default="the same command")
@@ -60,8 +61,7 @@ def stoppable() -> Iterator[StopWish]:
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    caught = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    caught = {number: signal.getsignal(number) for number in ENDING if signal.getsignal(number) != signal.SIG_IGN}
     ours, theirs = socket.socketpair()  # written to at once, where a handler waits for the library in hand
     theirs.setblocking(False)
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)

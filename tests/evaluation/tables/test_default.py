@@ -156,7 +156,7 @@ def test_theval_compares_means_over_the_people():
         for system, pair in values.items()
         for person, value in zip("ab", pair, strict=True)
     ]
-    row = {one.name: one for one in clip_measures(scores, "hybrid")}["people_lip_dynamics"]
+    row = next(row for row in clip_measures(scores, "hybrid") if row.name == "people_lip_dynamics")
     assert row.scores["hybrid"].value == pytest.approx(1.1) and row.scores["real"].value == 1
     assert row.verdict() == "pass"
 

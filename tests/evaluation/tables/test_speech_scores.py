@@ -70,7 +70,7 @@ class Oracle:
 
 def score_by_system(clips: SpokenClips, network: Oracle, index: int = 0) -> dict[str, Row]:
     scored = list(score_network(clips, network, "oracle"))[index]
-    return {one.system: one for one in scored.rows}
+    return {row.system: row for row in scored.rows}
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +92,12 @@ def scored(clips: SpokenClips) -> list[ScoredClip]:
 
 @pytest.fixture(scope="module")
 def scores(scored: list[ScoredClip]) -> list[Row]:
-    return [score for one in scored for score in one.rows]
+    return [score for clip in scored for score in clip.rows]
 
 
 def test_who_knows_the_rule_makes_no_error(scored: list[ScoredClip]):
-    for one in scored:
-        by_system = {score.system: score for score in one.rows}
+    for clip in scored:
+        by_system = {score.system: score for score in clip.rows}
         oracle = by_system["oracle"]
         assert oracle["r"] == pytest.approx(1, abs=1e-4) and oracle["lag"] == 0
         assert oracle["lmd"] < 1e-4 and oracle["lmd_sum"] < 0.01 and oracle["velocity"] < 1e-3
@@ -110,9 +110,9 @@ def test_who_knows_the_rule_makes_no_error(scored: list[ScoredClip]):
 
 def test_the_static_face_is_as_far_as_three_points_move(scored: list[ScoredClip]):
     """Points 65, 66, 67 sink by d = GAIN * loudness; centred, 3 of 20 miss by 17/20 d and 17 by 3/20 d."""
-    one = scored[0]
+    clip = scored[0]
     levels = draw_loudness(0, 60)
-    static = next(score for score in one.rows if score.system == STATIC)
+    static = next(score for score in clip.rows if score.system == STATIC)
     moved = DRAWN_FACES.gain * levels.mean()
     assert static["lmd"] == pytest.approx((3 * 17 / 20 + 17 * 3 / 20) / 20 * moved, rel=1e-3)
     speed = DRAWN_FACES.gain * np.abs(np.diff(levels)).mean() * 25
