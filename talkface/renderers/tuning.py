@@ -49,7 +49,7 @@ def _read(text: str, kind: Any, usual: Any, key: str) -> Any:
     except (ValueError, RecursionError):
         value = text
     parts, known = (each if isinstance(each, (list, tuple)) else [each] for each in (value, usual))
-    low, high = (least / 10 for least in (min(known), 100 * max(known)))
+    low, high = min(known) / 10, 10 * max(known)
     pair = len(known) == 2
     fits = matches(value, kind) and parts and all(low <= part <= high for part in parts)
     if not fits or (pair and parts[0] >= parts[1]):
