@@ -7,6 +7,7 @@ Every step is a function of (seed, step) and of the state, so a run that was sto
 weights, bit for bit on a CPU, as one that was never stopped.
 """
 
+import atexit
 import contextlib
 import copy
 import math
@@ -69,6 +70,8 @@ def make_accelerator(run: RunConfig) -> Accelerator:
     _forget_other_runs(precision, on_cpu=on_cpu)
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     check_launched(accelerator.num_processes, os.environ)
+    if accelerator.num_processes > 1:  # threads of gloo that still run as the process ends abort it now and then
+        atexit.register(accelerator.state.destroy_process_group)
     return accelerator
 
 

@@ -50,6 +50,7 @@ for step in range(2):
     (made * given["wanted"][step, mine]).sum().backward()
 gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
 torch.save({"made": made, "state": network.state_dict(), "gradients": gradients}, f"{folder}/{rank}.pt")
+torch.distributed.destroy_process_group()
 """
 
 
