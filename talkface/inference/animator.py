@@ -141,7 +141,9 @@ class Animator:
 
     def subject(self, found: Shots) -> Subject:
         """Prepare one person whose faces are found already."""
-        return Subject(enroll_found(self.renderer, found), Retargeter(found.shots[0].landmarks), found)
+        identity = enroll_found(self.renderer, found)
+        identity.canvases[0].start_matte()  # heads move in nearly all videos; it is ready when the speech is heard
+        return Subject(identity, Retargeter(found.shots[0].landmarks), found)
 
     def listen(self, speech: SpeechStream, fps: Fraction, subject: Subject | None = None) -> Track:
         """Speech -> motion of mouth and rhythm, for `round(duration * fps)` frames.

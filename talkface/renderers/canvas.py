@@ -1,5 +1,6 @@
 """Shot -> canvas that warps to any landmarks: whole frames at the photo's size, patches at a working size."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -102,22 +103,33 @@ class Canvas:
         offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, bottom - top))
         return look_up(image, offsets, corner, zoom=self.zoom)
 
+    def start_matte(self) -> None:
+        """Begin to cut the person out of the background, as a moving head needs it, beside what is done next."""
+        _ = self._layers
+
     @cached_property
-    def _matte(self) -> Mask:
-        """Of the person, on the working copy."""
-        return person_matte(self.work, self.deformer.ellipse)
+    def _layers(self) -> Future[tuple[Mask, Image, Mask]]:
+        """On the working copy: the person's matte, the background without them, and where that is needed."""
+        pool = ThreadPoolExecutor(1)
+        layers = pool.submit(self._cut_out)
+        pool.shutdown(wait=False)  # nothing comes after it
+        return layers
+
+    def _cut_out(self) -> tuple[Mask, Image, Mask]:
+        matte = person_matte(self.work, self.deformer.ellipse)
+        return matte, *hidden_background(self.work, matte)
 
     @cached_property
     def _with_matte(self) -> Image:
         """`[H, W, 4]` the photo and, as its fourth channel, the matte: both are moved at once."""
         height, width = self.shot.image.shape[:2]
-        matte = look_up(self._matte, None, self.work_affine, (width, height))
+        matte = look_up(self._layers.result()[0], None, self.work_affine, (width, height))
         return np.dstack([self.shot.image, matte])
 
     @cached_property
     def _behind(self) -> Image:
         """`[H, W, 3]` the photo with the background that the person hides in the person's place."""
-        background, needed = hidden_background(self.work, self._matte)
+        _, background, needed = self._layers.result()
         behind = self.shot.image.copy()
         rows = max(1, self.settings.strip_pixels // behind.shape[1])
         for start in range(0, behind.shape[0], rows):

@@ -183,6 +183,14 @@ def test_a_moving_head_leaves_the_background_behind(shot):
     )
 
 
+def test_a_matte_begun_early_changes_no_frame(shot):
+    target = shot.landmarks + np.array([0, 14], np.float32)
+    early, late = Canvas(shot), Canvas(shot)
+    early.start_matte()
+    early.start_matte()
+    assert np.array_equal(early.warp(early.deform(target)), late.warp(late.deform(target)))
+
+
 def _grid(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     return np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2).astype(float)
