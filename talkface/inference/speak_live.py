@@ -1,5 +1,6 @@
 """Photo and microphone, a pipe, or a speech file as if it were spoken now -> a window, a recording, or both."""
 
+import io
 import queue
 import tempfile
 import threading
@@ -201,6 +202,7 @@ class _Recording:
 
     def add(self, audio: FloatArray) -> None:
         """Keep `[S]` samples more."""
+        self._file.seek(0, io.SEEK_END)
         self._file.write(np.ascontiguousarray(audio, np.float32).tobytes())
 
     def mux_format(self) -> tuple[int, int]:
@@ -208,7 +210,12 @@ class _Recording:
         return self._rate, 1
 
     def mux_blocks(self) -> Iterator[npt.NDArray[np.float32]]:
-        """`[S, 1]` from the start."""
-        self._file.seek(0)
-        while block := self._file.read(4 * self._rate):
+        """`[S, 1]` from the start to the end that there is by then."""
+        at = 0
+        while True:
+            self._file.seek(at)
+            block = self._file.read(4 * self._rate)
+            if not block:
+                return
+            at += len(block)
             yield np.frombuffer(block, np.float32)[:, None]

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -48,9 +48,10 @@ class SoundTrack(Protocol):
 class VideoWriter:
     """Context manager that takes frames one by one and leaves a finished video, or nothing.
 
-    Frames go to ffmpeg as they come; at the end the sound is cut or padded with silence to the exact length of the
-    pictures and added. Both steps write beside `path` under temporary names; the last act is the rename, which refuses
-    a file that appeared in the meantime unless `force` is on.
+    Frames go to ffmpeg as they come, and the sound of the same time to a second one, a second behind; at the end the
+    sound is cut or padded with silence to the exact length of the pictures, and both are put into one file. All steps
+    write beside `path` under temporary names; the last act is the rename, which refuses a file that appeared in the
+    meantime unless `force` is on.
 
     yuv420p stores colour for 2x2 pixels, so an odd width or height is padded by repeating the last column or row (as
     ffmpeg's `pad=ceil(iw/2)*2` does, but without its black line): nothing of the photo is lost.
@@ -117,8 +118,10 @@ class VideoWriter:
         self._target = followed(self.path)
         self._force = force
         self._files = contextlib.ExitStack()
-        self._pictures = self._whole = self._signed = self.path  # hidden files beside it, once entered
+        # hidden files beside it, once entered
+        self._pictures = self._sound = self._whole = self._signed = self.path
         self._encoder: FfmpegProcess | None = None
+        self._sound_encoder: FfmpegProcess | None = None
 
     def __enter__(self) -> "VideoWriter":
         with contextlib.ExitStack() as files:
@@ -130,15 +133,18 @@ class VideoWriter:
                 self._captions_file = files.enter_context(hidden_file(self._target.with_suffix(".srt")))
                 self._captions_file.write_text(self._captions, encoding="utf-8")
             self._pictures = self._whole if alone else files.enter_context(hidden_file(self._target))
+            files.callback(self._end_encoders)
             self._encoder = FfmpegProcess(self._picture_output(), self.path)
+            if self._speech is not None:
+                self._sound = files.enter_context(hidden_file(self._target))
+                self._start_sound(self._speech)
             self._files = files.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._files as files:
-            files.callback(self._end_encoder)
+        with self._files:
             if error is not None:
                 raise error
             self._finish()
@@ -159,6 +165,8 @@ class VideoWriter:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
         self._encoder.feed(np.ascontiguousarray(frame).data)
         self.frames_written += 1
+        if self._sound_encoder is not None:  # behind by a second, so that a recording has grown as far
+            self._feed_sound(self._sound_encoder, self.frames_written / self.fps - 1)
 
     def _marked(self, frame: Image) -> Image:
         colour = np.ascontiguousarray(frame[..., :3])
@@ -180,13 +188,30 @@ class VideoWriter:
             mark = None if self._mark is None else self._mark.payload
             sign_file(self._whole, self._signed, KINDS[self.path.suffix.lower()], self._origin, mark)
 
+    def _start_sound(self, speech: SoundTrack) -> None:
+        self._rate, self._channels = speech.mux_format()
+        self._blocks, self._block = iter(speech.mux_blocks()), np.zeros((0, self._channels), np.float32)
+        self._samples = 0  # handed over
+        pipe = ffmpeg.input("pipe:0", format="f32le", ar=self._rate, ac=self._channels)
+        output = pipe.output(f"file:{self._sound}", **self._format.sound)
+        self._sound_encoder = FfmpegProcess(output, self.path)
+
+    def _feed_sound(self, encoder: FfmpegProcess, time_s: Fraction) -> None:
+        """Hand over the sound up to a time, silence where there is no more."""
+        while (missing := round(time_s * self._rate) - self._samples) > 0:
+            if len(self._block) == 0:
+                silence = np.zeros((min(missing, self._rate), self._channels), np.float32)
+                self._block = next(self._blocks, silence)
+            encoder.feed(np.ascontiguousarray(self._block[:missing]).data)
+            self._samples += len(self._block[:missing])
+            self._block = self._block[missing:]
+
     def _add_tracks(self) -> None:
-        rate, channels = (16_000, 1) if self._speech is None else self._speech.mux_format()
-        self._encoder = FfmpegProcess(self._whole_output(rate, channels), self.path)
-        if self._speech is not None:
-            samples = round(self.frames_written / self.fps * rate)
-            for block in exact_length(self._speech.mux_blocks(), samples, channels):
-                self._encoder.feed(block.data)
+        if self._sound_encoder is not None:
+            self._feed_sound(self._sound_encoder, self.frames_written / self.fps)
+            self._sound_encoder.finish()
+            self._sound_encoder = None
+        self._encoder = FfmpegProcess(self._whole_output(), self.path)
         self._encoder.finish()
         self._encoder = None
 
@@ -207,11 +232,10 @@ class VideoWriter:
             f"file:{self._pictures}", **self._format.pictures, **colours, **self._container_options(), **threads
         )
 
-    def _whole_output(self, rate: int, channels: int) -> "ffmpeg.Stream":
-        streams, codecs = [ffmpeg.input(f"file:{self._pictures}").video], {"vcodec": "copy"}
+    def _whole_output(self) -> "ffmpeg.Stream":
+        streams, codecs = [ffmpeg.input(f"file:{self._pictures}").video], {"codec": "copy"}
         if self._speech is not None:
-            streams.append(ffmpeg.input("pipe:0", format="f32le", ar=rate, ac=channels).audio)
-            codecs |= self._format.sound
+            streams.append(ffmpeg.input(f"file:{self._sound}").audio)
         if self._captions:
             streams.append(ffmpeg.input(f"file:{self._captions_file}", format="srt")["s"])
             codecs |= {"scodec": self._format.subtitles}
@@ -225,10 +249,11 @@ class VideoWriter:
             options["video_track_timescale"] = str(self.fps.numerator * max(1, 12_800 // self.fps.numerator))
         return options
 
-    def _end_encoder(self) -> None:
-        if self._encoder is not None:
-            self._encoder.kill()
-            self._encoder = None
+    def _end_encoders(self) -> None:
+        for encoder in (self._encoder, self._sound_encoder):
+            if encoder is not None:
+                encoder.kill()
+        self._encoder = self._sound_encoder = None
 
 
 def _signing_origin(path: Path, origin: Origin | None) -> Origin:
@@ -279,21 +304,3 @@ def check_output(path: Path, *, force: bool = False, suffixes: Sequence[str] = S
     if not os.access(parent, os.W_OK):
         raise MediaError(f"nothing may be written to {parent}: change its permissions or give another output")
     sweep(followed(path))
-
-
-def exact_length(
-    blocks: Iterable[npt.NDArray[np.float32]], samples: int, channels: int
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Sound `[S, C]` in blocks, cut or padded with silence to `samples`."""
-    left = samples
-    for block in blocks:
-        part = np.ascontiguousarray(block[:left])
-        left -= len(part)
-        if len(part):
-            yield part
-        if left == 0:
-            return
-    while left:
-        silence = np.zeros((min(left, 65_536), channels), np.float32)
-        left -= len(silence)
-        yield silence

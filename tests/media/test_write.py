@@ -14,7 +14,7 @@ from talkface.media.ffmpeg import reason
 from talkface.media.mark.tag import MARK, read_comment, verify_mark
 from talkface.media.read import read_frames
 from talkface.media.speech import open_speech
-from talkface.media.write import VideoWriter, exact_length
+from talkface.media.write import VideoWriter
 from talkface.types import Waveform, num_frames
 
 RATES = [Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(60), Fraction(25, 3)]
@@ -115,15 +115,6 @@ def test_longer_pictures_get_silence_and_shorter_ones_cut_the_sound(tmp_path: Pa
         with av.open(str(path)) as video:
             sound = video.streams.audio[0]
             assert float(sound.duration * sound.time_base) == pytest.approx(count / 25, abs=0.001)
-
-
-def test_exact_length_cuts_and_pads() -> None:
-    blocks = [np.ones((5, 2), np.float32)] * 3
-    cut = np.concatenate(list(exact_length(blocks, 7, 2)))
-    assert cut.shape == (7, 2) and cut.all()
-    padded = np.concatenate(list(exact_length(blocks, 20, 2)))
-    assert padded.shape == (20, 2) and padded[:15].all() and not padded[15:].any()
-    assert list(exact_length(blocks, 0, 2)) == []
 
 
 def test_an_error_between_frames_leaves_nothing(tmp_path: Path) -> None:
