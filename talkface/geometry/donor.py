@@ -268,6 +268,7 @@ def detailed(
     lip: FloatArray,
     unit: float,
     settings: MouthSettings = MOUTH_SETTINGS,
+    part: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> FloatArray:
     """`[h, w, 3]` the network's colours, in the hues of teeth and tongue, and its share of a donor's detail.
 
@@ -281,9 +282,12 @@ def detailed(
         lip: `[h, 1, 3]` mean colour of the lips, darker towards the back of the mouth.
         unit: outer-eye distance in the patch, pixels.
         settings: of the renderer.
+        part: rows and columns that are wanted.
     """
     soft = blurred(colours, DETAIL * unit)
-    shape = soft - blurred(soft, settings.shape * unit)
+    wide = blurred(soft, settings.shape * unit)
+    maps, colours, cover, soft, wide = (each[part] for each in (maps, colours, cover, soft, wide))
+    shape, lip = soft - wide, lip[part[0]]
     likely = maps[..., :3]
     light = likely.mean(-1, keepdims=True)
     tooth = light * soft / np.maximum(soft.mean(-1, keepdims=True), 1)

@@ -35,10 +35,10 @@ def look_up(
     down = np.arange(height, dtype=np.float32)[:, None]
     maps = []
     for axis, row in enumerate(to_frame.astype(np.float32)):
-        places = offsets[..., axis] / zoom[axis]
-        if row[0]:
+        places = offsets[..., axis] * (1 / zoom[axis])
+        if row[0] and row[1]:
             places += row[0] * across
-        places += row[1] * down + row[2]
+        places += row[1] * down + row[2] if row[1] else row[0] * across + row[2]
         maps.append(places)
     x, y = maps
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
@@ -53,8 +53,8 @@ def blend(below: Image, above: Image, cover: Image, amount: float = 1.0) -> Imag
         cover: `[h, w]` uint8, 255 where only `above` is to be seen.
         amount: 0 to 1, factor on `cover`.
     """
-    share = cv2.LUT(cover, (amount / 255 * np.arange(256)).astype(np.float32))
-    return np.asarray(cv2.blendLinear(below, above, 1 - share, share), np.uint8)
+    share = (amount / 255 * np.arange(256)).astype(np.float32)
+    return np.asarray(cv2.blendLinear(below, above, cv2.LUT(cover, 1 - share), cv2.LUT(cover, share)), np.uint8)
 
 
 def resample(image: Image, to_patch: FloatArray, size: int) -> Image:

@@ -80,12 +80,16 @@ class Deformation:
         width, height = size
         zoom = float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
         step = max(1, int(DEFORM.node_spacing * self.unit / zoom))
+        fine = 4 if step >= 16 else 1  # pixels that a straight line bridges: between nodes so far apart it bends little
+        step -= step % fine
         x, y = _nodes(width, step), _nodes(height, step)
         nodes = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
         smooth = self.smooth_offsets(transform(to_frame, nodes), rigid).reshape(len(y), len(x), 2)
         planes = np.empty((2, len(y) * step, len(x) * step), np.float32)
+        between = (len(x) * step // fine, len(y) * step // fine)
         for plane, coarse in zip(planes, np.moveaxis(smooth, -1, 0), strict=True):
-            cv2.resize(coarse.copy(), plane.shape[::-1], dst=plane, interpolation=cv2.INTER_CUBIC)
+            finer = cv2.resize(coarse.copy(), between, interpolation=cv2.INTER_CUBIC)
+            cv2.resize(finer, plane.shape[::-1], dst=plane, interpolation=cv2.INTER_LINEAR)
         full = np.moveaxis(planes, 0, -1)[step // 2 :][:height, step // 2 :][:, :width]
         for part in self.columns:
             self._bend(full, part, to_frame, rigid)

@@ -85,7 +85,8 @@ class Canvas:
                     strip = self.look_up(self._with_matte, deformation, box)
                     shown = np.asarray(cv2.cvtColor(strip, cv2.COLOR_RGBA2RGB), np.uint8)
                     behind = self._behind[start:end, left:right]
-                    frame[start:end, left:right] = blend(shown, behind, 255 - strip[..., 3], cut)
+                    around = np.asarray(cv2.bitwise_not(cv2.extractChannel(strip, 3)), np.uint8)
+                    frame[start:end, left:right] = blend(shown, behind, around, cut)
                 else:
                     frame[start:end, left:right] = self.look_up(image, deformation, box)
             self._draw_lids(frame, deformation)

@@ -224,26 +224,25 @@ class MouthRenderer:
         settings, size = self.tuning.mouth, patch_size(identity.unit)
         to_patch = mouth_patch_frame(target, identity.unit)
         upper, gap = _laid_at(place.anchor, target, to_patch)
+        lips = transform(to_patch, target[MOUTH])
+        hole = lip_masks(lips, size, GROW * identity.unit)[..., 2]
+        left, top, width, height = cv2.boundingRect(hole)
+        if not width:
+            return np.zeros(hole.shape, np.float32), to_patch
+        box = slice(top, top + height), slice(left, left + width)
         colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        colours = (
-            recoloured(maps, colours, settings)
-            if self.network.recolours
-            else detailed(
-                maps,
-                colours,
-                cover,
-                identity.lip * depth_shade(size[1], upper[1], gap, settings),
-                identity.unit,
-                settings,
-            )
-        )
+        if self.network.recolours:
+            inside = recoloured(maps, colours, settings)[box]
+        else:
+            lip = identity.lip * depth_shade(size[1], upper[1], gap, settings)
+            inside = detailed(maps, colours, cover, lip, identity.unit, settings, box)
         if identity.canvases[0].grey:
-            colours = np.repeat(colours.mean(-1, keepdims=True), 3, -1)
-        lips = transform(to_patch, target[MOUTH])
-        hole = lip_masks(lips, size, GROW * identity.unit)[..., 2].astype(np.float32) / 255 * np.float32(share)
-        _blend(frame, np.concatenate([colours, hole[..., None]], -1).astype(np.float32), to_patch, size)
-        return hole, to_patch
+            inside = np.repeat(inside.mean(-1, keepdims=True), 3, -1)
+        shown = hole.astype(np.float32) / 255 * np.float32(share)
+        painted = np.dstack([inside, shown[box]]).astype(np.float32)
+        _blend(frame, painted, to_patch - np.array([[0, 0, left], [0, 0, top]]), (width, height))
+        return shown, to_patch
 
     def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:
         """`[H, W, C]` each -> `[N, C, H, W]` on the device, as precise as the network's weights; channels last."""
