@@ -49,9 +49,7 @@ OLD_VERBS = {
 """Verbs of one release ago -> the words that replace them."""
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
-LEAVE_WITHIN_S = 8.0  # seconds from SIGTERM to the end
 USAGE = 2  # exit code of a command line that cannot be understood
-COMPLETING = "_TALKFACE_COMPLETE"  # environment variable by which a shell asks how a word goes on
 TRACEBACK = "TALKFACE_TRACEBACK"  # environment variable that shows where in the code an error arose
 
 
@@ -96,9 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, with any error said in one line on standard error."""
     warnings.filterwarnings("ignore", module=r"(?!talkface\b)")  # what other packages warn of is no user's concern
+    completing = "_TALKFACE_COMPLETE"  # environment variable by which a shell asks how a word goes on
     try:
         arguments = _with_current_verb(arguments)
-        typed = os.environ["COMP_WORDS"].split()[1:] if COMPLETING in os.environ else arguments
+        typed = os.environ["COMP_WORDS"].split()[1:] if completing in os.environ else arguments
         called = next((word for word in typed if not word.startswith("-")), "")
         code = build_app({called})(args=list(arguments), prog_name="talkface", standalone_mode=False)
     except typer.Exit as error:
@@ -156,7 +155,8 @@ def _terminate(number: int, _: object) -> None:
 
     Where something does not let go, the process ends all the same.
     """
-    end = threading.Timer(LEAVE_WITHIN_S, os._exit, (128 + number,))
+    leave_within_s = 8.0  # seconds from SIGTERM to the end
+    end = threading.Timer(leave_within_s, os._exit, (128 + number,))
     end.daemon = True
     end.start()
     raise SystemExit(128 + number)

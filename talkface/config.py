@@ -14,7 +14,6 @@ from yaml import YAMLError
 from talkface.errors import ConfigError
 
 LARGEST_FILE = 1_000_000  # bytes of a settings file
-LOOKED_UP = "${"
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def _check_plain(value: Any, where: str) -> None:
     elif isinstance(value, list):
         for each in value:
             _check_plain(each, where)
-    elif isinstance(value, str) and LOOKED_UP in value:
+    elif isinstance(value, str) and "${" in value:
         raise ConfigError(f"{where} holds {value[:60]!r}: write the value itself, nothing is looked up")
 
 

@@ -5,8 +5,6 @@ import stat
 import unicodedata
 from pathlib import Path
 
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: control, format, surrogate, line and paragraph separators
-
 
 class TalkfaceError(Exception):
     """Base of every error a user can cause; the command line prints it as one line and exits with 1.
@@ -71,7 +69,9 @@ def printable(text: object) -> str:
     shown = str(text)
     if shown.isascii() and shown.isprintable():
         return shown
-    return "".join(_escaped(letter) if unicodedata.category(letter) in UNSEEN else letter for letter in shown)
+    # Unicode categories: control, format, surrogate, line and paragraph separators
+    unseen = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(_escaped(letter) if unicodedata.category(letter) in unseen else letter for letter in shown)
 
 
 def _escaped(letter: str) -> str:

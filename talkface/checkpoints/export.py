@@ -18,7 +18,6 @@ from talkface.landmarks.mouth_patch import patch_size
 from talkface.models.headmotion import POSE, Headmotion
 from talkface.models.speech_network import SpeechNetwork
 
-OPSET = 17
 TOLERANCE = 1e-4  # of every output, over the larger of 1 and the output's own size
 
 
@@ -84,6 +83,7 @@ def export_onnx(checkpoint: Checkpoint, out: Path, *, force: bool = False) -> fl
     import onnx
 
     exported = _prepare(checkpoint)
+    opset = 17
     with atomic_file(out, exclusive=not force) as hidden:
         with torch.no_grad():
             torch.onnx.export(
@@ -93,7 +93,7 @@ def export_onnx(checkpoint: Checkpoint, out: Path, *, force: bool = False) -> fl
                 input_names=list(exported.inputs),
                 output_names=list(exported.outputs),
                 dynamic_axes=dict(exported.free),
-                opset_version=OPSET,
+                opset_version=opset,
                 dynamo=False,
             )
         model = onnx.load(hidden)

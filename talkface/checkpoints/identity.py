@@ -24,7 +24,6 @@ from talkface.media.photo import decode_picture, encode_png
 from talkface.types import Image, Shot
 
 KIND = "identity"
-FOLDER = "TALKFACE_IDENTITIES"  # environment variable: where identities are kept by name
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,8 @@ def _read_fewshot(path: Path, tensors: Mapping[str, Tensor], known: Mapping[str,
 
 def identity_folder() -> Path:
     """Where identities that are given by name are kept: $TALKFACE_IDENTITIES, or a folder in the user's home."""
-    return Path(os.environ.get(FOLDER) or Path.home() / ".talkface" / "identities")
+    folder = "TALKFACE_IDENTITIES"  # environment variable: where identities are kept by name
+    return Path(os.environ.get(folder) or Path.home() / ".talkface" / "identities")
 
 
 def make_identity_folder() -> Path:

@@ -23,7 +23,6 @@ from talkface.models.mouth import RECOLOURING_INPUTS, MouthConfig, MouthInpainte
 from talkface.models.speech_network import SpeechNetwork
 from talkface.types import Image
 
-FACTORIES = ("empty", "zeros", "ones", "full", "rand", "randn", "eye", "arange", "empty_strided", "randint")
 DONORS = "donors."
 
 
@@ -132,7 +131,8 @@ class _Budget(TorchFunctionMode):
     ) -> Any:
         given = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name in FACTORIES:
+        factories = ("empty", "zeros", "ones", "full", "rand", "randn", "eye", "arange", "empty_strided", "randint")
+        if name in factories:
             count = _count(given.get("size", args))
             self._numbers -= count * count if name == "eye" else count
             self._allocations -= 1

@@ -16,7 +16,6 @@ INPUTS = (
     *("renderer_model", "speech_model", "head_model"),
 )
 """Options that name files; networks also have bare names."""
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".gif")
 
 
 def with_options(group: type[Options], *names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -116,4 +115,6 @@ def refuse_missing_folder(folder: Path, what: str) -> None:
 
 
 def _is_picture(value: object) -> bool:
-    return isinstance(value, str) and Path(value).suffix.lower() in PICTURES
+    from talkface.media.photo import PHOTO_SUFFIXES
+
+    return isinstance(value, str) and Path(value).suffix.lower() in (*PHOTO_SUFFIXES, ".gif")

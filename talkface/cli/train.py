@@ -14,8 +14,6 @@ import typer
 from talkface.config import load_config, read_kind, read_mapping
 from talkface.errors import ConfigError, DatasetError, StoppedError
 
-KINDS = ("audio2landmark", "headmotion", "mouth", "renderer", "fewshot", "vgnet", "spade")
-
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -57,6 +55,7 @@ def train(
 
 def _train(kind: str, config: Path, overrides: list[str], quiet: bool) -> tuple[Any, dict[str, float]]:
     """Train a network of that kind; returns the settings and the last scores."""
+    kinds = ("audio2landmark", "headmotion", "mouth", "renderer", "fewshot", "vgnet", "spade")
     if kind == "audio2landmark":
         from talkface.training.jobs.audio2landmark import train_audio2landmark
         from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
@@ -100,7 +99,7 @@ def _train(kind: str, config: Path, overrides: list[str], quiet: bool) -> tuple[
         settings = _settings(SpadeTraining, config, overrides, quiet)
         scores = train_spade(settings)
     else:
-        raise ConfigError(f"{config} is of kind {kind!r}: train knows {', '.join(KINDS)}")
+        raise ConfigError(f"{config} is of kind {kind!r}: train knows {', '.join(kinds)}")
     return settings, scores
 
 

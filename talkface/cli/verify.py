@@ -13,8 +13,6 @@ from talkface.errors import MediaError, printable
 if TYPE_CHECKING:
     from talkface.media.mark.verify import Verdict
 
-UNMARKED, BROKEN = 1, 3  # exit codes
-
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -44,8 +42,9 @@ def verify(
         for line in _lines(verdict):
             typer.echo(printable(line))
         typer.echo(f"{printable(file)}: {verdict.summary}")
+    unmarked, broken = 1, 3  # exit codes
     if verdict.faults or not verdict.marked:
-        raise typer.Exit(BROKEN if verdict.faults else UNMARKED)
+        raise typer.Exit(broken if verdict.faults else unmarked)
 
 
 def _lines(verdict: "Verdict") -> Iterator[str]:

@@ -27,13 +27,12 @@ _IPA_SIGNS = {
     "ax": "əɘᵻ", "h": "hɦʔ",  # noqa: RUF001 - they are IPA
 }  # fmt: skip
 IPA = {sign: name for name, signs in _IPA_SIGNS.items() for sign in signs}
-_MARKS = re.compile("[ˈˌː̃ʲʰ̩͡ˑ0-9-]")
 _RATE = 100  # labels per second
 
 
 def ipa_classes(phone: str) -> tuple[str, ...]:
     """Classes of one phone as eSpeak writes it, in turn; empty for signs that are not known."""
-    plain = _MARKS.sub("", phone)
+    plain = re.sub("[ˈˌː̃ʲʰ̩͡ˑ0-9-]", "", phone)
     if not plain:
         return ("sil",)
     plain = plain.replace("tʃ", "ʃ").replace("dʒ", "ʒ").replace("ts", "s")

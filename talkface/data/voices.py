@@ -110,10 +110,6 @@ class _Event(ctypes.Structure):
     )  # fmt: skip
 
 
-_SYNCHRONOUS, _PHONE_EVENTS_IN_IPA = 2, 1 | 2
-_LIST_TERMINATED, _PHONEME = 0, 7
-_RATE, _PITCH, _RANGE = 1, 3, 4
-_UTF8 = 1
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
@@ -127,7 +123,8 @@ class _Espeak:
                 "synthetic voices need the eSpeak NG library: apt install espeak-ng flite, or set phones.synthetic=0"
             )
         self._library = ctypes.CDLL(name)
-        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONE_EVENTS_IN_IPA)
+        synchronous, phone_events_in_ipa = 2, 1 | 2
+        self._rate = self._library.espeak_Initialize(synchronous, 0, None, phone_events_in_ipa)
         self._sound: list[FloatArray] = []
         self._phones: list[tuple[int, str]] = []
         self._callback = _CALLBACK(self._receive)
@@ -137,8 +134,9 @@ class _Espeak:
         if samples and count > 0:
             self._sound.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
         index = 0
-        while events[index].type != _LIST_TERMINATED:
-            if events[index].type == _PHONEME:
+        list_terminated, phoneme = 0, 7
+        while events[index].type != list_terminated:
+            if events[index].type == phoneme:
                 phone = events[index].id.string.decode("utf-8", "ignore")
                 self._phones.append((events[index].sample, phone))
             index += 1
@@ -150,10 +148,11 @@ class _Espeak:
         self._phones.clear()
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             return None
-        for parameter, value in ((_RATE, speed), (_PITCH, pitch), (_RANGE, spread)):
+        for parameter, value in ((1, speed), (3, pitch), (4, spread)):  # espeakRATE, espeakPITCH, espeakRANGE
             self._library.espeak_SetParameter(parameter, value, 0)
         encoded = text.encode()
-        self._library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _UTF8, None, None)
+        utf8 = 1
+        self._library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, utf8, None, None)
         self._library.espeak_Synchronize()
         if not self._sound:
             return None

@@ -12,8 +12,6 @@ from typing import Any
 
 from talkface.errors import ConfigError, TalkfaceError, printable
 
-LONGEST_REASON = 160  # characters of a parser's own words
-DELIMITERS = ",;\t|"
 LIMITS: dict[str, float] = {
     "pixels": 40_000_000,  # of a photo or of one video frame; 8K has 33 million
     "photo_mb": 1024,  # of a picture file
@@ -34,6 +32,7 @@ def refusing(message: str, error: type[TalkfaceError]) -> Iterator[None]:
     Keep the block to the parsing and to the checks of what was parsed: a fault of our own in it would be called the
     file's. Errors that are talkface's already pass unchanged, and so does a package that is not installed.
     """
+    longest_reason = 160  # characters of a parser's own words
     try:
         yield
     except (TalkfaceError, ImportError):
@@ -41,7 +40,7 @@ def refusing(message: str, error: type[TalkfaceError]) -> Iterator[None]:
     except MemoryError as cause:
         raise error(f"{message} (it asks for more memory than there is)") from cause
     except Exception as cause:  # parsers of foreign bytes raise anything
-        text = printable(" ".join(str(cause).split()))[:LONGEST_REASON]
+        text = printable(" ".join(str(cause).split()))[:longest_reason]
         raise error(f"{message} ({type(cause).__name__}{': ' if text else ''}{text})") from cause
 
 
@@ -126,7 +125,7 @@ def read_table(path: Path, what: str, error: type[TalkfaceError]) -> tuple[list[
 def parse_table(text: str, where: str, error: type[TalkfaceError]) -> tuple[list[str], list[dict[str, str]]]:
     """As `read_table`, from text."""
     head = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = max(DELIMITERS, key=head.count)
+    delimiter = max(",;\t|", key=head.count)
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # a long field is a matter of its row, not ours
     with refusing(f"{where} is damaged", error):
         lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)]

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from talkface.files.write import atomic_write
 
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
 
 def safe_cell(value: object) -> object:
     """Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers."""
-    if not isinstance(value, str) or not value.startswith(STARTS_A_FORMULA):
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return value
     try:
         float(value)

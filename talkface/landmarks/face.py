@@ -16,7 +16,6 @@ Box = tuple[float, float, float, float]
 Effort = Literal["near", "video", "photo", "hard"]
 """How hard to search: a clip around a face of some 110 px, a video frame, a photo, a photo once more (a second)."""
 
-BOX_SIDE = 1.76  # side of dlib's box in outer-eye distances: median over 1,545 frames of 75 people
 MIN_FACE_PX = 40  # side of the smallest box that still gives useful landmarks
 
 
@@ -69,7 +68,8 @@ def box_of_landmarks(points: FloatArray) -> tuple[Box, float]:
         Square box around the nose, and the roll of the head in radians (positive: clockwise in the picture).
     """
     matrix = fit_similarity(MEAN_FACE[STABLE], points[STABLE])  # canonical -> pixel
-    half = 0.5 * BOX_SIDE * float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    box_side = 1.76  # side of dlib's box in outer-eye distances: median over 1,545 frames of 75 people
+    half = 0.5 * box_side * float(np.hypot(matrix[0, 0], matrix[1, 0]))
     x, y = float(matrix[0, 2]), float(matrix[1, 2])
     return (x - half, y - half, x + half, y + half), float(np.arctan2(matrix[1, 0], matrix[0, 0]))
 

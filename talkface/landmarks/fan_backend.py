@@ -10,9 +10,6 @@ from talkface.errors import MediaError, MissingExtraError
 from talkface.landmarks.face import Box, Effort, Face, face_of
 from talkface.types import FloatArray, Image
 
-PHOTO_SIDE_PX = 1280  # longest side at which faces are searched
-VIDEO_SIDE_PX = 480
-
 
 def load_fan_detector(device: str = "cpu") -> "FanDetector":
     """The backend with the package's own networks, which it downloads on first use.
@@ -46,7 +43,7 @@ class FanDetector:
 
     def boxes(self, image: Image, effort: Effort = "photo") -> list[tuple[Box, float]]:
         """Face boxes with scores in 0..1, largest first."""
-        side = VIDEO_SIDE_PX if effort == "video" else PHOTO_SIDE_PX
+        side = 480 if effort == "video" else 1280  # longest side in pixels at which faces are searched
         scale = min(1.0, side / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
         found = [np.asarray(hit, np.float64) for hit in self._network.face_detector.detect_from_image(small.copy())]

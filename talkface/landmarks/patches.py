@@ -7,9 +7,6 @@ from talkface.landmarks.layout import LEFT_EYE, OUTER_LIP, RIGHT_EYE, eye_angle,
 from talkface.landmarks.rasterize import face_patch_sketch, mouth_sketch
 from talkface.types import FloatArray, Image
 
-BELOW_EYES = 0.45  # of the face patch's middle, in outer-eye distances: between brows and chin
-MOUTH_SCALE = 1.0  # side of the mouth patch in outer-eye distances: the widest smile and a wide-open mouth fit
-
 
 def patch_frame(region: str, landmarks: FloatArray, size: int, scale: float) -> FloatArray:
     """Upright square of `scale` outer-eye distances around a region.
@@ -28,7 +25,8 @@ def patch_frame(region: str, landmarks: FloatArray, size: int, scale: float) -> 
     angle, unit = eye_angle(landmarks), eye_distance(landmarks)
     eyes = 0.5 * (landmarks[RIGHT_EYE].mean(0) + landmarks[LEFT_EYE].mean(0))
     down = np.array([-np.sin(angle), np.cos(angle)])
-    return upright_square(eyes + BELOW_EYES * unit * down, angle, scale * unit, size)
+    below_eyes = 0.45  # of the face patch's middle, in outer-eye distances: between brows and chin
+    return upright_square(eyes + below_eyes * unit * down, angle, scale * unit, size)
 
 
 def patch_sketch(region: str, landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
@@ -47,13 +45,13 @@ def patch_sketch(region: str, landmarks: FloatArray, to_patch: FloatArray, size:
     return draw(landmarks, to_patch, size)
 
 
-def mouth_frame(landmarks: FloatArray, size: int, scale: float = MOUTH_SCALE) -> FloatArray:
+def mouth_frame(landmarks: FloatArray, size: int, scale: float = 1.0) -> FloatArray:
     """Upright square around the mouth, its scale tied to the eyes so that it does not breathe with the lips.
 
     Args:
         landmarks: `[68, 2]` pixels.
         size: side of the patch in its own pixels.
-        scale: side of the patch in outer-eye distances.
+        scale: side of the patch in outer-eye distances; at 1 the widest smile and a wide-open mouth fit.
 
     Returns:
         `[2, 3]` float64 similarity from pixels of the image to pixels of the patch.

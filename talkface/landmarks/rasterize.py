@@ -23,7 +23,6 @@ from talkface.landmarks.upper_face import with_upper_face
 from talkface.types import FloatArray, Image
 
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
-_CURVE_STEPS = 6  # points of a drawn curve between two landmarks
 _FINE = 8  # times as many pixels in which a plotted line is filled before it is averaged
 _PLOT_WIDTH = 2 * 100 / 72  # pixels of 2 points at 100 dots per inch
 _PEN_WIDTH = {"hard": 2, "pillow": 3}  # pixels
@@ -118,7 +117,8 @@ def _with_pillow(points: FloatArray, size: tuple[int, int], look: SketchStyle) -
 def _curve(points: FloatArray, closed: bool) -> FloatArray:
     """Smooth curve `[M, 2]` through `[N, 2]` points (Catmull and Rom 1974), which passes through each of them."""
     around = np.concatenate([points[-1:], points, points[:2]] if closed else [points[:1], points, points[-1:]])
-    share = np.linspace(0, 1, _CURVE_STEPS, endpoint=False)[:, None, None]
+    curve_steps = 6  # points of a drawn curve between two landmarks
+    share = np.linspace(0, 1, curve_steps, endpoint=False)[:, None, None]
     before, start, end, after = around[:-3], around[1:-2], around[2:-1], around[3:]
     pieces = 0.5 * (
         2 * start

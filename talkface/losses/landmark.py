@@ -8,7 +8,6 @@ from torch import Tensor
 from talkface.landmarks.layout import LOWER_INNER_LIP, MOUTH, UPPER_INNER_LIP
 
 MOUTH_WEIGHTINGS = ("published", "coded")
-MOUTH_HEIGHT_WEIGHT = 100.0  # ATVGnet's weight of the height of a mouth point, beside 1
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ def mouth_weighted_mse(predicted: Tensor, real: Tensor, weighting: str = "publis
     """
     assert weighting in MOUTH_WEIGHTINGS, weighting
     weight = torch.ones_like(real, dtype=torch.float32)
-    weight[..., MOUTH, 1] = MOUTH_HEIGHT_WEIGHT
+    mouth_height_weight = 100.0  # ATVGnet's weight of the height of a mouth point, beside 1
+    weight[..., MOUTH, 1] = mouth_height_weight
     if weighting == "coded":
         weight = weight.square()
     return (weight * (predicted.float() - real.float()).square()).mean()

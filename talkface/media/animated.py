@@ -12,9 +12,6 @@ from talkface.media.colour import on_white
 from talkface.media.container import check_duration, check_pixels
 from talkface.types import Image
 
-SHORTEST_MS = 11  # browsers show frames that claim less for a tenth of a second
-USUAL_MS = 100
-
 
 def is_animated_webp(path: Path) -> bool:
     """Whether the file is a WebP with an animation header, by its first bytes."""
@@ -71,4 +68,6 @@ def probe_webp(path: Path) -> tuple[tuple[int, int], Fraction, float]:
 
 def _duration_ms(picture: Pillow.Image) -> int:
     said = int(picture.info.get("duration", 0))
-    return said if said >= SHORTEST_MS else USUAL_MS
+    shortest_ms = 11  # browsers show frames that claim less for a tenth of a second
+    usual_ms = 100
+    return said if said >= shortest_ms else usual_ms

@@ -17,8 +17,6 @@ from talkface.errors import MediaError
 from talkface.media.read import probe_video, read_frames
 from talkface.types import Image
 
-USUAL_FPS = Fraction(25)  # where a device does not say
-
 
 @dataclass(frozen=True)
 class CameraSettings:
@@ -66,7 +64,8 @@ class Camera:
         else:
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old pictures would pile up and be shown late
             said = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
-        self.fps = said if 1 <= said <= CAMERA_RATES.highest_fps else USUAL_FPS
+        usual_fps = Fraction(25)  # where a device does not say
+        self.fps = said if 1 <= said <= CAMERA_RATES.highest_fps else usual_fps
 
     def __enter__(self) -> "Camera":
         return self

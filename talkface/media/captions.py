@@ -8,12 +8,10 @@ from pathlib import Path
 from talkface.errors import MediaError
 from talkface.files.read import read_text
 
-SUFFIXES = (".srt", ".vtt")
 TIMES = re.compile(
     r"^\s*(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})\s*-->"
     r"\s*(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 )
-TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ def read_captions(path: Path) -> list[Cue]:
     Raises:
         MediaError: unreadable, another suffix, no cue, or one that ends before it starts.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in (".srt", ".vtt"):
         raise MediaError(f"captions {path}: expected a file that ends in .srt or .vtt")
     return parse_captions(read_text(path, "captions", MediaError), path)
 
@@ -49,7 +47,8 @@ def parse_captions(text: str, path: Path) -> list[Cue]:
         start_s, end_s = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:])
         if end_s <= start_s:
             raise MediaError(f"captions {path}: the cue {lines[at].strip()!r} ends before it starts: correct its times")
-        text = "\n".join(filter(None, (html.unescape(TAG.sub("", line)).strip() for line in lines[at + 1 :])))
+        words = (html.unescape(re.sub(r"<[^<>]*>|\{\\[^{}]*\}", "", line)).strip() for line in lines[at + 1 :])
+        text = "\n".join(filter(None, words))
         if text:
             cues.append(Cue(start_s, end_s, text))
     if not cues:

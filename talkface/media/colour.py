@@ -21,7 +21,6 @@ from talkface.types import FloatArray, Image
 Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """CIE x, y of red, green, blue and white."""
 GAMMAS = {4: 2.2, 5: 2.8}
-EXIF_ADOBE, EXIF_UNCALIBRATED, INDEX_SRGB = 2, 0xFFFF, "R98"  # cameras say "uncalibrated" for Adobe RGB only (DCF 2.0)
 NCLX = b"colrnclx"
 
 
@@ -42,7 +41,6 @@ class ColourSettings:
 
 COLOUR = ColourSettings()
 BT709: Chromaticities = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), COLOUR.d65)
-ADOBE_RGB: Chromaticities = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060), COLOUR.d65)
 PRIMARIES: dict[int, Chromaticities] = {
     9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), COLOUR.d65),  # BT.2020
     11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),  # DCI-P3
@@ -202,8 +200,9 @@ def stored_space(photo: Pillow.Image, data: bytes = b"") -> ColourSpace:
         return coded_space(*coded)
     if "srgb" not in photo.info and ("gamma" in photo.info or "chromaticity" in photo.info):
         return _png_space(photo.info)
+    adobe_rgb = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060), COLOUR.d65)
     if _is_adobe(photo):
-        return ColourSpace(ADOBE_RGB, gamma=COLOUR.adobe_gamma)
+        return ColourSpace(adobe_rgb, gamma=COLOUR.adobe_gamma)
     return ColourSpace()
 
 
@@ -295,10 +294,11 @@ def _is_adobe(photo: Pillow.Image) -> bool:
     tags = photo.getexif()
     details = tags.get_ifd(PHOTO_COLOUR.exif)
     said = details.get(PHOTO_COLOUR.exif_colour_space)
-    if said == EXIF_UNCALIBRATED:
+    adobe_rgb, uncalibrated, index_srgb = 2, 0xFFFF, "R98"  # cameras say "uncalibrated" for Adobe RGB only (DCF 2.0)
+    if said == uncalibrated:
         known = PHOTO_COLOUR.interoperability in details  # Pillow 12 has a KeyError for a part that is not there
         index = (
             tags.get_ifd(PHOTO_COLOUR.interoperability).get(PHOTO_COLOUR.interoperability_index, "") if known else ""
         )
-        return str(index).strip("\0 ") != INDEX_SRGB
-    return bool(said == EXIF_ADOBE)
+        return str(index).strip("\0 ") != index_srgb
+    return bool(said == adobe_rgb)

@@ -12,7 +12,6 @@ from av.video.stream import VideoStream
 from talkface.errors import MediaError, check_readable
 from talkface.files.read import limit, variable
 
-ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 FORMATS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "asf", "mxf", "dv", "ivf", "nut", "rm"),
     *("wtv", "yuv4mpegpipe", "h264", "hevc", "obu", "gif", "apng"),
@@ -21,8 +20,6 @@ FORMATS = (
 """ffmpeg's names of containers that hold their own pictures and sound. Playlists and scripts (hls, dash, concat,
 sdp, lavfi...) open other files and addresses, and single pictures or text are not media, so both stay out: what counts
 is the format that ffmpeg finds in the file, whatever its name."""
-STREAMED = 0xFFFF_FF00  # what programs that write WAV to a pipe put in place of its length, or a little less
-ESTIMATED = ("aac", "mpeg", "mpegts")  # containers that do not say how long they are
 MOST_PARTS = 1000  # chunks or files that are looked through
 
 
@@ -89,7 +86,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
 def alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
     """The decoder for VP8 or VP9 with transparency, which ffmpeg's own one passes over; None for every other video."""
     tags = {name.lower(): value for name, value in stream.metadata.items()}
-    name = ALPHA_DECODERS.get(stream.codec_context.name)
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
     if name is None or tags.get("alpha_mode") != "1" or name not in av.codecs_available:
         return None
     decoder = VideoCodecContext.create(name, "r")
@@ -114,7 +111,8 @@ def check_pixels(width: int, height: int, path: Path | str, hint: str = "scale i
 def claimed_s(container: InputContainer, stream: AudioStream, path: Path) -> float | None:
     """Length in seconds that the header claims for a sound track; None where it is only estimated."""
     name = container.format.name
-    if name in ESTIMATED:
+    estimated = ("aac", "mpeg", "mpegts")  # containers that do not say how long they are
+    if name in estimated:
         return None
     if name == "wav":
         return _wav_claim(path)
@@ -155,6 +153,7 @@ def _wav_claim(path: Path) -> float | None:
             if head[:4] == b"data" or len(head) < 8:
                 break
             at += 8 + length + length % 2
-    if head[:4] != b"data" or length >= STREAMED or not per_second:
+    streamed = 0xFFFF_FF00  # what programs that write WAV to a pipe put in place of its length, or a little less
+    if head[:4] != b"data" or length >= streamed or not per_second:
         return None
     return length / per_second

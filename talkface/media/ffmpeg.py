@@ -18,8 +18,6 @@ from talkface.errors import MediaError, PassingError
 
 FULL = "the disk is full; free some space or write elsewhere"
 KILLED = "free some memory and try again"
-AHEAD_BYTES = 16 << 20  # that may wait for ffmpeg while the next frames are made
-PIPE_BYTES = 1 << 20  # Linux's limit; with its usual 64 KiB each frame is handed over in many small steps
 
 
 class FfmpegProcess:
@@ -39,6 +37,7 @@ class FfmpegProcess:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process; a pipe could fill up
         stream = output.global_args("-hide_banner", "-nostdin", "-loglevel", "error", "-y")
         arguments = [str(word) for word in ffmpeg.compile(stream, cmd=imageio_ffmpeg.get_ffmpeg_exe())]
+        pipe_bytes = 1 << 20  # Linux's limit; with its usual 64 KiB each frame is handed over in many small steps
         try:
             # a session of its own: Ctrl-C reaches this program only, which then ends ffmpeg and removes its files
             self._process = subprocess.Popen(
@@ -47,7 +46,7 @@ class FfmpegProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 start_new_session=True,
-                pipesize=PIPE_BYTES,
+                pipesize=pipe_bytes,
             )
         except OSError as error:
             self._errors.close()
@@ -64,7 +63,8 @@ class FfmpegProcess:
         """
         assert self._process.stdin is not None
         self._waiting.append((data.nbytes, self._feeder.submit(self._process.stdin.write, data)))
-        if not self._hand_over(AHEAD_BYTES):
+        ahead_bytes = 16 << 20  # that may wait for ffmpeg while the next frames are made
+        if not self._hand_over(ahead_bytes):
             self.finish()  # why is on its standard error
             raise MediaError(f"{self._path} cannot be written: ffmpeg stopped early")
 

@@ -13,8 +13,6 @@ from talkface.media.colour import ColourSpace, apply_profile, coded_space, on_wh
 from talkface.media.frame import frame_image
 from talkface.types import Image
 
-DEEPEST = 16  # bits that values of more than eight are stored in
-
 
 def read_avif(data: bytes) -> Image:
     """Decode an AVIF with its own primaries and transfer curve, which Pillow leaves out.
@@ -65,5 +63,6 @@ def read_heic(data: bytes, path: Path) -> Image:
         colour = to_srgb(np.ascontiguousarray(values[..., :3]), space)
     if values.shape[2] == 3:
         return colour
-    alpha = values[..., 3] if values.dtype == np.uint8 else (values[..., 3] >> DEEPEST // 2).astype(np.uint8)
+    deepest = 16  # bits that values of more than eight are stored in
+    alpha = values[..., 3] if values.dtype == np.uint8 else (values[..., 3] >> deepest // 2).astype(np.uint8)
     return on_white(np.dstack([colour, alpha]))

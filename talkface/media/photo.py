@@ -31,12 +31,6 @@ from talkface.types import Image
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
 """Names that mean a photo in a folder."""
-PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Pillow's names of what is a photo. Its other forty decoders stay closed; one of them (EPS) starts Ghostscript."""
-EXPECTED = "expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2")
-AV1_BRANDS = (b"avif", b"avis")
-ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further pictures are frames, not pages or views
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,7 @@ def read_photo(path: Path | str) -> Image:
     """
     path = Path(path)
     data = _read_bytes(path)
+    expected = "expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
     with warnings.catch_warnings(), refusing(f"{path} is a damaged picture or cut short: save it again", MediaError):
         _hush_pillow()
         if is_heic(data):
@@ -80,7 +75,7 @@ def read_photo(path: Path | str) -> Image:
                 check_pixels(photo.width, photo.height, path, "scale it down or save it as JPEG")
                 return to_rgb(photo, data)
         except UnidentifiedImageError as error:
-            raise MediaError(f"{path} is {_what_else(path)}: {EXPECTED}") from error
+            raise MediaError(f"{path} is {_what_else(path)}: {expected}") from error
         except Pillow.DecompressionBombError as error:
             raise MediaError(f"{path} has far too many pixels: scale it down or save it as JPEG") from error
 
@@ -143,6 +138,7 @@ def _jpeg_size(content: bytes) -> tuple[int, int] | None:
 
 def is_photo(path: Path | str) -> bool:
     """Whether the file's first bytes are those of a still picture, whatever its name; an animation is a video."""
+    animated = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further pictures are frames, not pages or views
     try:
         check_readable(Path(path), "a picture")
         with Path(path).open("rb") as file:
@@ -151,7 +147,7 @@ def is_photo(path: Path | str) -> bool:
         with warnings.catch_warnings(), refusing("not a picture", MediaError):
             _hush_pillow()
             with Path(path).open("rb") as file, _opened(file) as photo:
-                return not (photo.format in ANIMATED and getattr(photo, "is_animated", False))
+                return not (photo.format in animated and getattr(photo, "is_animated", False))
     except (MediaError, OSError):
         return False
 
@@ -173,7 +169,9 @@ def _opened(file: IO[bytes]) -> Pillow.Image:
     file.seek(0)
     if magic == JPEG_MAGIC:  # by itself, as Pillow refuses above 179 megapixels what can be reduced
         return JpegImageFile(file)
-    return Pillow.open(file, formats=PHOTO_FORMATS)
+    # Pillow's other forty decoders stay closed; one of them (EPS) starts Ghostscript
+    photo_formats = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+    return Pillow.open(file, formats=photo_formats)
 
 
 def _reduce(photo: Pillow.Image) -> None:
@@ -276,7 +274,8 @@ def _deep_grey(values: np.ndarray) -> npt.NDArray[np.uint16]:
 
 def is_heic(start: bytes) -> bool:
     """Whether a file is a HEIC photo, by its first 64 bytes."""
-    if start[4:8] != b"ftyp" or start[8:12] not in HEIC_BRANDS:
+    heic_brands = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2")
+    if start[4:8] != b"ftyp" or start[8:12] not in heic_brands:
         return False
     others = (start[at : at + 4] for at in range(16, min(int.from_bytes(start[:4], "big"), 64), 4))
-    return not any(brand in AV1_BRANDS for brand in others)
+    return not any(brand in (b"avif", b"avis") for brand in others)

@@ -27,8 +27,6 @@ __all__ = ["VideoInfo", "frame_image", "is_photo", "is_video", "probe_video", "r
 
 Picture = TypeVar("Picture")
 
-HELD_S = 10.0  # a frame is never held longer than this: a longer hole is a fault of the file's clock
-
 
 @dataclass(frozen=True)
 class VideoInfo:
@@ -145,10 +143,11 @@ def _timed(container: InputContainer, stream: VideoStream) -> Iterator[tuple[Vid
     step_s = float(1 / (stream.average_rate or stream.guessed_rate or 25))
     last_s = -math.inf
     shift_s = 0.0
+    held_s = 10.0  # a frame is never held longer than this: a longer hole is a fault of the file's clock
     for frame in _decoded(container, stream):
         follows_s = 0.0 if math.isinf(last_s) else last_s + step_s
         time_s = follows_s if frame.time is None else float(frame.time) - origin_s - shift_s
-        if not math.isinf(last_s) and not last_s < time_s < last_s + HELD_S:
+        if not math.isinf(last_s) and not last_s < time_s < last_s + held_s:
             shift_s += time_s - follows_s
             time_s = follows_s
         last_s = time_s

@@ -11,8 +11,6 @@ from talkface.media.container import open_container, picture_stream
 from talkface.media.frame import frame_image, pixel_aspect
 from talkface.types import Image
 
-LEAD_S = 1.0  # how far before the start to seek, for files whose index is rough
-
 
 def read_window(path: Path, fps: Fraction, start_s: Fraction, count: int) -> Iterator[Image]:
     """`count` frames at a constant rate from `start_s` on: each the stored frame nearest in time.
@@ -29,11 +27,12 @@ def read_window(path: Path, fps: Fraction, start_s: Fraction, count: int) -> Ite
     Raises:
         MediaError: as `media.read.probe_video`.
     """
+    lead_s = 1.0  # how far before the start to seek, for files whose index is rough
     with open_container(path) as container:
         stream = picture_stream(container, path)
         origin_s = (container.start_time or 0) / av.time_base
         assert stream.time_base is not None
-        seek_s = max(float(start_s) - LEAD_S, 0.0) + origin_s
+        seek_s = max(float(start_s) - lead_s, 0.0) + origin_s
         container.seek(math.floor(seek_s / stream.time_base), stream=stream)
         aspect = pixel_aspect(stream)
         step_s = 1 / float(stream.average_rate or fps)

@@ -17,7 +17,6 @@ import numpy as np
 from talkface.errors import MediaError
 from talkface.types import Image
 
-CLOSING_KEYS = {27, ord("q"), ord("Q")}
 READY = b"ready\n"
 _SIZE = struct.Struct("<II")  # height and width, before the pixels of every picture
 
@@ -76,7 +75,7 @@ def show_pictures(title: str, pictures: BinaryIO) -> None:
         height, width = _SIZE.unpack(head)
         pixels = pictures.read(height * width * 3)
         cv2.imshow(title, np.frombuffer(pixels, np.uint8).reshape(height, width, 3)[..., ::-1].copy())
-        if cv2.waitKey(1) & 0xFF in CLOSING_KEYS or cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+        if cv2.waitKey(1) & 0xFF in {27, ord("q"), ord("Q")} or cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
             return
 
 

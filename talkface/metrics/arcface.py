@@ -16,7 +16,6 @@ TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 """Where ArcFace's training put the eyes, the tip of the nose and the corners of the mouth (Deng et al. 2019)."""
-NOSE_TIP, RIGHT_CORNER, LEFT_CORNER = 30, 48, 54
 
 
 class ArcFace:
@@ -66,4 +65,5 @@ def five_points(landmarks: FloatArray) -> FloatArray:
     """`[5, 2]` centres of the eyes (the person's right first), tip of the nose, corners of the mouth."""
     points = np.asarray(landmarks, np.float64)
     eyes = [points[RIGHT_EYE].mean(0), points[LEFT_EYE].mean(0)]
-    return np.array([*eyes, points[NOSE_TIP], points[RIGHT_CORNER], points[LEFT_CORNER]])
+    nose_tip, right_corner, left_corner = 30, 48, 54
+    return np.array([*eyes, points[nose_tip], points[right_corner], points[left_corner]])

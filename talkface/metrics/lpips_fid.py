@@ -13,8 +13,6 @@ from talkface.metrics.stats import Score
 from talkface.types import Image
 
 BATCH = 16  # crops per forward pass
-LPIPS_LAYERS = {"slice1": (0,), "slice2": (3,), "slice3": (6,), "slice4": (8,), "slice5": (10,)}
-"""Which convolutions of AlexNet's `features` stand in which slice of LPIPS' backbone."""
 
 
 class Lpips:
@@ -39,9 +37,11 @@ class Lpips:
             raise MissingExtraError("--lpips-weights needs torchmetrics: pip install 'talkface[metrics]'") from error
         tensors = _tensors(weights, "alexnet-owt-7be5be79.pth")
         self._network = _NoTrainLpips(pretrained=True, net="alex", pnet_rand=True)
+        # Which convolutions of AlexNet's `features` stand in which slice of LPIPS' backbone.
+        lpips_layers = {"slice1": (0,), "slice2": (3,), "slice3": (6,), "slice4": (8,), "slice5": (10,)}
         backbone = {
             f"{part}.{layer}.{kind}": tensors.get(f"features.{layer}.{kind}")
-            for part, layers in LPIPS_LAYERS.items()
+            for part, layers in lpips_layers.items()
             for layer in layers
             for kind in ("weight", "bias")
         }

@@ -7,8 +7,6 @@ import numpy as np
 from talkface.metrics.lag import LagScore, best_lag
 from talkface.types import FloatArray, Waveform
 
-SILENCE_DB = -40.0  # below the loudest frame: what counts as a pause
-
 
 def frame_levels(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArray:
     """Root mean square of the sound under every video frame, `[T]`, in the waveform's own unit.
@@ -42,7 +40,8 @@ def opening_energy_lag(openings: FloatArray, speech: Waveform, fps: Fraction, ma
 def pause_frames(speech: Waveform, fps: Fraction, num_frames: int) -> FloatArray:
     """Frames `[T]` (bool) whose sound is more than 40 dB below the loudest frame."""
     levels = frame_levels(speech, fps, num_frames)
-    return np.asarray(levels <= levels.max() * 10 ** (SILENCE_DB / 20)) if levels.max() > 0 else levels == 0
+    silence_db = -40.0  # below the loudest frame: what counts as a pause
+    return np.asarray(levels <= levels.max() * 10 ** (silence_db / 20)) if levels.max() > 0 else levels == 0
 
 
 def long_pauses(speech: Waveform, fps: Fraction, num_frames: int, least_s: float) -> FloatArray:

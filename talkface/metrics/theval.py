@@ -25,7 +25,6 @@ class ThevalSettings:
 
 
 THEVAL = ThevalSettings()
-UPPER_INNER, LOWER_INNER = np.array([61, 62, 63]), np.array([67, 66, 65])  # facing pairs
 EVERY_PAIR = np.array(list(combinations(MOUTH.tolist(), 2)))
 
 
@@ -63,7 +62,8 @@ def theval(landmarks: FloatArray, speech: Waveform, fps: Fraction) -> Theval:
 
 def lips_gap(points: FloatArray) -> FloatArray:
     """Mean height of the inner lips' three facing pairs over the outer-eye distance, `[T, 68, 2]` -> `[T]`."""
-    heights = np.linalg.norm(points[:, UPPER_INNER] - points[:, LOWER_INNER], axis=-1).mean(-1)
+    upper_inner, lower_inner = [61, 62, 63], [67, 66, 65]  # facing pairs
+    heights = np.linalg.norm(points[:, upper_inner] - points[:, lower_inner], axis=-1).mean(-1)
     return np.asarray(heights / interocular(points))
 
 

@@ -12,15 +12,10 @@ from talkface.models.norms import NORM, AdainSlots, InstanceNorm, NormStyle
 from talkface.models.residual import PADDINGS, BlockStyle, ConvResBlock, JohnsonBlock, SelfAttention
 
 POOLINGS = ("sum", "max", "mean")
-OUTPUTS = ("tanh", "sigmoid")
-UPSAMPLINGS = ("nearest", "bilinear")
-ATTENTIONS = ("pooled", "full")
-RANGES = ("signed", "unit")
 _NORMS = {
     **{"D": "none", "DI": "instance", "U": "adain", "US": "spade", "BA": "adain", "BS": "spade"},
     **{"J": "instance", "JA": "adain", "JN": "none"},
 }
-_HALVING = ("D", "DI")
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class FewshotConfig:
         layers = parse_layers(self.generator)
         if num_halvings(layers) != 0:
             raise ConfigError(f"model.generator must double as often as it halves: {self.generator!r}")
-        self._check_halvings("generator", sum(layer.kind in _HALVING for layer in layers))
+        self._check_halvings("generator", sum(layer.kind in ("D", "DI") for layer in layers))
 
     @property
     def side(self) -> int:
@@ -114,11 +109,11 @@ class FewshotConfig:
 _CHOICES = {
     "pooling": POOLINGS,
     "discriminator_pooling": ("", *POOLINGS),
-    "upsampling": UPSAMPLINGS,
-    "output": OUTPUTS,
-    "attention": ATTENTIONS,
+    "upsampling": ("nearest", "bilinear"),
+    "output": ("tanh", "sigmoid"),
+    "attention": ("pooled", "full"),
     "padding": PADDINGS,
-    "range": RANGES,
+    "range": ("signed", "unit"),
 }
 
 

@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from talkface.models.blocks import ResBlock
 
-REACH = 1 / 8  # of the picture's side: a flow of this length for an output of 1
-
 
 class FlowNetwork(nn.Module):
     """Backward flow from the source's sketch, the source and the target's sketch (few-shot vid2vid, Wang et al. 2019).
@@ -34,7 +32,8 @@ class FlowNetwork(nn.Module):
         fine = self.fine(self.stem(seen))
         coarse = self.coarse(self.down(fine))
         up = self.up(torch.cat([F.interpolate(coarse, size=(fine.shape[2], fine.shape[3])), fine], 1))
-        flow = self.flow(F.relu(up)).float() * (REACH * sketch.shape[-1])
+        reach = 1 / 8  # of the picture's side: a flow of this length for an output of 1
+        flow = self.flow(F.relu(up)).float() * (reach * sketch.shape[-1])
         return F.interpolate(flow, size=(sketch.shape[2], sketch.shape[3]), mode="bilinear")
 
 

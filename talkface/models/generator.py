@@ -9,7 +9,6 @@ from talkface.models.layer_code import parse_layers
 from talkface.models.norms import AdainSlots, AdaptiveNorm, Conditions
 from talkface.models.residual import SPECTRAL_EPS, FoldedConv
 
-PROJECTION_STD = 0.02  # of the projection's weights at the start, as in every version of the paper's code
 IMAGE_CHANNELS = 3
 
 
@@ -32,7 +31,8 @@ class Generator(nn.Module):
             self.last_norm = AdaptiveNorm(channels, self.slots, config.style.norm)
             self.last_conv = FoldedConv(channels, IMAGE_CHANNELS, spectral=spectral, padding=config.padding)
         self.projection = nn.Linear(config.embedding, self.slots.length, bias=config.projection_bias)
-        nn.init.normal_(self.projection.weight, std=PROJECTION_STD)
+        projection_std = 0.02  # of the projection's weights at the start, as in every version of the paper's code
+        nn.init.normal_(self.projection.weight, std=projection_std)
         if config.projection_bias:
             nn.init.zeros_(self.projection.bias)
         if config.spectral_projection:

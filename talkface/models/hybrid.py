@@ -12,9 +12,6 @@ from talkface.models.hybrid_compose import IdentitySpadeBlock, ModulatedBlock, S
 from talkface.models.hybrid_config import HybridConfig
 from talkface.models.hybrid_embed import SketchSimilarity, SlotMix, mix, shares
 
-RIM = 0.09  # width of the patch's border, as a share of its side, in which the mask is faded to nothing
-HIDE_REACH = 1 / 20  # of the patch's side: how far around eyes and mouth `hide_features` hides the references
-
 
 @dataclass(frozen=True)
 class Enrolled:
@@ -272,7 +269,8 @@ class Hybrid(nn.Module):
 def border_window(size: int, like: Tensor) -> Tensor:
     """`[1, 1, S, S]` 1 inside, falling smoothly to 0 on the border: the mask's own seamless edge."""
     place = torch.arange(size, device=like.device, dtype=like.dtype) / (size - 1)
-    edge = (torch.minimum(place, 1 - place) / RIM).clamp(0, 1)
+    rim = 0.09  # width of the patch's border, as a share of its side, in which the mask is faded to nothing
+    edge = (torch.minimum(place, 1 - place) / rim).clamp(0, 1)
     edge = edge * edge * (3 - 2 * edge)
     return (edge[:, None] * edge[None])[None, None]
 
@@ -283,6 +281,7 @@ def hide_features(pictures: Tensor, sketches: Tensor) -> Tensor:
     The hidden pixels are replaced, not divided away: nothing of them remains, whatever they were.
     """
     filled = (sketches[..., 1:2, :, :] > -1).float()
-    reach = max(1, round(HIDE_REACH * filled.shape[-1]))
+    hide_reach = 1 / 20  # of the patch's side: how far around eyes and mouth `hide_features` hides the references
+    reach = max(1, round(hide_reach * filled.shape[-1]))
     hole = F.max_pool2d(filled.flatten(0, -4), 2 * reach + 1, stride=1, padding=reach).view_as(filled)
     return torch.where(hole > 0, -1.0, pictures)

@@ -6,12 +6,6 @@ from typing import Any, ClassVar
 
 from talkface.errors import ConfigError
 
-EMBEDS = ("mean", "attention", "slots")
-FLOWS = ("none", "residual", "instead")
-COMPOSES = ("linear", "modulated")
-REGIONS = ("mouth", "face")
-PICKS = ("spread", "nearest")
-
 RENAMED = {
     "warp_ref": "learned_flow",
     "warp_ani": "drawn_face",
@@ -54,8 +48,14 @@ class HybridConfig:
     renamed: ClassVar[Mapping[str, str]] = RENAMED
 
     def __post_init__(self) -> None:
-        words = (("region", REGIONS), ("embed", EMBEDS), ("pick", PICKS), ("learned_flow", FLOWS))
-        for name, known in (*words, ("compose", COMPOSES)):
+        words = {
+            "region": ("mouth", "face"),
+            "embed": ("mean", "attention", "slots"),
+            "pick": ("spread", "nearest"),
+            "learned_flow": ("none", "residual", "instead"),
+            "compose": ("linear", "modulated"),
+        }
+        for name, known in words.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"model.{name} is {getattr(self, name)!r}: expected one of {', '.join(known)}")
         if self.patch < 16 or self.patch % 8:

@@ -27,7 +27,6 @@ PLAIN_KERNEL = 3
 _TOKEN = re.compile(
     r"(?P<kind>BA|BS|DI|JA|JN|US|[DUBJIA])(?P<channels>\d+)?(?:k(?P<first>\d+)(?:x(?P<second>\d+))?)?(?:\*(?P<times>\d+))?"
 )
-_BARE = ("I", "A")  # keep the number of channels
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,8 @@ def num_halvings(layers: list[Layer]) -> int:
 
 def _layer(match: re.Match[str], token: str, place: int, line: str) -> Layer:
     kind, channels = match["kind"], int(match["channels"] or 0)
-    if kind in _BARE:
+    bare = ("I", "A")  # keep the number of channels
+    if kind in bare:
         if match["channels"] or match["first"]:
             raise _complaint(token, place, line, f"{kind} keeps the channels it gets: write {kind} alone")
         return Layer(kind)

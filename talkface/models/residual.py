@@ -17,8 +17,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 from talkface.models.norms import AdainSlots, AdaptiveNorm, Conditions, InstanceNorm, NoNorm, NormStyle, SpadeNorm
 
 SPECTRAL_EPS = 1e-4
-RESAMPLINGS = ("same", "down", "nearest", "bilinear")
-NORMS = ("none", "instance", "adain", "spade")
 PADDINGS = ("zeros", "reflect")
 
 
@@ -81,7 +79,7 @@ class FoldedConv(nn.Module):
             side: what doubling resizes to instead, in pixels.
         """
         super().__init__()
-        assert resample in RESAMPLINGS, resample
+        assert resample in ("same", "down", "nearest", "bilinear"), resample
         assert padding in PADDINGS, padding
         assert kernel % 2 == 1, kernel
         plain = nn.Conv2d(inputs, outputs, kernel, bias=bias)
@@ -277,7 +275,7 @@ def _conv(
 
 
 def _norm_maker(norm: str, slots: AdainSlots | None, style: NormStyle) -> Callable[[int], nn.Module]:
-    assert norm in NORMS, norm
+    assert norm in ("none", "instance", "adain", "spade"), norm
     if norm == "adain":
         assert slots is not None, "adaptive layers need slots"
         return lambda channels: AdaptiveNorm(channels, slots, style)

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from talkface.errors import ConfigError
 
 SOURCES = ("ref", "ani", "prev")
-COMPOSITIONS = ("linear", "nonlinear")
-FUSIONS = ("hybrid", "attention", "mean")
-MOST_CHANNELS = 1024
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class SpadeConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source_order", tuple(self.source_order))  # a checkpoint's header has lists
-        for name, known in (("composition", COMPOSITIONS), ("fusion", FUSIONS)):
+        for name, known in (("composition", ("linear", "nonlinear")), ("fusion", ("hybrid", "attention", "mean"))):
             if getattr(self, name) not in known:
                 raise ConfigError(f"invalid model.{name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
         if sorted(self.source_order) != sorted(SOURCES):
@@ -70,7 +67,8 @@ class SpadeConfig:
     @property
     def channels(self) -> list[int]:
         """Of every level from full size down, and one more for the input of the coarsest block."""
-        most = min(MOST_CHANNELS, self.width * 2**self.depth)
+        most_channels = 1024
+        most = min(most_channels, self.width * 2**self.depth)
         return [min(most, self.width * 2**level) for level in range(self.depth + 2)]
 
     @property

@@ -5,8 +5,6 @@ from torch import Tensor, nn
 
 from talkface.errors import ConfigError
 
-START_STD = 0.02
-
 
 class VideoTable(nn.Module):
     """W and its own Adam, row by row, without a first moment (FSTH trains with betas 0 and .999).
@@ -28,7 +26,8 @@ class VideoTable(nn.Module):
     def __init__(self, videos: int, embedding: int, beta: float = 0.999, eps: float = 1e-8) -> None:
         super().__init__()
         self.beta, self.eps = beta, eps
-        self.register_buffer("weight", torch.randn(videos, embedding) * START_STD)
+        start_std = 0.02
+        self.register_buffer("weight", torch.randn(videos, embedding) * start_std)
         self.register_buffer("squares", torch.zeros(videos, embedding))
         self.register_buffer("steps", torch.zeros(videos, dtype=torch.int32))
 

@@ -7,8 +7,6 @@ from talkface.geometry.matte import Mask, person_matte
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Shot
 
-CLEAN_EDGE = 70, 245  # of 255: fainter parts of the matte are background, stronger ones the person
-
 
 class Cutout:
     """Head, hair, neck and shoulders of one photo, moved as the renderers move them."""
@@ -18,7 +16,7 @@ class Cutout:
         self._canvas = Canvas(shot)
         whole = compose_affine(self._canvas.deformer.ellipse, self._canvas.work_affine)
         matte = person_matte(shot.image, whole).astype(np.float32)
-        low, high = CLEAN_EDGE
+        low, high = 70, 245  # of 255: fainter parts of the matte are background, stronger ones the person
         self._matte: Mask = np.clip((matte - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
 
     def __call__(self, landmarks: FloatArray) -> Mask:

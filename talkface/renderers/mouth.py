@@ -47,8 +47,6 @@ from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplie
 from talkface.renderers.canvas import Canvas, paint_share
 from talkface.types import FloatArray, Image, Shot
 
-FRAMES_PIXELS = 16_000_000  # of the frames of one batch, two of which are in memory at once
-
 
 @dataclass(frozen=True)
 class MouthIdentity(Identity):
@@ -144,7 +142,8 @@ class MouthRenderer:
         assert isinstance(identity, MouthIdentity), "this identity was enrolled by another renderer"
         landmarks = np.asarray(landmarks, np.float64)
         pixels = identity.canvases[0].shot.image.size // 3
-        count = int(np.clip(FRAMES_PIXELS // pixels, 1, BATCH))
+        frames_pixels = 16_000_000  # of the frames of one batch, two of which are in memory at once
+        count = int(np.clip(frames_pixels // pixels, 1, BATCH))
         starts = [0, *range(min(2, count), len(landmarks), count)]  # a short batch first: it is waited for
         with ThreadPoolExecutor(1) as beside:
             ahead: tuple[list[_Warped], Future[list[FloatArray]]] | None = None

@@ -15,13 +15,10 @@ from talkface.files.write import append_file, atomic_file, atomic_write, inside,
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-REMOTE = "://"
-CHAINED = "::"
-
 
 def is_url(place: str | Path) -> bool:
     """Whether `place` names a file system of fsspec (`s3://bucket/x`, `dir::file:///tmp`) rather than a path."""
-    return isinstance(place, str) and (REMOTE in place or CHAINED in place)
+    return isinstance(place, str) and ("://" in place or "::" in place)
 
 
 def absolute(place: str) -> str:

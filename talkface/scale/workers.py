@@ -30,7 +30,6 @@ class WorkerSettings:
 
 
 WORKERS = WorkerSettings()
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -281,7 +280,8 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], settings: LocalWork
     """Work on tasks from `pipe` until it closes; the libraries of `function` are loaded by now."""
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):  # the parent's to handle
         signal.signal(number, signal.SIG_IGN)
-    for name in THREAD_VARIABLES:  # read when the libraries are loaded, which is later
+    thread_variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    for name in thread_variables:  # read when the libraries are loaded, which is later
         os.environ[name] = str(settings.threads)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file of ours
         score.write("1000")  # where memory ends, the system takes a worker and not the parent

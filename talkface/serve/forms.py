@@ -13,17 +13,15 @@ from starlette.datastructures import FormData, UploadFile
 
 from talkface.serve.replies import Refusal
 
-LONGEST_FIELD = 65_536  # bytes of a form's field that is not a file
-MOST_FILES = 8
-
 
 @contextlib.asynccontextmanager
 async def read_form(request: Request) -> AsyncIterator[FormData]:
     """The parts of a multipart request."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise Refusal(415, "not_multipart", "the request is not multipart/form-data: see /docs")
+    longest_field, most_files = 65_536, 8  # bytes of a form's field that is not a file
     try:
-        form = await request.form(max_files=MOST_FILES, max_fields=16, max_part_size=LONGEST_FIELD)
+        form = await request.form(max_files=most_files, max_fields=16, max_part_size=longest_field)
     except (UnicodeError, ValueError, KeyError, AssertionError) as error:
         raise Refusal(400, "bad_request", "the request is malformed: send multipart/form-data") from error
     except OSError as error:

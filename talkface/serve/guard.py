@@ -13,12 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from talkface.serve.options import ServeOptions
 from talkface.serve.replies import Metrics, Refusal, error_reply
 
-OPEN = ("/", "/healthz", "/favicon.ico")  # what may be had without a token: the page asks for it
-LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1", "testserver")
 IDLE_S = 20.0  # that a client may take from one piece of a request to the next
-SLOWEST = 4_000.0  # bytes per second that a client must send in the mean
-GRACE_S = 30.0
-METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -39,7 +34,7 @@ class Guard:
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
             return
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
         begun = False
 
         async def counted(message: Message) -> None:
@@ -72,7 +67,8 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._most:
             raise self._too_large()
-        if scope["path"] not in OPEN:
+        public = ("/", "/healthz", "/favicon.ico")  # served without a token: the page asks for it
+        if scope["path"] not in public:
             word, _, given = headers.get("authorization", "").partition(" ")
             check_token(self._options.token, given if word.lower() == "bearer" else "")
 
@@ -99,7 +95,8 @@ class Guard:
             whole = not message.get("more_body", False)
             if count > self._most:
                 raise self._too_large()
-            if not whole and time.monotonic() - began > GRACE_S + count / SLOWEST:
+            slowest, grace_s = 4_000.0, 30.0  # bytes per second that a client must send in the mean
+            if not whole and time.monotonic() - began > grace_s + count / slowest:
                 raise Refusal(408, "too_slow", "the request comes too slowly: send it again over a better connection")
             return message
 
@@ -118,7 +115,8 @@ def check_token(wanted: str | None, given: Any) -> None:
 def check_origin(headers: Mapping[str, str], *, local: bool) -> None:
     """Refuse pages of other sites, and names that lead to this machine by somebody else's address book."""
     host = headers.get("host", "")
-    if local and urlsplit(f"//{host}").hostname not in (*(name.strip("[]") for name in LOCAL_NAMES), None):
+    local_names = ("localhost", "127.0.0.1", "[::1]", "::1", "testserver")
+    if local and urlsplit(f"//{host}").hostname not in (*(name.strip("[]") for name in local_names), None):
         raise Refusal(421, "wrong_host", f"this server is called localhost and not {host[:60]!r}: use that name")
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != host:

@@ -29,10 +29,6 @@ from talkface.serve.studio import jpeg
 from talkface.serve.uploads import raise_error
 
 HEAD = struct.Struct("<IIII")  # frame number, bytes of sound, bytes of picture, 0
-QUALITY = 82  # of a JPEG
-REPORT_EVERY = 25  # frames
-MOST_WAITING = 25  # messages to a slow client, before its pictures are left out
-HELLO_S = 20.0  # that a client may take to say what it wants
 MOST_QUEUED_S = 60.0  # of sound that a client may send ahead
 
 
@@ -75,8 +71,9 @@ def add_live(app: FastAPI, server: Server) -> None:
 
 async def _serve(server: Server, socket: WebSocket) -> None:
     """One client from its first message to its last."""
+    hello_s = 20.0  # that a client may take to say what it wants
     try:
-        hello, photo = await asyncio.wait_for(_greet(server, socket), HELLO_S)
+        hello, photo = await asyncio.wait_for(_greet(server, socket), hello_s)
     except TimeoutError:
         raise Refusal(408, "too_slow", "nothing was asked for: send a first message, see docs/serve.md") from None
     session = await open_session(server, hello, photo)
@@ -164,9 +161,10 @@ class Sender:
 
     def run(self, send: Callable[[bytes | str | None], object], waiting: Callable[[], int]) -> None:
         """Until `end`; `send` takes messages, `waiting` says how many the client has not taken."""
+        most_waiting = 25  # messages to a slow client, before its pictures are left out
         try:
             for moment in in_time(self._session, lambda: not self.end):
-                self._encode(moment, send, waiting() > MOST_WAITING)
+                self._encode(moment, send, waiting() > most_waiting)
         except Exception as error:  # noqa: BLE001 - the client gets an error message, and the session ends
             send(
                 json.dumps({"type": "error", "code": "fault", "message": f"fault in talkface: {type(error).__name__}"})
@@ -175,14 +173,16 @@ class Sender:
 
     def _encode(self, moment: Moment, send: Callable[[bytes | str | None], object], behind: bool) -> None:
         index, image = self._session.report.frames - 1, self._marked(moment.image)
+        quality = 82  # of a JPEG
         if self._fragments is not None:
             send(self._fragments.add(image, moment.audio))
         else:
             pcm = to_pcm16(moment.audio).tobytes()
             self.left_out += behind
-            picture = b"" if behind else jpeg(image, QUALITY)
+            picture = b"" if behind else jpeg(image, quality)
             send(HEAD.pack(index, len(pcm), len(picture), 0) + pcm + picture)
-        if index % REPORT_EVERY == 0:
+        report_every = 25  # frames
+        if index % report_every == 0:
             report = {**asdict(self._session.report), "fps": float(self._session.fps), "left_out": self.left_out}
             send(json.dumps({"type": "report", **report, "queued_s": self._session.queued_s}))
 

@@ -14,7 +14,6 @@ from talkface.options import Options, current_name, json_schema, option, options
 
 TOKEN = "TALKFACE_TOKEN"  # environment variable: the token that clients send
 SHORTEST_TOKEN = 16  # characters
-OURS = ("sign",)  # a server signs what it makes
 TEXTS = {"aspect": r"\d{1,2}:\d{1,2}", "background": "#[0-9a-fA-F]{6}", "label_text": r"[^\x00]{1,60}"}
 """Options of requests that are text -> what it must be; a background that is a picture would be a path."""
 
@@ -70,12 +69,13 @@ def user_options() -> tuple[str, ...]:
     from talkface.inference.animator import NETWORKS  # with torch, not behind --help
 
     plain = (bool, int, float, tuple, Fraction)
+    ours = ("sign",)  # a server signs what it makes
     return tuple(
         name
         for name, found in options_of(AnimateOptions).items()
         if (found.choices or found.kind in plain or name in TEXTS)
         and found.meta["per_row"]
-        and name not in (*NETWORKS, *OURS)
+        and name not in (*NETWORKS, *ours)
     )
 
 

@@ -24,10 +24,8 @@ from talkface.serve.store import Job, Store
 from talkface.serve.uploads import CAPTIONS, PHOTO, SPEECH
 from talkface.types import Image
 
-LEAST_FREE = 64 << 20  # bytes of disk below which no job is begun: they wait
 FULL_DISK_S = 2.0  # after which the disk is looked at again
 MOST_TRIES = 3  # a job that ends the process so often is not begun again
-PREVIEW_SIDE = 384  # pixels
 PREVIEW_EVERY_S = 0.4
 SWEEP_EVERY_S = 30.0
 
@@ -99,7 +97,8 @@ class Studio:
         name, _, image = self._preview
         if name != job_id or image is None:
             return None
-        share = min(1.0, PREVIEW_SIDE / max(image.shape[:2]))
+        preview_side = 384  # pixels
+        share = min(1.0, preview_side / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
         return jpeg(np.asarray(small, np.uint8), 80)
 
@@ -110,13 +109,14 @@ class Studio:
 
     def _run(self) -> None:
         swept = 0.0
+        least_free = 64 << 20  # bytes of disk below which no job is begun: they wait
         while not self._end:
             self._wake.clear()
             try:
                 if time.monotonic() - swept > SWEEP_EVERY_S:
                     swept = time.monotonic()
                     self._sweep()
-                full = shutil.disk_usage(self.folder).free < LEAST_FREE
+                full = shutil.disk_usage(self.folder).free < least_free
                 job = None if full else self.store.take()
             except TalkfaceError:  # the disk is full, which requests are answered with
                 full, job = True, None

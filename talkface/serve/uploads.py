@@ -16,8 +16,6 @@ from talkface.scale.workers import Died, LocalWorkers
 
 PHOTO, SPEECH, CAPTIONS = "photo.png", "speech.wav", "captions.srt"  # what the worker makes, beside the upload
 LONGEST_CAPTIONS = 1_000_000  # bytes
-BARS = 120  # of the picture of a sound's loudness
-SPARE_MB = 512  # that other threads of a process may map besides
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,8 @@ def raise_error(found: Found) -> None:
 def read_upload(task: Task) -> Found:
     """Decode one upload, in the worker."""
     _detector()  # loaded by now, with its libraries: memory is counted from here
-    limit_memory(task.memory_mb + SPARE_MB)
+    spare_mb = 512  # that other threads of a process may map besides
+    limit_memory(task.memory_mb + spare_mb)
     for name, value in (("pixels", task.max_pixels), ("seconds", task.max_seconds)):
         os.environ[variable(name)] = str(value)
     upload = task.folder / task.upload
@@ -196,7 +195,8 @@ def _read_speech(upload: Path, task: Task) -> Found:
         file.setframerate(rate)
         for block in sound.mux_blocks():
             file.writeframes(to_pcm16(block).tobytes())
-    parts = np.array_split(sound.loudness, min(BARS, len(sound.loudness)))
+    bars = 120  # of the picture of a sound's loudness
+    parts = np.array_split(sound.loudness, min(bars, len(sound.loudness)))
     loudness = [round(float(part.max()), 4) for part in parts]
     return Found({"duration_s": round(sound.duration_s, 3), "loudness": loudness}, sound.notes)
 

@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter1d
 
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, num_frames
 
-SYLLABLE_HZ = 3.5  # openings per second
 SUPERSAMPLE = 2  # faces are drawn at twice their size and shrunk
 
 
@@ -39,9 +38,10 @@ def mouth_motion(rng: np.random.Generator, count: int) -> FloatArray:
     """`[count]` mouth openings in 0..1 at 25 fps: syllables of uneven length and strength between pauses."""
     beats = np.zeros(count)
     at = 4
+    syllable_hz = 3.5  # openings per second
     while at < count - 3:
         beats[at] = rng.uniform(0.4, 1.0)
-        at += max(3, round(float(DEFAULT_FPS) / SYLLABLE_HZ * rng.uniform(0.6, 1.4)))
+        at += max(3, round(float(DEFAULT_FPS) / syllable_hz * rng.uniform(0.6, 1.4)))
         if rng.random() < 0.15:
             at += 8
     motion = gaussian_filter1d(beats, 1.3)

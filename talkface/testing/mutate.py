@@ -28,8 +28,6 @@ VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 1.5, -0.0, 1e300, "", "x", "a\0b", "\x1b[31m", "../x"),
     *([], {}, [[]], [None], {"a": 1}, [1] * 1000, "9" * 5000, "NaN", float("nan"), float("inf")),
 )
-NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
-MOST_EDITS = 4
 
 
 def mutate(content: bytes, kind: str, rng: random.Random) -> bytes:
@@ -41,7 +39,8 @@ def mutate(content: bytes, kind: str, rng: random.Random) -> bytes:
             half of the edits respect it, so that they reach what lies behind the first check.
         rng: the same state gives the same bytes.
     """
-    for _ in range(rng.randint(1, MOST_EDITS)):
+    most_edits = 4
+    for _ in range(rng.randint(1, most_edits)):
         edit = STRUCTURED.get(kind) if rng.random() < 0.5 else None
         content = (edit or _edit_bytes)(content, rng)
     return content
@@ -65,7 +64,7 @@ def _edit_bytes(content: bytes, rng: random.Random) -> bytes:
 
 def _edit_text(content: bytes, rng: random.Random) -> bytes:
     word = rng.choice(WORDS).encode("utf-8", "surrogateescape")
-    found = list(NUMBER.finditer(content))
+    found = list(re.finditer(rb"-?[0-9]+(\.[0-9]+)?", content))
     if found and rng.random() < 0.6:
         place = rng.choice(found)
         return content[: place.start()] + word + content[place.end() :]

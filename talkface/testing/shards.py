@@ -14,7 +14,7 @@ from talkface.landmarks.mean_face import MEAN_FACE, from_canonical
 from talkface.landmarks.pose import move_head
 from talkface.types import DEFAULT_FPS, Clip, FloatArray, HeadPose
 
-UPPER_LIP, LOWER_LIP = np.array([63, 62, 61]), np.array([65, 66, 67])  # inner, facing pairs
+LOWER_LIP = np.array([65, 66, 67])  # the inner edge
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def write_loud_mouth_shards(
     """
     folder.mkdir(parents=True, exist_ok=True)
     face = MEAN_FACE.copy()
-    face[LOWER_LIP, 1] = face[UPPER_LIP, 1] + DRAWN_FACES.closed_gap
+    upper_lip = np.array([63, 62, 61])  # the points that face LOWER_LIP
+    face[LOWER_LIP, 1] = face[upper_lip, 1] + DRAWN_FACES.closed_gap
     to_canonical = np.repeat(np.array([[[1 / unit, 0, -1.4], [0, 1 / unit, -1.2]]]), frames, 0)
     paths = []
     for seed, (key, speaker) in enumerate(speakers.items()):

@@ -69,9 +69,7 @@ def test_eyes_that_look_up_or_down_are_stretched_and_never_folded(height: int) -
     across, raised = np.array([-50, -20, 20, 50, 20, -20]), np.array([0, 1, 1, 0, -1, -1])
     for eye in (RIGHT_EYE, LEFT_EYE):
         landmarks[eye] = 60 + np.stack([across, -height * raised], 1)
-    frame = np.repeat(
-        np.repeat(np.arange(120, dtype=np.uint8)[:, None], 120, 1)[..., None], 3, 2
-    )  # rows
+    frame = np.repeat(np.repeat(np.arange(120, dtype=np.uint8)[:, None], 120, 1)[..., None], 3, 2)  # rows
     for up in (-1.0, 1.0):
         column = shift_gaze(frame, landmarks, (0.0, up))[60 - height : 60 + height + 1, 60, 0].astype(int)
         assert np.abs(column - np.arange(60 - height, 60 + height + 1)).max() >= 0.18 * 2 * height

@@ -29,7 +29,6 @@ from talkface.models.vgnet_discriminator import RegressionDiscriminator
 DIRECTIONS, MEAN = "U_lrw1.npy", "mean_lrw1.npy"
 EXAGGERATION = (1.0, 2.2, 2.4, 2.6, 2.8, 3.0)
 """What the published demo multiplies the six coefficients by before it draws."""
-SILENCE = 50  # frames after which the LSTM's answer to silence stands still
 
 
 def atnet_checkpoint(
@@ -57,9 +56,10 @@ def _teach_shapes(network: Atnet, basics: Path) -> None:
         directions, mean = np.load(basics / DIRECTIONS)[:, : network.config.components], np.load(basics / MEAN)
         example = (read_atvgnet_shapes(basics).example().reshape(-1) - mean.reshape(-1)) @ directions
         network.usual_example.copy_(torch.from_numpy(example.astype(np.float32)))
+    silence = 50  # frames after which the LSTM's answer to silence stands still
     with torch.no_grad():
         example = network.usual_example[None] if network.config.recurrent else None
-        silent = network.member(torch.zeros(1, 4 * SILENCE, network.member.cepstral_mean.shape[0]), example)
+        silent = network.member(torch.zeros(1, 4 * silence, network.member.cepstral_mean.shape[0]), example)
         network.member.head.bias.sub_(silent[0, -1])
 
 

@@ -15,8 +15,6 @@ from talkface.models.audio2landmark import config_dict
 from talkface.models.lstm_mel import KerasMember, LstmMel, LstmMelConfig
 from talkface.types import FloatArray
 
-SOURCE = "github.com/eeskimez/Talking-Face-Landmarks-from-Speech"
-
 
 @dataclass(frozen=True)
 class EskimezSettings:
@@ -30,7 +28,6 @@ class EskimezSettings:
 
 ESKIMEZ = EskimezSettings()
 PARTS = ("kernel", "recurrent_kernel", "bias")
-_DELAY = re.compile(r"D(\d+)_C\d+")  # milliseconds, in the names of the published files
 
 
 def convert_eskimez(file: Path, out: Path) -> None:
@@ -50,7 +47,8 @@ def convert_eskimez(file: Path, out: Path) -> None:
         raise CheckpointError(
             f"{file}: the first layer takes {inputs} numbers, a multiple of {ESKIMEZ.features} was expected"
         )
-    named = _DELAY.search(file.name)
+    # the published files carry the delay in milliseconds in their names
+    named = re.search(r"D(\d+)_C\d+", file.name)
     config = LstmMelConfig(
         context=inputs // ESKIMEZ.features - 1,
         delay=int(named[1]) // ESKIMEZ.frame_ms if named else 1,
@@ -78,7 +76,8 @@ def convert_eskimez(file: Path, out: Path) -> None:
         member.rest.copy_(silent[0, -1])
     points = torch.eye(config.components).reshape(config.components, NUM_LANDMARKS, 2)
     network.decoder.copy_(points / ESKIMEZ.eyes_apart)
-    provenance = {"source": SOURCE, "file": file.name, "sha256": file_hash(file), "converted": "eskimez"}
+    source = "github.com/eeskimez/Talking-Face-Landmarks-from-Speech"
+    provenance = {"source": source, "file": file.name, "sha256": file_hash(file), "converted": "eskimez"}
     save_checkpoint(out, Checkpoint("audio2landmark", config_dict(config), network.state_dict(), provenance))
 
 

@@ -45,7 +45,6 @@ PUBLISHED = {
     ),
 }
 KINDS = (*PUBLISHED, "eskimez", "caffe", "vgg19-rename")
-SUFFIXES = {".h5": "eskimez", ".hdf5": "eskimez", ".caffemodel": "caffe"}  # that say it before anything is read
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,9 @@ def convert_published(
     """
     if kind != "auto" and kind not in KINDS:
         raise CheckpointError(f"unknown kind {kind!r}: expected auto or one of {', '.join(KINDS)}")
+    suffixes = {".h5": "eskimez", ".hdf5": "eskimez", ".caffemodel": "caffe"}  # that say it before anything is read
     if kind == "auto":
-        kind = SUFFIXES.get(file.suffix.lower(), kind)
+        kind = suffixes.get(file.suffix.lower(), kind)
     if kind in _BY_FILE:
         return _BY_FILE[kind](file, out)
     if out.suffix != SUFFIX:

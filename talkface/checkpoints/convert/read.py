@@ -13,9 +13,6 @@ from torch import Tensor
 from talkface.errors import CheckpointError, printable
 from talkface.files.read import limit, refusing, variable
 
-PARALLEL = "module."  # that DataParallel puts in front of every name
-_GLOBAL = re.compile(r"GLOBAL (\S+)")
-
 
 def read_published(path: Path) -> Any:
     """What `torch.save` wrote: tensors inside dicts and lists; read with `weights_only=True`.
@@ -35,7 +32,7 @@ def read_published(path: Path) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            wanted = _GLOBAL.search(str(error))
+            wanted = re.search(r"GLOBAL (\S+)", str(error))
             if wanted is None:
                 raise
             raise CheckpointError(
@@ -49,8 +46,9 @@ def state_dicts(content: Any, place: str = "") -> dict[str, dict[str, Tensor]]:
 
     A state dict is a mapping of which every value is a tensor; optimisers are none.
     """
+    parallel = "module."  # that DataParallel puts in front of every name
     if isinstance(content, Mapping) and content and all(isinstance(value, Tensor) for value in content.values()):
-        return {place: {str(name).removeprefix(PARALLEL): tensor for name, tensor in content.items()}}
+        return {place: {str(name).removeprefix(parallel): tensor for name, tensor in content.items()}}
     found: dict[str, dict[str, Tensor]] = {}
     for name, value in _children(content):
         found |= state_dicts(value, f"{place}.{name}" if place else name)

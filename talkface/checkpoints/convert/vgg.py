@@ -13,9 +13,6 @@ from talkface.errors import CheckpointError
 from talkface.files.write import atomic_file
 from talkface.models.perceptual import KINDS
 
-WRONG_NAMES = {"classifier.1": "classifier.0", "classifier.4": "classifier.3"}
-"""In vgg19-d01eb7cb.pth the dropouts were counted before the layers that they follow."""
-CAFFE_KINDS = {"conv3_4": "caffe_vgg19", "conv3_3": "caffe_vggface"}  # by a layer that only the deeper one has
 DOWNLOADS = tuple(kind for kind in KINDS if kind not in ("tiny", "dlib_face"))
 
 
@@ -29,8 +26,9 @@ def convert_caffe(model: Path, out: Path, kind: str | None = None) -> str:
         CheckpointError: no Caffe model, neither of the two networks, or layers of other shapes.
     """
     layers = {layer.name: layer for layer in read_caffemodel(model)}
+    caffe_kinds = {"conv3_4": "caffe_vgg19", "conv3_3": "caffe_vggface"}  # by a layer that only the deeper one has
     if kind is None:
-        kind = next((kind for name, kind in CAFFE_KINDS.items() if name in layers), None)
+        kind = next((kind for name, kind in caffe_kinds.items() if name in layers), None)
     if kind is None:
         raise CheckpointError(
             f"{model} is neither VGG_ILSVRC_19_layers nor VGG_FACE: its layers are {', '.join(layers) or 'none'}"
@@ -61,9 +59,11 @@ def convert_rename(weights: Path, out: Path, kind: str = "caffe_vgg19") -> list[
         raise CheckpointError(f"unknown kind {kind!r}: use one of {', '.join(DOWNLOADS)}")
     state = _read_state_dict(weights)
     renamed, told = {}, []
+    # In vgg19-d01eb7cb.pth the dropouts were counted before the layers that they follow.
+    wrong_names = {"classifier.1": "classifier.0", "classifier.4": "classifier.3"}
     for name, tensor in state.items():
         layer, _, part = name.rpartition(".")
-        right = WRONG_NAMES.get(layer, layer)
+        right = wrong_names.get(layer, layer)
         if right != layer and f"{right}.{part}" in state:
             raise CheckpointError(f"{weights} has both {layer} and {right}: its names are right already")
         renamed[f"{right}.{part}"] = tensor

@@ -7,8 +7,6 @@ from talkface.geometry.affine import invert, transform
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.types import FloatArray
 
-_NO_BOX, _NO_FRAME = (0, 0, 0, 0), (0, 0)  # the alignment looks at the landmarks alone
-
 
 def aligned_map(landmarks: FloatArray, size: int, reach: float = 1.0) -> FloatArray:
     """`[2, 3]` map from pixels of a photo to the picture that a network sees: nose and eyes always in one place.
@@ -18,7 +16,8 @@ def aligned_map(landmarks: FloatArray, size: int, reach: float = 1.0) -> FloatAr
         size: side of the picture in pixels.
         reach: side of the picture over that of ATVGnet's crop, about the same centre.
     """
-    to_crop = AlignedCropper(size).place(landmarks, _NO_BOX, _NO_FRAME, jump=True)
+    no_box, no_frame = (0, 0, 0, 0), (0, 0)  # the alignment looks at the landmarks alone
+    to_crop = AlignedCropper(size).place(landmarks, no_box, no_frame, jump=True)
     centred = to_crop - np.array([[0, 0, size / 2], [0, 0, size / 2]])
     return np.asarray(centred / reach + np.array([[0, 0, size / 2], [0, 0, size / 2]]))
 

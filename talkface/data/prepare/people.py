@@ -9,8 +9,6 @@ from scipy.spatial.distance import cdist
 from talkface.data.datasets import ClipDataset
 from talkface.landmarks.describe import describe
 
-ALIKE = 0.45  # distance of dlib's descriptors: its own threshold, 0.6, also joins strangers of large corpora
-
 
 @dataclass(frozen=True)
 class Overlap:
@@ -21,10 +19,15 @@ class Overlap:
     distance: float
 
 
-def split_overlaps(shards: Path, alike: float = ALIKE) -> tuple[dict[str, int], list[Overlap]]:
+def split_overlaps(shards: Path, alike: float = 0.45) -> tuple[dict[str, int], list[Overlap]]:
     """People looked at per split, and pairs of different splits that look alike, the nearest first.
 
     Of every name the middle frame of the first clip with pictures is described.
+
+    Args:
+        shards: folder of shards.
+        alike: distance of dlib's descriptors below which two people look alike; dlib's own threshold, 0.6, also joins
+            strangers of large corpora.
 
     Raises:
         DatasetError: no shards.

@@ -22,8 +22,6 @@ from talkface.media.read import probe_video, read_frames, read_photo
 from talkface.media.seek import read_window
 from talkface.types import DEFAULT_FPS, Clip, Image
 
-PREFIXES = ("refused_", "unused_")  # of the names of these sheets
-
 
 @dataclass(frozen=True)
 class RefusedSettings:
@@ -63,7 +61,8 @@ def write_refused_sheets(
         rows = [np.hstack(tiles[at : at + REFUSED.columns]) for at in range(0, len(tiles), REFUSED.columns)]
         paths.append(folder / f"{re.sub(r'[^a-z0-9]+', '_', reason.lower())}.png")
         atomic_write(paths[-1], encode_png(np.vstack(rows)))
-    for prefix in PREFIXES:
+    prefixes = ("refused_", "unused_")  # of the names of these sheets
+    for prefix in prefixes:
         for stale in set(folder.glob(f"{prefix}*.png")) - set(paths):
             stale.unlink()
     return paths

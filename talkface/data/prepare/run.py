@@ -28,8 +28,6 @@ from talkface.scale.memory import is_out_of_memory, memory_advice
 from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
 from talkface.types import Clip
 
-LEAST_S = 900.0  # for looking for faces on a busy machine
-PER_MB = 200.0  # of video, at 100 kbit/s 80 s of it: 2,000 frames
 AHEAD = 4  # clips queued per core of a cluster: they differ much in length
 
 Progress = Callable[[Record], None]
@@ -170,7 +168,9 @@ def _seconds_for(given: float | None, task: PrepareTask) -> float:
     if given is not None:
         return given
     archived = sum(span.size for span in task.archived.values())
-    return LEAST_S + PER_MB * (archived + source_stat(_sources(task.clip))[0]) / 1e6
+    least_s = 900.0  # for looking for faces on a busy machine
+    per_mb = 200.0  # of video, at 100 kbit/s 80 s of it: 2,000 frames
+    return least_s + per_mb * (archived + source_stat(_sources(task.clip))[0]) / 1e6
 
 
 def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig, archived: Mapping[str, Span] | None = None) -> Record:

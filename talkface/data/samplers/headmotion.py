@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -15,9 +14,7 @@ from talkface.geometry.affine import invert, transform
 from talkface.landmarks.head_track import head_track
 from talkface.landmarks.smooth import fill_unseen
 from talkface.media.speech import open_speech, speech_level
-from talkface.types import FloatArray, Waveform
-
-FPS = Fraction(25)  # of every prepared clip and of the network
+from talkface.types import DEFAULT_FPS, FloatArray, Waveform
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def clip_track(clip: PreparedClip) -> FloatArray | None:
 def clip_features(audio: FloatArray, num_frames: int) -> FloatArray:
     """`[S]` sound -> `[T, 3]` features, as `animate` hears them."""
     stream = open_speech(Waveform(np.asarray(audio, np.float32)))
-    return speech_rhythm(stream.blocks(), num_frames, FPS, speech_level(stream)).features
+    return speech_rhythm(stream.blocks(), num_frames, DEFAULT_FPS, speech_level(stream)).features
 
 
 def make_head_examples(clips: Sequence[PreparedClip]) -> list[HeadExample]:

@@ -24,7 +24,6 @@ from talkface.scale.storage import Folder
 from talkface.types import FloatArray, Image
 
 FRAMES_COUNTED = 4000  # a speaker's frames beyond make him no likelier to be drawn
-AHEAD = 2  # batches that the workers keep ready
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,8 @@ class Ahead(Generic[Batch]):
         """Batch of `step`."""
         if self._pool is None:
             return self._make(step)
-        for later in range(step, step + AHEAD + 1):
+        ahead = 2  # batches that the workers keep ready
+        for later in range(step, step + ahead + 1):
             if later not in self._coming:
                 self._coming[later] = self._pool.submit(self._make, later)
         return self._coming.pop(step).result()

@@ -22,11 +22,14 @@ from talkface.data.samplers.speech import (
 from talkface.errors import DatasetError
 from talkface.types import FloatArray
 
-KEPT_BYTES = 1 << 30  # of measured examples in memory; a corpus that fits is measured once
 
-
-def speech_examples(clips: Sequence[PreparedClip], mel: Bands, kept_bytes: int = KEPT_BYTES) -> list[SpeechExample]:
+def speech_examples(clips: Sequence[PreparedClip], mel: Bands, kept_bytes: int = 1 << 30) -> list[SpeechExample]:
     """As `make_examples`; of a corpus whose table was measured, examples are stand-ins that read their clip when drawn.
+
+    Args:
+        clips: prepared clips.
+        mel: bands of the network.
+        kept_bytes: of measured examples in memory; a corpus that fits is measured once.
 
     Raises:
         DatasetError: no clip is usable.

@@ -23,7 +23,6 @@ PART = re.compile(r"(.+?)(?:[._-]*part[._-]?|(?<=\.zip)\.|(?<=\.tar)\.)([a-z]{2,
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip's member: mark, lengths of its name and of what follows
 BLOCK = 1 << 20
-PARTS_OF_VOXCELEB = re.compile(r"vox[12]_(dev|test)_")
 
 
 @dataclass(frozen=True)
@@ -254,7 +253,7 @@ def _members(parts: tuple[str, ...]) -> Iterator[tuple[str, Span]]:
         listed = list((_zip_members if head[:2] == b"PK" else _tar_members)(archive, parts, changed))
     if not listed:
         raise DatasetError(f"{parts[0]} holds no files: expected the zip or tar that was published")
-    above = PARTS_OF_VOXCELEB.match(name)
+    above = re.match(r"vox[12]_(dev|test)_", name)
     if above and not any(member.startswith(("dev/", "test/")) for member, _ in listed):
         prefix = f"{above[1]}/"
     else:

@@ -9,8 +9,6 @@ from talkface.data.sources.tree import Corpus, beside, folders, make_key, split_
 from talkface.types import Clip
 
 SPLITS = ("train", "val", "test")
-GRID_SPEAKER = re.compile(r"s\d+")
-LRW_CLIP = re.compile(r"[A-Z]+_\d{5}")
 LICENCE = "that of the corpus the arrays were made from"
 
 
@@ -32,10 +30,10 @@ def _clip(root: Path, array: Path, sounds: list[Path]) -> Clip:
     below = Path(*within.parts[1:]) if len(within.parts) > 1 else within
     sound = beside(array, array.with_suffix(".wav"), *(folder / below.with_suffix(".wav") for folder in sounds))
     parts = within.parts[:-1]
-    speaker = next((part for part in parts if GRID_SPEAKER.fullmatch(part)), "")
+    speaker = next((part for part in parts if re.fullmatch(r"s\d+", part)), "")
     if not speaker:  # LRW names no speakers; elsewhere the innermost folder that is no split does
         named = [part for part in parts if part not in SPLITS]
-        speaker = array.stem if LRW_CLIP.fullmatch(array.stem) or not named else named[-1]
+        speaker = array.stem if re.fullmatch(r"[A-Z]+_\d{5}", array.stem) or not named else named[-1]
     split = next((part for part in parts if part in SPLITS), None) or split_by_speaker(speaker)
     return Clip(make_key(*within.with_suffix("").parts), array, sound, speaker, split, None, {"licence": LICENCE})
 

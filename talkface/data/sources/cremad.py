@@ -22,8 +22,6 @@ from talkface.files.read import parse_table
 from talkface.types import Clip
 
 LICENCE = "Open Database License 1.0 (contents: Database Contents License)"
-EMOTIONS = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
-LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"}
 SENTENCES = {
     "IEO": "It's eleven o'clock",
     "TIE": "That is exactly what happened",
@@ -56,9 +54,11 @@ def find_cremad_clips(root: Path) -> Iterator[Clip]:
             "a zip download does not bring the videos"
         )
     actors = _actors(root / "VideoDemographics.csv")
+    emotions = {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
+    levels = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"}
     for video in videos:
         actor, sentence, emotion, level = video.stem.split("_")
-        info: dict[str, object] = {"emotion": EMOTIONS.get(emotion, emotion), "level": LEVELS.get(level, level)}
+        info: dict[str, object] = {"emotion": emotions.get(emotion, emotion), "level": levels.get(level, level)}
         info |= {**actors.get(actor, {}), "licence": LICENCE}
         sound = beside(video, root / "AudioWAV" / f"{video.stem}.wav")
         sound = video if is_lfs_pointer(sound) else sound

@@ -15,7 +15,6 @@ from talkface.types import Clip
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".ogv", ".ts")
 SOUND_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")
-SHEETS, SETTINGS_NAME = ("contact_sheet", "quality", "refused_", "unused_"), "prepare.json"  # of a folder of shards
 
 
 def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequence[str]]) -> list[Clip]:
@@ -94,8 +93,9 @@ def _inside(root: Path, name: str) -> str:
 def _bare_rows(root: Path) -> list[dict[str, str]]:
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
     rows = []
+    sheets = ("contact_sheet", "quality", "refused_", "unused_")  # of a folder of shards, which `prepare.json` marks
     for path in files:
-        if path.name.startswith(SHEETS) and path.suffix == ".png" and (path.parent / SETTINGS_NAME).is_file():
+        if path.name.startswith(sheets) and path.suffix == ".png" and (path.parent / "prepare.json").is_file():
             continue  # shards were written into the corpus: their contact sheets are nobody's photos
         name = path.relative_to(root)
         folders = [part for part in name.parts[:-1] if find_split(part) is None]

@@ -34,10 +34,7 @@ class GridSettings:
 GRID_CLIPS = GridSettings()
 SUFFIXES = (".mpg", ".mpeg", ".mp4", ".avi", ".mov")
 SPEAKER = re.compile(r"s([1-9]|[12][0-9]|3[0-4])")
-SENTENCE = re.compile(r"[bslp][a-z]{2}[a-z][a-z0-9][a-z]")  # bbaf2n: bin blue at f two now
 TICKS = re.compile(r"[0-9]{1,12}")
-PAUSES = ("sil", "sp")
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LICENCE = "CC BY 4.0"
 
 
@@ -56,14 +53,15 @@ def find_grid_clips(root: Path) -> Iterator[Clip]:
         aligns = _by_stem(_side_files(top, folder, "align", (".align",)))
         sounds = _by_stem(_side_files(top, folder, "audio", (".wav",)))
         for stem in sorted(videos):
-            if SENTENCE.fullmatch(stem):
+            # bbaf2n: bin blue at f two now
+            if re.fullmatch(r"[bslp][a-z]{2}[a-z][a-z0-9][a-z]", stem):
                 yield _clip(folder.name, videos[stem], aligns.get(stem), sounds.get(stem), by_sentence)
 
 
 def _clip(speaker: str, video: Path, align: Path | None, sound: Path | None, by_sentence: bool) -> Clip:
     stem = video.stem.lower()
     words = read_align(read_text(align)) if align else []
-    spoken = [word for word in words if word[0] not in PAUSES]
+    spoken = [word for word in words if word[0] not in ("sil", "sp")]
     info: dict[str, object] = {"licence": LICENCE}
     if words:
         info["words"] = [list(word) for word in words]
@@ -89,12 +87,13 @@ def read_align(text: str) -> list[tuple[str, float, float]]:
 
 def read_sentence(stem: str) -> str:
     """The six words that a file's name stands for: `bbaf2n` -> `bin blue at f two now`."""
+    digits = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     tables = (
         {"b": "bin", "l": "lay", "p": "place", "s": "set"},
         {"b": "blue", "g": "green", "r": "red", "w": "white"},
         {"a": "at", "b": "by", "i": "in", "w": "with"},
         {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
-        dict(zip("z123456789", DIGITS, strict=True)),
+        dict(zip("z123456789", digits, strict=True)),
         {"a": "again", "n": "now", "p": "please", "s": "soon"},
     )
     return " ".join(table.get(letter, letter) for table, letter in zip(tables, stem, strict=True))

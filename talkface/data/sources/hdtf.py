@@ -22,9 +22,7 @@ from talkface.data.sources.tree import (
 from talkface.types import Clip
 
 PARTS = ("RD", "WDA", "WRA")
-PIECE = re.compile(r"(?:(RD|WDA|WRA)_)?(.+?)_(\d{1,3})")  # WDA_AdamSchiff_000, Radio11_1
 CLOCK = r"\d{1,3}(?::\d{1,2}){0,2}(?:\.\d{1,6})?"
-LINE = re.compile(rf"\s*(\S+)((?:\s+{CLOCK}-{CLOCK})*)\s*")  # Radio11.mp4 00:30-01:00 01:30-02:30
 LICENCE = "lists CC BY 4.0; videos of their makers"
 
 
@@ -36,7 +34,8 @@ def find_hdtf_clips(root: Path) -> Iterator[Clip]:
     times = {part: read_times(root / f"{part}_annotion_time.txt") for part in PARTS}
     places = [root, *folders(root), *(inner for folder in folders(root) for inner in folders(folder))]
     for video in sorted(video for place in places for video in files(place, VIDEO_SUFFIXES)):
-        match = PIECE.fullmatch(video.stem)
+        # WDA_AdamSchiff_000, Radio11_1
+        match = re.fullmatch(r"(?:(RD|WDA|WRA)_)?(.+?)_(\d{1,3})", video.stem)
         if match is None:
             continue
         part = match[1] or next((part for part in PARTS if match[2] in times[part]), None)
@@ -52,7 +51,8 @@ def read_times(path: Path) -> dict[str, list[tuple[float, float]]]:
     """
     times = {}
     for line in read_text(path).splitlines():
-        found = LINE.fullmatch(line)
+        # Radio11.mp4 00:30-01:00 01:30-02:30
+        found = re.fullmatch(rf"\s*(\S+)((?:\s+{CLOCK}-{CLOCK})*)\s*", line)
         if found:
             pieces = [piece.split("-") for piece in found[2].split()]
             times[Path(found[1]).stem] = [(_seconds(start), _seconds(end)) for start, end in pieces]

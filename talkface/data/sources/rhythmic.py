@@ -16,7 +16,6 @@ from talkface.data.interop.quintuple import (
 from talkface.data.sources.tree import Corpus, beside, make_key, split_by_speaker
 from talkface.types import Clip
 
-VOX_SPEAKER = re.compile(r"id\d{5}")
 LICENCE = "that of the corpus the clips were cut from"
 
 
@@ -44,7 +43,7 @@ def find_rhythmic_clips(root: Path) -> Iterator[Clip]:
 
 def _clip(prefix: Path, word: str | None, span: dict[str, object]) -> Clip:
     video = with_ending(prefix, VIDEO)
-    named = VOX_SPEAKER.search(prefix.name)
+    named = re.search(r"id\d{5}", prefix.name)
     speaker = named.group() if named else prefix.name
     split = "test" if span else split_by_speaker(speaker)
     info = {"licence": LICENCE, **span}

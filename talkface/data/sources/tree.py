@@ -13,15 +13,12 @@ from talkface.files.read import read_bytes
 from talkface.types import Clip
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".avi", ".flv", ".mov", ".mkv", ".webm", ".m4v")
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-VAL_SHARE = TEST_SHARE = 0.1  # of the speakers of a corpus without splits of its own
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """Words for the splits, in lower case."""
-NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
 LFS_MAGIC = b"version https://git-lfs"
 
 
@@ -98,7 +95,7 @@ def speaker_share(speaker: str) -> float:
     return int.from_bytes(hashlib.sha256(speaker.encode()).digest()[:8], "big") / 2**64
 
 
-def split_by_speaker(speaker: str, val: float = VAL_SHARE, test: float = TEST_SHARE) -> str:
+def split_by_speaker(speaker: str, val: float = 0.1, test: float = 0.1) -> str:
     """Split of a speaker where the corpus has none: shares of the speakers, nobody in two splits."""
     share = speaker_share(speaker)
     return "test" if share < test else "val" if share < test + val else "train"
@@ -130,7 +127,7 @@ def read_text(path: Path) -> str:
 
 def read_number(text: str) -> float | None:
     """The finite number that a side file's field begins with; None where there is none."""
-    found = NUMBER.match(text.strip())
+    found = re.match(r"-?[0-9]{1,12}(\.[0-9]{0,12})?", text.strip())
     return float(found.group()) if found else None
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talkface.data.sources.tree import (
-    PHOTO_SUFFIXES,
     VIDEO_SUFFIXES,
     Corpus,
     beside,
@@ -21,6 +20,7 @@ from talkface.data.sources.tree import (
     make_key,
     split_by_speaker,
 )
+from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.types import Clip
 
 

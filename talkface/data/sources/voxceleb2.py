@@ -22,9 +22,6 @@ from talkface.data.sources.tree import (
 from talkface.data.sources.voxceleb1 import is_voxceleb1_person
 from talkface.types import Clip
 
-VAL_SHARE = 0.02  # of the people in dev, as the corpus has no validation set of its own
-HEADER_BYTES = 400  # the text file's header ends well before; hundreds of lines of boxes follow
-PERSON = re.compile(r"id\d{5}")
 LICENCE = "video of their makers, research only; lists and boxes CC BY 4.0"
 FIELDS = (("corpus_offset", "offset"), ("face_confidence", "fv conf"), ("speaker_confidence", "asd conf"))
 
@@ -37,7 +34,7 @@ def find_voxceleb2_clips(root: Path) -> Iterator[Clip]:
     """
     for part, base in _parts(root):
         for person in folders(base / "mp4" if (base / "mp4").is_dir() else base):
-            if PERSON.fullmatch(person.name) and not is_voxceleb1_person(person.name):
+            if re.fullmatch(r"id\d{5}", person.name) and not is_voxceleb1_person(person.name):
                 for video_folder in folders(person):
                     for video in files(video_folder, VIDEO_SUFFIXES):
                         yield _clip(base, video, part)
@@ -60,15 +57,17 @@ def _clip(base: Path, video: Path, part: str) -> Clip:
         number = read_number(fields.get(field, ""))
         if number is not None:
             info[name] = number
-    split = "test" if part == "test" else split_by_speaker(person, val=VAL_SHARE, test=0.0)
+    val_share = 0.02  # of the people in dev, as the corpus has no validation set of its own
+    split = "test" if part == "test" else split_by_speaker(person, val=val_share, test=0.0)
     sound = beside(video, side / "aac" / within.with_suffix(".m4a"), video.with_suffix(".m4a"))
     return Clip(make_key(person, source, video.stem), video, sound, person, split, None, info)
 
 
 def _header(path: Path) -> dict[str, str]:
+    header_bytes = 400  # the text file's header ends well before; hundreds of lines of boxes follow
     try:
         with path.open("rb") as handle:
-            text = handle.read(HEADER_BYTES).decode(errors="replace")
+            text = handle.read(header_bytes).decode(errors="replace")
     except OSError:
         return {}
     return read_fields(text.partition("FRAME")[0])

@@ -9,10 +9,7 @@ from typing import Any
 from talkface.inference.batch.results import Outcome, load_thumbnail
 from talkface.scale.storage import Folder
 
-GALLERY_NAME = "gallery.html"
 PAGE_ROWS = 400  # a page of as many thumbnails has 5 MB
-TEMPLATE = "gallery.html"
-DATA_MARK = "/*ROWS*/null"  # what the template holds in place of the rows
 
 
 def write_gallery(folder: Folder, outcomes: Mapping[int, Outcome], rows: int) -> None:
@@ -36,7 +33,7 @@ def write_gallery(folder: Folder, outcomes: Mapping[int, Outcome], rows: int) ->
 
 def page_name(page: int) -> str:
     """File of a page of the gallery, counted from 1."""
-    return GALLERY_NAME if page == 1 else f"gallery_{page}.html"
+    return "gallery.html" if page == 1 else f"gallery_{page}.html"
 
 
 def _write_page(folder: Folder, shown: dict[str, Any], keys: list[str]) -> None:
@@ -44,7 +41,7 @@ def _write_page(folder: Folder, shown: dict[str, Any], keys: list[str]) -> None:
     digest = hashlib.sha256(json.dumps([shown, keys]).encode()).hexdigest()
     first_line = f"<!-- {digest} -->\n".encode()
     name = page_name(shown["page"])
-    template = (files("talkface.inference.batch") / TEMPLATE).read_text(encoding="utf-8")
+    template = (files("talkface.inference.batch") / "gallery.html").read_text(encoding="utf-8")
     doctype, line_end, rest = template.partition("\n")
     head = f"{doctype}{line_end}".encode() + first_line
     if folder.read(name, len(head)) == head:
@@ -53,7 +50,8 @@ def _write_page(folder: Folder, shown: dict[str, Any], keys: list[str]) -> None:
         card["thumbnail"] = load_thumbnail(folder, key) if key else ""
     data = json.dumps(shown, ensure_ascii=False)
     inside = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    folder.write(name, head + rest.replace(DATA_MARK, inside).encode("utf-8", "backslashreplace"))
+    data_mark = "/*ROWS*/null"  # the template holds it in place of the rows
+    folder.write(name, head + rest.replace(data_mark, inside).encode("utf-8", "backslashreplace"))
 
 
 def _card(outcome: Outcome) -> dict[str, Any]:

@@ -7,19 +7,18 @@ from talkface.scale.storage import is_url
 from talkface.types import LandmarkSequence
 
 LEAST_S = 900.0  # for opening files, loading networks and looking for faces on a busy machine
-PER_SECOND = 120.0  # seconds of rendering per second of video: 25 frames of 8K on one slow core
-LEAST_BYTES_PER_SECOND = 1000  # of speech: 8 kbit/s
-LANDMARK_BYTES_PER_FRAME = 544  # 68 points of two float32
 
 
 def seconds_for(task: Task, given: float | None = None) -> float:
     """Time limit of a task: what the user gave (0: none), or a generous one that grows with the length of the video."""
     if given is not None:
         return given
+    per_second = 120.0  # seconds of rendering per second of video: 25 frames of 8K on one slow core
     if isinstance(task, RenderTask):
-        return LEAST_S + PER_SECOND * _video_seconds(task)
+        return LEAST_S + per_second * _video_seconds(task)
+    least_bytes_per_second = 1000  # of speech: 8 kbit/s
     if isinstance(task, ListenTask):
-        return LEAST_S + _size(task.speech) / LEAST_BYTES_PER_SECOND
+        return LEAST_S + _size(task.speech) / least_bytes_per_second
     assert isinstance(task, EnrollTask), type(task)
     return LEAST_S
 
@@ -30,7 +29,8 @@ def _video_seconds(task: RenderTask) -> float:
     driving = task.row.options.landmarks
     if isinstance(driving, LandmarkSequence):
         return float(len(driving) / driving.fps)
-    return _size(str(driving)) / LANDMARK_BYTES_PER_FRAME / float(task.row.options.fps)
+    landmark_bytes_per_frame = 544  # 68 points of two float32
+    return _size(str(driving)) / landmark_bytes_per_frame / float(task.row.options.fps)
 
 
 def _size(source: str) -> float:

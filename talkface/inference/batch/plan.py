@@ -19,7 +19,6 @@ from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
 
 RECIPE = 2  # raised when the same inputs, options and networks make other frames: then all is made again
-LARGEST_HASHED, END = 1 << 32, 1 << 20  # bytes
 DRIVERS = ("landmarks", "head_from")  # options that are files
 
 
@@ -160,13 +159,14 @@ def _file_digest(source: str) -> str:
     Raises:
         MediaError: a pipe or a device, which may never end, or a name that no file can have.
     """
+    largest_hashed, end = 1 << 32, 1 << 20  # bytes
     try:
         with local_copies([source]) as (path,):
             if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
                 raise MediaError(f"{path} is a pipe or a device: write it to a file first")
             with path.open("rb") as handle:
-                if path.stat().st_size > LARGEST_HASHED:
-                    return _digest([handle.read(END).hex(), path.stat().st_size, path.stat().st_mtime_ns])
+                if path.stat().st_size > largest_hashed:
+                    return _digest([handle.read(end).hex(), path.stat().st_size, path.stat().st_mtime_ns])
                 return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError:
         return "missing"

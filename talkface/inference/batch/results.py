@@ -11,7 +11,6 @@ from talkface.files.read import parse_json
 from talkface.inference.batch.rows import Row
 from talkface.scale.storage import Folder
 
-KEY = re.compile(r"\w*")
 RECORDS = ".rows"  # sub-folder of one JSON file per row, named by what decides its video
 RESULTS_NAME = "results.jsonl"
 
@@ -95,7 +94,7 @@ def _parse(content: bytes) -> Outcome | None:
         outcome = build_record(Outcome, parse_json(content, "a record", MediaError), "a record", MediaError)
     except MediaError:
         return None
-    return outcome if KEY.fullmatch(outcome.key) else None
+    return outcome if re.fullmatch(r"\w*", outcome.key) else None
 
 
 def current(outcome: Outcome, row: Row) -> Outcome:

@@ -18,10 +18,7 @@ from talkface.options import WORDS, current_name, options_of
 from talkface.scale.storage import is_url
 
 INPUTS = ("photo", "speech", "out", "title")
-PATHS = ("landmarks", "head_from", "speech_model", "head_model", "renderer_model")  # may be files
 BESIDE = {name: found.meta["beside"] for name, found in options_of(AnimateOptions).items() if found.meta["beside"]}
-LONGEST_STEM = 200  # bytes of a name made from photo and speech
-SPEECH_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, ".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".opus", ".wma")
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,8 @@ def grid_rows(photos: Path, speech: Path, common: Mapping[str, object] | None = 
         ConfigError: a folder without any, or a wrong option.
     """
     people = _entries(photos, (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES), "photo", folders=True)
-    sounds = _entries(speech, SPEECH_SUFFIXES, "speech", folders=False)
+    others = (".aac", ".aif", ".aiff", ".amr", ".au", ".caf", ".opus", ".wma")
+    sounds = _entries(speech, (*SOUND_SUFFIXES, *VIDEO_SUFFIXES, *others), "speech", folders=False)
     return make_rows([{"photo": str(p), "speech": str(s)} for p in people for s in sounds], Path(), common)
 
 
@@ -217,7 +215,8 @@ class _Reader:
     def options(self, values: Mapping[str, object]) -> AnimateOptions:
         """Typed options; raises `ConfigError` for a value that is not one."""
         chosen = {name: value for name, value in values.items() if name not in INPUTS}
-        for name in PATHS:
+        paths = ("landmarks", "head_from", "speech_model", "head_model", "renderer_model")  # may be files
+        for name in paths:
             if isinstance(chosen.get(name), str):
                 chosen[name] = self._place(str(chosen[name]), must=False)
         for name, suffix in BESIDE.items():
@@ -294,7 +293,8 @@ def _free_name(row: Row, taken: dict[str, int], numbers: dict[str, int]) -> str:
     """PHOTO_SPEECH.mp4, or in the format asked for, PHOTO_SPEECH_2.mp4 ...; `numbers` has each name's last number."""
     driving = row.speech or str(row.options.landmarks or "speaking")
     stem = f"{_stem(row.photos[0])}_{_stem(driving)}".lstrip(".")
-    stem = stem.encode(errors="ignore")[:LONGEST_STEM].decode(errors="ignore")
+    longest_stem = 200  # bytes of a name made from photo and speech
+    stem = stem.encode(errors="ignore")[:longest_stem].decode(errors="ignore")
     count = numbers.get(stem.lower(), 1)
     suffix = row.options.format or "mp4"
     name = f"{stem}_{count}.{suffix}" if count > 1 else f"{stem}.{suffix}"

@@ -32,9 +32,6 @@ from talkface.inference.batch.tasks import WORK, Failure, RenderTask, work
 from talkface.scale.storage import Folder, absolute
 from talkface.scale.workers import Died, LocalWorkers, Workers
 
-GALLERY_EVERY_S = 60.0  # while rows are being made
-DEATH = "the process that worked on it was killed or crashed, twice: use fewer workers if memory is short"
-
 
 @dataclass(frozen=True)
 class BatchProgress:
@@ -126,7 +123,8 @@ def _work(todo: Sequence[Todo], run: "_Run", workers: Workers, time_limit: float
 def _failure_of_death(died: Died) -> Failure:
     if died.after_s:
         return Failure(f"not done after {died.after_s:.0f} s: give --time-limit for more, or less speech")
-    return Failure(DEATH, again=True)
+    death = "the process that worked on it was killed or crashed, twice: use fewer workers if memory is short"
+    return Failure(death, again=True)
 
 
 @contextmanager
@@ -187,7 +185,8 @@ class _Run:
 
     def show(self) -> None:
         """Write the pages of the gallery that changed, unless that was done a short while ago."""
-        if time.monotonic() - self.shown >= GALLERY_EVERY_S:
+        gallery_every_s = 60.0  # while rows are being made
+        if time.monotonic() - self.shown >= gallery_every_s:
             with suppress(OSError, PassingError):
                 write_gallery(self.folder, self.outcomes, self.rows)
             self.shown = time.monotonic()

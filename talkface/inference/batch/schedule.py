@@ -10,8 +10,6 @@ from talkface.inference.batch.tasks import EnrollTask, Failure, Heard, ListenTas
 from talkface.inference.photos import Shots
 from talkface.scale.storage import Folder
 
-LOOK_AHEAD = 64  # rows looked at for one whose photo and speech are ready
-
 
 class Schedule:
     """Each photo's faces and each speech's motion once, then the rows that wait for both.
@@ -43,7 +41,8 @@ class Schedule:
 
     def next_task(self) -> Task | None:
         """The next task whose inputs are there; None where rows wait for tasks in hand, or none is left."""
-        for one in islice(self._waiting.values(), LOOK_AHEAD):
+        look_ahead = 64  # rows looked at for one whose photo and speech are ready
+        for one in islice(self._waiting.values(), look_ahead):
             row = one.placed
             if one.shots_key not in self._ready:
                 self._ready[one.shots_key] = None

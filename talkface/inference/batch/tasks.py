@@ -36,9 +36,6 @@ from talkface.scale.workers import tick
 
 WORK = ".work"  # sub-folder where videos lie until they are whole
 THUMBNAIL_WIDTH = 240  # pixels
-THUMBNAIL_QUALITY = 70
-THUMBNAIL_FRAME = 20  # of the video, or its last one before that
-SUBJECTS_KEPT = 2  # people that a worker keeps ready: rows of one photo come one after the other
 
 
 @dataclass(frozen=True)
@@ -249,10 +246,12 @@ def _track(task: RenderTask, animator: Animator, subject: Subject, at: Mapping[s
 
 def _thumbnail(video: Path) -> str:
     """A small JPEG of an early frame, base64."""
-    ((image, _),) = deque(islice(read_frames(video, None), THUMBNAIL_FRAME + 1), maxlen=1)
+    thumbnail_frame = 20  # of the video, or its last one before that
+    ((image, _),) = deque(islice(read_frames(video, None), thumbnail_frame + 1), maxlen=1)
     height = max(1, round(image.shape[0] * THUMBNAIL_WIDTH / image.shape[1]))
     small = cv2.resize(image, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
-    flags = [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY]
+    thumbnail_quality = 70
+    flags = [cv2.IMWRITE_JPEG_QUALITY, thumbnail_quality]
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), flags)
     return base64.b64encode(data.tobytes()).decode()
 
@@ -278,7 +277,8 @@ _subjects: dict[tuple[str, Loaded], Subject] = {}
 def _subject(key: str, loaded: Loaded, make: Callable[[], Subject]) -> Subject:
     """The person called `key`, kept ready for the rows that follow."""
     subject = _subjects.pop((key, loaded), None) or make()
-    while len(_subjects) >= SUBJECTS_KEPT:
+    subjects_kept = 2  # people that a worker keeps ready: rows of one photo come one after the other
+    while len(_subjects) >= subjects_kept:
         del _subjects[next(iter(_subjects))]
     _subjects[key, loaded] = subject
     return subject

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     import c2pa
 from talkface.media.mark.tag import Credentials, can_sign
 
-YEARS = 10  # of validity: without a time stamp, a signature ends with its certificate
-BLANK = "http://c2pa.org/digitalsourcetype/empty"
-PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----\n?", re.DOTALL)
-
 
 def open_signer(credentials: Credentials) -> "c2pa.Signer":
     """Signer of the package c2pa; close it after use."""
@@ -98,7 +94,7 @@ def _sign_pixel(credentials: Credentials) -> None:
 
     pixel = io.BytesIO()
     Pillow.new("L", (1, 1)).save(pixel, "PNG")
-    created = {"action": "c2pa.created", "digitalSourceType": BLANK}
+    created = {"action": "c2pa.created", "digitalSourceType": "http://c2pa.org/digitalsourcetype/empty"}
     actions = {"label": "c2pa.actions.v2", "data": {"actions": [created]}}
     claims = {"claim_generator_info": [{"name": "talkface"}], "assertions": [actions]}
     with open_signer(credentials) as signer, c2pa.Builder(claims) as builder:
@@ -107,7 +103,10 @@ def _sign_pixel(credentials: Credentials) -> None:
 
 def _split(text: bytes) -> tuple[list[bytes], list[bytes]]:
     """Certificates and private keys of a PEM file, each in its order."""
-    blocks = [(match[1], match[0].rstrip() + b"\n") for match in PEM.finditer(text)]
+    blocks = [
+        (match[1], match[0].rstrip() + b"\n")
+        for match in re.finditer(rb"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----\n?", text, flags=re.DOTALL)
+    ]
     return [block for kind, block in blocks if kind == b"CERTIFICATE"], [
         block for kind, block in blocks if kind.endswith(b"PRIVATE KEY")
     ]
@@ -159,6 +158,7 @@ def _certificate(key: Any, issuer: Any, *, leaf: bool) -> Any:
     usage |= {"decipher_only": False, "digital_signature": leaf, "key_cert_sign": not leaf, "crl_sign": not leaf}
     now = datetime.datetime.now(datetime.UTC)
     identifier = x509.SubjectKeyIdentifier.from_public_key
+    years = 10  # of validity: without a time stamp, a signature ends with its certificate
     builder = (
         x509.CertificateBuilder()
         .subject_name(name("talkface on this computer" if leaf else "talkface local authority"))
@@ -166,7 +166,7 @@ def _certificate(key: Any, issuer: Any, *, leaf: bool) -> Any:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=365 * YEARS))
+        .not_valid_after(now + datetime.timedelta(days=365 * years))
         .add_extension(x509.BasicConstraints(ca=not leaf, path_length=None if leaf else 0), critical=True)
         .add_extension(x509.KeyUsage(**usage), critical=True)
         .add_extension(identifier(key.public_key()), critical=False)

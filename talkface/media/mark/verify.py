@@ -20,7 +20,6 @@ from talkface.media.seek import read_window
 from talkface.types import Image
 
 FRAMES = 12  # in which the invisible mark is looked for, spread over the video
-SHORT_S = 20.0  # videos up to here are decoded from end to end
 
 
 State = Literal["holds", "broken", "none", "unsought"]
@@ -151,7 +150,8 @@ def _frames(path: Path) -> Iterator[Luma]:
         return
     info = probe_video(path)
     duration_s = info.duration_s or 0.0
-    if duration_s > SHORT_S:
+    short_s = 20.0  # videos up to here are decoded from end to end
+    if duration_s > short_s:
         for index in range(FRAMES):
             start = Fraction(duration_s * (index + 0.5) / FRAMES).limit_denominator(1000)
             yield from (_luma(image) for image in read_window(path, Fraction(25), start, 1))

@@ -16,14 +16,13 @@ from talkface.errors import DatasetError
 from talkface.files.read import check_record, read_json
 from talkface.files.write import atomic_write
 
-FREE = ("out", "steps", "quiet", "threads", "device", "log_every", "eval_every", "save_every", "patience", "ema")
-"""Settings of `run:` that do not change what is measured."""
-
 
 def fingerprint(clips: Sequence[PreparedClip], config: Any) -> str:
     """16 hexadecimal digits that change with any clip's sound or landmarks and with any setting of `config`."""
     settings = to_dict(config)
-    settings["run"] = {name: value for name, value in settings.get("run", {}).items() if name not in FREE}
+    # settings of `run:` that do not change the measured values
+    free = ("out", "steps", "quiet", "threads", "device", "log_every", "eval_every", "save_every", "patience", "ema")
+    settings["run"] = {name: value for name, value in settings.get("run", {}).items() if name not in free}
     settings.pop("data", None)  # what it chose are the clips
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     # of more than 20,000 clips not all are read

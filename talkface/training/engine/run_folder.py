@@ -18,12 +18,8 @@ from talkface.files.write import append_file, atomic_write, sweep
 from talkface.models.hybrid_config import current_settings
 from talkface.types import Image
 
-FREE_ON_RESUME = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience", "quiet")
-"""Settings of `run:` that may differ from those the run folder was started with; all others must not."""
-
 CONFIG, LOG, STATE, BEFORE = "config.yaml", "log.csv", "state.pt", "state.before.pt"
 COLUMNS = ["step", "name", "value"]
-STEP = re.compile(r"[0-9]{1,12}")
 
 
 def check_resumable(folder: Path, config: dict[str, Any]) -> None:
@@ -90,7 +86,9 @@ def _fixed_part(config: Any) -> dict[str, Any]:
             flat[prefix[:-1]] = list(node) if isinstance(node, tuple) else node
 
     walk(config, "")
-    return {name: value for name, value in flat.items() if name not in {f"run.{free}" for free in FREE_ON_RESUME}}
+    # Settings of `run:` that may differ from those the run folder was started with; all others must not.
+    free_on_resume = ("out", "steps", "device", "threads", "log_every", "eval_every", "save_every", "patience", "quiet")
+    return {name: value for name, value in flat.items() if name not in {f"run.{free}" for free in free_on_resume}}
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
@@ -138,7 +136,11 @@ def _rows_until(step: int, text: str) -> Iterator[list[str]]:
         return
     for row in rows:
         cells = [row.get(name, "") for name in COLUMNS]
-        if all(cell and cell.isprintable() for cell in cells) and STEP.fullmatch(cells[0]) and int(cells[0]) <= step:
+        if (
+            all(cell and cell.isprintable() for cell in cells)
+            and re.fullmatch(r"[0-9]{1,12}", cells[0])
+            and int(cells[0]) <= step
+        ):
             yield cells
 
 

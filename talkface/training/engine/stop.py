@@ -17,7 +17,6 @@ from accelerate import PartialState
 from talkface.errors import StoppedError
 from talkface.training.engine.launch import ENDING
 
-GRACE_S = 8.0  # from the signal to the forced end
 resume_command: ContextVar[str] = ContextVar("resume_command", default="the same command")
 """The command that goes on with the training, which the last line names."""
 
@@ -96,7 +95,8 @@ def _watch(signals: socket.socket, numbers: tuple[int, ...], over: threading.Eve
                 break
         else:
             return
-    if over.wait(GRACE_S):
+    grace_s = 8.0  # from the signal to the forced end
+    if over.wait(grace_s):
         return
     line = wish.sentence(came[0], f"in the middle of a step{wish.left}")
     with contextlib.suppress(OSError, ValueError):

@@ -39,7 +39,6 @@ from talkface.training.jobs.opening_scores import score_openings
 from talkface.types import FloatArray, Image
 
 FrontEnd = dict[str, Tensor]
-FRONT_END = ("convolutions.", "norms.", "phone_head.")  # names of its weights start so
 
 
 @dataclass(frozen=True)
@@ -252,7 +251,8 @@ def front_end_of(start: str) -> FrontEnd:
     """Convolutions and phone head of trained weights of family `base`; empty for none and for other families."""
     tensors = load_weights(start, "audio2landmark").tensors if start else {}
     first = {name.removeprefix("listeners.0."): tensor.float() for name, tensor in tensors.items()}
-    return {name: tensor for name, tensor in first.items() if name.startswith(FRONT_END)}
+    front_end = ("convolutions.", "norms.", "phone_head.")  # names of its weights start so
+    return {name: tensor for name, tensor in first.items() if name.startswith(front_end)}
 
 
 def go_on_from(network: SpeechNetwork, start: str) -> float:
