@@ -13,8 +13,6 @@ from yaml import YAMLError
 
 from talkface.errors import ConfigError
 
-LARGEST_FILE = 1_000_000  # bytes of a settings file
-
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -99,8 +97,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise ConfigError(f"no config file {path}: the shipped ones are in configs/")
-    if path.stat().st_size > LARGEST_FILE:
-        raise ConfigError(f"{path} has {path.stat().st_size} bytes, expected at most {LARGEST_FILE} of settings")
+    largest_file = 1_000_000  # bytes of a settings file
+    if path.stat().st_size > largest_file:
+        raise ConfigError(f"{path} has {path.stat().st_size} bytes, expected at most {largest_file} of settings")
     try:
         loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except Exception as error:  # the YAML parser has its own tree of errors

@@ -10,8 +10,6 @@ from talkface.errors import CheckpointError
 from talkface.models.dlib_face import DlibFaceNet
 from talkface.types import FloatArray
 
-TENSOR = b"\x01\x02"  # version 2 of dlib's tensors, as an integer of one byte
-
 
 def load_dlib_face(path: Path) -> DlibFaceNet:
     """Network of `dlib_face_recognition_resnet_model_v1.dat`.
@@ -48,8 +46,9 @@ def load_dlib_face(path: Path) -> DlibFaceNet:
 def _next_tensor(data: bytes, name: bytes, start: int, where: object) -> tuple[FloatArray, int]:
     """Values of the first tensor behind the next `name`, and where they end."""
     found = data.find(name, start)
-    place = data.find(TENSOR, found + len(name)) + len(TENSOR)
-    if found < 0 or place < len(TENSOR):
+    tensor = b"\x01\x02"  # version 2 of dlib's tensors, as an integer of one byte
+    place = data.find(tensor, found + len(name)) + len(tensor)
+    if found < 0 or place < len(tensor):
         raise CheckpointError(f"{where} lacks a layer {name[1:].decode()}: expected dlib's face recognition network")
     count = 1
     for _ in range(4):

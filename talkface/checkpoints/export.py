@@ -18,8 +18,6 @@ from talkface.landmarks.mouth_patch import patch_size
 from talkface.models.headmotion import POSE, Headmotion
 from talkface.models.speech_network import SpeechNetwork
 
-TOLERANCE = 1e-4  # of every output, over the larger of 1 and the output's own size
-
 
 @dataclass(frozen=True)
 class Exported:
@@ -156,6 +154,7 @@ def _difference(exported: Exported, path: Path) -> float:
         for ours, theirs in zip(wanted if isinstance(wanted, tuple) else (wanted,), given, strict=True):
             size = max(1.0, float(ours.abs().max()))
             worst = max(worst, float(np.abs(ours.numpy() - theirs).max()) / size)
-    if worst > TOLERANCE:
-        raise CheckpointError(f"ONNX Runtime differs from torch by {worst:.1e}: expected at most {TOLERANCE:.0e}")
+    tolerance = 1e-4  # of every output, over the larger of 1 and the output's own size
+    if worst > tolerance:
+        raise CheckpointError(f"ONNX Runtime differs from torch by {worst:.1e}: expected at most {tolerance:.0e}")
     return worst

@@ -27,19 +27,6 @@ KIND = "identity"
 
 
 @dataclass(frozen=True)
-class IdentityLimits:
-    """Pictures that an identity file keeps."""
-
-    # side of what is kept of further shots, in the larger side of their landmarks' bounding box
-    further_side: float = 3.0
-    further_pixels: int = 640  # of that side, at most
-    most_shots: int = 1_000
-
-
-IDENTITY = IdentityLimits()
-
-
-@dataclass(frozen=True)
 class FewshotPart:
     """What a few-shot network knows of a person.
 
@@ -133,8 +120,9 @@ class _Layout:
     fewshot: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.num_shots <= IDENTITY.most_shots:
-            raise ValueError(f"num_shots {self.num_shots}, expected 1 to {IDENTITY.most_shots}")
+        most_shots = 1_000
+        if not 1 <= self.num_shots <= most_shots:
+            raise ValueError(f"num_shots {self.num_shots}, expected 1 to {most_shots}")
 
 
 def _read_shots(path: Path, tensors: Mapping[str, Tensor], count: int) -> tuple[Shot, ...]:
@@ -208,14 +196,16 @@ def _around_face(shot: Shot) -> Shot:
     """A further shot without what is far from its face: only the mouth and the likeness are taken from it."""
     points = np.asarray(shot.landmarks, np.float64)
     low, high = points.min(0), points.max(0)
-    half = 0.5 * IDENTITY.further_side * float((high - low).max())
+    further_side = 3.0  # side of what is kept of further shots, in the larger side of their landmarks' bounding box
+    half = 0.5 * further_side * float((high - low).max())
     centre = (low + high) / 2
     height, width = shot.image.shape[:2]
     left, top = np.clip(np.floor(centre - half).astype(int), 0, (width - 1, height - 1))
     right, bottom = np.clip(np.ceil(centre + half).astype(int), (left + 1, top + 1), (width, height))
     part = np.ascontiguousarray(shot.image[top:bottom, left:right])
     cut = replace(shot, image=part, landmarks=(points - (left, top)).astype(np.float32))
-    scale = IDENTITY.further_pixels / max(part.shape[:2])
+    further_pixels = 640  # of that side, at most
+    scale = further_pixels / max(part.shape[:2])
     if scale >= 1:
         return cut
     small = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from talkface.inference.batch.rows import Row
     from talkface.inference.batch.run import BatchProgress
 
-SHOWN = 20  # failed rows in the table; results.jsonl has all
-ROW_LINE_S = 1.0  # in a log each row that took so long has a line; of shorter ones there is one per second at most
-
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -156,6 +153,7 @@ def _batch_progress(total: int, quiet: bool) -> "Iterator[Callable[[BatchProgres
         TextColumn("rows, {task.fields[frames]} frames, {task.fields[failed]} failed"),
         TimeRemainingColumn(),
     ]
+    row_line_s = 1.0  # in a log each row that took so long has a line; of shorter ones there is one per second at most
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("batch", total=total, frames=0, failed=0)
 
@@ -165,7 +163,7 @@ def _batch_progress(total: int, quiet: bool) -> "Iterator[Callable[[BatchProgres
             if lines is not None:
                 for outcome in progress.ended:
                     now = time.monotonic()
-                    if outcome.seconds >= ROW_LINE_S or now - said >= ROW_LINE_S:
+                    if outcome.seconds >= row_line_s or now - said >= row_line_s:
                         said = now
                         typer.echo(row_line(outcome), err=True)
                 lines(progress.finished, total, f", {progress.frames} frames, {progress.failed} failed")
@@ -177,13 +175,14 @@ def _show(outcomes: "Sequence[Outcome]", out: str) -> None:
     """Print what was made and what failed."""
     done = [outcome for outcome in outcomes if not outcome.failed]
     failed = [outcome for outcome in outcomes if outcome.failed]
+    shown = 20  # failed rows in the table; results.jsonl has all
     if failed:
         table = Table("row", "photo", "failed because", title=f"{len(failed)} failed", title_justify="left")
-        for outcome in failed[:SHOWN]:
+        for outcome in failed[:shown]:
             table.add_row(str(outcome.row), ", ".join(outcome.photo), outcome.reason)
         Console().print(table)
-        if len(failed) > SHOWN:
-            print(f"and {len(failed) - SHOWN} more")
+        if len(failed) > shown:
+            print(f"and {len(failed) - shown} more")
     frames, seconds = sum(outcome.num_frames for outcome in done), sum(outcome.duration_s for outcome in done)
     print(f"{len(done)} of {len(outcomes)} videos, {frames} frames, {seconds:.1f} s -> {out}")
     print(f"look at {out.rstrip('/')}/gallery.html; {len(failed)} failed, listed in results.jsonl")

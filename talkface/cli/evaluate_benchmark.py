@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from talkface.metrics.table import Measure
     from talkface.types import Clip
 
-OURS = "talkface"  # name of the system whose videos are made now
-
 
 def pairs_of_set(
     benchmark: "Benchmark", root: Path, out: Path, made: Sequence[Path], listed: Path | None
@@ -28,9 +26,10 @@ def pairs_of_set(
     from talkface.evaluation.benchmark import benchmark_pairs, clips_to_test
 
     clips = clips_to_test(benchmark, root, listed)
+    ours = "talkface"  # name of the system whose videos are made now
     if not made:
-        make_videos(clips, out / OURS)
-    return benchmark_pairs(clips, root, list(made) or [out / OURS])
+        make_videos(clips, out / ours)
+    return benchmark_pairs(clips, root, list(made) or [out / ours])
 
 
 def make_videos(clips: "Sequence[Clip]", folder: Path) -> None:

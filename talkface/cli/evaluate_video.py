@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from talkface.metrics.stats import Score
     from talkface.metrics.table import Measure
 
-ALIGNMENTS = ("auto", "frame", "face")
 BROUGHT = "User-supplied networks"
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for scores.jsonl, scores.csv and report.html.")]
 Align = Annotated[
@@ -147,8 +146,9 @@ def _bench(out: Path, align: str, detector: str, brought: Mapping[str, Path], *,
     from talkface.evaluation.bench import Bench
     from talkface.landmarks.detect import load_detector
 
-    if align not in ALIGNMENTS:
-        raise ConfigError(f"--align {align} is unknown: choose of {', '.join(ALIGNMENTS)}")
+    alignments = ("auto", "frame", "face")
+    if align not in alignments:
+        raise ConfigError(f"--align {align} is unknown: choose of {', '.join(alignments)}")
     networks = _networks(brought)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,6 @@ from talkface.data.voices_text import WORDS
 from talkface.errors import MissingExtraError
 from talkface.types import SAMPLE_RATE, FloatArray
 
-FLITE_VOICES = ("slt", "rms", "awb", "kal16")
 ESPEAK_LANGUAGES = (
     "en-us",
     "en-us",
@@ -65,10 +64,11 @@ def synthesise(count: int, rng: np.random.Generator) -> Iterator[Utterance]:
     espeak = _Espeak()
     if shutil.which("flite") is None:
         raise MissingExtraError("synthetic voices need flite: apt install flite espeak-ng, or set phones.synthetic=0")
+    flite_voices = ("slt", "rms", "awb", "kal16")
     for index in range(count):
         text = " ".join(rng.choice(WORDS, rng.integers(5, 11)))
         if index % 2:
-            voice = FLITE_VOICES[rng.integers(len(FLITE_VOICES))]
+            voice = flite_voices[rng.integers(len(flite_voices))]
             yield _flite(text, voice, stretch=float(rng.uniform(0.8, 1.2)), pitch_hz=int(rng.uniform(90, 230)))
         else:
             language = ESPEAK_LANGUAGES[rng.integers(len(ESPEAK_LANGUAGES))]

@@ -11,7 +11,6 @@ from talkface.files.encoding import decode_text
 from talkface.files.read import parse_table, read_bytes, refusing
 
 NEEDED = ("fake", "real")
-KNOWN = (*NEEDED, "photo", "speaker", "system", "clip")
 
 
 def read_pairs(manifest: Path) -> list[Pair]:
@@ -55,14 +54,15 @@ def _rows(manifest: Path) -> list[Mapping[str, str]]:
 
 
 def _check_columns(manifest: Path, columns: set[str], where: str = "") -> None:
+    known = (*NEEDED, "photo", "speaker", "system", "clip")
     for name in NEEDED:
         if name not in columns:
             raise DatasetError(
-                f"{manifest}{where} has no column {name}: expected {', '.join(KNOWN)}, fake and real needed"
+                f"{manifest}{where} has no column {name}: expected {', '.join(known)}, fake and real needed"
             )
-    unknown = sorted(columns - set(KNOWN))
+    unknown = sorted(columns - set(known))
     if unknown:
-        raise DatasetError(f"{manifest}{where} has an unknown column {unknown[0]}: known are {', '.join(KNOWN)}")
+        raise DatasetError(f"{manifest}{where} has an unknown column {unknown[0]}: known are {', '.join(known)}")
 
 
 def _pair(manifest: Path, number: int, row: Mapping[str, str]) -> Pair:

@@ -1,7 +1,6 @@
 """Bytes of a table -> text, whichever program saved it."""
 
 import codecs
-from dataclasses import dataclass
 
 from talkface.errors import TalkfaceError
 
@@ -12,18 +11,6 @@ BYTE_ORDER_MARKS = (  # the longer ones first: UTF-32's opens with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-
-@dataclass(frozen=True)
-class EncodingSettings:
-    """How an encoding is guessed."""
-
-    looked_at: int = 4096  # bytes that tell UTF-16 without a mark
-    paired: int = 0xA1  # lowest byte of GB 2312's pairs
-    high: int = 0x80
-
-
-ENCODING = EncodingSettings()
 
 
 def decode_text(content: bytes, where: str, error: type[TalkfaceError]) -> str:
@@ -44,7 +31,8 @@ def decode_text(content: bytes, where: str, error: type[TalkfaceError]) -> str:
 
 def _guess(content: bytes) -> str:
     """Encoding of text without a byte order mark."""
-    start = content[: ENCODING.looked_at]
+    looked_at = 4096  # bytes that tell UTF-16 without a mark
+    start = content[:looked_at]
     nuls = start[::2].count(0), start[1::2].count(0)
     if max(nuls) > len(start) // 4 and min(nuls) == 0:  # every other byte of ASCII in UTF-16
         return "utf-16-le" if nuls[1] else "utf-16-be"
@@ -58,10 +46,12 @@ def _guess(content: bytes) -> str:
 def _looks_chinese(content: bytes) -> bool:
     """Whether bytes above ASCII come in pairs of GB 2312's characters; accented letters mostly come singly."""
     run = 0
+    paired = 0xA1  # lowest byte of GB 2312's pairs
+    high = 0x80
     for byte in (*content, 0):
-        if byte >= ENCODING.paired:
+        if byte >= paired:
             run += 1
-        elif byte >= ENCODING.high or run % 2:
+        elif byte >= high or run % 2:
             return False
         else:
             run = 0

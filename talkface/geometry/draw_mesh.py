@@ -9,9 +9,6 @@ import numpy.typing as npt
 from talkface.geometry.resample import pixel_box, shrink_part
 from talkface.types import FloatArray, Image
 
-_SHIFT = 4  # OpenCV draws at 1/16 of a pixel
-_WIDTH = 32  # pixels are looked up in rows of so many: `remap` refuses a single long one
-
 
 @dataclass(frozen=True)
 class MeshSettings:
@@ -52,9 +49,10 @@ def draw_mesh(
     shown = triangles[_faces_viewer(places, triangles) & _faces_viewer(points * [mirrored, 1.0], triangles)]
     shown = shown[np.argsort(posed[shown, 2].mean(1), kind="stable")]
     drawn = np.zeros((size, size), np.int16)
-    outlines = np.round(points[shown] * (1 << _SHIFT)).astype(np.int32)
+    shift = 4  # OpenCV draws at 1/16 of a pixel
+    outlines = np.round(points[shown] * (1 << shift)).astype(np.int32)
     for number, outline in enumerate(outlines, 1):
-        cv2.fillConvexPoly(drawn, outline, number, cv2.LINE_8, _SHIFT)
+        cv2.fillConvexPoly(drawn, outline, number, cv2.LINE_8, shift)
     result = np.zeros((size, size, 4), np.uint8)
     rows, columns = np.nonzero(drawn)
     if len(rows):
@@ -90,7 +88,7 @@ def _look_up_places(
     rows: npt.NDArray[np.integer],
     columns: npt.NDArray[np.integer],
 ) -> tuple[FloatArray, FloatArray]:
-    """Where in the photo each drawn pixel comes from, x and y in rows of `_WIDTH`, the last one padded.
+    """Where in the photo each drawn pixel comes from, x and y in rows of `width`, the last one padded.
 
     Args:
         sources: `[N, 3, 2]` corners in the photo.
@@ -111,9 +109,10 @@ def _look_up_places(
     shift = sources[:, 0] - (linear @ targets[:, 0, :, None])[..., 0]
     table = np.concatenate([linear.reshape(-1, 4), shift, sources.min(1), sources.max(1)], -1).astype(np.float32)
     x, y = columns.astype(np.float32), rows.astype(np.float32)
-    length = -(-len(numbers) // _WIDTH) * _WIDTH
+    width = 32  # pixels are looked up in rows of so many: `remap` refuses a single long one
+    length = -(-len(numbers) // width) * width
     xx, xy, yx, yy, at_x, at_y, low_x, low_y, high_x, high_y = table.T[:, numbers]
     maps = np.zeros((2, length), np.float32)
     np.clip(xx * x + xy * y + at_x, low_x, high_x, out=maps[0, : len(x)])
     np.clip(yx * x + yy * y + at_y, low_y, high_y, out=maps[1, : len(x)])
-    return maps[0].reshape(-1, _WIDTH), maps[1].reshape(-1, _WIDTH)
+    return maps[0].reshape(-1, width), maps[1].reshape(-1, width)

@@ -11,7 +11,6 @@ from talkface.types import FloatArray
 
 COUNT = 65  # columns from corner to corner and a margin beyond
 IntArray = npt.NDArray[np.integer]
-ROUNDING = 8  # points per stretch between two landmarks of a curve
 
 
 @dataclass(frozen=True)
@@ -200,14 +199,15 @@ def _powers(x: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=8)
 def _rounder(count: int) -> FloatArray:
-    """`[(count - 1) * ROUNDING + 1, count]` Catmull-Rom weights that round a polyline through its points."""
+    """`[(count - 1) * rounding + 1, count]` Catmull-Rom weights that round a polyline through its points."""
     padded = np.vstack(
         [2 * np.eye(count)[0] - np.eye(count)[1], np.eye(count), 2 * np.eye(count)[-1] - np.eye(count)[-2]]
     )
     rows = []
+    rounding = 8  # points per stretch between two landmarks of a curve
     for stretch in range(count - 1):
         a, b, c, d = padded[stretch : stretch + 4]
-        for t in np.arange(ROUNDING) / ROUNDING:
+        for t in np.arange(rounding) / rounding:
             rows.append(
                 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
             )

@@ -10,7 +10,6 @@ RIGHT_BROW = np.arange(17, 22)  # the person's right, left in the picture
 LEFT_BROW = np.arange(22, 27)
 NOSE_BRIDGE = np.arange(27, 31)
 NOSE_BASE = np.arange(31, 36)
-NOSE = np.arange(27, 36)
 RIGHT_EYE = np.arange(36, 42)  # 36 outer corner, 37 38 upper lid, 39 inner corner, 40 41 lower lid
 LEFT_EYE = np.arange(42, 48)  # 42 inner corner, 43 44 upper lid, 45 outer corner, 46 47 lower lid
 OUTER_LIP = np.arange(48, 60)  # 48 and 54 the corners, 51 top middle, 57 bottom middle

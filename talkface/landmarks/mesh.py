@@ -13,10 +13,6 @@ from talkface.types import FloatArray
 CHEEKS = np.array([[1, 41], [2, 31], [4, 48], [15, 46], [14, 35], [12, 54]])
 """Pairs of landmarks in whose middle a cheek vertex stands."""
 
-BULGE = 0.18  # outer-eye distances by which a cheek stands out over the straight line between such a pair: what the
-# circular arc from the nose's root over the outer eye corner to the jaw does on the mean face. A forehead lies as far
-# before the jaw that it mirrors, at its top
-
 _HEIGHT = np.sin(np.pi * np.arange(1, len(JAW) - 1) / (len(JAW) - 1))  # of forehead points over the ears
 
 NUM_VERTICES = NUM_LANDMARKS + len(JAW) - 2 + len(CHEEKS)
@@ -60,8 +56,12 @@ def complete(points: FloatArray) -> FloatArray:
     forehead = points[JAW[-2:0:-1]].copy()
     line = 0.5 * (points[JAW[0], 1] + points[JAW[-1], 1])
     forehead[:, 1] = line - UPPER_SHARE * (forehead[:, 1] - line)
-    forehead[:, 2] += BULGE * _HEIGHT
-    cheeks = points[CHEEKS].mean(1) + np.array([0, 0, BULGE])
+    # outer-eye distances by which a cheek stands out over the straight line between such a pair, as the circular arc
+    # from the nose's root over the outer eye corner to the jaw does on the mean face. A forehead lies as far before the
+    # jaw that it mirrors, at its top
+    bulge = 0.18
+    forehead[:, 2] += bulge * _HEIGHT
+    cheeks = points[CHEEKS].mean(1) + np.array([0, 0, bulge])
     return np.concatenate([points, forehead, cheeks])
 
 

@@ -31,11 +31,13 @@ class MotionSettings:
     rhythmic_lids: tuple[float, ...] = (0.45, 0.85, 0.95, 0.85, 0.45)
     full_closure: float = 0.94  # of the lid opening: lids that meet exactly would leave no lash line
     lower_lid_share: float = 0.12  # of closing; the rest is the upper lid's
-    gaze_lids: tuple[float, float] = (0.22, 0.1)  # closing of lids whose eyes look down, opening of those that look up;
-    # people's close more, but from here on a warp smears their lashes
+    # closing of lids whose eyes look down, opening of those that look up; people's close more, but from here on a warp
+    # smears their lashes
+    gaze_lids: tuple[float, float] = (0.22, 0.1)
+    # lid gap over the eye's length up to which a photo's eye is shut and stays so, and from which it blinks; eyes that
+    # smile measure from 0.12
     lids_shut: float = 0.09
-    lids_open: float = 0.13  # lid gap over the eye's length up to which a photo's eye is shut and stays so, and
-    # from which it blinks; eyes that smile measure from 0.12
+    lids_open: float = 0.13
     # outer-eye distances, of an emphatic syllable; at .05 brows moved .7 as much as real ones
     brow_raise: float = 0.0625
     brow_held: float = 0.09  # outer-eye distances that brows are held higher or lower at most
@@ -45,6 +47,9 @@ class MotionSettings:
     brow_rise_s: float = 0.24
     brow_fall_s: float = 0.44
     wander_s: float = 0.9  # seconds, time constant of the drift
+    # standard deviation of the drift while speaking: pitch, yaw, roll in radians, x and y in outer-eye distances
+    wander_rad: tuple[float, float, float] = (0.028, 0.045, 0.022)
+    wander_shift: tuple[float, float] = (0.012, 0.008)
     nod_rad: float = 0.045  # pitch of a strong syllable's nod
     nod_s: float = 0.12  # seconds, time constant of each of a nod's two low passes
     fade_s: float = 0.5  # seconds, how slowly motion follows speech activity
@@ -53,10 +58,7 @@ class MotionSettings:
 MOTION = MotionSettings()
 BLINK_PROFILES = ("natural", "rhythmic")
 
-BROW_SHAPE = np.array([0.6, 0.9, 1.0, 0.9, 0.75])  # share of it along a brow, from the temple to the nose
 
-WANDER_RAD = np.array([0.028, 0.045, 0.022])  # pitch, yaw, roll: standard deviation of slow drift while speaking
-WANDER_SHIFT = np.array([0.012, 0.008])  # outer-eye distances
 IDLE = 0.22  # share of the drift that stays in silence
 EASE_S = 0.4  # seconds, time constant of the first motion
 
@@ -95,9 +97,9 @@ def head_motion(
         * 2.0
     )
     drift = _drift(len(onset), 5, MOTION.wander_s / tempo * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
-    rotation = drift[:, :3] * WANDER_RAD
+    rotation = drift[:, :3] * MOTION.wander_rad
     rotation[:, 0] -= nod  # the chin falls on a stressed syllable
-    shift = drift[:, 3:] * WANDER_SHIFT
+    shift = drift[:, 3:] * MOTION.wander_shift
     start = amount * ease_in(len(onset), fps)[:, None]
     return HeadPose((start * rotation).astype(np.float32), (start * shift).astype(np.float32))
 
@@ -243,8 +245,9 @@ def lifted_brows(up: FloatArray | float) -> FloatArray:
     """`[...]` height of the brows' middle in outer-eye distances -> `[..., 68, 2]` canonical displacement."""
     up = np.asarray(up)
     moved = np.zeros((*up.shape, NUM_LANDMARKS, 2), np.float32)
-    moved[..., RIGHT_BROW, 1] = -up[..., None] * BROW_SHAPE
-    moved[..., LEFT_BROW, 1] = -up[..., None] * BROW_SHAPE[::-1]
+    brow_shape = np.array([0.6, 0.9, 1.0, 0.9, 0.75])  # share of it along a brow, from the temple to the nose
+    moved[..., RIGHT_BROW, 1] = -up[..., None] * brow_shape
+    moved[..., LEFT_BROW, 1] = -up[..., None] * brow_shape[::-1]
     return moved
 
 

@@ -8,8 +8,6 @@ import numpy as np
 from talkface.landmarks.motion import (
     IDLE,
     MOTION,
-    WANDER_RAD,
-    WANDER_SHIFT,
     blink_starts,
     brow_pulse,
     lid_closure,
@@ -113,7 +111,7 @@ class Nods:
             nod = low_pass(nod)
         for low_pass in self._drift:
             slow = low_pass(slow)
-        pose = slow * self._gain * (IDLE + (1 - IDLE) * wake) * np.concatenate([WANDER_RAD, WANDER_SHIFT])
+        pose = slow * self._gain * (IDLE + (1 - IDLE) * wake) * np.array([*MOTION.wander_rad, *MOTION.wander_shift])
         pose[0] -= 2 * MOTION.nod_rad * nod
         return np.asarray(pose)
 

@@ -10,8 +10,6 @@ from talkface.landmarks.layout import STABLE
 from talkface.landmarks.mean_face import MEAN_DEPTH, MEAN_FACE
 from talkface.types import FloatArray, HeadPose
 
-NECK_PIVOT = np.array([0.0, 0.75, -0.9])  # where skull meets spine: about 70 mm below, 80 mm behind
-
 _POSE_POINTS = np.unique(np.concatenate([STABLE, np.arange(17, 27), [2, 14]]))
 
 
@@ -208,5 +206,6 @@ def move_head(canonical: FloatArray, pose: HeadPose, photo_rotation: FloatArray 
     model = mean_face_3d()
     depth = (model @ photo_rotation.T)[:, 2] if photo_rotation is not None else model[:, 2]
     lifted = np.concatenate([canonical, np.broadcast_to(depth[:, None], (*canonical.shape[:2], 1))], -1)
-    turned = (lifted - NECK_PIVOT) @ np.swapaxes(turn_matrices(pose), -1, -2) + NECK_PIVOT
+    neck_pivot = np.array([0.0, 0.75, -0.9])  # where skull meets spine: about 70 mm below, 80 mm behind
+    turned = (lifted - neck_pivot) @ np.swapaxes(turn_matrices(pose), -1, -2) + neck_pivot
     return np.asarray(turned[..., :2] + pose.translation[:, None], dtype=np.float32)

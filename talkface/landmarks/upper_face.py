@@ -9,8 +9,6 @@ NUM_UPPER_FACE = 15
 UPPER_FACE = np.arange(68, 68 + NUM_UPPER_FACE)  # as few-shot vid2vid counts them, from the left ear to the right one
 UPPER_SHARE = 2 / 3  # a forehead is lower than a jaw
 
-_MIRRORED = JAW[-2:0:-1]  # 15 .. 1: all but the ends, so that the outline goes on where the jaw's ends
-
 
 def upper_face(points: FloatArray) -> FloatArray:
     """Forehead points that no detector gives (few-shot vid2vid, Wang et al. 2019, face data).
@@ -29,9 +27,10 @@ def upper_face(points: FloatArray) -> FloatArray:
     along = points[..., JAW[-1], :] - start
     along = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-9)
     down = np.stack([-along[..., 1], along[..., 0]], -1)
-    jaw = points[..., _MIRRORED, :] - start[..., None, :]
+    mirrored = JAW[-2:0:-1]  # 15 .. 1: all but the ends, so that the outline goes on where the jaw's ends
+    jaw = points[..., mirrored, :] - start[..., None, :]
     depth = (jaw * down[..., None, :]).sum(-1, keepdims=True)
-    return np.asarray(points[..., _MIRRORED, :] - (1 + UPPER_SHARE) * depth * down[..., None, :])
+    return np.asarray(points[..., mirrored, :] - (1 + UPPER_SHARE) * depth * down[..., None, :])
 
 
 def with_upper_face(points: FloatArray) -> FloatArray:

@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -16,17 +15,6 @@ import numpy as np
 from talkface.errors import MediaError
 from talkface.media.read import probe_video, read_frames
 from talkface.types import Image
-
-
-@dataclass(frozen=True)
-class CameraSettings:
-    """Rates of a camera and patience with it."""
-
-    highest_fps: int = 120
-    patience: int = 30  # reads without a picture before a camera counts as gone
-
-
-CAMERA_RATES = CameraSettings()
 
 
 class Camera:
@@ -65,7 +53,8 @@ class Camera:
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old pictures would pile up and be shown late
             said = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
         usual_fps = Fraction(25)  # where a device does not say
-        self.fps = said if 1 <= said <= CAMERA_RATES.highest_fps else usual_fps
+        highest_fps = 120
+        self.fps = said if 1 <= said <= highest_fps else usual_fps
 
     def __enter__(self) -> "Camera":
         return self
@@ -94,7 +83,8 @@ def _open_device(source: str | int) -> cv2.VideoCapture:
 
 def _device_pictures(capture: cv2.VideoCapture) -> Iterator[Image]:
     failed = 0
-    while failed < CAMERA_RATES.patience:
+    patience = 30  # reads without a picture before a camera counts as gone
+    while failed < patience:
         there, picture = capture.read()
         failed = 0 if there else failed + 1
         if there:

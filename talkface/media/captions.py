@@ -8,11 +8,6 @@ from pathlib import Path
 from talkface.errors import MediaError
 from talkface.files.read import read_text
 
-TIMES = re.compile(
-    r"^\s*(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})\s*-->"
-    r"\s*(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
-)
-
 
 @dataclass(frozen=True)
 class Cue:
@@ -37,12 +32,16 @@ def read_captions(path: Path) -> list[Cue]:
 def parse_captions(text: str, path: Path) -> list[Cue]:
     """Cues of the text of `path`, whatever its name; raises as `read_captions` does."""
     cues = []
+    times = re.compile(
+        r"^\s*(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})\s*-->"
+        r"\s*(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+    )
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
         lines = block.strip("\n").split("\n")
-        at = next((index for index, line in enumerate(lines) if TIMES.match(line)), None)
+        at = next((index for index, line in enumerate(lines) if times.match(line)), None)
         if at is None:
             continue
-        found = TIMES.match(lines[at])
+        found = times.match(lines[at])
         assert found is not None
         start_s, end_s = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:])
         if end_s <= start_s:

@@ -21,7 +21,6 @@ from talkface.types import FloatArray, Image
 Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """CIE x, y of red, green, blue and white."""
 GAMMAS = {4: 2.2, 5: 2.8}
-NCLX = b"colrnclx"
 
 
 @dataclass(frozen=True)
@@ -211,10 +210,11 @@ def coded_points(data: bytes) -> tuple[int, int] | None:
     if data.startswith(b"\x89PNG"):
         chunk = png_chunk(data, b"cICP")
         return (chunk[0], chunk[1]) if chunk is not None and len(chunk) == 4 else None
+    nclx = b"colrnclx"
     if data[4:8] == b"ftyp":
-        at = data.find(NCLX, 0, 65_536)
-        if 0 <= at <= len(data) - len(NCLX) - 4:
-            primaries, transfer = struct.unpack_from(">HH", data, at + len(NCLX))
+        at = data.find(nclx, 0, 65_536)
+        if 0 <= at <= len(data) - len(nclx) - 4:
+            primaries, transfer = struct.unpack_from(">HH", data, at + len(nclx))
             return primaries, transfer
     return None
 

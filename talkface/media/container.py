@@ -1,6 +1,5 @@
 """Sound or video path -> opened container of an allowed format, its moving pictures, and its claimed length."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -23,18 +22,6 @@ is the format that ffmpeg finds in the file, whatever its name."""
 MOST_PARTS = 1000  # chunks or files that are looked through
 
 
-@dataclass(frozen=True)
-class ContainerLimits:
-    """What a container may hold."""
-
-    attached_picture: int = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
-    most_streams: int = 64
-    probed: int = 4  # times the limit may be found while the file is opened, so that an error can say how large it is
-
-
-CONTAINER = ContainerLimits()
-
-
 def open_container(path: Path, what: str = "a video") -> InputContainer:
     """Open `path` with those of ffmpeg's demuxers that read nothing but this file.
 
@@ -48,7 +35,9 @@ def open_container(path: Path, what: str = "a video") -> InputContainer:
     """
     check_readable(path, what)
     allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-    most = {"max_pixels": str(round(CONTAINER.probed * limit("pixels"))), "max_streams": str(CONTAINER.most_streams)}
+    most_streams = 64
+    probed = 4  # times the limit may be found while the file is opened, so that an error can say how large it is
+    most = {"max_pixels": str(round(probed * limit("pixels"))), "max_streams": str(most_streams)}
     try:
         return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **most})
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -73,8 +62,9 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         MediaError: there is none, or its frames are larger than allowed.
     """
+    attached_picture = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
     for stream in container.streams.video:
-        if stream.codec_context is not None and not int(stream.disposition) & CONTAINER.attached_picture:
+        if stream.codec_context is not None and not int(stream.disposition) & attached_picture:
             check_pixels(stream.codec_context.width, stream.codec_context.height, path)
             # frames may grow later in a file: the decoder itself refuses them before it takes memory
             stream.codec_context.options = {"max_pixels": str(round(limit("pixels")))}

@@ -37,7 +37,6 @@ class DecodeLimits:
 
 
 DECODE = DecodeLimits()
-RATES = range(1_000, 768_001)  # Hz that a sound may claim
 SPEECH = "a sound or video file"
 SPEECH_EXPECTED = "expected speech: the photo is given first, the speech second"
 
@@ -146,11 +145,12 @@ def _sound_streams(container: InputContainer, path: Path) -> list[AudioStream]:
         raise MediaError(f"{path} has no sound: give a sound file, or a video with a sound track")
     best = container.streams.best("audio")
     streams.sort(key=lambda stream: stream is not best)
+    rates = range(1_000, 768_001)  # Hz that a sound may claim
     for stream in streams:
-        if (stream.rate or 48_000) not in RATES or not 0 < (stream.channels or 1) <= DECODE.most_channels:
+        if (stream.rate or 48_000) not in rates or not 0 < (stream.channels or 1) <= DECODE.most_channels:
             raise MediaError(
                 f"{path} claims {stream.channels} channels at {stream.rate} Hz: expected up to"
-                f" {DECODE.most_channels} at {RATES.start} to {RATES[-1]} Hz"
+                f" {DECODE.most_channels} at {rates.start} to {rates[-1]} Hz"
             )
     return streams
 

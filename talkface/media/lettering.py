@@ -11,8 +11,6 @@ from PIL import ImageDraw, ImageFont
 from talkface.errors import MediaError
 from talkface.types import FloatArray, Image
 
-CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
-
 
 @dataclass(frozen=True)
 class LetteringSettings:

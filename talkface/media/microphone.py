@@ -12,9 +12,6 @@ from av.audio.resampler import AudioResampler
 from talkface.errors import MediaError
 from talkface.types import FloatArray
 
-SYSTEMS = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "win32": ("dshow", "audio=default")}
-"""Where ffmpeg finds a microphone: the name of the system's interface, and of the device."""
-
 
 class Microphone:
     """Context manager around one microphone; a thread listens."""
@@ -29,7 +26,9 @@ class Microphone:
         Raises:
             MediaError: there is none, or it cannot be opened.
         """
-        system, usual = SYSTEMS.get(sys.platform, SYSTEMS["linux"])
+        # where ffmpeg finds a microphone: the name of the system's interface, and of the device
+        systems = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "win32": ("dshow", "audio=default")}
+        system, usual = systems.get(sys.platform, systems["linux"])
         try:
             self._container = av.open(device or usual, format=system)
         except (OSError, ValueError) as error:

@@ -7,8 +7,6 @@ import numpy as np
 from talkface.landmarks.describe import describe
 from talkface.types import FloatArray, Shot
 
-SAME_PERSON = 0.6  # dlib's own threshold on this distance, 99.4 % right on LFW
-
 
 def descriptor_distance(a: FloatArray, b: FloatArray) -> float:
     """Euclidean distance of two dlib face descriptors; no unit, 0 for equal ones, below 0.6 for one person.

@@ -18,17 +18,6 @@ from talkface.types import FloatArray, Waveform
 
 
 @dataclass(frozen=True)
-class ThevalSettings:
-    """Pauses and pairs of THEval."""
-
-    pause_s: float = 0.3  # shortest pause whose lips count as silent
-
-
-THEVAL = ThevalSettings()
-EVERY_PAIR = np.array(list(combinations(MOUTH.tolist(), 2)))
-
-
-@dataclass(frozen=True)
 class Theval:
     """Values of one video; NaN where it has no such frames.
 
@@ -54,7 +43,8 @@ def theval(landmarks: FloatArray, speech: Waveform, fps: Fraction) -> Theval:
         fps: frames per second of `landmarks`.
     """
     points = np.asarray(landmarks, np.float64)
-    gap, silent = lips_gap(points), long_pauses(speech, fps, len(points), THEVAL.pause_s)
+    pause_s = 0.3  # shortest pause whose lips count as silent
+    gap, silent = lips_gap(points), long_pauses(speech, fps, len(points), pause_s)
     spoken = ~np.asarray(pause_frames(speech, fps, len(points)), bool)
     levels = frame_levels(speech, fps, len(points))
     return Theval(silent_lips(gap[silent]), lip_sync(gap[spoken], levels[spoken]), lip_dynamics(points), brows(points))
@@ -89,7 +79,8 @@ def lip_dynamics(points: FloatArray) -> float:
     seen = points[np.isfinite(points[:, 0, 0])]
     if len(seen) < 2:
         return float("nan")
-    distances = np.linalg.norm(seen[:, EVERY_PAIR[:, 0]] - seen[:, EVERY_PAIR[:, 1]], axis=-1)
+    every_pair = np.array(list(combinations(MOUTH.tolist(), 2)))
+    distances = np.linalg.norm(seen[:, every_pair[:, 0]] - seen[:, every_pair[:, 1]], axis=-1)
     return float((distances / interocular(seen)[:, None]).std(0).mean())
 
 

@@ -4,26 +4,12 @@ King 2017, "High quality face recognition with deep metric learning": a ResNet-3
 filters, trained on faces of 150 x 150 pixels. Its batch normalisation is a factor and a shift of each channel.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from talkface.models.perceptual import KINDS, signed
 
-
-@dataclass(frozen=True)
-class DlibFaceSizes:
-    """Sizes of dlib's face descriptor."""
-
-    side: int = 150  # pixels
-    descriptor: int = 128
-
-
-DLIB_FACE = DlibFaceSizes()
-LEVELS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
-"""Channels, blocks, and whether the first block halves the size."""
 DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
 
@@ -61,14 +47,17 @@ class DlibFaceNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.kind = KINDS["dlib_face"]
-        self.stem = _Conv(3, LEVELS[0][0], 7, 2)
+        # channels, blocks, and whether the first block halves the size
+        levels = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
+        self.stem = _Conv(3, levels[0][0], 7, 2)
         self.levels = nn.ModuleList()
-        before = LEVELS[0][0]
-        for width, count, halves in LEVELS:
+        before = levels[0][0]
+        for width, count, halves in levels:
             blocks = [_Block(before if not i else width, width, halves=halves and not i) for i in range(count)]
             self.levels.append(nn.Sequential(*blocks))
             before = width
-        self.last = nn.Linear(before, DLIB_FACE.descriptor, bias=False)
+        descriptor = 128
+        self.last = nn.Linear(before, descriptor, bias=False)
         self.register_buffer("mean", torch.tensor(self.kind.mean)[:, None, None], persistent=False)
         self.eval().requires_grad_(False)
 
@@ -79,8 +68,9 @@ class DlibFaceNet(nn.Module):
             ValueError: values outside [-1, 1].
         """
         x = (signed(image) + 1) * (self.kind.high / 2)
-        if x.shape[-2:] != (DLIB_FACE.side, DLIB_FACE.side):
-            x = F.interpolate(x, (DLIB_FACE.side, DLIB_FACE.side), mode="bilinear", antialias=True)
+        side = 150  # pixels
+        if x.shape[-2:] != (side, side):
+            x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
         x = F.max_pool2d(F.relu(self.stem((x - self.mean) / self.kind.std[0])), 3, 2)
         features = []
         for level in self.levels:

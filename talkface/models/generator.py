@@ -9,8 +9,6 @@ from talkface.models.layer_code import parse_layers
 from talkface.models.norms import AdainSlots, AdaptiveNorm, Conditions
 from talkface.models.residual import SPECTRAL_EPS, FoldedConv
 
-IMAGE_CHANNELS = 3
-
 
 class Generator(nn.Module):
     """FSTH's G: image-to-image network whose adaptive layers are told who it is (Zakharov et al. 2019, section 3.1).
@@ -26,10 +24,11 @@ class Generator(nn.Module):
         self.layers = build_layers(config.generator, 3, config, "instance", self.slots)
         channels = last_channels(parse_layers(config.generator))
         self.last_norm = self.last_conv = None
-        if channels != IMAGE_CHANNELS:
+        image_channels = 3
+        if channels != image_channels:
             spectral = config.spectral and config.spectral_output
             self.last_norm = AdaptiveNorm(channels, self.slots, config.style.norm)
-            self.last_conv = FoldedConv(channels, IMAGE_CHANNELS, spectral=spectral, padding=config.padding)
+            self.last_conv = FoldedConv(channels, image_channels, spectral=spectral, padding=config.padding)
         self.projection = nn.Linear(config.embedding, self.slots.length, bias=config.projection_bias)
         projection_std = 0.02  # of the projection's weights at the start, as in every version of the paper's code
         nn.init.normal_(self.projection.weight, std=projection_std)

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from talkface.models.norms import Conditions, SpadeNorm, normalize
 
-LEAK = 0.2
 SKETCH_WIDTH = 16  # channels of the sketch whose weights come from the identity
 
 
@@ -91,8 +90,8 @@ class ModulatedBlock(nn.Module):
     def forward(self, x: Tensor, sources: Sources) -> Tensor:
         """`[B, C, S / 2, S / 2]` -> the same shape, activated."""
         given = [x, *(F.pixel_unshuffle(one.to(x.dtype), 2) for one in (sources.ref, *sources.extra()))]
-        hidden = self.conv1(F.leaky_relu(_modulated(x, self.norms1, given), LEAK))
-        return F.leaky_relu(x + self.conv2(F.leaky_relu(_modulated(hidden, self.norms2, given), LEAK)), LEAK)
+        hidden = self.conv1(F.leaky_relu(_modulated(x, self.norms1, given), 0.2))
+        return F.leaky_relu(x + self.conv2(F.leaky_relu(_modulated(hidden, self.norms2, given), 0.2)), 0.2)
 
 
 def _modulated(x: Tensor, norms: nn.ModuleList, given: list[Tensor]) -> Tensor:

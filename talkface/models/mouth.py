@@ -10,8 +10,6 @@ from talkface.errors import ConfigError
 
 INPUTS = 11  # picture with a hole, donor, donor's cover, outer lips, inner lips, hole, whether the donor is the person
 RECOLOURING_INPUTS = 10  # without the last one
-LEAK = 0.2
-MOST = 2.0  # of the detail, or of a recolouring network's gain
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class _Residual(nn.Module):
             self.second.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = F.leaky_relu(self.first(F.leaky_relu(x, LEAK)), LEAK)
+        hidden = F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2)
         return x + self.second(hidden)
 
 
@@ -88,14 +86,15 @@ class MouthInpainter(nn.Module):
             parts.append(2 * own[:, None, None, None].expand_as(cover) - 1)
         seen = torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)
         fine = self.encode_fine(_halved(seen, self.stem))
-        middle = self.encode_middle(self.down_middle(F.leaky_relu(fine, LEAK)))
-        coarse = self.bottom(self.down_coarse(F.leaky_relu(middle, LEAK)))
+        middle = self.encode_middle(self.down_middle(F.leaky_relu(fine, 0.2)))
+        coarse = self.bottom(self.down_coarse(F.leaky_relu(middle, 0.2)))
         middle = self.decode_middle(middle + _doubled(self.up_middle(coarse)))
         fine = self.decode_fine(fine + _doubled(self.up_fine(middle)))
-        maps = self.maps(F.leaky_relu(fine, LEAK)).float()
+        maps = self.maps(F.leaky_relu(fine, 0.2)).float()
+        most = 2.0  # of the detail, or of a recolouring network's gain
         if self.recolours:
-            return MOST * torch.sigmoid(maps[:, :1]), torch.tanh(maps[:, 1:])
-        return torch.tanh(maps[:, :3]), MOST * torch.sigmoid(maps[:, 3:])
+            return most * torch.sigmoid(maps[:, :1]), torch.tanh(maps[:, 1:])
+        return torch.tanh(maps[:, :3]), most * torch.sigmoid(maps[:, 3:])
 
 
 def fill_hole(picture: Tensor, inside: Tensor, masks: Tensor) -> Tensor:

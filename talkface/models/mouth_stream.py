@@ -10,11 +10,10 @@ from torch import Tensor
 from talkface.audio.features import MEL, MelStream
 from talkface.audio.level import SOUND_LEVEL, RunningLevel
 from talkface.landmarks.lip_shape import LipRange, at_full_range
-from talkface.models.speech_network import FPS, MELS_PER_FRAME, SPEECH_NETWORK, SpeechNetwork, speech_gate
+from talkface.models.speech_network import MELS_PER_FRAME, SPEECH_NETWORK, SpeechNetwork, speech_gate
 from talkface.types import SAMPLE_RATE, FloatArray
 
 LOOK_AHEAD_S = 0.2  # sound after the start of a frame that its mouth is made from
-AHEAD = round(LOOK_AHEAD_S * FPS)  # the same in frames
 
 
 @dataclass(frozen=True)

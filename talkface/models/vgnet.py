@@ -11,8 +11,6 @@ from talkface.landmarks.layout import NUM_LANDMARKS
 from talkface.models.conv_gru import ConvGru
 from talkface.models.steps import each_frame
 
-NORMS = ("batch", "group")
-LANDMARKS = ("displacement", "atvgnet")
 SHAPES = {"mean_image": (NUM_LANDMARKS, 2), "mean_norm": (NUM_LANDMARKS, 2), "directions": (100, 2 * NUM_LANDMARKS)}
 """Arrays of ATVGnet's normalisation, `basics/mean_shape_img.npy`, `mean_shape_norm.npy` and `S.npy`."""
 
@@ -65,10 +63,12 @@ class VgnetConfig:
     landmarks: str = "displacement"
 
     def __post_init__(self) -> None:
-        if self.norm not in NORMS:
-            raise ConfigError(f"model.norm is {self.norm!r}: use one of {', '.join(NORMS)}")
-        if self.landmarks not in LANDMARKS:
-            raise ConfigError(f"model.landmarks is {self.landmarks!r}: use one of {', '.join(LANDMARKS)}")
+        norms = ("batch", "group")
+        if self.norm not in norms:
+            raise ConfigError(f"model.norm is {self.norm!r}: use one of {', '.join(norms)}")
+        landmarks = ("displacement", "atvgnet")
+        if self.landmarks not in landmarks:
+            raise ConfigError(f"model.landmarks is {self.landmarks!r}: use one of {', '.join(landmarks)}")
         if self.size < 2 << VGNET_SIZES.halvings or self.size % (1 << VGNET_SIZES.halvings):
             raise ConfigError(f"model.size is {self.size}: it must be a multiple of 16, and 32 or more")
         if self.width < 4 or self.width % 2:

@@ -24,9 +24,6 @@ from talkface.renderers.blend import blend_face
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Shot
 
-KIND = "spade"
-MEMORY = "spade"  # its place in what an identity carries
-
 
 @dataclass(frozen=True)
 class SpadeIdentity(Identity):
@@ -102,11 +99,12 @@ class SpadeRenderer:
         sources = {"ref": Source(shots[:, 0], sketches[:, 0], self._hidden(landmarks))}
         if config.warp_ani:
             sources["ani"] = Source(self._faces(identity, landmarks), sketch)
-        if config.warp_prev and MEMORY in carried:
-            sources["prev"] = carried[MEMORY]
+        memory = "spade"  # its place in what an identity carries
+        if config.warp_prev and memory in carried:
+            sources["prev"] = carried[memory]
         frame: SpadeFrame = self.network(sketch, shots, sketches, sources, with_raw=False)
         if config.warp_prev:
-            carried[MEMORY] = Source(frame.image, sketch)
+            carried[memory] = Source(frame.image, sketch)
         return frame
 
     def _hidden(self, landmarks: FloatArray) -> Tensor | None:
@@ -141,12 +139,13 @@ def load_spade_renderer(weights: str | Path | None, device: torch.device) -> Spa
     Raises:
         CheckpointError: no network given, no such file, or another kind of network.
     """
-    if weights is None and KIND not in shipped_names():
+    kind = "spade"
+    if weights is None and kind not in shipped_names():
         raise CheckpointError(
             "renderer spade ships no network: train one with `talkface train configs/renderer/spade_small.yaml "
             "data.shards=SHARDS` and give it with --renderer-model runs/spade_small/best.safetensors"
         )
-    return SpadeRenderer(build_spade(load_weights(weights or KIND, KIND)), device)
+    return SpadeRenderer(build_spade(load_weights(weights or kind, kind)), device)
 
 
 def build_spade(checkpoint: Checkpoint) -> SpadeNet:

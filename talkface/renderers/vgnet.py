@@ -21,9 +21,6 @@ from talkface.renderers.blend import blend_face
 from talkface.renderers.canvas import Canvas
 from talkface.types import FloatArray, Image, Shot
 
-KIND = "vgnet"
-MEMORY = "vgnet"  # its place in what an identity carries
-
 
 @dataclass(frozen=True)
 class VgnetIdentity(Identity):
@@ -73,9 +70,10 @@ class VgnetRenderer:
         assert isinstance(identity, VgnetIdentity), "this identity was enrolled by another renderer"
         carried = identity.carried if identity.carried is not None else {}
         config = self.network.config
+        memory = "vgnet"  # its place in what an identity carries
         for start in range(0, len(landmarks), BATCH):
             block = landmarks[start : start + BATCH]
-            painted, carried[MEMORY] = self.paint(identity, block, carried.get(MEMORY))
+            painted, carried[memory] = self.paint(identity, block, carried.get(memory))
             pictures, motion = unsigned(painted.image[0]), unsigned(painted.colour[0])
             attention = unsigned(painted.attention[0] * 2 - 1)
             for index, target in enumerate(block):
@@ -108,12 +106,13 @@ def load_vgnet_renderer(weights: str | Path | None, device: torch.device) -> Vgn
     Raises:
         CheckpointError: no network given, no such file, or another kind of network.
     """
-    if weights is None and KIND not in shipped_names():
+    kind = "vgnet"
+    if weights is None and kind not in shipped_names():
         raise CheckpointError(
             "renderer vgnet ships no network: train one with `talkface train configs/renderer/vgnet_small.yaml "
             "data.shards=SHARDS` and give it with --renderer-model runs/vgnet_small/best.safetensors"
         )
-    return VgnetRenderer(build_vgnet(load_weights(weights or KIND, KIND)), device)
+    return VgnetRenderer(build_vgnet(load_weights(weights or kind, kind)), device)
 
 
 def build_vgnet(checkpoint: Checkpoint) -> VgNet:

@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from talkface.serve.options import ServeOptions
 from talkface.serve.replies import Metrics, Refusal, error_reply
 
-IDLE_S = 20.0  # that a client may take from one piece of a request to the next
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -83,14 +82,16 @@ class Guard:
         """What the client sends, up to the limit, and only while it sends."""
         began, count, whole = time.monotonic(), 0, False
 
+        idle_s = 20.0  # that a client may take from one piece of a request to the next
+
         async def limited() -> Message:
             nonlocal count, whole
             if whole:
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), IDLE_S)
+                message = await asyncio.wait_for(receive(), idle_s)
             except TimeoutError:
-                raise Refusal(408, "too_slow", f"nothing came for {IDLE_S:.0f} s: send the request again") from None
+                raise Refusal(408, "too_slow", f"nothing came for {idle_s:.0f} s: send the request again") from None
             count += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if count > self._most:

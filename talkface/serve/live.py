@@ -29,7 +29,6 @@ from talkface.serve.studio import jpeg
 from talkface.serve.uploads import raise_error
 
 HEAD = struct.Struct("<IIII")  # frame number, bytes of sound, bytes of picture, 0
-MOST_QUEUED_S = 60.0  # of sound that a client may send ahead
 
 
 @dataclass(frozen=True)
@@ -199,13 +198,14 @@ async def _send(socket: WebSocket, outgoing: "asyncio.Queue[bytes | str | None]"
 
 async def _receive(socket: WebSocket, session: Session, outgoing: "asyncio.Queue[bytes | str | None]") -> None:
     """Sound and commands of the client, until it leaves."""
+    most_queued_s = 60.0  # of sound that a client may send ahead
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
             return
         if message.get("bytes") is not None:
-            if session.queued_s > MOST_QUEUED_S:
-                raise Refusal(429, "too_fast", f"{MOST_QUEUED_S:.0f} s of sound wait already: send it as it is spoken")
+            if session.queued_s > most_queued_s:
+                raise Refusal(429, "too_fast", f"{most_queued_s:.0f} s of sound wait already: send it as it is spoken")
             session.push(message["bytes"])
             continue
         command = _command(message.get("text"))

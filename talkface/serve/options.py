@@ -13,7 +13,6 @@ from talkface.inference.request import AnimateOptions
 from talkface.options import Options, current_name, json_schema, option, options_of
 
 TOKEN = "TALKFACE_TOKEN"  # environment variable: the token that clients send
-SHORTEST_TOKEN = 16  # characters
 TEXTS = {"aspect": r"\d{1,2}:\d{1,2}", "background": "#[0-9a-fA-F]{6}", "label_text": r"[^\x00]{1,60}"}
 """Options of requests that are text -> what it must be; a background that is a picture would be a path."""
 
@@ -44,8 +43,9 @@ class ServeOptions(Options):
         object.__setattr__(self, "token", self.token or os.environ.get(TOKEN) or None)
         if not self.is_local and not self.token:
             raise ConfigError(f"{self.host} can be reached from elsewhere: set ${TOKEN} to 16 characters or more")
-        if self.token is not None and (len(self.token) < SHORTEST_TOKEN or not self.token.isascii()):
-            raise ConfigError(f"invalid token: expected {SHORTEST_TOKEN} or more ASCII characters")
+        shortest_token = 16  # characters
+        if self.token is not None and (len(self.token) < shortest_token or not self.token.isascii()):
+            raise ConfigError(f"invalid token: expected {shortest_token} or more ASCII characters")
 
     @property
     def is_local(self) -> bool:

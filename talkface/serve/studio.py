@@ -25,9 +25,6 @@ from talkface.serve.uploads import CAPTIONS, PHOTO, SPEECH
 from talkface.types import Image
 
 FULL_DISK_S = 2.0  # after which the disk is looked at again
-MOST_TRIES = 3  # a job that ends the process so often is not begun again
-PREVIEW_EVERY_S = 0.4
-SWEEP_EVERY_S = 30.0
 
 
 class Cancelled(Exception):
@@ -110,10 +107,11 @@ class Studio:
     def _run(self) -> None:
         swept = 0.0
         least_free = 64 << 20  # bytes of disk below which no job is begun: they wait
+        sweep_every_s = 30.0
         while not self._end:
             self._wake.clear()
             try:
-                if time.monotonic() - swept > SWEEP_EVERY_S:
+                if time.monotonic() - swept > sweep_every_s:
                     swept = time.monotonic()
                     self._sweep()
                 full = shutil.disk_usage(self.folder).free < least_free
@@ -121,7 +119,7 @@ class Studio:
             except TalkfaceError:  # the disk is full, which requests are answered with
                 full, job = True, None
             if job is None:
-                self._wake.wait(timeout=FULL_DISK_S if full else SWEEP_EVERY_S)
+                self._wake.wait(timeout=FULL_DISK_S if full else sweep_every_s)
             else:
                 self._make(job)
 
@@ -136,16 +134,17 @@ class Studio:
 
     def _make(self, job: Job) -> None:
         """One job from its uploads to its video, or to what went wrong."""
+        most_tries = 3  # a job that ends the process so often is not begun again
         try:
-            if job.tries > MOST_TRIES:
-                raise PassingError(f"begun {MOST_TRIES} times, and each time the server ended: try a smaller photo")
+            if job.tries > most_tries:
+                raise PassingError(f"begun {most_tries} times, and each time the server ended: try a smaller photo")
             video = self._render(job)
             ended: dict[str, Any] = {"state": "done", "video": video, "finished": time.time()}
         except Cancelled:
             self._cancelled.discard(job.id)
             ended = {"state": "queued"} if self._end else {"state": "cancelled", "finished": time.time()}
         except PassingError as error:
-            ended = {"state": "queued"} if job.tries < MOST_TRIES else self._failed(job, error)
+            ended = {"state": "queued"} if job.tries < most_tries else self._failed(job, error)
         except TalkfaceError as error:
             ended = self._failed(job, error)
         except Exception as error:  # noqa: BLE001 - a fault in one job must not end the thread
@@ -182,19 +181,21 @@ class Studio:
         self.store.update(job.id, total=len(clip))
         began, noted = time.monotonic(), 0.0
 
+        preview_every_s = 0.4
+
         def progress(done: int, total: int) -> None:
             nonlocal noted
             self.counts.frames += 1
             if self._end or job.id in self._cancelled:
                 raise Cancelled
-            if time.monotonic() - noted > PREVIEW_EVERY_S:
+            if time.monotonic() - noted > preview_every_s:
                 noted = time.monotonic()
                 with contextlib.suppress(PassingError):  # a full disk, on which the video may still find room
                     self.store.update(job.id, frames=done)
 
         def shown() -> Iterator[Rendered]:
             for frame in clip.render():
-                if time.monotonic() - self._preview[1] > PREVIEW_EVERY_S:
+                if time.monotonic() - self._preview[1] > preview_every_s:
                     self._preview = (job.id, time.monotonic(), frame.image)
                 yield frame
 

@@ -15,7 +15,6 @@ from talkface.scale.memory import is_out_of_memory, limit_memory
 from talkface.scale.workers import Died, LocalWorkers
 
 PHOTO, SPEECH, CAPTIONS = "photo.png", "speech.wav", "captions.srt"  # what the worker makes, beside the upload
-LONGEST_CAPTIONS = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -205,8 +204,9 @@ def _read_captions(upload: Path, task: Task) -> Found:
     from talkface.files.read import read_text
     from talkface.media.captions import as_srt, parse_captions
 
-    if upload.stat().st_size > LONGEST_CAPTIONS:
-        raise MediaError(f"the captions are longer than {LONGEST_CAPTIONS / 1e6:g} MB: send a .srt or .vtt file")
+    longest_captions = 1_000_000  # bytes
+    if upload.stat().st_size > longest_captions:
+        raise MediaError(f"the captions are longer than {longest_captions / 1e6:g} MB: send a .srt or .vtt file")
     cues = parse_captions(read_text(upload, "captions", MediaError), upload)
     task.out.write_text(as_srt(cues), encoding="utf-8")
     return Found({"cues": len(cues)})

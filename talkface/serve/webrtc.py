@@ -20,7 +20,6 @@ from talkface.serve.replies import Refusal
 from talkface.serve.server import Server
 
 RATE = 48_000  # Hz, Opus's own
-PIECE = RATE // 50  # samples of a frame of sound, 20 ms
 
 
 class Feed:
@@ -82,14 +81,15 @@ class AudioOut(MediaStreamTrack):
 
     async def recv(self) -> AudioFrame:
         """The next 20 ms."""
-        while len(self._pcm) < PIECE:
+        piece = RATE // 50  # samples of a frame of sound, 20 ms
+        while len(self._pcm) < piece:
             moment = await self._feed.next("audio")
             pcm = to_pcm16(moment.audio)
             self._pcm = np.concatenate([self._pcm, pcm])
-        frame = AudioFrame.from_ndarray(self._pcm[None, :PIECE].copy(), format="s16", layout="mono")
-        self._pcm = self._pcm[PIECE:]
+        frame = AudioFrame.from_ndarray(self._pcm[None, :piece].copy(), format="s16", layout="mono")
+        self._pcm = self._pcm[piece:]
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._samples, fractions.Fraction(1, RATE)
-        self._samples += PIECE
+        self._samples += piece
         return frame
 
 

@@ -11,8 +11,6 @@ from scipy.ndimage import gaussian_filter1d
 
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, num_frames
 
-SUPERSAMPLE = 2  # faces are drawn at twice their size and shrunk
-
 
 @dataclass(frozen=True)
 class DrawnPerson:
@@ -71,10 +69,11 @@ def draw_face(person: DrawnPerson, opening: float, size: int = 160, shift: tuple
         size: side in pixels; the face is 0.6 of it high.
         shift: of the head in pixels, right and down.
     """
-    side = size * SUPERSAMPLE
+    supersample = 2  # faces are drawn at twice their size and shrunk
+    side = size * supersample
     canvas = np.full((side, side, 3), person.wall, np.uint8)
     unit = side * 0.31  # half the face's height
-    origin = np.array([side / 2, side * 0.53]) + np.array(shift) * SUPERSAMPLE
+    origin = np.array([side / 2, side * 0.53]) + np.array(shift) * supersample
 
     def ellipse(
         x: float, y: float, rx: float, ry: float, colour: tuple[int, ...], start: int = 0, end: int = 360
@@ -98,7 +97,7 @@ def draw_face(person: DrawnPerson, opening: float, size: int = 160, shift: tuple
     ellipse(0, 0.27, 0.14, 0.05, deep)
     ellipse(0, 0.53 + 0.08 * opening, 0.28, 0.06 + 0.13 * opening, (165, 70, 70))
     ellipse(0, 0.53 + 0.08 * opening, 0.22, 0.012 + 0.115 * opening, (50, 15, 15))
-    soft = cv2.GaussianBlur(canvas, (0, 0), SUPERSAMPLE * size / 160)
+    soft = cv2.GaussianBlur(canvas, (0, 0), supersample * size / 160)
     return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -1,7 +1,6 @@
 """Keras `.h5` of Eskimez et al. 2018 -> a speech network: four LSTMs whose outputs are 68 points."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,6 @@ from talkface.landmarks.layout import NUM_LANDMARKS
 from talkface.models.audio2landmark import config_dict
 from talkface.models.lstm_mel import KerasMember, LstmMel, LstmMelConfig
 from talkface.types import FloatArray
-
-
-@dataclass(frozen=True)
-class EskimezSettings:
-    """Frames and scale of Eskimez et al.'s published networks."""
-
-    features: int = 128  # per frame: delta and delta-delta of 64 mel bands
-    eyes_apart: float = 0.4  # of the frame's side, between the outer corners
-    silence: int = 200  # frames after which the answer to silence stands still
-    frame_ms: int = 40
-
-
-ESKIMEZ = EskimezSettings()
-PARTS = ("kernel", "recurrent_kernel", "bias")
 
 
 def convert_eskimez(file: Path, out: Path) -> None:
@@ -43,15 +28,15 @@ def convert_eskimez(file: Path, out: Path) -> None:
         raise CheckpointError(f"{out} must end in {SUFFIX}")
     layers = _read(file)
     inputs, hidden = layers[0]["kernel"].shape[0], layers[0]["recurrent_kernel"].shape[0]
-    if inputs % ESKIMEZ.features:
-        raise CheckpointError(
-            f"{file}: the first layer takes {inputs} numbers, a multiple of {ESKIMEZ.features} was expected"
-        )
+    features = 128  # per frame: delta and delta-delta of 64 mel bands
+    if inputs % features:
+        raise CheckpointError(f"{file}: the first layer takes {inputs} numbers, a multiple of {features} was expected")
     # the published files carry the delay in milliseconds in their names
     named = re.search(r"D(\d+)_C\d+", file.name)
+    frame_ms = 40
     config = LstmMelConfig(
-        context=inputs // ESKIMEZ.features - 1,
-        delay=int(named[1]) // ESKIMEZ.frame_ms if named else 1,
+        context=inputs // features - 1,
+        delay=int(named[1]) // frame_ms if named else 1,
         hidden=hidden,
         layers=len(layers) - 1,
         components=2 * NUM_LANDMARKS,
@@ -71,11 +56,13 @@ def convert_eskimez(file: Path, out: Path) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{file} holds no network of Eskimez et al. ({reason})") from error
+    silence = 200  # frames after which the answer to silence stands still
     with torch.no_grad():
-        silent, _ = member.speak(torch.zeros(1, ESKIMEZ.silence, inputs), None)
+        silent, _ = member.speak(torch.zeros(1, silence, inputs), None)
         member.rest.copy_(silent[0, -1])
     points = torch.eye(config.components).reshape(config.components, NUM_LANDMARKS, 2)
-    network.decoder.copy_(points / ESKIMEZ.eyes_apart)
+    eyes_apart = 0.4  # of the frame's side, between the outer corners
+    network.decoder.copy_(points / eyes_apart)
     source = "github.com/eeskimez/Talking-Face-Landmarks-from-Speech"
     provenance = {"source": source, "file": file.name, "sha256": file_hash(file), "converted": "eskimez"}
     save_checkpoint(out, Checkpoint("audio2landmark", config_dict(config), network.state_dict(), provenance))
@@ -91,9 +78,11 @@ def _read(file: Path) -> list[dict[str, FloatArray]]:
         raise CheckpointError(f"no weights file {file}")
     found: dict[tuple[int, str], dict[str, FloatArray]] = {}
 
+    parts = ("kernel", "recurrent_kernel", "bias")
+
     def collect(name: str, item: object) -> None:
         layer, _, part = name.removesuffix(":0").rpartition("/")
-        if isinstance(item, h5py.Dataset) and part in PARTS:
+        if isinstance(item, h5py.Dataset) and part in parts:
             number = re.search(r"\d+$", layer)
             found.setdefault((int(number[0]) if number else 0, layer), {})[part] = np.asarray(item, np.float32)
 
@@ -103,6 +92,6 @@ def _read(file: Path) -> list[dict[str, FloatArray]]:
     except OSError as error:
         raise CheckpointError(f"{file} is no HDF5 file, or damaged: {str(error).splitlines()[0]}") from error
     layers = [found[key] for key in sorted(found)]
-    if len(layers) < 2 or any(set(layer) != set(PARTS) for layer in layers):
+    if len(layers) < 2 or any(set(layer) != set(parts) for layer in layers):
         raise CheckpointError(f"{file} holds no LSTM layers of Keras: kernel, recurrent_kernel and bias were expected")
     return layers

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-ORDERS = ("scale_shift", "shift_scale", "interleaved")
-
 VT_LAYOUT: dict[str, Any] = {
     "size": 224,
     "padded": 256,
@@ -84,7 +82,7 @@ class Family:
         layout: settings of `FewshotConfig` that differ from its defaults.
         embedder, generator, discriminator: the original's layers in our order, as (name, its parts by ours).
         projection: the tensor or layer that makes the adaptive layers' parameters.
-        order: how those stand for one layer, one of `ORDERS`.
+        order: how those stand for one layer, `scale_shift`, `shift_scale` or `interleaved`.
         common, bias, table: w0, b and W of the discriminator; `common` names a spectral layer where it has a bias.
         last: the generator's last convolution, where it has one.
         sketch_first: the original joins sketch and picture in this order.

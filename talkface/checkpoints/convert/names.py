@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from talkface.errors import CheckpointError
 
-SPECTRAL = ".parametrizations.weight"  # what torch puts between a layer's name and what spectral norm keeps
-
 
 class Renaming:
     """One network's tensors on their way from an original's names to those of `network`."""
@@ -80,11 +78,12 @@ class Renaming:
             rows: order of the outputs, where it is another here.
             shift: how far the input channels are rolled, where their order is another here.
         """
-        if f"{ours}{SPECTRAL}.original" in self._wanted:
+        spectral = ".parametrizations.weight"  # what torch puts between a layer's name and what spectral norm keeps
+        if f"{ours}{spectral}.original" in self._wanted:
             parts = {
-                f"{SPECTRAL}.original": "weight_orig",
-                f"{SPECTRAL}.0._u": "weight_u",
-                f"{SPECTRAL}.0._v": "weight_v",
+                f"{spectral}.original": "weight_orig",
+                f"{spectral}.0._u": "weight_u",
+                f"{spectral}.0._v": "weight_v",
             }
         else:
             parts = {".weight": "weight"}

@@ -13,8 +13,6 @@ from talkface.errors import CheckpointError
 from talkface.files.write import atomic_file
 from talkface.models.perceptual import KINDS
 
-DOWNLOADS = tuple(kind for kind in KINDS if kind not in ("tiny", "dlib_face"))
-
 
 def convert_caffe(model: Path, out: Path, kind: str | None = None) -> str:
     """Write the perceptual network inside a `.caffemodel` to `out`; returns its kind.
@@ -55,8 +53,9 @@ def convert_rename(weights: Path, out: Path, kind: str = "caffe_vgg19") -> list[
     Raises:
         CheckpointError: no state dict, or not of that network.
     """
-    if kind not in DOWNLOADS:
-        raise CheckpointError(f"unknown kind {kind!r}: use one of {', '.join(DOWNLOADS)}")
+    downloads = tuple(kind for kind in KINDS if kind not in ("tiny", "dlib_face"))
+    if kind not in downloads:
+        raise CheckpointError(f"unknown kind {kind!r}: use one of {', '.join(downloads)}")
     state = _read_state_dict(weights)
     renamed, told = {}, []
     # In vgg19-d01eb7cb.pth the dropouts were counted before the layers that they follow.

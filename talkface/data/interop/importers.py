@@ -7,7 +7,6 @@ in one HDF5 file: `flmark` `(N, 75, 136)` over 600 and `MelFeatures` `(N, 75, 12
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +27,6 @@ PICKLE_SUFFIXES = (".vid", ".pkl", ".pickle", ".p")
 HDF5_LANDMARKS, HDF5_FEATURES = "flmark", "MelFeatures"
 
 
-@dataclass(frozen=True)
-class ImportLimits:
-    """What imported arrays must keep to."""
-
-    largest_feature: float = 1e9
-    most_rows: int = 10_000_000
-    hdf5_pixels: float = 600.0  # side of the frame that the LSTM line's landmarks were divided by
-    first_scaled_norm: float = 2.5  # a mean shape of unit norm, or of five times that, as ATVGnet's networks take it
-    atvg_scale: float = 5.0
-
-
-IMPORTS_LIMITS = ImportLimits()
 WHY_NO_PICKLES = (
     "these are Python pickles, and opening one runs whatever code it holds, so talkface never does; prepare the videos "
     "they were made from instead, such as: talkface prepare voxceleb2 ROOT OUT"
@@ -81,11 +68,12 @@ def read_landmarks(path: Path, row: int | None = None) -> FloatArray:
     Raises:
         DatasetError: unreadable, another shape, or not numbers.
     """
+    hdf5_pixels = 600.0  # side of the frame that the LSTM line's landmarks were divided by
     if path.suffix.lower() == ".npy":
         array, scale = read_npy(path, "landmarks (T, 68, 2)", DatasetError), 1.0
     else:
         with open_hdf5(path) as file, refusing(f"row {row} of {path} is damaged", DatasetError):
-            array, scale = np.asarray(file[HDF5_LANDMARKS][row]), IMPORTS_LIMITS.hdf5_pixels
+            array, scale = np.asarray(file[HDF5_LANDMARKS][row]), hdf5_pixels
     if not landmark_shape(array.shape):
         raise DatasetError(f"{path} has shape {array.shape}: expected (T, 68, 2), (T, 68, 3) or (T, 136)")
     check_array(array, [(None, *array.shape[1:])], f"{path}: landmarks", DatasetError)
@@ -118,6 +106,7 @@ def _check_hdf5(path: Path, file: Any) -> None:
     """Refuse data that lie elsewhere (links, raw files), of another kind or shape, or larger than allowed."""
     import h5py
 
+    most_rows = 10_000_000
     for name in (HDF5_LANDMARKS, HDF5_FEATURES):
         if name == HDF5_FEATURES and name not in file:
             continue
@@ -131,11 +120,7 @@ def _check_hdf5(path: Path, file: Any) -> None:
             raise DatasetError(f"{path}: the data of {name} lie in other files: store them in the file itself")
         row = math.prod(data.shape[1:]) * data.dtype.itemsize
         chunk = math.prod(data.chunks or data.shape[1:]) * data.dtype.itemsize
-        if (
-            data.dtype.kind not in NUMBERS
-            or max(row, chunk) > limit("array_mb") * 1e6
-            or len(data) > IMPORTS_LIMITS.most_rows
-        ):
+        if data.dtype.kind not in NUMBERS or max(row, chunk) > limit("array_mb") * 1e6 or len(data) > most_rows:
             raise DatasetError(
                 f"{path}: {name} is {data.shape} of {data.dtype}, more than {variable('array_mb')} allows"
             )
@@ -153,13 +138,12 @@ def hdf5_rows(path: Path) -> Iterator[int]:
 
 def read_features(path: Path, row: int) -> FloatArray | None:
     """`[T, 128]` float32 mel derivatives that go with a row's landmarks, where the file has them."""
+    largest_feature = 1e9
     with open_hdf5(path) as file, refusing(f"row {row} of {path} is damaged", DatasetError):
         if HDF5_FEATURES not in file:
             return None
         features = np.asarray(file[HDF5_FEATURES][row], np.float32)
-        check_array(
-            features, [(None, None)], f"{path}: {HDF5_FEATURES}", DatasetError, most=IMPORTS_LIMITS.largest_feature
-        )
+        check_array(features, [(None, None)], f"{path}: {HDF5_FEATURES}", DatasetError, most=largest_feature)
         return features
 
 
@@ -188,7 +172,9 @@ def read_atvgnet_basis(directions: Path, mean: Path, num_components: int = 6) ->
     columns = columns[:, :num_components]
     if np.abs(columns.T @ columns - np.eye(num_components)).max() > 1e-3:
         raise DatasetError(f"{directions} has no orthonormal columns: give ATVGnet's U_*.npy, not its S.npy")
-    scale = IMPORTS_LIMITS.atvg_scale if np.linalg.norm(centre) > IMPORTS_LIMITS.first_scaled_norm else 1.0
+    first_scaled_norm = 2.5  # a mean shape of unit norm, or of five times that, as ATVGnet's networks take it
+    atvg_scale = 5.0
+    scale = atvg_scale if np.linalg.norm(centre) > first_scaled_norm else 1.0
     face = centre.reshape(NUM_LANDMARKS, 2) / scale
     matrix = fit_similarity(face[STABLE], MEAN_FACE[STABLE])
     turn = matrix[:, :2]

@@ -45,7 +45,6 @@ VIDEO, LANDMARKS, POSE, FRONT, ANI = (f"_aligned{end}" for end in (".mp4", ".npy
 SOUND = ".wav"
 ENDINGS = (VIDEO, LANDMARKS, POSE, FRONT, ANI, "_aligned", SOUND)
 LIST_ENDING = "_demo.npy"
-FRAME = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,9 @@ def read_demo_list(path: Path) -> list[DemoRow]:
     found = []
     with refusing(f"{path} is damaged", DatasetError):
         cells = rows.tolist()
+    frame = re.compile(r"[0-9]{1,9}")
     for number, (video, start, end, word) in enumerate(cells):
-        if not (FRAME.fullmatch(start) and FRAME.fullmatch(end) and int(start) < int(end)):
+        if not (frame.fullmatch(start) and frame.fullmatch(end) and int(start) < int(end)):
             raise DatasetError(
                 f"row {number} of {path} says frames {start!r} to {end!r}: expected whole numbers, rising"
             )

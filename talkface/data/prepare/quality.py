@@ -20,9 +20,6 @@ from talkface.landmarks.pose import head_rotation
 from talkface.media.photo import encode_png
 from talkface.types import DEFAULT_FPS, FloatArray, Image
 
-SIDE = 96  # pixels to which a face is brought before its detail is measured
-BINS, HEIGHT, WIDTH = 40, 90, 480  # of a histogram
-
 
 @dataclass(frozen=True)
 class Quality:
@@ -78,7 +75,8 @@ def _detail(jpeg: bytes, box: FloatArray) -> float:
     assert image is not None, "a JPEG that was just made"
     left, top, right, bottom = box
     window = (0.5 * (left + right), 0.5 * (top + bottom), max(right - left, bottom - top, 1.0))
-    face = cut_patch(np.asarray(image, np.uint8), window_map(window, SIDE), SIDE)
+    side = 96  # pixels to which a face is brought before its detail is measured
+    face = cut_patch(np.asarray(image, np.uint8), window_map(window, side), side)
     return float(cv2.Laplacian(face, cv2.CV_64F).std())
 
 
@@ -96,18 +94,20 @@ def write_histograms(records: Sequence[Record], out: Path) -> None:
 
 def _histogram(records: Sequence[Record], name: str, title: str) -> Image:
     given = [(getattr(each, name), each.refused) for each in records if getattr(each, name) is not None]
-    picture = np.full((HEIGHT + 40, WIDTH, 3), 255, np.uint8)
+    bins, height, width = 40, 90, 480  # of a histogram
+    picture = np.full((height + 40, width, 3), 255, np.uint8)
     values = np.array([value for value, _ in given], np.float64)
     text = f"{title}: no clip"
+
     if len(values):
         low, high = float(values.min()), float(max(values.max(), values.min() + 1e-6))
         text = f"{title}: {low:.3g} to {high:.3g}, median {np.median(values):.3g}, {len(values)} clips"
         refused = np.array([each for _, each in given])
-        counts = [np.histogram(values[part], BINS, (low, high))[0] for part in (~refused, refused)]
-        most, step = max(int((counts[0] + counts[1]).max()), 1), WIDTH // BINS
+        counts = [np.histogram(values[part], bins, (low, high))[0] for part in (~refused, refused)]
+        most, step = max(int((counts[0] + counts[1]).max()), 1), width // bins
         for place, (kept, lost) in enumerate(zip(*counts, strict=True)):
             for count, below, colour in ((kept, 0, (70, 110, 170)), (lost, kept, (200, 60, 50))):
-                top, bottom = (HEIGHT + 30 - round(HEIGHT * each / most) for each in (below + count, below))
+                top, bottom = (height + 30 - round(height * each / most) for each in (below + count, below))
                 if count:
                     cv2.rectangle(picture, (place * step, top), ((place + 1) * step - 2, bottom - 1), colour, -1)
     cv2.putText(picture, text, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)

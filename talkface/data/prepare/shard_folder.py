@@ -21,7 +21,6 @@ from talkface.errors import DatasetError
 from talkface.files.read import read_json
 from talkface.files.write import PART, atomic_write, open_locked
 
-SETTINGS_NAME = "prepare.json"
 SHARD_BYTES = 256 << 20  # a shard is closed when its clips reach this
 
 
@@ -145,10 +144,11 @@ def pending_path(folder: Path, key: str) -> Path:
 
 def _check_settings(path: Path, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Write the settings down, or compare them with those of an earlier run."""
-    file = path / SETTINGS_NAME
+    settings_name = "prepare.json"
+    file = path / settings_name
     if not file.is_file():
         if find_shards(path):
-            raise DatasetError(f"{path} holds shards but no {SETTINGS_NAME}: give another folder")
+            raise DatasetError(f"{path} holds shards but no {settings_name}: give another folder")
         atomic_write(file, json.dumps(settings, indent=1))
         return
     before = {**defaults, **read_json(file, "settings file", DatasetError)}

@@ -21,7 +21,6 @@ from talkface.types import Clip
 
 PART = re.compile(r"(.+?)(?:[._-]*part[._-]?|(?<=\.zip)\.|(?<=\.tar)\.)([a-z]{2,3}|[0-9]{1,4})")
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
-LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip's member: mark, lengths of its name and of what follows
 BLOCK = 1 << 20
 
 
@@ -52,10 +51,11 @@ class Span:
             DatasetError: the archive is damaged or cut short.
         """
         where = f"{self.parts[0]}: a member at byte {self.start}"
+        local_header = struct.Struct("<4s22xHH")  # of a zip's member: mark, lengths of its name and of what follows
         with JoinedFile(self.parts) as archive, refusing(f"{where} is damaged: download it again", DatasetError):
             archive.seek(self.start)
             if self.kind != "tar":
-                mark, name, extra = LOCAL_HEADER.unpack(archive.read(LOCAL_HEADER.size))
+                mark, name, extra = local_header.unpack(archive.read(local_header.size))
                 if mark != b"PK\3\4":
                     raise DatasetError(f"{where} is damaged: download it again")
                 archive.seek(name + extra, io.SEEK_CUR)

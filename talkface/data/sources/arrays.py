@@ -8,9 +8,6 @@ from talkface.data.interop.importers import array_shape, hdf5_rows, landmark_sha
 from talkface.data.sources.tree import Corpus, beside, folders, make_key, split_by_speaker
 from talkface.types import Clip
 
-SPLITS = ("train", "val", "test")
-LICENCE = "that of the corpus the arrays were made from"
-
 
 def find_atvgnet_clips(root: Path) -> Iterator[Clip]:
     """Every `.npy` of `(T, 68, 2)` or `(T, 136)`, such as `landmark1d/WORD/train/WORD_00001.npy` or `s1/bbaf2n.npy`.
@@ -31,11 +28,14 @@ def _clip(root: Path, array: Path, sounds: list[Path]) -> Clip:
     sound = beside(array, array.with_suffix(".wav"), *(folder / below.with_suffix(".wav") for folder in sounds))
     parts = within.parts[:-1]
     speaker = next((part for part in parts if re.fullmatch(r"s\d+", part)), "")
+    splits = ("train", "val", "test")
     if not speaker:  # LRW names no speakers; elsewhere the innermost folder that is no split does
-        named = [part for part in parts if part not in SPLITS]
+        named = [part for part in parts if part not in splits]
         speaker = array.stem if re.fullmatch(r"[A-Z]+_\d{5}", array.stem) or not named else named[-1]
-    split = next((part for part in parts if part in SPLITS), None) or split_by_speaker(speaker)
-    return Clip(make_key(*within.with_suffix("").parts), array, sound, speaker, split, None, {"licence": LICENCE})
+    split = next((part for part in parts if part in splits), None) or split_by_speaker(speaker)
+    return Clip(
+        make_key(*within.with_suffix("").parts), array, sound, speaker, split, None, {"licence": ATVGNET.licence}
+    )
 
 
 def find_lstm_hdf5_clips(path: Path) -> Iterator[Clip]:
@@ -51,7 +51,7 @@ def find_lstm_hdf5_clips(path: Path) -> Iterator[Clip]:
     for file in found:
         for row in hdf5_rows(file):
             key = make_key(file.stem, f"{row:06d}")
-            yield Clip(key, file, file, key, split_by_speaker(key), None, {"row": row, "licence": LICENCE})
+            yield Clip(key, file, file, key, split_by_speaker(key), None, {"row": row, "licence": LSTM_HDF5.licence})
 
 
 ATVGNET = Corpus(
@@ -59,12 +59,12 @@ ATVGNET = Corpus(
     find_atvgnet_clips,
     "**/*.npy landmark arrays (T, 68, 2), and .wav of the same names",
     "https://github.com/lelechen63/ATVGnet",
-    LICENCE,
+    "that of the corpus the arrays were made from",
 )
 LSTM_HDF5 = Corpus(
     "lstm_hdf5",
     find_lstm_hdf5_clips,
     "an .h5 file with flmark (N, 75, 136) and MelFeatures (N, 75, 128)",
     "https://github.com/eeskimez/Talking-Face-Landmarks-from-Speech",
-    LICENCE,
+    "that of the corpus the arrays were made from",
 )

@@ -21,7 +21,6 @@ from talkface.errors import DatasetError
 from talkface.files.read import parse_table
 from talkface.types import Clip
 
-LICENCE = "Open Database License 1.0 (contents: Database Contents License)"
 SENTENCES = {
     "IEO": "It's eleven o'clock",
     "TIE": "That is exactly what happened",
@@ -59,7 +58,7 @@ def find_cremad_clips(root: Path) -> Iterator[Clip]:
     for video in videos:
         actor, sentence, emotion, level = video.stem.split("_")
         info: dict[str, object] = {"emotion": emotions.get(emotion, emotion), "level": levels.get(level, level)}
-        info |= {**actors.get(actor, {}), "licence": LICENCE}
+        info |= {**actors.get(actor, {}), "licence": CREMAD.licence}
         sound = beside(video, root / "AudioWAV" / f"{video.stem}.wav")
         sound = video if is_lfs_pointer(sound) else sound
         speaker = f"cremad-{actor}"
@@ -83,5 +82,5 @@ CREMAD = Corpus(
     find_cremad_clips,
     "VideoFlash/1001_IEO_NEU_XX.flv and AudioWAV/1001_IEO_NEU_XX.wav",
     "https://github.com/CheyneyComputerScience/CREMA-D, cloned with Git LFS",
-    LICENCE,
+    "Open Database License 1.0 (contents: Database Contents License)",
 )

@@ -11,7 +11,6 @@ and the video's own sound is used.
 import re
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from talkface.data.sources.tree import Corpus, files, folders, make_key, read_text, split_by_speaker
@@ -19,23 +18,8 @@ from talkface.errors import DatasetError
 from talkface.files.read import refusing
 from talkface.types import Clip
 
-
-@dataclass(frozen=True)
-class GridSettings:
-    """GRID's clips: pauses, cuts and how a corpus is recognised."""
-
-    ticks_per_s: int = 25_000  # of the .align files
-    deepest: int = 3  # folders between the speaker's and the files (video/mpg_6000)
-    fewest_speakers: int = 3  # below, the split is by sentence, or one split would hold everything
-    usual_end_s: float = 2.98  # of the alignments
-    longest_cut_s: float = 0.25  # sound that is shorter than the sentence's alignment by more was cut to the speech
-
-
-GRID_CLIPS = GridSettings()
 SUFFIXES = (".mpg", ".mpeg", ".mp4", ".avi", ".mov")
 SPEAKER = re.compile(r"s([1-9]|[12][0-9]|3[0-4])")
-TICKS = re.compile(r"[0-9]{1,12}")
-LICENCE = "CC BY 4.0"
 
 
 def find_grid_clips(root: Path) -> Iterator[Clip]:
@@ -47,7 +31,8 @@ def find_grid_clips(root: Path) -> Iterator[Clip]:
     alone = SPEAKER.fullmatch(root.name) is not None
     top = root.parent if alone else root
     speakers = [root] if alone else [f for f in _videos_folder(root) if SPEAKER.fullmatch(f.name)]
-    by_sentence = len(speakers) < GRID_CLIPS.fewest_speakers
+    fewest_speakers = 3  # below, the split is by sentence, or one split would hold everything
+    by_sentence = len(speakers) < fewest_speakers
     for folder in speakers:
         videos = _by_stem(_deep_files(folder, SUFFIXES))
         aligns = _by_stem(_side_files(top, folder, "align", (".align",)))
@@ -62,7 +47,7 @@ def _clip(speaker: str, video: Path, align: Path | None, sound: Path | None, by_
     stem = video.stem.lower()
     words = read_align(read_text(align)) if align else []
     spoken = [word for word in words if word[0] not in ("sil", "sp")]
-    info: dict[str, object] = {"licence": LICENCE}
+    info: dict[str, object] = {"licence": GRID.licence}
     if words:
         info["words"] = [list(word) for word in words]
     audio = video
@@ -78,10 +63,12 @@ def _clip(speaker: str, video: Path, align: Path | None, sound: Path | None, by_
 def read_align(text: str) -> list[tuple[str, float, float]]:
     """`0 19250 sil` lines -> (word, start, end) in seconds; lines of another form are passed over."""
     words = []
+    ticks = re.compile(r"[0-9]{1,12}")
+    ticks_per_s = 25_000  # of the .align files
     for line in text.splitlines():
         parts = line.split()
-        if len(parts) == 3 and TICKS.fullmatch(parts[0]) and TICKS.fullmatch(parts[1]):
-            words.append((parts[2], int(parts[0]) / GRID_CLIPS.ticks_per_s, int(parts[1]) / GRID_CLIPS.ticks_per_s))
+        if len(parts) == 3 and ticks.fullmatch(parts[0]) and ticks.fullmatch(parts[1]):
+            words.append((parts[2], int(parts[0]) / ticks_per_s, int(parts[1]) / ticks_per_s))
     return words
 
 
@@ -101,11 +88,13 @@ def read_sentence(stem: str) -> str:
 
 def _covers(sound: Path, end_s: float | None) -> bool:
     """Whether `sound` is as long as the video, by its header; `end_s` is where the alignment ends."""
+    usual_end_s = 2.98  # of the alignments
+    longest_cut_s = 0.25  # sound that is shorter than the sentence's alignment by more was cut to the speech
     try:
         where = f"{sound} is damaged"
         with refusing(where, DatasetError), sound.open("rb") as file, wave.open(file) as header:
             length_s = header.getnframes() / header.getframerate()
-            return bool(length_s >= (end_s or GRID_CLIPS.usual_end_s) - GRID_CLIPS.longest_cut_s)
+            return bool(length_s >= (end_s or usual_end_s) - longest_cut_s)
     except DatasetError:
         return False
 
@@ -126,7 +115,8 @@ def _side_files(top: Path, speaker: Path, kind: str, suffixes: tuple[str, ...]) 
     return sorted(found, key=lambda path: ("50" in str(path.relative_to(top).parent), str(path)))
 
 
-def _deep_files(folder: Path, suffixes: tuple[str, ...], depth: int = GRID_CLIPS.deepest) -> list[Path]:
+def _deep_files(folder: Path, suffixes: tuple[str, ...], depth: int = 3) -> list[Path]:
+    """Files of these endings, `depth` folders below at most, as in `video/mpg_6000` of a speaker."""
     found = files(folder, suffixes)
     if depth:
         for inner in folders(folder):
@@ -144,5 +134,5 @@ GRID = Corpus(
     find_grid_clips,
     "s1/**/bbaf2n.mpg, with .align files and 50 kHz .wav beside them or in align*/s1, audio*/s1",
     "https://zenodo.org/records/3625687 or https://spandh.dcs.shef.ac.uk/gridcorpus/",
-    LICENCE,
+    "CC BY 4.0",
 )

@@ -22,8 +22,6 @@ from talkface.data.sources.tree import (
 )
 from talkface.types import Clip
 
-LICENCE = "TED talks, CC BY-NC-ND 4.0: non-commercial research"
-
 
 def find_lrs3_clips(root: Path) -> Iterator[Clip]:
     """`{pretrain,trainval,test}/ID/00001.mp4` with a `.txt` beside it; ID is a talk, so a speaker.
@@ -43,7 +41,7 @@ def find_lrs3_clips(root: Path) -> Iterator[Clip]:
 def _clip(root: Path, video: Path, part: str, text: str) -> Clip:
     talk = video.parent.name
     fields = read_fields(text)
-    info: dict[str, object] = {"part": part, "licence": LICENCE}
+    info: dict[str, object] = {"part": part, "licence": LRS3.licence}
     words = read_words(text)
     if words:
         info["words"] = words
@@ -76,5 +74,5 @@ LRS3 = Corpus(
     find_lrs3_clips,
     "{pretrain,trainval,test}/ID/00001.mp4 and .txt that opens with `Text:`",
     "https://www.robots.ox.ac.uk/~vgg/data/lip_reading/lrs3.html",
-    LICENCE,
+    "TED talks, CC BY-NC-ND 4.0: non-commercial research",
 )

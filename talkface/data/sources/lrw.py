@@ -20,9 +20,6 @@ from talkface.data.sources.tree import (
 )
 from talkface.types import Clip
 
-CLIP_S = 29 / 25  # length of every clip
-LICENCE = "BBC agreement, non-commercial research only, for named people"
-
 
 def find_lrw_clips(root: Path) -> Iterator[Clip]:
     """`[lipread_mp4/]WORD/{train,val,test}/WORD_00001.mp4` with a `.txt` beside it.
@@ -38,7 +35,7 @@ def find_lrw_clips(root: Path) -> Iterator[Clip]:
 
 def _clip(video: Path, word: str, split: str) -> Clip:
     fields = read_fields(read_text(video.with_suffix(".txt")))
-    info: dict[str, object] = {"word": word, "licence": LICENCE}
+    info: dict[str, object] = {"word": word, "licence": LRW.licence}
     for name, field in (
         ("channel", "channel"),
         ("programme", "disk reference"),
@@ -47,9 +44,10 @@ def _clip(video: Path, word: str, split: str) -> Clip:
         if fields.get(field):
             info[name] = fields[field]
     duration = read_number(fields.get("duration", ""))
+    clip_s = 29 / 25  # length of every clip
     if duration is not None:
-        half = min(max(duration, 0.0), CLIP_S) / 2
-        info["words"] = [[word, round(CLIP_S / 2 - half, 4), round(CLIP_S / 2 + half, 4)]]
+        half = min(max(duration, 0.0), clip_s) / 2
+        info["words"] = [[word, round(clip_s / 2 - half, 4), round(clip_s / 2 + half, 4)]]
     key = make_key(video.stem)
     return Clip(key, video, video, f"lrw-{key}", split, word, info)
 
@@ -59,5 +57,5 @@ LRW = Corpus(
     find_lrw_clips,
     "lipread_mp4/WORD/{train,val,test}/WORD_00001.mp4 and .txt",
     "https://www.robots.ox.ac.uk/~vgg/data/lip_reading/lrw1.html, after signing the BBC's agreement",
-    LICENCE,
+    "BBC agreement, non-commercial research only, for named people",
 )

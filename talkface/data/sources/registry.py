@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -25,17 +24,6 @@ from talkface.types import Clip
 CORPORA: dict[str, Corpus] = {c.name: c for c in (LRW, GRID, LRS3, CREMAD, HDTF, VOXCELEB1, VOXCELEB2, RHYTHMIC)}
 IMPORTS: dict[str, Corpus] = {c.name: c for c in (ATVGNET, LSTM_HDF5)}
 """Landmarks that earlier systems left; they can look like anything, so no root is taken for one of them."""
-
-
-@dataclass(frozen=True)
-class LookSettings:
-    """How far a folder is looked into to recognise a corpus."""
-
-    most_looked_at: int = 2000  # clips of a folder above that may hold the given one
-    most_children: int = 20  # sub-folders looked into for a corpus that was given one level too high
-
-
-LOOK = LookSettings()
 
 
 def find_clips(name: str, root: Path, where: Mapping[str, Sequence[str]] | None = None) -> list[Clip]:
@@ -104,7 +92,8 @@ def wrong_root(corpus: Corpus, root: Path) -> str:
         return expected
     if not any(root.iterdir()):
         return f"{expected}, but the folder is empty (get the corpus at {corpus.home})"
-    for below in folders(root)[: LOOK.most_children]:
+    most_children = 20  # sub-folders looked into for a corpus that was given one level too high
+    for below in folders(root)[:most_children]:
         if holds(corpus, below):
             return f"{expected}; {below} fits: give that folder"
     for other in CORPORA.values():
@@ -118,8 +107,9 @@ def wrong_root(corpus: Corpus, root: Path) -> str:
 
 def holds(corpus: Corpus, root: Path, inside: Path | None = None) -> bool:
     """Whether `root` has at least one clip of the corpus; among its first ones, one in `inside` where that is given."""
+    most_looked_at = 2000  # clips of a folder above that may hold the given one
     try:
-        first = islice(corpus.find(root), LOOK.most_looked_at if inside else 1)
+        first = islice(corpus.find(root), most_looked_at if inside else 1)
         return any(inside is None or inside in clip.video.parents for clip in first)
     except DatasetError:  # the layout is the corpus' own, its files are faulty
         return True

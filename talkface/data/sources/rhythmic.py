@@ -16,8 +16,6 @@ from talkface.data.interop.quintuple import (
 from talkface.data.sources.tree import Corpus, beside, make_key, split_by_speaker
 from talkface.types import Clip
 
-LICENCE = "that of the corpus the clips were cut from"
-
 
 def find_rhythmic_clips(root: Path) -> Iterator[Clip]:
     """Every `X_aligned.mp4` with its arrays in `root`; of a `*_demo.npy` list the clips that it names, for testing.
@@ -46,7 +44,7 @@ def _clip(prefix: Path, word: str | None, span: dict[str, object]) -> Clip:
     named = re.search(r"id\d{5}", prefix.name)
     speaker = named.group() if named else prefix.name
     split = "test" if span else split_by_speaker(speaker)
-    info = {"licence": LICENCE, **span}
+    info = {"licence": RHYTHMIC.licence, **span}
     return Clip(make_key(prefix.name), video, beside(video, with_ending(prefix, SOUND)), speaker, split, word, info)
 
 
@@ -55,5 +53,5 @@ RHYTHMIC = Corpus(
     find_rhythmic_clips,
     "X_aligned.mp4, X_aligned.npy, X_aligned_rt.npy, X_aligned_front.npy and X.wav",
     "https://github.com/lelechen63/Talking-head-Generation-with-Rhythmic-Head-Motion",
-    LICENCE,
+    "that of the corpus the clips were cut from",
 )

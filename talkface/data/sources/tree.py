@@ -19,17 +19,6 @@ SPLITS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """Words for the splits, in lower case."""
-LFS_MAGIC = b"version https://git-lfs"
-
-
-@dataclass(frozen=True)
-class TreeSettings:
-    """Shares of the splits, and files that are pointers only."""
-
-    lfs_largest: int = 1024  # bytes; a pointer has about 130
-
-
-TREE = TreeSettings()
 
 
 @dataclass(frozen=True)
@@ -108,11 +97,13 @@ def find_split(word: str) -> str | None:
 
 def is_lfs_pointer(path: Path) -> bool:
     """Whether Git LFS left a note in place of the file's content."""
+    lfs_magic = b"version https://git-lfs"
+    lfs_largest = 1024  # bytes; a pointer has about 130
     try:
-        if path.stat().st_size > TREE.lfs_largest:
+        if path.stat().st_size > lfs_largest:
             return False
         with path.open("rb") as handle:
-            return handle.read(len(LFS_MAGIC)) == LFS_MAGIC
+            return handle.read(len(lfs_magic)) == lfs_magic
     except OSError:
         return False
 

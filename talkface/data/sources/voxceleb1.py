@@ -7,7 +7,6 @@ video-preprocessing, which names them `PERSON#VIDEO#START#END.mp4`.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from talkface.data.sources.tree import (
@@ -23,17 +22,7 @@ from talkface.data.sources.tree import (
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.types import Clip
 
-
-@dataclass(frozen=True)
-class VoxSettings:
-    """VoxCeleb1's frames and split."""
-
-    val_share: float = 0.05
-
-
-VOX1 = VoxSettings()
 PERSON = re.compile(r"id(\d{5})")
-LICENCE = "video of their makers, research only; lists and boxes CC BY 4.0"
 
 
 def find_voxceleb1_clips(root: Path) -> Iterator[Clip]:
@@ -82,7 +71,7 @@ def _cut_clips(folder: Path, part: str) -> Iterator[Clip]:
 
 
 def _clip(video: Path, person: str, source: str, piece: str, split: str, photos: list[Path] | None = None) -> Clip:
-    info: dict[str, object] = {"youtube": source, "licence": LICENCE}
+    info: dict[str, object] = {"youtube": source, "licence": VOXCELEB1.licence}
     if photos:
         info["photos"] = [str(photo) for photo in photos]
     key = make_key(*(part for part in (person, source, piece) if part))
@@ -98,7 +87,8 @@ def _split(person: str) -> str:
 
 
 def _dev_split(person: str) -> str:
-    return split_by_speaker(person, val=VOX1.val_share, test=0.0)
+    val_share = 0.05
+    return split_by_speaker(person, val=val_share, test=0.0)
 
 
 VOXCELEB1 = Corpus(
@@ -106,5 +96,5 @@ VOXCELEB1 = Corpus(
     find_voxceleb1_clips,
     "unzippedFaces/NAME/1.6/VIDEO/*.jpg, or {train,test}/PERSON#VIDEO#START#END.mp4",
     "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox1.html",
-    LICENCE,
+    "video of their makers, research only; lists and boxes CC BY 4.0",
 )

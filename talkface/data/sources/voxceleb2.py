@@ -22,7 +22,6 @@ from talkface.data.sources.tree import (
 from talkface.data.sources.voxceleb1 import is_voxceleb1_person
 from talkface.types import Clip
 
-LICENCE = "video of their makers, research only; lists and boxes CC BY 4.0"
 FIELDS = (("corpus_offset", "offset"), ("face_confidence", "fv conf"), ("speaker_confidence", "asd conf"))
 
 
@@ -52,7 +51,7 @@ def _clip(base: Path, video: Path, part: str) -> Clip:
     side = base.parent if base.name == "mp4" else base
     header = beside(video, side / "txt" / within.with_suffix(".txt"), video.with_suffix(".txt"))
     fields = {} if header == video else _header(header)
-    info: dict[str, object] = {"part": part, "youtube": source, "licence": LICENCE}
+    info: dict[str, object] = {"part": part, "youtube": source, "licence": VOXCELEB2.licence}
     for name, field in FIELDS:
         number = read_number(fields.get(field, ""))
         if number is not None:
@@ -78,5 +77,5 @@ VOXCELEB2 = Corpus(
     find_voxceleb2_clips,
     "{dev,test}/mp4/id00012/VIDEO/00001.mp4 and {dev,test}/txt/id00012/VIDEO/00001.txt",
     "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html",
-    LICENCE,
+    "video of their makers, research only; lists and boxes CC BY 4.0",
 )

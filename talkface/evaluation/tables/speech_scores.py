@@ -32,17 +32,6 @@ STATIC, OTHER, SMOOTHED = "static face", "other sound", "real, smoothed"
 
 
 @dataclass(frozen=True)
-class SpeechScoreSettings:
-    """Pauses of the speech table."""
-
-    pause_s: float = 0.2  # shortest pause that is measured
-    silence_s: float = 2.0  # of digital silence that every network must keep the mouth closed in
-
-
-SPEECH_SCORES = SpeechScoreSettings()
-
-
-@dataclass(frozen=True)
 class ScoredClip:
     """One clip with every system's motion, `[T, 68, 2]` canonical, and its row of scores."""
 
@@ -100,14 +89,16 @@ def smoothed(canonical: FloatArray) -> FloatArray:
 
 
 def _in_silence(network: SpeechNetwork, clip: SpokenClip) -> FloatArray:
-    silence = open_speech(Waveform(np.zeros(round(SPEECH_SCORES.silence_s * SAMPLE_RATE), np.float32)))
-    return predict_motion(network, clip, silence, round(SPEECH_SCORES.silence_s * clip.fps))
+    silence_s = 2.0  # of digital silence that every network must keep the mouth closed in
+    silence = open_speech(Waveform(np.zeros(round(silence_s * SAMPLE_RATE), np.float32)))
+    return predict_motion(network, clip, silence, round(silence_s * clip.fps))
 
 
 def _row(clip: SpokenClip, system: str, motion: FloatArray, silence_opening: float) -> Row:
     made, real = opening_series(motion), clip.openings
     shift = best_lag(made, real)
-    quiet = long_pauses(Waveform(clip.prepared.audio), clip.fps, len(clip), SPEECH_SCORES.pause_s)
+    pause_s = 0.2  # shortest pause that is measured
+    quiet = long_pauses(Waveform(clip.prepared.audio), clip.fps, len(clip), pause_s)
     scores = {
         "lmd_sum": lmd(clip.in_atvg_crop(motion), clip.in_atvg_crop(clip.canonical), "sum"),
         "lmd": lmd_normalised(motion, clip.canonical),

@@ -6,21 +6,20 @@ from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, T
 from talkface.scale.storage import is_url
 from talkface.types import LandmarkSequence
 
-LEAST_S = 900.0  # for opening files, loading networks and looking for faces on a busy machine
-
 
 def seconds_for(task: Task, given: float | None = None) -> float:
     """Time limit of a task: what the user gave (0: none), or a generous one that grows with the length of the video."""
     if given is not None:
         return given
     per_second = 120.0  # seconds of rendering per second of video: 25 frames of 8K on one slow core
+    least_s = 900.0  # for opening files, loading networks and looking for faces on a busy machine
     if isinstance(task, RenderTask):
-        return LEAST_S + per_second * _video_seconds(task)
+        return least_s + per_second * _video_seconds(task)
     least_bytes_per_second = 1000  # of speech: 8 kbit/s
     if isinstance(task, ListenTask):
-        return LEAST_S + _size(task.speech) / least_bytes_per_second
+        return least_s + _size(task.speech) / least_bytes_per_second
     assert isinstance(task, EnrollTask), type(task)
-    return LEAST_S
+    return least_s
 
 
 def _video_seconds(task: RenderTask) -> float:

@@ -35,7 +35,6 @@ from talkface.scale.storage import Folder, local_copies
 from talkface.scale.workers import tick
 
 WORK = ".work"  # sub-folder where videos lie until they are whole
-THUMBNAIL_WIDTH = 240  # pixels
 
 
 @dataclass(frozen=True)
@@ -248,8 +247,9 @@ def _thumbnail(video: Path) -> str:
     """A small JPEG of an early frame, base64."""
     thumbnail_frame = 20  # of the video, or its last one before that
     ((image, _),) = deque(islice(read_frames(video, None), thumbnail_frame + 1), maxlen=1)
-    height = max(1, round(image.shape[0] * THUMBNAIL_WIDTH / image.shape[1]))
-    small = cv2.resize(image, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
+    thumbnail_width = 240  # pixels
+    height = max(1, round(image.shape[0] * thumbnail_width / image.shape[1]))
+    small = cv2.resize(image, (thumbnail_width, height), interpolation=cv2.INTER_AREA)
     thumbnail_quality = 70
     flags = [cv2.IMWRITE_JPEG_QUALITY, thumbnail_quality]
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), flags)

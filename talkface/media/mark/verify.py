@@ -19,9 +19,6 @@ from talkface.media.read import probe_video, read_frames
 from talkface.media.seek import read_window
 from talkface.types import Image
 
-FRAMES = 12  # in which the invisible mark is looked for, spread over the video
-
-
 State = Literal["holds", "broken", "none", "unsought"]
 
 
@@ -151,13 +148,14 @@ def _frames(path: Path) -> Iterator[Luma]:
     info = probe_video(path)
     duration_s = info.duration_s or 0.0
     short_s = 20.0  # videos up to here are decoded from end to end
+    frames = 12  # in which the invisible mark is looked for, spread over the video
     if duration_s > short_s:
-        for index in range(FRAMES):
-            start = Fraction(duration_s * (index + 0.5) / FRAMES).limit_denominator(1000)
+        for index in range(frames):
+            start = Fraction(duration_s * (index + 0.5) / frames).limit_denominator(1000)
             yield from (_luma(image) for image in read_window(path, Fraction(25), start, 1))
         return
-    step = max(1, int(duration_s * float(info.fps)) // FRAMES)
-    yield from (_luma(image) for image, _ in islice(read_frames(path), 0, FRAMES * step, step))
+    step = max(1, int(duration_s * float(info.fps)) // frames)
+    yield from (_luma(image) for image, _ in islice(read_frames(path), 0, frames * step, step))
 
 
 def _luma(image: Image) -> Luma:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import IO
 
 from talkface.errors import ConfigError
@@ -19,18 +18,6 @@ from talkface.scale.workers import usable_cores
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a training, those that this system has."""
 RESUME = "TALKFACE_RESUME"  # environment variable that tells the processes the whole command, which resumes them
-
-
-@dataclass(frozen=True)
-class LaunchSettings:
-    """How processes are watched and ended."""
-
-    looked_every_s: float = 0.1
-    # from the end of one process to the forced end of the others; a training forces its own after 8
-    grace_s: float = 12.0
-
-
-LAUNCH = LaunchSettings()
 
 
 def launch(arguments: Sequence[str], count: int) -> int:
@@ -77,6 +64,8 @@ def launch(arguments: Sequence[str], count: int) -> int:
 def _wait(running: Sequence["subprocess.Popen[bytes]"]) -> int | None:
     """Number of the process that failed first, None where all ended well."""
     failed, since = None, 0.0
+    looked_every_s = 0.1
+    grace_s = 12.0  # from the end of one process to the forced end of the others; a training forces its own after 8
     while any(process.poll() is None for process in running):
         for rank, process in enumerate(running):
             if failed is None and process.returncode:
@@ -84,11 +73,11 @@ def _wait(running: Sequence["subprocess.Popen[bytes]"]) -> int | None:
                 for other in running:
                     if other.poll() is None:
                         other.terminate()
-        if failed is not None and time.monotonic() - since > LAUNCH.grace_s:
+        if failed is not None and time.monotonic() - since > grace_s:
             for process in running:
                 if process.poll() is None:
                     process.kill()
-        time.sleep(LAUNCH.looked_every_s)
+        time.sleep(looked_every_s)
     ended = [rank for rank, process in enumerate(running) if process.returncode]
     return failed if failed is not None else next(iter(ended), None)
 

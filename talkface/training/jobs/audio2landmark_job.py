@@ -42,19 +42,6 @@ FrontEnd = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class BasisSettings:
-    """Frames that the basis is fitted to, and a usual range."""
-
-    basis_frames: int = 4000  # of any one speaker, at most, in the PCA
-    most_fitted: int = 2000  # clips that the PCA, the range and the features are fitted to
-    # percentile of the speakers' ranges: half of what a mouth does is a guess, so it is made smaller
-    typical_range: float = 30.0
-
-
-BASIS = BasisSettings()
-
-
-@dataclass(frozen=True)
 class _Lesson:
     """One member's batch, as the network takes it; `noisy` where two copies are compared."""
 
@@ -290,9 +277,11 @@ def fill_buffers(network: SpeechNetwork, examples: Sequence[SpeechExample]) -> f
     """
     used: dict[str, int] = {}
     parts = []
-    examples = evenly(examples, BASIS.most_fitted)
+    most_fitted = 2000  # clips that the PCA, the range and the features are fitted to
+    examples = evenly(examples, most_fitted)
+    basis_frames = 4000  # of any one speaker, at most, in the PCA
     for example in examples:
-        room = max(0, BASIS.basis_frames - used.get(example.speaker, 0))
+        room = max(0, basis_frames - used.get(example.speaker, 0))
         parts.append(example.motion[:room])
         used[example.speaker] = used.get(example.speaker, 0) + len(parts[-1])
     motion = np.concatenate(parts)
@@ -300,7 +289,9 @@ def fill_buffers(network: SpeechNetwork, examples: Sequence[SpeechExample]) -> f
     spread = basis.encode(motion).std(0)
     network.decoder.copy_(torch.from_numpy(basis.decoder * spread[:, None, None].astype(np.float32)))
     scales = {example.speaker: example.scale for example in examples}
-    network.scale.fill_(float(np.percentile(list(scales.values()), BASIS.typical_range)))
+    # percentile of the speakers' ranges: half of what a mouth does is a guess, so it is made smaller
+    typical_range = 30.0
+    network.scale.fill_(float(np.percentile(list(scales.values()), typical_range)))
     network.fit_features([example.power for example in examples])
     shapes = {example.speaker: example.shape for example in examples}
     network.fit_example(np.stack(list(shapes.values())))

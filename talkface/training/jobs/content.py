@@ -12,8 +12,6 @@ from talkface.losses.content import feature_l1
 from talkface.models.dlib_face import DLIB_FILE
 from talkface.models.perceptual import KINDS
 
-VERSIONS = ("v1", "v2")
-
 
 @dataclass(frozen=True)
 class ContentConfig:
@@ -31,8 +29,9 @@ class ContentConfig:
         for kind in self.perceptual:
             if kind != "none" and kind not in KINDS:
                 raise ConfigError(f"loss.content.perceptual has {kind!r}: known are none, {', '.join(KINDS)}")
-        if self.version not in VERSIONS:
-            raise ConfigError(f"loss.content.version is {self.version!r}: use one of {', '.join(VERSIONS)}")
+        versions = ("v1", "v2")
+        if self.version not in versions:
+            raise ConfigError(f"loss.content.version is {self.version!r}: use one of {', '.join(versions)}")
         if self.pixel <= 0 and not self.kinds:
             raise ConfigError("loss.content has neither perceptual networks nor pixels: set loss.content.pixel=1")
 
