@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from talkface.checkpoints.convert.video_table import load_table
 from talkface.data.clip_index import INDEX_NAME, ClipIndex, build_index, load_index, open_index
 from talkface.data.datasets import ClipDataset
-from talkface.data.interop.quintuple import FRONT, LANDMARKS, POSE, VIDEO, apply_pose, read_quintuple
+from talkface.data.interop.quintuple import Ending, apply_pose, read_quintuple
 from talkface.data.sources.hdtf import find_hdtf_clips
 from talkface.data.sources.lrs3 import find_lrs3_clips
 from talkface.data.sources.voxceleb2 import find_voxceleb2_clips
@@ -129,10 +129,10 @@ def _make_quintuple(path: Path) -> None:
     prefix = path.parent / "x"
     points = np.concatenate([62 * MEAN_FACE + [128, 120], np.zeros((68, 1))], 1)[None].repeat(4, 0)
     pose = np.zeros((4, 6))
-    np.save(f"{prefix}{LANDMARKS}", points)
-    np.save(f"{prefix}{POSE}", pose)
-    np.save(f"{prefix}{FRONT}", apply_pose(points, pose))
-    write_video(Path(f"{prefix}{VIDEO}"), "mp4", "mpeg4", None, side=256, frames=4)
+    np.save(f"{prefix}{Ending.LANDMARKS}", points)
+    np.save(f"{prefix}{Ending.POSE}", pose)
+    np.save(f"{prefix}{Ending.FRONT}", apply_pose(points, pose))
+    write_video(Path(f"{prefix}{Ending.VIDEO}"), "mp4", "mpeg4", None, side=256, frames=4)
 
 
 def _read_quintuple(path: Path) -> None:
@@ -214,7 +214,7 @@ MORE: dict[str, Reader] = {
     "lags": Reader("l.json", "json", lambda path: save_lags(path, KEY, {"a": 0.5, "b": 1}), _read_lags),
     "run_curves": Reader("log.csv", "text", _make_run, _read_run),
     "options": _text("o.json", '{"fps": "25", "still": true, "seed": 3, "head_scale": 0.5}', _read_options, "json"),
-    "quintuple": Reader("x" + POSE, "head", _make_quintuple, _read_quintuple),
+    "quintuple": Reader("x" + Ending.POSE, "head", _make_quintuple, _read_quintuple),
     "video_table": Reader("w.npy", "head", lambda path: np.save(path, np.ones((3, 4), np.float32)), load_table),
     "hdtf": _beside("RD_annotion_time.txt", "Radio11.mp4 00:30-01:00 01:30-02:30\n", "Radio11_0.mp4", find_hdtf_clips),
     "lrs3": _beside(

@@ -15,6 +15,7 @@ Of a clip X there are, at 25 frames/s and 256x256 pixels (Chen et al. 2020 publi
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +42,18 @@ class QuintupleLimits:
 
 
 QUINTUPLE = QuintupleLimits()
-VIDEO, LANDMARKS, POSE, FRONT, ANI = (f"_aligned{end}" for end in (".mp4", ".npy", "_rt.npy", "_front.npy", "_ani.mp4"))
-SOUND = ".wav"
-ENDINGS = (VIDEO, LANDMARKS, POSE, FRONT, ANI, "_aligned", SOUND)
 LIST_ENDING = "_demo.npy"
+
+
+class Ending(StrEnum):
+    """Endings of a clip's files; a clip is found by that of its pose."""
+
+    POSE = "_aligned_rt.npy"
+    VIDEO = "_aligned.mp4"
+    LANDMARKS = "_aligned.npy"
+    FRONT = "_aligned_front.npy"
+    ANI = "_aligned_ani.mp4"
+    SOUND = ".wav"
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Quintuple:
     @property
     def video(self) -> Path:
         """The face, 256x256 at 25 frames/s."""
-        return with_ending(self.prefix, VIDEO)
+        return with_ending(self.prefix, Ending.VIDEO)
 
     @property
     def front_id(self) -> int:
@@ -98,12 +107,12 @@ def with_ending(prefix: Path, ending: str) -> Path:
 
 def is_quintuple(place: Path) -> bool:
     """Whether `place` is a folder, or a name such as FOLDER/X or FOLDER/X_aligned: no file, but landmarks beside it."""
-    return place.is_dir() or (not place.is_file() and with_ending(_without_ending(place), LANDMARKS).is_file())
+    return place.is_dir() or (not place.is_file() and with_ending(_without_ending(place), Ending.LANDMARKS).is_file())
 
 
 def find_quintuples(folder: Path) -> list[Path]:
     """Prefixes `FOLDER/X` of all clips in a folder, in the order of their names."""
-    return [_without_ending(path) for path in sorted(folder.glob(f"*{POSE}"))]
+    return [_without_ending(path) for path in sorted(folder.glob(f"*{Ending.POSE}"))]
 
 
 def find_quintuple(place: Path) -> Path:
@@ -121,7 +130,10 @@ def find_quintuple(place: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise DatasetError(f"{place} holds no X{POSE}: expected X{VIDEO}, X{LANDMARKS}, X{POSE} and X{FRONT}")
+        raise DatasetError(
+            f"{place} holds no X{Ending.POSE}: expected X{Ending.VIDEO}, X{Ending.LANDMARKS}, X{Ending.POSE} and"
+            f" X{Ending.FRONT}"
+        )
     raise DatasetError(f"{place} holds {len(found)} clips: give one of them, such as {found[0]}")
 
 
@@ -137,17 +149,17 @@ def read_quintuple(place: Path) -> Quintuple:
         MediaError: a video or sound that cannot be read.
     """
     prefix = find_quintuple(place)
-    landmarks = _array(with_ending(prefix, LANDMARKS), (68, 3))
-    pose, front = _array(with_ending(prefix, POSE), (6,)), _array(with_ending(prefix, FRONT), (68, 3))
-    for ending, array in ((POSE, pose), (FRONT, front)):
+    landmarks = _array(with_ending(prefix, Ending.LANDMARKS), (68, 3))
+    pose, front = _array(with_ending(prefix, Ending.POSE), (6,)), _array(with_ending(prefix, Ending.FRONT), (68, 3))
+    for ending, array in ((Ending.POSE, pose), (Ending.FRONT, front)):
         if len(array) != len(landmarks):
             raise DatasetError(
                 f"{with_ending(prefix, ending)} has {len(array)} frames: expected {len(landmarks)}, as many as "
-                f"{prefix.name}{LANDMARKS}"
+                f"{prefix.name}{Ending.LANDMARKS}"
             )
     _check_front(prefix, landmarks, pose, front)
-    check_video(with_ending(prefix, VIDEO), len(landmarks))
-    ani, sound = with_ending(prefix, ANI), with_ending(prefix, SOUND)
+    check_video(with_ending(prefix, Ending.VIDEO), len(landmarks))
+    ani, sound = with_ending(prefix, Ending.ANI), with_ending(prefix, Ending.SOUND)
     if ani.is_file():
         check_video(ani, len(landmarks))
     if sound.is_file():
@@ -204,7 +216,7 @@ def read_demo_list(path: Path) -> list[DemoRow]:
 
 
 def _without_ending(path: Path) -> Path:
-    name = next((path.name.removesuffix(end) for end in ENDINGS if path.name.endswith(end)), path.name)
+    name = next((path.name.removesuffix(end) for end in (*Ending, "_aligned") if path.name.endswith(end)), path.name)
     return path.with_name(name) if name else path
 
 
@@ -220,7 +232,8 @@ def _check_front(prefix: Path, landmarks: FloatArray, pose: FloatArray, front: F
     error = np.abs(apply_pose(landmarks, pose) - front).max((1, 2))
     if error.max() > QUINTUPLE.largest_error:
         raise DatasetError(
-            f"{with_ending(prefix, FRONT)} is not R l + t of {prefix.name}{LANDMARKS} and {prefix.name}{POSE}: frame "
+            f"{with_ending(prefix, Ending.FRONT)} is not R l + t of {prefix.name}{Ending.LANDMARKS} and"
+            f" {prefix.name}{Ending.POSE}: frame "
             f"{int(error.argmax())} is {error.max():.3g} pixels off, expected at most {QUINTUPLE.largest_error} "
             "(rotation vector, then shift, from seen to frontal)"
         )

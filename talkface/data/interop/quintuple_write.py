@@ -9,19 +9,7 @@ import numpy as np
 
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.interop.quintuple import (
-    ANI,
-    FRONT,
-    LANDMARKS,
-    LIST_ENDING,
-    POSE,
-    QUINTUPLE,
-    SOUND,
-    VIDEO,
-    Quintuple,
-    read_quintuple,
-    with_ending,
-)
+from talkface.data.interop.quintuple import LIST_ENDING, QUINTUPLE, Ending, Quintuple, read_quintuple, with_ending
 from talkface.errors import DatasetError, TalkfaceError
 from talkface.files.write import atomic_file
 from talkface.geometry.draw_mesh import draw_mesh
@@ -55,15 +43,15 @@ def write_quintuple(prefix: Path, clip: PreparedClip) -> Quintuple:
     pose = np.concatenate([rotation, shift], 1)
     with tempfile.TemporaryDirectory(prefix=f".{prefix.name}.", dir=prefix.parent) as folder:
         made = Path(folder) / prefix.name
-        for ending, array in ((LANDMARKS, landmarks), (FRONT, front), (POSE, pose)):
+        for ending, array in ((Ending.LANDMARKS, landmarks), (Ending.FRONT, front), (Ending.POSE, pose)):
             np.save(with_ending(made, ending), array)
         frames = (clip.image(index) for index in range(len(landmarks)))
-        _write_video(with_ending(made, VIDEO), frames, synthetic=False)
-        _write_video(with_ending(made, ANI), animation(clip, front_frame(pose)), synthetic=True)
+        _write_video(with_ending(made, Ending.VIDEO), frames, synthetic=False)
+        _write_video(with_ending(made, Ending.ANI), animation(clip, front_frame(pose)), synthetic=True)
         if len(clip.audio):
-            _write_sound(with_ending(made, SOUND), clip.audio)
-        with_ending(prefix, POSE).unlink(missing_ok=True)
-        for ending in (SOUND, ANI, FRONT, LANDMARKS, VIDEO, POSE):  # the pose last: by it a clip is found
+            _write_sound(with_ending(made, Ending.SOUND), clip.audio)
+        with_ending(prefix, Ending.POSE).unlink(missing_ok=True)
+        for ending in reversed(Ending):  # the pose last: by it a clip is found
             if with_ending(made, ending).is_file():
                 with_ending(made, ending).replace(with_ending(prefix, ending))
     return read_quintuple(prefix)
@@ -121,7 +109,7 @@ def write_quintuples(
 def write_demo_list(path: Path, rows: Sequence[tuple[str, int, str]]) -> None:
     """Write (name, frames, word) as a test list of whole clips that lie beside it."""
     with atomic_file(path) as part, part.open("wb") as file:
-        np.save(file, np.array([(name + VIDEO, "0", str(frames), word) for name, frames, word in rows], np.str_))
+        np.save(file, np.array([(name + Ending.VIDEO, "0", str(frames), word) for name, frames, word in rows], np.str_))
 
 
 def _unfit(clip: PreparedClip) -> str:
@@ -142,7 +130,7 @@ def _unfit(clip: PreparedClip) -> str:
 
 def _is_there(prefix: Path, clip: PreparedClip) -> bool:
     """Whether an earlier run wrote this very clip."""
-    if not with_ending(prefix, POSE).is_file():
+    if not with_ending(prefix, Ending.POSE).is_file():
         return False
     try:
         found = read_quintuple(prefix)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from talkface.data.interop.quintuple import (
     LIST_ENDING,
-    SOUND,
-    VIDEO,
+    Ending,
     find_quintuple,
     find_quintuples,
     read_demo_list,
@@ -40,12 +39,14 @@ def find_rhythmic_clips(root: Path) -> Iterator[Clip]:
 
 
 def _clip(prefix: Path, word: str | None, span: dict[str, object]) -> Clip:
-    video = with_ending(prefix, VIDEO)
+    video = with_ending(prefix, Ending.VIDEO)
     named = re.search(r"id\d{5}", prefix.name)
     speaker = named.group() if named else prefix.name
     split = "test" if span else split_by_speaker(speaker)
     info = {"licence": RHYTHMIC.licence, **span}
-    return Clip(make_key(prefix.name), video, beside(video, with_ending(prefix, SOUND)), speaker, split, word, info)
+    return Clip(
+        make_key(prefix.name), video, beside(video, with_ending(prefix, Ending.SOUND)), speaker, split, word, info
+    )
 
 
 RHYTHMIC = Corpus(
