@@ -31,6 +31,21 @@ def drawn_clip(speaker: str = "a", frames: int = 12) -> DrawnClip:
     return DrawnClip(speaker, points.astype(np.float32))
 
 
+class VariedClip(DrawnClip):
+    """The same in colours and grain of its own, frame by frame, so that a batch has a spread to be divided by."""
+
+    def image(self, index: int) -> np.ndarray:
+        rng = np.random.default_rng([ord(self.speaker), index])
+        grain = rng.normal(0, 30, (256, 256, 3))
+        return np.clip(super().image(index) * rng.uniform(0.4, 1.2, 3) + grain, 0, 255).astype(np.uint8)
+
+
+def varied_clip(speaker: str) -> VariedClip:
+    clip = drawn_clip(speaker)
+    spread = np.random.default_rng(ord(speaker)).normal(0, 4, clip.landmarks.shape)
+    return VariedClip(speaker, (clip.landmarks + spread).astype(np.float32))
+
+
 UNIT, SIZE = 150.0, 480  # outer-eye distance and side of a drawn photo, pixels
 
 

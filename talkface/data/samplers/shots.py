@@ -88,14 +88,16 @@ class ShotSampler:
         self.chances = Chances(chances / chances.sum())
         self._kept: dict[tuple[int, int], tuple[Image, Image]] = {}
 
-    def batch(self, size: int, shots: int, rng: np.random.Generator) -> FewshotBatch:
-        """`size` examples of `shots` shots each."""
-        return self._stack([self._draw(shots, rng) for _ in range(size)], rng)
+    def batch(self, size: int, shots: int, rng: np.random.Generator, rows: slice = slice(None)) -> FewshotBatch:
+        """`rows` of `size` examples of `shots` shots each; pictures of the others are not read."""
+        drawn = [self._draw(shots, rng) for _ in range(size)]
+        return self._stack(drawn[rows], [self._variation(rng) for _ in range(size)][rows])
 
     def spread(self, size: int, shots: int, rng: np.random.Generator) -> FewshotBatch:
         """Examples for scores: speakers in turn instead of by chance, nothing mirrored or tinted."""
         groups = [self.by_speaker[index % len(self.by_speaker)] for index in range(size)]
-        return self._stack([(video := int(rng.choice(group)), *self.pick(video, shots, rng)) for group in groups], None)
+        drawn = [(video := int(rng.choice(group)), *self.pick(video, shots, rng)) for group in groups]
+        return self._stack(drawn, [(False, None)] * size)
 
     def pick(self, video: int, shots: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
         """Frames of the shots and of the target, which is never among them; short videos give shots twice."""
@@ -131,29 +133,40 @@ class ShotSampler:
         video = int(group[rng.integers(len(group))])
         return video, *self.pick(video, shots, rng)
 
-    def _stack(self, drawn: Sequence[tuple[int, np.ndarray, int]], rng: np.random.Generator | None) -> FewshotBatch:
+    def _variation(self, rng: np.random.Generator) -> tuple[bool, FloatArray | None]:
+        """Whether an example is mirrored, and its colour channels' gains."""
+        mirrored = rng.random() < self.config.mirror  # left and right are drawn in the same colours
+        tinted = self.config.tint > 0
+        return mirrored, np.exp(rng.normal(0, self.config.tint, 3)).astype(np.float32) if tinted else None
+
+    def _stack(
+        self,
+        drawn: Sequence[tuple[int, np.ndarray, int]],
+        variations: Sequence[tuple[bool, FloatArray | None]],
+    ) -> FewshotBatch:
         every = [self.pictures(video, [*frames, target]) for video, frames, target in drawn]
         shape = (len(every), len(every[0]), 3, self.config.size, self.config.size)
         images, sketches = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-        for place, pairs in enumerate(every):
-            self._vary(pairs, rng, images[place], sketches[place])
+        for place, (pairs, variation) in enumerate(zip(every, variations, strict=True)):
+            _vary(pairs, *variation, images[place], sketches[place])
         videos = torch.tensor([int(self.videos[video]) for video, _, _ in drawn])
         pictures, lines = torch.from_numpy(images), torch.from_numpy(sketches)
         return FewshotBatch(pictures[:, :-1], lines[:, :-1], lines[:, -1], pictures[:, -1], videos)
 
-    def _vary(
-        self, pairs: Sequence[tuple[Image, Image]], rng: np.random.Generator | None, images: Image, sketches: Image
-    ) -> None:
-        """Fill in `[K + 1, 3, S, S]` pictures and sketches of one example, all varied alike."""
-        mirrored = rng is not None and rng.random() < self.config.mirror  # left and right are drawn in the same colours
-        gains = None
-        if rng is not None and self.config.tint > 0:
-            gains = np.exp(rng.normal(0, self.config.tint, 3)).astype(np.float32)
-        for place, (image, sketch) in enumerate(pairs):
-            if gains is not None:
-                image = np.clip(image * gains, 0, 255).astype(np.uint8)
-            _put(image, mirrored, images[place])
-            _put(sketch, mirrored, sketches[place])
+
+def _vary(
+    pairs: Sequence[tuple[Image, Image]],
+    mirrored: bool,
+    gains: FloatArray | None,
+    images: Image,
+    sketches: Image,
+) -> None:
+    """Fill in `[K + 1, 3, S, S]` pictures and sketches of one example, all varied alike."""
+    for place, (image, sketch) in enumerate(pairs):
+        if gains is not None:
+            image = np.clip(image * gains, 0, 255).astype(np.uint8)
+        _put(image, mirrored, images[place])
+        _put(sketch, mirrored, sketches[place])
 
 
 def _put(image: Image, mirrored: bool, planes: Image) -> None:

@@ -28,9 +28,10 @@ def own_rows(accelerator: Accelerator, count: int, parts: int) -> list[tuple[sli
     processes = accelerator.num_processes
     size, rest = divmod(count, parts * processes)
     if rest or size == 0:
+        each = f" in {parts} parts each (optim.accumulate)" if parts > 1 else ""
         raise ConfigError(
-            f"run.batch_size {count} cannot be shared by {processes} processes in {parts} parts each"
-            f" (optim.accumulate): give a multiple of {parts * processes}"
+            f"run.batch_size {count} cannot be shared by {processes} processes{each}:"
+            f" give a multiple of {parts * processes}"
         )
     starts = range(0, count, size * processes)
     mine = accelerator.process_index * size
@@ -106,13 +107,15 @@ class GlobalBatchNorm(_BatchNorm):
         variance = distributed.functional.all_reduce(centred.square().mean(axes)) / processes
         with torch.no_grad():
             running_mean, running_var, tracked = self.running_mean, self.running_var, self.num_batches_tracked
-            assert running_mean is not None and running_var is not None and tracked is not None
-            assert self.momentum is not None
-            count = processes * x.numel() / x.shape[1]
-            tracked += 1
-            running_mean.lerp_(mean, self.momentum)
-            running_var.lerp_(variance * (count / (count - 1)), self.momentum)
-        y = centred * (self.weight / (variance + self.eps).sqrt()).view(shape) + self.bias.view(shape)
+            if running_mean is not None and running_var is not None and tracked is not None:
+                assert self.momentum is not None
+                count = processes * x.numel() / x.shape[1]
+                tracked += 1
+                running_mean.lerp_(mean, self.momentum)
+                running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        y = centred / (variance + self.eps).sqrt().view(shape)
+        if self.affine:
+            y = y * self.weight.view(shape) + self.bias.view(shape)
         return y.to(input.dtype)
 
 
@@ -120,7 +123,8 @@ def share_norms(network: nn.Module) -> None:
     """Replace every batch norm inside `network` by one over all processes; names and values stay."""
     for name, child in network.named_children():
         if isinstance(child, _BatchNorm):
-            shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum)
+            kept = child.affine, child.track_running_stats
+            shared = GlobalBatchNorm(child.num_features, child.eps, child.momentum, *kept)
             shared.load_state_dict(child.state_dict())
             setattr(network, name, shared)
         else:

@@ -33,6 +33,7 @@ from talkface.training.engine.loop import (
     step_generator,
 )
 from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.processes import own_rows
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.content import ContentLoss
 from talkface.training.jobs.fewshot_config import FewshotTraining
@@ -75,6 +76,7 @@ class FewshotJob(StateOfParts):
     def __init__(self, config: FewshotTraining, clips: Sequence[PreparedClip] | ClipDataset, zoom: float = 1.0) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
+        ((_, self.rows),) = own_rows(self.accelerator, config.run.batch_size, 1)
         training, held_out = split_people(clips, config.data.held_out_every)
         data, plain = config.data, ShotsConfig(config.model.size, zoom, sketch=config.model.sketch)
         varied = replace(plain, mirror=data.mirror, tint=data.tint, kept_frames=data.kept_frames)
@@ -271,10 +273,9 @@ class FewshotJob(StateOfParts):
         return fake
 
     def _draw(self, index: int) -> FewshotBatch:
-        """Batch number `index` of this process."""
-        processes, mine = self.accelerator.num_processes, self.accelerator.process_index
-        rng = step_generator(self.config.run.seed, index * processes + mine)
-        return self.sampler.batch(self.config.run.batch_size, self.config.data.shots, rng)
+        """This process' rows of batch number `index`."""
+        rng = step_generator(self.config.run.seed, index)
+        return self.sampler.batch(self.config.run.batch_size, self.config.data.shots, rng, self.rows)
 
     def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
         """Pixels to [-1, 1]."""

@@ -39,6 +39,7 @@ from talkface.training.engine.loop import (
     make_accelerator,
     step_generator,
 )
+from talkface.training.engine.processes import from_all, own_part
 from talkface.training.jobs.hybrid_scores import held_out_speakers
 from talkface.training.jobs.mouth_config import MouthTraining
 from talkface.types import FloatArray, Image
@@ -104,19 +105,20 @@ class MouthJob(StateOfParts):
         self.optimizer = torch.optim.Adam(self.painter.parameters(), config.optim.rate, betas=(0.5, 0.99))
 
     def train_step(self, step: int) -> dict[str, float]:
-        """One batch."""
-        run, loss = self.config.run, self.config.loss
+        """One batch, its rows shared out."""
+        run, loss, processes = self.config.run, self.config.loss, self.accelerator.num_processes
         batch = self._on_device(self.sampler.batch(run.batch_size, step_generator(run.seed, step)))
+        own = own_part(self.accelerator, batch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optim.rate_at(step, run.steps)
-        colours, share = self._maps(self.painter, batch, batch.masks)
+        colours, share = (from_all(self.accelerator, each) for each in self._maps(self.painter, own, own.masks))
         terms = self._terms(colours, share, batch)
         if loss.steady > 0 and step % loss.steady_every == 0:
             both = batch.masks[:, 2:] * batch.again[:, 2:]
-            second, _ = self._maps(self.painter, batch, batch.again)
+            second = from_all(self.accelerator, self._maps(self.painter, own, own.again)[0])
             terms["g/steady"] = loss.steady * ((colours - second).abs() * both).sum() / (3 * both.sum() + 1)
         total = sum(terms.values(), torch.zeros((), device=colours.device))
-        backward_and_step(self.accelerator, total, self.optimizer, self.painter, run.grad_clip)
+        backward_and_step(self.accelerator, total * processes, self.optimizer, self.painter, run.grad_clip)
         self.ema.update(self.painter)
         return {name: float(term.detach()) for name, term in terms.items()}
 

@@ -31,6 +31,7 @@ from talkface.training.engine.loop import (
     step_generator,
 )
 from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.processes import own_rows, share_norms
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.content import ContentLoss
 from talkface.training.jobs.hybrid_scores import split_people
@@ -73,6 +74,7 @@ class SpadeJob(StateOfParts):
     def __init__(self, config: SpadeTraining, clips: Sequence[PreparedClip] | ClipDataset, zoom: float = 1.0) -> None:
         self.config = config
         self.accelerator: Accelerator = make_accelerator(config.run)
+        ((_, self.rows),) = own_rows(self.accelerator, config.run.batch_size, 1)
         training, held_out = split_people(clips, config.data.held_out_every)
         data, model = config.data, config.model
         plain = ShotsConfig(model.size, zoom, sketch=model.sketch)
@@ -84,8 +86,11 @@ class SpadeJob(StateOfParts):
         self.batches = Ahead(self._draw, data.workers)
         device = self.accelerator.device
         with first_weights(config.run.seed):
-            self.generator = SpadeNet(model).to(device)
+            self.generator = SpadeNet(model)
             self.discriminator = PatchDiscriminator(3 + model.sketch_channels).to(device)
+        if self.accelerator.num_processes > 1:
+            share_norms(self.generator)
+        self.generator.to(device)
         self.content = ContentLoss(config.loss.content).to(device)
         self.ema = Ema(self.generator, config.run.ema)
         optim = config.optim
@@ -243,10 +248,9 @@ class SpadeJob(StateOfParts):
         return frame
 
     def _draw(self, index: int) -> FewshotBatch:
-        """Batch number `index` of this process."""
-        processes, mine = self.accelerator.num_processes, self.accelerator.process_index
-        rng = step_generator(self.config.run.seed, index * processes + mine)
-        return self.sampler.batch(self.config.run.batch_size, self.config.model.shots, rng)
+        """This process' rows of batch number `index`."""
+        rng = step_generator(self.config.run.seed, index)
+        return self.sampler.batch(self.config.run.batch_size, self.config.model.shots, rng, self.rows)
 
     def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
         """Pixels to [-1, 1]."""

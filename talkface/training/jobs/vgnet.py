@@ -38,7 +38,7 @@ from talkface.training.engine.loop import (
     step_generator,
 )
 from talkface.training.engine.memory import told_how_to_save_memory
-from talkface.training.engine.processes import own_part
+from talkface.training.engine.processes import own_part, share_norms
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.hybrid_scores import split_people
 from talkface.training.jobs.vgnet_config import VgnetTraining
@@ -78,6 +78,8 @@ class VgnetJob(StateOfParts):
         if config.start_discriminator:
             _go_on_from(self.discriminator, "start_discriminator", config.start_discriminator, "vgnet_discriminator")
         for network in (self.generator, self.discriminator):
+            if self.accelerator.num_processes > 1:
+                share_norms(network)
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.generator, config.run.ema)
         optim = config.optim
@@ -216,7 +218,7 @@ class VgnetJob(StateOfParts):
         return painted
 
     def _draw(self, index: int) -> SequenceBatch:
-        """This process' rows of batch number `index`; `model.norm: batch` has the statistics of these rows alone."""
+        """This process' rows of batch number `index`."""
         drawn = self.sampler.batch(self.config.run.batch_size, step_generator(self.config.run.seed, index))
         return own_part(self.accelerator, drawn)
 

@@ -23,6 +23,14 @@ def test_batch_has_its_shapes_and_repeats_with_its_seed():
     assert all((getattr(batch, name) == getattr(again, name)).all() for name in batch.__annotations__)
 
 
+def test_rows_of_a_batch_are_those_of_the_whole_and_no_others_are_read():
+    whole = ShotSampler(CLIPS, ShotsConfig(size=32, tint=0.1)).batch(6, 2, np.random.default_rng(5))
+    sampler = ShotSampler(CLIPS, ShotsConfig(size=32, tint=0.1, kept_frames=100))
+    part = sampler.batch(6, 2, np.random.default_rng(5), slice(2, 4))
+    assert all((getattr(whole, name)[2:4] == getattr(part, name)).all() for name in whole.__annotations__)
+    assert 0 < len(sampler._kept) <= 2 * 3
+
+
 @pytest.mark.parametrize("video", range(3))
 @pytest.mark.parametrize("shots", [1, 2, 8, 32])
 def test_the_target_is_never_among_the_shots(video: int, shots: int):

@@ -18,7 +18,10 @@ from talkface.models.audio2landmark import Audio2LandmarkConfig
 from talkface.models.fewshot import FewshotConfig
 from talkface.models.headmotion import HeadmotionConfig
 from talkface.models.hybrid import HybridConfig
+from talkface.models.mouth import MouthConfig
+from talkface.models.spade_config import SpadeConfig
 from talkface.models.vgnet import VgnetConfig
+from talkface.training.jobs.audio2landmark import train_audio2landmark
 from talkface.training.jobs.audio2landmark_config import (
     Audio2LandmarkTraining,
     PhoneConfig,
@@ -26,6 +29,7 @@ from talkface.training.jobs.audio2landmark_config import (
     SpeechOptimConfig,
 )
 from talkface.training.jobs.content import ContentConfig
+from talkface.training.jobs.fewshot import train_fewshot
 from talkface.training.jobs.fewshot_config import (
     FewshotDataConfig,
     FewshotLossConfig,
@@ -36,11 +40,15 @@ from talkface.training.jobs.headmotion import train_headmotion
 from talkface.training.jobs.headmotion_config import HeadmotionOptimConfig, HeadmotionTraining
 from talkface.training.jobs.hybrid import train_renderer
 from talkface.training.jobs.hybrid_config import RendererConfig, RendererDataConfig, RendererLossConfig
+from talkface.training.jobs.mouth import train_mouth
+from talkface.training.jobs.mouth_config import MouthDataConfig, MouthOptimConfig, MouthTraining
 from talkface.training.jobs.offsets import OffsetConfig
+from talkface.training.jobs.spade import train_spade
+from talkface.training.jobs.spade_config import SpadeDataConfig, SpadeLossConfig, SpadeOptimConfig, SpadeTraining
 from talkface.training.jobs.vgnet import train_vgnet
 from talkface.training.jobs.vgnet_config import VgnetDataConfig, VgnetLossConfig, VgnetOptimConfig, VgnetTraining
 from talkface.types import HeadPose
-from tests.drawn import drawn_clip
+from tests.drawn import PHOTOS, varied_clip
 
 FEWSHOT = FewshotConfig(
     size=32,
@@ -50,6 +58,20 @@ FEWSHOT = FewshotConfig(
     discriminator="D8,D8,A,D8,B8",
 )
 VGNET = VgnetConfig(size=32, reach=1.2, width=8, blocks=1, norm="group", dropout=0.2)
+SPADE = SpadeConfig(
+    size=16,
+    sketch="lines",
+    shots=2,
+    width=4,
+    depth=2,
+    adaptive_layers=1,
+    combined_layers=1,
+    fc_layers=1,
+    flow_width=4,
+    flow_depth=1,
+    flow_blocks=1,
+)
+PIXELS = ContentConfig(perceptual=("none",), pixel=20.0)
 HEADMOTION = HeadmotionConfig(block=4, past=6, before=4, after=4, hidden=24, components=8, mixtures=2)
 
 
@@ -120,6 +142,43 @@ def small_vgnet(folder: Path, steps: int = 4, **loss) -> VgnetTraining:
     )
 
 
+def small_spade(folder: Path, steps: int = 4, model: SpadeConfig = SPADE, **loss) -> SpadeTraining:
+    return SpadeTraining(
+        model=model,
+        data=SpadeDataConfig(held_out_every=4, mirror=0.5, tint=0.1),
+        loss=SpadeLossConfig(**({"content": PIXELS} | loss)),
+        optim=SpadeOptimConfig(rate=2e-3),
+        run=RunConfig(
+            out=str(folder),
+            steps=steps,
+            batch_size=2,
+            device="cpu",
+            eval_every=steps,
+            save_every=2,
+            log_every=1,
+            ema=0.5,
+        ),
+    )
+
+
+def small_mouth(folder: Path, steps: int, **data: object) -> MouthTraining:
+    return MouthTraining(
+        model=MouthConfig(widths=(8, 8, 8), depth=1),
+        data=MouthDataConfig(held_out_every=3, donors=2, **data),  # type: ignore[arg-type]
+        optim=MouthOptimConfig(rate=2e-3, warm_up=2),
+        run=RunConfig(
+            out=str(folder),
+            steps=steps,
+            batch_size=3,
+            device="cpu",
+            eval_every=steps,
+            save_every=2,
+            log_every=2,
+            ema=0.5,
+        ),
+    )
+
+
 @dataclass
 class Nodder:
     """A clip whose head goes down while there is sound, filmed by crops that follow it."""
@@ -150,18 +209,28 @@ def nodders(count: int, frames: int = 75) -> list[Nodder]:
     return clips
 
 
-def train_all(folder: Path, steps: int) -> None:
-    """Three trainings one after the other, without dropout and noise, whose numbers each process has of its own."""
+def train_all(folder: Path, shards: Path, steps: int) -> None:
+    """Every training, one after the other, without dropout, whose numbers each process has of its own.
+
+    `shards` are for the speech network, the others have drawn clips.
+    """
     run = RunConfig(steps=steps, batch_size=4, device="auto", threads=1, eval_every=9, save_every=1, log_every=1)
 
     def placed(name: str) -> RunConfig:
         return dataclasses.replace(run, out=str(folder / name))
 
-    hybrid = dataclasses.replace(small_hybrid(folder / "hybrid", 3), run=placed("hybrid"))
-    train_renderer(hybrid, [drawn_clip(name) for name in "abc"])
-    model = VgnetConfig(size=32, reach=1.2, width=8, blocks=1, norm="group", dropout=0.0)
-    vgnet = dataclasses.replace(small_vgnet(folder), model=model, run=placed("vgnet"))
-    train_vgnet(vgnet, [drawn_clip(name) for name in "abcdef"])
+    six = [varied_clip(name) for name in "abcdef"]
+    # eight rows: a step with two photos has four
+    hybrid = dataclasses.replace(placed("hybrid"), batch_size=8)
+    train_renderer(dataclasses.replace(small_hybrid(folder, 3), run=hybrid), six[:3])
+    train_mouth(dataclasses.replace(small_mouth(folder / "mouth", 3), run=placed("mouth")), PHOTOS)
+    train_fewshot(dataclasses.replace(small_fewshot(folder / "fewshot"), run=placed("fewshot")), six)
+    # rounding that a batch norm has made larger must not grow from step to step: it hardly moves
+    for name, norm, rate in (("vgnet", "group", 2e-3), ("vgnet_batch_norm", "batch", 1e-5)):
+        model = dataclasses.replace(VGNET, dropout=0.0, norm=norm, norm_bias=norm == "group")
+        optim = VgnetOptimConfig(rate=rate, discriminator_rate=rate)
+        train_vgnet(dataclasses.replace(small_vgnet(folder), model=model, optim=optim, run=placed(name)), six)
+    train_spade(dataclasses.replace(small_spade(folder / "spade"), run=placed("spade")), six)
     head = HeadmotionTraining(
         model=dataclasses.replace(HEADMOTION, dropout=0.0),
         data=SpeechDataConfig(held_out_every=3),
@@ -170,6 +239,15 @@ def train_all(folder: Path, steps: int) -> None:
         run=placed("headmotion"),
     )
     train_headmotion(head, nodders(6))
+    speech = small_speech(folder)
+    train_audio2landmark(
+        dataclasses.replace(
+            speech,
+            model=dataclasses.replace(speech.model, dropout=0.0),
+            data=dataclasses.replace(speech.data, shards=str(shards)),
+            run=placed("audio2landmark"),
+        )
+    )
 
 
 def small_speech(folder: Path) -> Audio2LandmarkTraining:

@@ -7,35 +7,16 @@ import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
-from talkface.config import RunConfig
 from talkface.errors import DatasetError
-from talkface.models.mouth import MouthConfig
 from talkface.renderers.mouth import load_mouth_renderer
 from talkface.training.jobs.mouth import MouthJob, train_mouth
-from talkface.training.jobs.mouth_config import MouthDataConfig, MouthOptimConfig, MouthTraining
+from talkface.training.jobs.mouth_config import MouthOptimConfig, MouthTraining
 from tests.drawn import PHOTOS, DrawnPhoto
-
-
-def tiny(folder: Path, steps: int, **data: object) -> MouthTraining:
-    return MouthTraining(
-        model=MouthConfig(widths=(8, 8, 8), depth=1),
-        data=MouthDataConfig(held_out_every=3, donors=2, **data),  # type: ignore[arg-type]
-        optim=MouthOptimConfig(rate=2e-3, warm_up=2),
-        run=RunConfig(
-            out=str(folder),
-            steps=steps,
-            batch_size=3,
-            device="cpu",
-            eval_every=steps,
-            save_every=2,
-            log_every=2,
-            ema=0.5,
-        ),
-    )
+from tests.training.jobs.small import small_mouth
 
 
 def test_training_beats_the_start_and_its_weights_render(tmp_path: Path):
-    config = tiny(tmp_path / "run", 24)
+    config = small_mouth(tmp_path / "run", 24)
     before = MouthJob(config, PHOTOS).evaluate()
     after = train_mouth(config, PHOTOS)
     assert after["score"] < before["score"]
@@ -48,7 +29,7 @@ def test_training_beats_the_start_and_its_weights_render(tmp_path: Path):
 
 
 def test_resuming_equals_no_interruption(tmp_path: Path):
-    whole, halves = tiny(tmp_path / "whole", 4), tiny(tmp_path / "halves", 4)
+    whole, halves = small_mouth(tmp_path / "whole", 4), small_mouth(tmp_path / "halves", 4)
     train_mouth(whole, PHOTOS)
     with pytest.raises(KeyboardInterrupt):
         _stop_after(halves, 2)
@@ -71,15 +52,15 @@ def _stop_after(config: MouthTraining, steps: int) -> None:
 
 
 def test_donors_may_be_named_and_must_exist(tmp_path: Path):
-    job = MouthJob(tiny(tmp_path, 2, donor_keys=("p2",)), PHOTOS)
+    job = MouthJob(small_mouth(tmp_path, 2, donor_keys=("p2",)), PHOTOS)
     assert job.donor_keys == ["p2"]
     with pytest.raises(DatasetError, match="donor_keys names p1"):
-        MouthJob(tiny(tmp_path, 2, donor_keys=("p1",)), PHOTOS)
+        MouthJob(small_mouth(tmp_path, 2, donor_keys=("p1",)), PHOTOS)
 
 
 def test_no_open_mouth_is_an_error(tmp_path: Path):
     with pytest.raises(DatasetError, match="no open mouth"):
-        MouthJob(tiny(tmp_path, 2), [DrawnPhoto("shut", gap=0.0)])
+        MouthJob(small_mouth(tmp_path, 2), [DrawnPhoto("shut", gap=0.0)])
 
 
 def test_the_rate_warms_up_and_falls():

@@ -1,61 +1,25 @@
 """Training the whole-frame SPADE renderer on drawn clips: who learns from which loss, that it learns and resumes."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
-from talkface.config import RunConfig
 from talkface.errors import ConfigError
 from talkface.models.spade_config import SpadeConfig
-from talkface.training.jobs.content import ContentConfig
 from talkface.training.jobs.spade import SpadeJob, train_spade
-from talkface.training.jobs.spade_config import SpadeDataConfig, SpadeLossConfig, SpadeOptimConfig, SpadeTraining
+from talkface.training.jobs.spade_config import SpadeOptimConfig
 from tests.drawn import drawn_clip
-from tests.training.jobs.small import changed, compare, weights
+from tests.training.jobs.small import SPADE, changed, compare, small_spade, weights
 
 CLIPS = [drawn_clip(name) for name in "abcd"]
-MODEL = SpadeConfig(
-    size=16,
-    sketch="lines",
-    shots=2,
-    width=4,
-    depth=2,
-    adaptive_layers=1,
-    combined_layers=1,
-    fc_layers=1,
-    flow_width=4,
-    flow_depth=1,
-    flow_blocks=1,
-)
-PIXELS = ContentConfig(perceptual=("none",), pixel=20.0)
-
-
-def tiny(folder: Path, steps: int = 4, model: SpadeConfig = MODEL, **loss) -> SpadeTraining:
-    return SpadeTraining(
-        model=model,
-        data=SpadeDataConfig(held_out_every=4, mirror=0.5, tint=0.1),
-        loss=SpadeLossConfig(**({"content": PIXELS} | loss)),
-        optim=SpadeOptimConfig(rate=2e-3),
-        run=RunConfig(
-            out=str(folder),
-            steps=steps,
-            batch_size=2,
-            device="cpu",
-            eval_every=steps,
-            save_every=2,
-            log_every=1,
-            ema=0.5,
-        ),
-    )
 
 
 @pytest.fixture
 def job(tmp_path) -> SpadeJob:
-    return SpadeJob(tiny(tmp_path), CLIPS)
+    return SpadeJob(small_spade(tmp_path), CLIPS)
 
 
 def test_each_step_moves_its_own_network_only(job):
@@ -74,7 +38,7 @@ def test_each_step_moves_its_own_network_only(job):
 
 def test_the_raw_picture_is_a_switch_of_the_model(tmp_path):
     for raw in (True, False):
-        job = SpadeJob(tiny(tmp_path, model=dataclasses.replace(MODEL, raw=raw)), CLIPS)
+        job = SpadeJob(small_spade(tmp_path, model=dataclasses.replace(SPADE, raw=raw)), CLIPS)
         assert any("raw" in name for name in job.train_step(0)) == raw
 
 
@@ -88,7 +52,7 @@ def test_raw_loss_alone_teaches_the_label_and_no_source(job):
 
 
 def test_the_mask_term_shuts_out_a_source_that_does_not_fit(tmp_path):
-    job = SpadeJob(tiny(tmp_path, mask=1.0), CLIPS)
+    job = SpadeJob(small_spade(tmp_path, mask=1.0), CLIPS)
     batch = job._to_device(job.batches.get(0))
     with torch.no_grad():
         frame = job._paint(job.generator, batch)
@@ -103,19 +67,19 @@ def test_the_mask_term_shuts_out_a_source_that_does_not_fit(tmp_path):
 
 
 def test_training_lowers_the_error_on_people_held_out(tmp_path):
-    config = tiny(tmp_path / "run", 24, adversarial=0.1, feature_matching=1.0, adversarial_from=22)
+    config = small_spade(tmp_path / "run", 24, adversarial=0.1, feature_matching=1.0, adversarial_from=22)
     config = dataclasses.replace(config, optim=SpadeOptimConfig(rate=5e-3, beta1=0.5))
     scores = train_spade(config, CLIPS)
     assert scores["l1_over_start"] < 0.6
     assert list((tmp_path / "run").glob("preview_*.png"))
     kept = load_checkpoint(tmp_path / "run" / "last.safetensors", "spade")
-    assert SpadeConfig(**kept.config) == MODEL
+    assert SpadeConfig(**kept.config) == SPADE
     assert "out" not in kept.provenance["config"]["run"]
 
 
 def test_resuming_equals_no_interruption_in_every_tensor(tmp_path):
-    model = dataclasses.replace(MODEL, warp_ani=True, crop_ref=True)
-    whole, halves = tiny(tmp_path / "whole", model=model), tiny(tmp_path / "halves", model=model)
+    model = dataclasses.replace(SPADE, warp_ani=True, crop_ref=True)
+    whole, halves = small_spade(tmp_path / "whole", model=model), small_spade(tmp_path / "halves", model=model)
     train_spade(whole, CLIPS)
     train_spade(dataclasses.replace(halves, run=dataclasses.replace(halves.run, steps=2)), CLIPS)
     train_spade(halves, CLIPS)
@@ -131,7 +95,7 @@ def test_preview_shows_shot_sketch_sources_frame_and_real(job):
 
 def test_what_cannot_be_trained_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="warp_prev is not trained"):
-        tiny(tmp_path, model=dataclasses.replace(MODEL, warp_prev=True))
+        small_spade(tmp_path, model=dataclasses.replace(SPADE, warp_prev=True))
     with pytest.raises(ConfigError, match="batch_size 1 leaves batch norm"):
-        config = tiny(tmp_path, model=dataclasses.replace(MODEL, size=4))
+        config = small_spade(tmp_path, model=dataclasses.replace(SPADE, size=4))
         dataclasses.replace(config, run=dataclasses.replace(config.run, batch_size=1))
