@@ -170,12 +170,11 @@ class RemoteFile:
 def patient_options(place: str) -> dict[str, Any]:
     """Options of fsspec by which a server that falls silent is given up: its own defaults wait for minutes."""
     kind = place.partition("://")[0].rpartition("::")[2]
-    if kind in ("http", "https"):
+    if kind in ("http", "https", "gs", "gcs"):
         import aiohttp
 
-        return {
-            "client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=BLOCKS.silent_s)}
-        }
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=BLOCKS.silent_s)
+        return {"client_kwargs": {"timeout": patience}} if kind.startswith("http") else {"requests_timeout": patience}
     if kind == "s3":
         return {
             "config_kwargs": {"connect_timeout": 15, "read_timeout": BLOCKS.silent_s, "retries": {"max_attempts": 1}}

