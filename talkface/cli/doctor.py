@@ -21,16 +21,6 @@ from talkface.cli.demo import DEMO_PHOTO
 from talkface.cli.options import refuse_missing
 from talkface.errors import EXTRAS, CheckpointError, MediaError, printable
 
-NEEDED = {  # module -> distribution, of everything that `animate` imports besides torch, dlib and the encoder
-    "numpy": "numpy",
-    "cv2": "opencv-python",
-    "av": "av",
-    "scipy": "scipy",
-    "PIL": "pillow",
-    "omegaconf": "omegaconf",
-    "safetensors": "safetensors",
-}
-
 
 @dataclass(frozen=True)
 class DoctorLimits:
@@ -120,14 +110,23 @@ def _python() -> str:
 
 def _packages() -> str:
     missing = []
-    for module, distribution in NEEDED.items():
+    needed = {  # module -> distribution, of everything that `animate` imports besides torch, dlib and the encoder
+        "numpy": "numpy",
+        "cv2": "opencv-python",
+        "av": "av",
+        "scipy": "scipy",
+        "PIL": "pillow",
+        "omegaconf": "omegaconf",
+        "safetensors": "safetensors",
+    }
+    for module, distribution in needed.items():
         try:
             importlib.import_module(module)
         except ImportError as error:
             missing.append(f"{distribution} ({error})")
     if missing:
         raise MediaError(", ".join(missing))
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in NEEDED.values())
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in needed.values())
 
 
 def _torch() -> str:

@@ -130,13 +130,13 @@ def _write_scores(out: Path, rows: Sequence["Row"], name: str) -> None:
 def _draw(out: Path, clips: Sequence["ScoredClip"], rows: Sequence["Row"], name: str) -> None:
     from talkface.evaluation.report.speech_plots import plot_openings, plot_speakers
     from talkface.evaluation.tables.speech import speaker_scores
-    from talkface.evaluation.tables.speech_scores import OTHER, STATIC
+    from talkface.evaluation.tables.speech_scores import Baseline
 
     if clips:
         plot_openings(out / "openings.png", clips, name)
     panels = [
-        ("opening r, lag 0", "r", (name, OTHER)),
-        ("LMD, % of the outer-eye distance", "lmd", (name, OTHER, STATIC)),
+        ("opening r, lag 0", "r", (name, Baseline.OTHER)),
+        ("LMD, % of the outer-eye distance", "lmd", (name, Baseline.OTHER, Baseline.STATIC)),
     ]
     by_speaker = [
         (label, {system: speaker_scores(rows, system, quantity) for system in systems})

@@ -101,7 +101,7 @@ def prepare(
     from talkface.data.prepare.contact_sheet import write_contact_sheet
     from talkface.data.prepare.quality import write_histograms
     from talkface.data.prepare.refused_sheet import write_refused_sheets
-    from talkface.data.prepare.run import AHEAD, PrepareConfig
+    from talkface.data.prepare.run import PrepareConfig
     from talkface.data.prepare.run import prepare as prepare_clips
     from talkface.data.sources.registry import corpus_root
 
@@ -116,7 +116,7 @@ def prepare(
         tree = stack.enter_context(corpus_root(corpus, root))
         clips = corpus_clips(corpus, tree, options.table, parse_where(where or []))
         advance = stack.enter_context(_clip_progress(len(clips), quiet))
-        places = stack.enter_context(open_workers(ray, settings.workers, ahead=AHEAD))
+        places = stack.enter_context(open_workers(ray, settings.workers, ahead=4))  # clips differ much in length
 
         def report(record: "Record") -> None:
             if advance is not None:

@@ -24,7 +24,6 @@ from talkface.scale.block_cache import BlockCache, RemoteFile
 from talkface.scale.storage import is_url
 
 INDEX_NAME = "clips.index"
-MAGIC = b"talkface clips 1\n"
 MEMBERS = ("json", "landmarks.npy", "crops.npy", "mjpeg", "audio.npy")
 NEEDED = MEMBERS[:4]  # every clip has them
 
@@ -33,6 +32,7 @@ NEEDED = MEMBERS[:4]  # every clip has them
 class IndexLimits:
     """Layout and limits of the table of clips."""
 
+    magic: bytes = b"talkface clips 1\n"
     align: int = 64  # bytes
     largest_header: int = 64_000_000
 
@@ -272,7 +272,7 @@ def save_index(index: ClipIndex, sizes: Sequence[int] | None = None) -> None:
         len(columns["openings"]),
     )
     with atomic_file(index.folder / INDEX_NAME) as part, part.open("wb") as file:
-        file.write(MAGIC + json.dumps(vars(header)).encode() + b"\n")
+        file.write(INDEX.magic + json.dumps(vars(header)).encode() + b"\n")
         for name, (dtype, shape) in header.layout().items():
             file.write(b"\0" * (-file.tell() % INDEX.align))
             array = np.ascontiguousarray(columns[name], dtype)
@@ -292,7 +292,7 @@ def load_index(path: Path) -> tuple[ClipIndex, dict[str, int]] | None:
 
 def _read(path: Path) -> tuple[ClipIndex, dict[str, int]]:
     with path.open("rb") as file:
-        if file.readline(len(MAGIC)) != MAGIC:
+        if file.readline(len(INDEX.magic)) != INDEX.magic:
             raise DatasetError("another kind of file")
         line = file.readline(INDEX.largest_header)
         place = file.tell()

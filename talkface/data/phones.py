@@ -21,12 +21,15 @@ _ARPABET = (
 ARPABET = {entry.split()[0]: tuple(entry.split()[1:]) for entry in _ARPABET.split("|")}
 """CMU phones -> the class, or the two classes in turn of a diphthong."""
 
-_IPA_SIGNS = {
-    "pbm": "pbmɓβɸ", "fv": "fvʋɱ", "th": "θð", "tdnl": "tdnlɾɲʎɭɳʈɖɫ", "kg": "kgɡŋxɣqχcɟ", "sz": "sz",  # noqa: RUF001 - they are IPA
-    "sh": "ʃʒɕʑʂʐç", "r": "rɹʁɚɝɜʀɻɐ", "w": "wuʊyʏɥʉ", "o": "oɔøœɒɵ", "a": "aɑʌäɶ", "e": "eɛæ", "i": "iɪjɨɯ",  # noqa: RUF001 - they are IPA
-    "ax": "əɘᵻ", "h": "hɦʔ",  # noqa: RUF001 - they are IPA
+IPA = {
+    sign: name
+    for name, signs in {
+        "pbm": "pbmɓβɸ", "fv": "fvʋɱ", "th": "θð", "tdnl": "tdnlɾɲʎɭɳʈɖɫ", "kg": "kgɡŋxɣqχcɟ", "sz": "sz",  # noqa: RUF001 - they are IPA
+        "sh": "ʃʒɕʑʂʐç", "r": "rɹʁɚɝɜʀɻɐ", "w": "wuʊyʏɥʉ", "o": "oɔøœɒɵ", "a": "aɑʌäɶ", "e": "eɛæ", "i": "iɪjɨɯ",  # noqa: RUF001 - they are IPA
+        "ax": "əɘᵻ", "h": "hɦʔ",  # noqa: RUF001 - they are IPA
+    }.items()
+    for sign in signs
 }  # fmt: skip
-IPA = {sign: name for name, signs in _IPA_SIGNS.items() for sign in signs}
 _RATE = 100  # labels per second
 
 

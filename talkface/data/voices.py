@@ -110,9 +110,6 @@ class _Event(ctypes.Structure):
     )  # fmt: skip
 
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
-
-
 class _Espeak:
     """eSpeak NG's shared library, which reports each phone with its sample."""
 
@@ -127,7 +124,8 @@ class _Espeak:
         self._rate = self._library.espeak_Initialize(synchronous, 0, None, phone_events_in_ipa)
         self._sound: list[FloatArray] = []
         self._phones: list[tuple[int, str]] = []
-        self._callback = _CALLBACK(self._receive)
+        samples, events = ctypes.POINTER(ctypes.c_short), ctypes.POINTER(_Event)
+        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, samples, ctypes.c_int, events)(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
 
     def _receive(self, samples: Any, count: int, events: Any) -> int:

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from talkface.errors import TalkfaceError, printable
 
-R = TypeVar("R")
-WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false", NoneType: "null"}
+Record = TypeVar("Record")
 NUMBERS, TEXT = "fiu", "U"
 Shape = tuple[int | None, ...]
 """Sides of an array; None stands for any length of 1 or more."""
@@ -53,7 +52,7 @@ def matches(value: Any, kind: Any) -> bool:
     return _matches_plain(value, origin)
 
 
-def build_record(kind: type[R], values: Mapping[str, Any], where: str, error: type[TalkfaceError]) -> R:
+def build_record(kind: type[Record], values: Mapping[str, Any], where: str, error: type[TalkfaceError]) -> Record:
     """An instance of a dataclass from parsed values; names that it does not have are left out.
 
     Raises:
@@ -97,7 +96,8 @@ def describe(kind: Any) -> str:
         return " or ".join(map(str, inner))
     if origin in (list, tuple):
         return f"a list of {describe(inner[0])}" if inner else "a list"
-    return WORDS.get(origin, "named values" if origin in (dict, Mapping) else "a value")
+    words = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false", NoneType: "null"}
+    return words.get(origin, "named values" if origin in (dict, Mapping) else "a value")
 
 
 def _matches_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:

@@ -13,9 +13,6 @@ import numpy as np
 
 from talkface.types import FloatArray, Image
 
-UPPER = np.array([0, 1, 2, 3, 4])  # of eight inner-lip points (68-point order), from corner to corner
-LOWER = np.array([0, 7, 6, 5, 4])
-COLUMNS, ROWS = 24, 33  # samples between the lips
 DETAIL = 0.03  # outer-eye distances, standard deviation of the blur whose difference from a donor is its detail
 
 
@@ -121,17 +118,18 @@ def measure_donor(
     """
     lips = np.asarray(lips, np.float32)
     left, right = 0.3 * lips[0, 0] + 0.7 * lips[1, 0], 0.3 * lips[4, 0] + 0.7 * lips[3, 0]
-    x = np.linspace(left, right, COLUMNS)
+    x = np.linspace(left, right, 24)  # samples between the lips
     top, bottom = _curves(lips, x)
-    share = np.linspace(0.02, 0.98, ROWS)
+    samples = 33
+    share = np.linspace(0.02, 0.98, samples)
     rows = np.asarray(top + share[:, None] * (bottom - top), np.float32)
     columns = np.ascontiguousarray(np.broadcast_to(x, rows.shape), np.float32)
     seen = np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR), np.float32)
     light = seen.mean(-1)
     profile = light.mean(1)
-    low, high = ROWS // 3, ROWS - 2
+    low, high = samples // 3, samples - 2
     darkest = low + int(profile[low:high].argmin())
-    is_gap = profile[darkest] < settings.gap_light * profile[: 2 * ROWS // 3].max()
+    is_gap = profile[darkest] < settings.gap_light * profile[: 2 * samples // 3].max()
     split = float(share[darkest]) if is_gap else settings.no_gap
     order = light.ravel().argsort()[: light.size // 12]
     cavity = np.minimum(0.8 * seen.reshape(-1, 3)[order].mean(0), np.array(settings.darkest, np.float32))
@@ -257,7 +255,8 @@ def fitting_zoom(donor_width: float, width: float, settings: MouthSettings = MOU
 
 def _curves(lips: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Heights of the upper and the lower inner lip at every `x`."""
-    upper, lower = (np.interp(x, lips[row, 0], lips[row, 1]) for row in (UPPER, LOWER))
+    above, below = [0, 1, 2, 3, 4], [0, 7, 6, 5, 4]  # of eight inner-lip points (68-point order), corner to corner
+    upper, lower = (np.interp(x, lips[row, 0], lips[row, 1]) for row in (above, below))
     return np.asarray(upper), np.asarray(lower)
 
 

@@ -40,7 +40,6 @@ class DeformSettings:
 
 
 DEFORM = DeformSettings()
-JAW_ENDS = np.array([*JAW[:4], *JAW[13:]])  # beside the ears: they tell a moving head from a turning one
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,8 @@ def _undo_head(landmarks: FloatArray, unit: FloatArray, targets: FloatArray) -> 
     stable = fit_similarity(targets[:, STABLE], landmarks[:, STABLE])
     shift = np.linalg.norm(transform(stable, targets[:, STABLE]) - targets[:, STABLE], axis=-1)
     moved = shift.max(-1) / unit[:, 0]
-    points = np.concatenate([STABLE, JAW_ENDS])
+    # the jaw's ends, beside the ears, tell a moving head from a turning one
+    points = np.concatenate([STABLE, JAW[:4], JAW[13:]])
     weights = np.ones((len(targets), len(points)))
     weights[:, len(STABLE) :] = smooth_step(moved, *DEFORM.jaw_ends_from)[:, None]
     return fit_similarity(targets[:, points], landmarks[:, points], weights)

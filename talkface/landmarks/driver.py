@@ -26,13 +26,14 @@ class DriverSettings:
 
     usual_share: float = 0.4  # of a clip: frames in the most usual pose; of those, the most closed
     closed_share: float = 0.25
+    # pitch, yaw, roll in radians: a photo does not show the other side
+    longest_turn: tuple[float, float, float] = (0.3, 0.4, 0.45)
     longest_shift: float = 0.2  # outer-eye distances: the shoulders stay where they are
     lids_open: float = 0.85  # lid gap over the driver's usual one: a detector never sees it vanish
     lids_shut: float = 0.4
 
 
 DRIVER = DriverSettings()
-LONGEST_TURN = np.array([0.3, 0.4, 0.45])  # pitch, yaw, roll in radians: a photo does not show the other side
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class DriverFace:
         aligned = transform(fit_similarity(seen[:, STABLE], rigid[:, STABLE]), seen)
         displacement = (aligned - rigid) @ np.swapaxes(np.linalg.inv(turned[:, :2, :2]), 1, 2)
         displacement[:, np.concatenate([RIGHT_EYE, LEFT_EYE])] = 0.0
-        pose = HeadPose(soften(rotation, LONGEST_TURN), soften(_shift(seen, rigid), np.full(2, DRIVER.longest_shift)))
+        pose = HeadPose(
+            soften(rotation, np.array(DRIVER.longest_turn)),
+            soften(_shift(seen, rigid), np.full(2, DRIVER.longest_shift)),
+        )
         ratio = lid_gaps(aligned) / np.maximum(self.lids, 1e-6)
         closure = np.clip((DRIVER.lids_open - ratio) / (DRIVER.lids_open - DRIVER.lids_shut), 0, 1)
         return Motion(displacement.astype(np.float32), pose, closure.astype(np.float32))

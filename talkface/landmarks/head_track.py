@@ -1,26 +1,11 @@
 """Landmarks of a talking head -> `[T, 6]` track of its pose, for another head to follow."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from talkface.landmarks.driver import DRIVER, LONGEST_TURN, fit_driver
+from talkface.landmarks.driver import DRIVER, fit_driver
 from talkface.landmarks.head_style import soften
 from talkface.landmarks.smooth import hanning, smooth_landmarks
 from talkface.types import FloatArray
-
-
-@dataclass(frozen=True)
-class HeadTrackSettings:
-    """How a driver's head is followed."""
-
-    longest_growth: float = 0.15  # of z: the head 16 % larger or smaller
-    steady_width: int = 5  # frames of the Hanning window that takes out what the detector adds to the pose
-
-
-HEAD_TRACK = HeadTrackSettings()
-
-_LONGEST = np.concatenate([LONGEST_TURN, [DRIVER.longest_shift, DRIVER.longest_shift, HEAD_TRACK.longest_growth]])
 
 
 def head_track(points: FloatArray) -> FloatArray:
@@ -34,5 +19,8 @@ def head_track(points: FloatArray) -> FloatArray:
         `DriverFace.track` measures them; large values grow ever more slowly, as a photo shows one side of a head.
     """
     smooth = smooth_landmarks(points)
-    track = hanning(fit_driver(smooth).track(smooth), HEAD_TRACK.steady_width)
-    return np.asarray(soften(track, _LONGEST), np.float32)
+    steady_width = 5  # frames of the Hanning window that takes out what the detector adds to the pose
+    track = hanning(fit_driver(smooth).track(smooth), steady_width)
+    longest_growth = 0.15  # of z: the head 16 % larger or smaller
+    longest = np.array([*DRIVER.longest_turn, DRIVER.longest_shift, DRIVER.longest_shift, longest_growth])
+    return np.asarray(soften(track, longest), np.float32)

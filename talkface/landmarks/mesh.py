@@ -5,17 +5,13 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from talkface.landmarks.layout import JAW, NUM_LANDMARKS
+from talkface.landmarks.layout import JAW
 from talkface.landmarks.pose import mean_face_3d, square_camera
 from talkface.landmarks.upper_face import UPPER_SHARE
 from talkface.types import FloatArray
 
 CHEEKS = np.array([[1, 41], [2, 31], [4, 48], [15, 46], [14, 35], [12, 54]])
 """Pairs of landmarks in whose middle a cheek vertex stands."""
-
-_HEIGHT = np.sin(np.pi * np.arange(1, len(JAW) - 1) / (len(JAW) - 1))  # of forehead points over the ears
-
-NUM_VERTICES = NUM_LANDMARKS + len(JAW) - 2 + len(CHEEKS)
 
 
 class FaceMesh:
@@ -60,7 +56,8 @@ def complete(points: FloatArray) -> FloatArray:
     # from the nose's root over the outer eye corner to the jaw does on the mean face. A forehead lies as far before the
     # jaw that it mirrors, at its top
     bulge = 0.18
-    forehead[:, 2] += bulge * _HEIGHT
+    # the sine: height of forehead points over the ears
+    forehead[:, 2] += bulge * np.sin(np.pi * np.arange(1, len(JAW) - 1) / (len(JAW) - 1))
     cheeks = points[CHEEKS].mean(1) + np.array([0, 0, bulge])
     return np.concatenate([points, forehead, cheeks])
 

@@ -6,9 +6,6 @@ from talkface.landmarks.layout import FLIP, JAW
 from talkface.landmarks.retarget import uncross_lips
 from talkface.types import FloatArray
 
-CHIN = int(JAW[8])
-_SMALLEST = 1e-3  # of the face's height: a part that is no wider or further has no proportion to change
-
 
 def normalise_proportions(points: FloatArray, reference: FloatArray) -> FloatArray:
     """Rescale each part of a driver's face to the reference's proportions (few-shot vid2vid, Wang et al. 2019).
@@ -27,11 +24,11 @@ def normalise_proportions(points: FloatArray, reference: FloatArray) -> FloatArr
     """
     points = np.asarray(points, np.float64)
     reference = np.asarray(reference, np.float64).reshape(-1, 68, 2)
-    chin = points[:, CHIN, None]
+    chin = points[:, JAW[8], None]
     middle, half = _pairs(points)
     middle_of, half_of = _pairs(reference)
     wider = _ratio(half, half_of, points)
-    further = _ratio(middle - chin, middle_of - reference[:, CHIN, None], points)
+    further = _ratio(middle - chin, middle_of - reference[:, JAW[8], None], points)
     return uncross_lips(np.asarray(chin + further * (middle - chin) + wider * half, np.float32))
 
 
@@ -44,5 +41,6 @@ def _pairs(points: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _ratio(ways: FloatArray, reference: FloatArray, points: FloatArray) -> FloatArray:
     """`[68, 1]` mean length of the reference's ways over the driver's; 1 where there is no way."""
     length, wanted = (np.linalg.norm(each, axis=-1).mean(0) for each in (ways, reference))
-    smallest = _SMALLEST * float(np.ptp(points[..., 1], axis=1).mean())
+    # a part that is no wider or further than this share of the face's height has no proportion to change
+    smallest = 1e-3 * float(np.ptp(points[..., 1], axis=1).mean())
     return np.where(length > smallest, wanted / np.maximum(length, smallest), 1.0)[:, None]

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,10 +23,19 @@ from talkface.landmarks.sketch_styles import SKETCHES, Indices, SketchStyle, ske
 from talkface.landmarks.upper_face import with_upper_face
 from talkface.types import FloatArray, Image
 
-_SHIFT = 4  # OpenCV draws at 1/16 of a pixel
-_FINE = 8  # times as many pixels in which a plotted line is filled before it is averaged
-_PLOT_WIDTH = 2 * 100 / 72  # pixels of 2 points at 100 dots per inch
-_PEN_WIDTH = {"hard": 2, "pillow": 3}  # pixels
+
+@dataclass(frozen=True)
+class PenSettings:
+    """Widths of the pens, and the grids that they are drawn on."""
+
+    shift: int = 4  # OpenCV draws at 1/16 of a pixel
+    fine: int = 8  # times as many pixels in which a plotted line is filled before it is averaged
+    plotted: float = 2 * 100 / 72  # width in pixels of 2 points at 100 dots per inch
+    hard: int = 2  # pixels
+    pillow: int = 3  # pixels
+
+
+PEN = PenSettings()
 
 
 def face_sketch(landmarks: FloatArray, size: tuple[int, int], style: str = "lines") -> Image:
@@ -49,8 +59,8 @@ def face_sketch(landmarks: FloatArray, size: tuple[int, int], style: str = "line
     canvas = _blank(size, look)
     hard = look.pen == "hard"
     corners = np.round(points).astype(np.int32)[:, None] if hard else _fixed_point(points)
-    width = _PEN_WIDTH["hard"] if hard else max(1, round(min(size) / (256 if look.pen == "curved" else 160)))
-    how = (cv2.LINE_8, 0) if hard else (cv2.LINE_AA, _SHIFT)
+    width = PEN.hard if hard else max(1, round(min(size) / (256 if look.pen == "curved" else 160)))
+    how = (cv2.LINE_8, 0) if hard else (cv2.LINE_AA, PEN.shift)
     for (colour, closed), parts in itertools.groupby(look.parts, lambda part: (part.colour, part.closed)):
         curved = look.pen == "curved"
         lines = [_fixed_point(_curve(points[p.points], closed)) if curved else corners[p.points] for p in parts]
@@ -68,11 +78,11 @@ def _plotted(points: FloatArray, size: tuple[int, int], look: SketchStyle) -> Im
     canvas = _blank(size, look)
     for part in look.parts:
         line = _snapped(points[part.points])
-        low = np.clip(np.floor(line.min(0) - _PLOT_WIDTH).astype(int), 0, size)
-        high = np.clip(np.ceil(line.max(0) + _PLOT_WIDTH).astype(int) + 1, 0, size)
+        low = np.clip(np.floor(line.min(0) - PEN.plotted).astype(int), 0, size)
+        high = np.clip(np.ceil(line.max(0) + PEN.plotted).astype(int) + 1, 0, size)
         if (high <= low).any():
             continue
-        drawn = _plotted_line((line - low + 0.5) * _FINE - 0.5, _FINE * (high - low))
+        drawn = _plotted_line((line - low + 0.5) * PEN.fine - 0.5, PEN.fine * (high - low))
         width, height = (high - low).tolist()
         share = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)[..., None] / np.float32(255)
         under = canvas[low[1] : high[1], low[0] : high[0]]
@@ -83,17 +93,17 @@ def _plotted(points: FloatArray, size: tuple[int, int], look: SketchStyle) -> Im
 def _plotted_line(line: FloatArray, size: Indices) -> Image:
     """`[height, width]`, 255 inside a line in fine pixels; OpenCV fills half a fine pixel too much on each side."""
     filled = np.zeros((size[1], size[0]), np.uint8)
-    half = 0.5 * (_FINE * _PLOT_WIDTH - 1)
+    half = 0.5 * (PEN.fine * PEN.plotted - 1)
     for place, (start, end) in enumerate(itertools.pairwise(line)):
         along = half * (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
         across = np.array([-along[1], along[0]])
         first = start - along * (place == 0)
         last = end + along * (place == len(line) - 2)
         bar = np.array([first - across, first + across, last + across, last - across])
-        cv2.fillConvexPoly(filled, _fixed_point(bar), 255, cv2.LINE_8, _SHIFT)
+        cv2.fillConvexPoly(filled, _fixed_point(bar), 255, cv2.LINE_8, PEN.shift)
         if place:
             x, y = _fixed_point(start[None])[0, 0].tolist()
-            cv2.circle(filled, (x, y), round(half * (1 << _SHIFT)), 255, cv2.FILLED, cv2.LINE_8, _SHIFT)
+            cv2.circle(filled, (x, y), round(half * (1 << PEN.shift)), 255, cv2.FILLED, cv2.LINE_8, PEN.shift)
     return filled
 
 
@@ -110,7 +120,7 @@ def _with_pillow(points: FloatArray, size: tuple[int, int], look: SketchStyle) -
     picture = Picture.new("RGB", size, look.background)
     draw = ImageDraw.Draw(picture)
     for part in look.parts:
-        draw.line([tuple(point) for point in points[part.points].tolist()], part.colour, _PEN_WIDTH["pillow"])
+        draw.line([tuple(point) for point in points[part.points].tolist()], part.colour, PEN.pillow)
     return np.asarray(picture, np.uint8).copy()
 
 
@@ -148,7 +158,7 @@ def filled_mouth(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Imag
     """`[size, size]` first channel of `mouth_sketch`: the inner mouth filled."""
     canvas = np.zeros((size, size), np.uint8)
     points = transform(to_patch, np.asarray(landmarks, np.float64))[INNER_LIP]
-    cv2.fillPoly(canvas, [_fixed_point(points)], 255, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(canvas, [_fixed_point(points)], 255, cv2.LINE_AA, PEN.shift)
     return canvas
 
 
@@ -172,12 +182,12 @@ def _channels(
     canvas = np.zeros((3, size, size), np.uint8)
     for channel, areas in ((0, (INNER_LIP,)), (1, filled)):
         for indices in areas:
-            cv2.fillPoly(canvas[channel], [_fixed_point(points[indices])], 255, cv2.LINE_AA, _SHIFT)
+            cv2.fillPoly(canvas[channel], [_fixed_point(points[indices])], 255, cv2.LINE_AA, PEN.shift)
     for closed, lines in ((False, open_lines), (True, closed_lines)):
         for indices in lines:
-            cv2.polylines(canvas[2], [_fixed_point(points[indices])], closed, 255, 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(canvas[2], [_fixed_point(points[indices])], closed, 255, 1, cv2.LINE_AA, PEN.shift)
     return np.ascontiguousarray(canvas.transpose(1, 2, 0))
 
 
 def _fixed_point(points: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-    return np.round(points * (1 << _SHIFT)).astype(np.int32)[:, None]
+    return np.round(points * (1 << PEN.shift)).astype(np.int32)[:, None]

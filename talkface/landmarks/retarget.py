@@ -22,7 +22,6 @@ class RetargetSettings:
 RETARGET = RetargetSettings()
 
 _UPPER_INNER, _LOWER_INNER = np.array([61, 62, 63]), np.array([67, 66, 65])  # facing pairs
-_JAW_FOLLOW = np.sin(np.pi * (JAW - JAW[0]) / (JAW[-1] - JAW[0])) ** 2  # chin 1, ears 0
 
 
 def lip_gap(points: FloatArray) -> FloatArray:
@@ -52,7 +51,8 @@ def close_lips(face: FloatArray) -> FloatArray:
         neutral[lower, 1] -= RETARGET.lower_lip_share * own
     neutral[49:54, 1] += (1 - RETARGET.lower_lip_share) * gap
     neutral[55:60, 1] -= RETARGET.lower_lip_share * gap
-    neutral[JAW, 1] -= RETARGET.lower_lip_share * gap * _JAW_FOLLOW
+    jaw_follow = np.sin(np.pi * (JAW - JAW[0]) / (JAW[-1] - JAW[0])) ** 2  # chin 1, ears 0
+    neutral[JAW, 1] -= RETARGET.lower_lip_share * gap * jaw_follow
     return neutral
 
 

@@ -31,8 +31,7 @@ from talkface.landmarks.upper_face import UPPER_FACE
 
 Indices = np.ndarray[tuple[int], np.dtype[np.signedinteger]]
 Colour = tuple[int, int, int]
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
-PENS = ("smooth", "curved", "hard", "matplotlib", "pillow")
+WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,14 @@ class SketchStyle:
 
     Attributes:
         parts: lines in the order in which they are drawn; the jaw's is the first.
-        pen: one of `PENS`.
+        pen: `smooth`, `curved`, `hard`, `matplotlib` or `pillow`.
         background: colour of what is not drawn.
         forehead: whether the outline goes on over the forehead.
     """
 
     parts: tuple[Part, ...]
     pen: str
-    background: Colour = BLACK
+    background: Colour = (0, 0, 0)
     forehead: bool = False
 
 
@@ -72,14 +71,24 @@ def _parts(colours: tuple[Colour, ...], closed: bool) -> tuple[Part, ...]:
     )
 
 
-_OWN = (WHITE, *[(90, 200, 90)] * 2, *[(240, 180, 60)] * 2, *[(90, 160, 255)] * 2, (255, 70, 70), (200, 70, 200))
-_AUTHORS = (WHITE, (255, 0, 0), (0, 255, 0), *[(0, 0, 255)] * 2, (255, 0, 255), (0, 255, 255), (255, 255, 0))
 _PLOT = ((0, 128, 0), *[(255, 165, 0)] * 2, *[(0, 0, 255)] * 2, *[(255, 0, 0)] * 2, (128, 0, 128))
 
 SKETCHES: dict[str, SketchStyle] = {
-    "lines": SketchStyle(_parts(_OWN, closed=True), "smooth"),
+    "lines": SketchStyle(
+        _parts(
+            (WHITE, *[(90, 200, 90)] * 2, *[(240, 180, 60)] * 2, *[(90, 160, 255)] * 2, (255, 70, 70), (200, 70, 200)),
+            closed=True,
+        ),
+        "smooth",
+    ),
     "edges": SketchStyle(_parts((WHITE,) * len(_POINTS), closed=True), "curved"),
-    "authors": SketchStyle(_parts(_AUTHORS, closed=True), "hard"),
+    "authors": SketchStyle(
+        _parts(
+            (WHITE, (255, 0, 0), (0, 255, 0), *[(0, 0, 255)] * 2, (255, 0, 255), (0, 255, 255), (255, 255, 0)),
+            closed=True,
+        ),
+        "hard",
+    ),
     "vt": SketchStyle(_parts((*_PLOT, (255, 192, 203)), closed=False), "matplotlib", WHITE),
     "grey": SketchStyle(_parts(_PLOT, closed=False), "matplotlib", WHITE),
     "reenactment": SketchStyle(_parts(_PLOT, closed=False), "pillow", WHITE),

@@ -5,8 +5,7 @@ import numpy as np
 from talkface.landmarks.layout import JAW
 from talkface.types import FloatArray
 
-NUM_UPPER_FACE = 15
-UPPER_FACE = np.arange(68, 68 + NUM_UPPER_FACE)  # as few-shot vid2vid counts them, from the left ear to the right one
+UPPER_FACE = np.arange(68, 83)  # as few-shot vid2vid counts them, from the left ear to the right one
 UPPER_SHARE = 2 / 3  # a forehead is lower than a jaw
 
 

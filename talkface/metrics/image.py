@@ -26,12 +26,11 @@ class CropSettings:
 
 
 FACE_CROP = CropSettings()
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def luma(image: Image) -> FloatArray:
     """Brightness `[H, W]` in [0, 255], float64, by the BT.601 weights."""
-    return np.asarray(image.astype(np.float64) @ LUMA)
+    return np.asarray(image.astype(np.float64) @ np.array([0.299, 0.587, 0.114]))  # ITU-R BT.601
 
 
 def ssim(made: Image, real: Image) -> float:

@@ -20,17 +20,19 @@ class SharpnessSettings:
 
     patch: int = 160  # pixels, side of the upright face patch
     eye_distance: float = 72.0  # pixels between the outer eye corners in it
+    centre: tuple[float, float] = (80.0, 62.0)  # where the nose bridge lies in it
     mouth_room: float = 0.15  # of the mouth's width: how far the mouth's box reaches beyond its landmarks
     drift_share: float = 0.2  # of the clip at each end that is compared
 
 
 SHARPNESS = SharpnessSettings()
-CENTRE = np.array([80.0, 62.0])  # where the nose bridge lies in it
 
 
 def face_patch(image: Image, landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Upright luma patch `[160, 160]` with 72 px between the outer eye corners, and the landmarks `[68, 2]` in it."""
-    target = (MEAN_FACE[STABLE] - MEAN_FACE[list(OUTER_EYE_CORNERS)].mean(0)) * SHARPNESS.eye_distance + CENTRE
+    target = (
+        MEAN_FACE[STABLE] - MEAN_FACE[list(OUTER_EYE_CORNERS)].mean(0)
+    ) * SHARPNESS.eye_distance + SHARPNESS.centre
     matrix = fit_similarity(np.asarray(landmarks, np.float64)[STABLE], target)
     patch = cut_patch(image, matrix, SHARPNESS.patch)
     return luma(patch), transform(matrix, np.asarray(landmarks, np.float64))

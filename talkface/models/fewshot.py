@@ -11,12 +11,6 @@ from talkface.models.layer_code import Layer, num_halvings, parse_layers
 from talkface.models.norms import NORM, AdainSlots, InstanceNorm, NormStyle
 from talkface.models.residual import PADDINGS, BlockStyle, ConvResBlock, JohnsonBlock, SelfAttention
 
-POOLINGS = ("sum", "max", "mean")
-_NORMS = {
-    **{"D": "none", "DI": "instance", "U": "adain", "US": "spade", "BA": "adain", "BS": "spade"},
-    **{"J": "instance", "JA": "adain", "JN": "none"},
-}
-
 
 @dataclass(frozen=True)
 class FewshotConfig:
@@ -55,7 +49,16 @@ class FewshotConfig:
     score_sigmoid: bool = False  # the score lies between 0 and 1
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
+        choices = {
+            "pooling": ("sum", "max", "mean"),
+            "discriminator_pooling": ("", "sum", "max", "mean"),
+            "upsampling": ("nearest", "bilinear"),
+            "output": ("tanh", "sigmoid"),
+            "attention": ("pooled", "full"),
+            "padding": PADDINGS,
+            "range": ("signed", "unit"),
+        }
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"model.{name} is {getattr(self, name)!r}: use one of {', '.join(known)}")
         if sketch_style(self.sketch) is None:
@@ -106,17 +109,6 @@ class FewshotConfig:
             raise ConfigError(f"model.{name} halves {halvings} times, {what} must be a multiple of {1 << halvings}")
 
 
-_CHOICES = {
-    "pooling": POOLINGS,
-    "discriminator_pooling": ("", *POOLINGS),
-    "upsampling": ("nearest", "bilinear"),
-    "output": ("tanh", "sigmoid"),
-    "attention": ("pooled", "full"),
-    "padding": PADDINGS,
-    "range": ("signed", "unit"),
-}
-
-
 def last_channels(layers: list[Layer]) -> int:
     """Channels after the last layer that sets them."""
     return [layer.channels for layer in layers if layer.channels][-1]
@@ -135,6 +127,10 @@ def build_layers(
     modules = nn.ModuleList()
     channels, style, layers = inputs, config.style, parse_layers(line)
     last_doubling = max((place for place, layer in enumerate(layers) if layer.kind[0] == "U"), default=-1)
+    norms = {
+        **{"D": "none", "DI": "instance", "U": "adain", "US": "spade", "BA": "adain", "BS": "spade"},
+        **{"J": "instance", "JA": "adain", "JN": "none"},
+    }
     for place, layer in enumerate(layers):
         if layer.kind == "I":
             modules.append(InstanceNorm(channels, config.norm_eps))
@@ -142,7 +138,7 @@ def build_layers(
             spectral = config.spectral and config.spectral_attention
             modules.append(SelfAttention(channels, spectral, config.attention == "pooled"))
         elif layer.kind[0] == "J":
-            norm = _NORMS[layer.kind]
+            norm = norms[layer.kind]
             modules.append(JohnsonBlock(channels, kernels=layer.kernels, norm=norm, slots=slots, style=style))
         else:
             modules.append(
@@ -150,7 +146,7 @@ def build_layers(
                     channels,
                     layer.channels,
                     kernels=layer.kernels,
-                    norm=_NORMS.get(layer.kind, same_norm),
+                    norm=norms.get(layer.kind, same_norm),
                     resample={"D": "down", "U": config.upsampling}.get(layer.kind[0], "same"),
                     slots=slots,
                     activate_input=len(modules) > 0,

@@ -7,8 +7,6 @@ from talkface.landmarks.layout import NUM_LANDMARKS
 from talkface.models.steps import each_frame
 from talkface.models.vgnet import VGNET_SIZES, VgnetConfig, norm_maker
 
-LAYERS = 3  # of the recurrent part
-
 
 class RegressionDiscriminator(nn.Module):
     """Regression-based discriminator of Chen et al. 2019, section 3.3.
@@ -36,7 +34,7 @@ class RegressionDiscriminator(nn.Module):
         self.example = nn.Sequential(
             nn.Flatten(), nn.Linear(2 * NUM_LANDMARKS, 4 * width), nn.ReLU(), nn.Linear(4 * width, deep), nn.ReLU()
         )
-        self.recurrent = nn.LSTM(2 * deep, 4 * width, LAYERS, batch_first=True)
+        self.recurrent = nn.LSTM(2 * deep, 4 * width, num_layers=3, batch_first=True)
         self.score = nn.Linear(4 * width, 1)
         self.landmarks = nn.Linear(4 * width, 2 * NUM_LANDMARKS)
         self.frame_landmarks = nn.Sequential(nn.Linear(2 * deep, deep), nn.ReLU(), nn.Linear(deep, 2 * NUM_LANDMARKS))

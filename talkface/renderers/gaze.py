@@ -10,13 +10,12 @@ from talkface.geometry.spline import smooth_step
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
 from talkface.types import FloatArray, Image
 
-REACH = np.array([0.17, 0.09])  # of the eye's length, how far an iris moves at most: aside, up and down
-
 
 @dataclass(frozen=True)
 class GazeSettings:
     """How far an iris reaches and how its edge fades."""
 
+    reach: tuple[float, float] = (0.17, 0.09)  # of the eye's length, how far an iris moves at most: aside, up and down
     corner: float = 0.30  # share of the eye's length over which the motion fades towards its corners
     rim: float = 0.45  # share of the gap between the lids over which motion up and down fades towards them
     share: float = 0.23  # of that gap, how far motion up and down goes at most: further it would smear the pupil
@@ -62,10 +61,10 @@ def _shift_eye(frame: Image, lids: FloatArray, gaze: tuple[float, float]) -> Non
     inside = cv2.GaussianBlur(area.astype(np.float32) / 255, (0, 0), max(0.5, GAZE.feather * length))
     pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1)
     place, level = (pixels - corner) @ along / length, (pixels - corner) @ up / length
-    aside = gaze[0] * REACH[0] * smooth_step(np.clip(np.minimum(place, 1 - place) / GAZE.corner, 0, 1))
+    aside = gaze[0] * GAZE.reach[0] * smooth_step(np.clip(np.minimum(place, 1 - place) / GAZE.corner, 0, 1))
     upper, lower = (_lid((lids[order] - corner) / length, along, up, place) for order in ([0, 1, 2, 3], [0, 5, 4, 3]))
     share = (level - lower) / np.maximum(upper - lower, 1e-3)
-    reach = np.minimum(REACH[1], GAZE.share * np.maximum(upper - lower, 0))
+    reach = np.minimum(GAZE.reach[1], GAZE.share * np.maximum(upper - lower, 0))
     raised = gaze[1] * reach * smooth_step(np.clip(np.minimum(share, 1 - share) / GAZE.rim, 0, 1))
     move = length * (np.multiply.outer(aside, along) + np.multiply.outer(raised, up))
     source = (pixels - (left, top) - move).astype(np.float32)

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from talkface.errors import ConfigError, MissingExtraError
 from talkface.scale.workers import WORKERS, Died, LocalWorkers, Workers, usable_cores
 
-T = TypeVar("T")
-R = TypeVar("R")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 EMBEDDED = "local"
 """The address that means a cluster of this machine's cores, started and ended with the command."""
@@ -97,7 +97,7 @@ class _TimeIsUp(BaseException):
     """Raised inside a task whose time is up; no task's own handlers of errors take it."""
 
 
-def _limited(function: Callable[[T], R], task: T, limit_s: float) -> "R | Died":
+def _limited(function: Callable[[Task], Result], task: Task, limit_s: float) -> "Result | Died":
     """Work on a task for so many seconds at most, 0 for as long as it likes, in a worker process of Ray.
 
     A signal ends Python code; what is stuck in a library ends with the process, which Ray starts again.
@@ -136,18 +136,18 @@ class RayWorkers:
 
     def run(
         self,
-        next_task: Callable[[], T | None],
-        function: Callable[[T], R],
+        next_task: Callable[[], Task | None],
+        function: Callable[[Task], Result],
         on_wait: Callable[[int], None] | None = None,
-        limit_s: Callable[[T], float] | None = None,
-    ) -> Iterator[tuple[T, R | Died]]:
+        limit_s: Callable[[Task], float] | None = None,
+    ) -> Iterator[tuple[Task, Result | Died]]:
         """See `Workers.run`. What a lost machine had in hand is begun again on the others.
 
         Steps are not counted. Each task watches its own time, as one in Ray's queue and one that is worked on look the
         same from here.
         """
         remote = self.ray.remote(num_cpus=1, max_retries=CLUSTER.retries)(_limited)
-        running: dict[Any, T] = {}
+        running: dict[Any, Task] = {}
         try:
             while True:
                 while len(running) < self._places() and (task := next_task()) is not None:

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from talkface.files.read import limit, variable
 
-GPU = Path("/dev/nvidiactl")  # its libraries map address space without end, so no such limit can hold there
-WORDS = ("insufficient memory", "allocate memory", "out of memory", "bad_alloc", "bad allocation")
-
 
 def worker_megabytes() -> float:
     """What a worker may take beyond its libraries: `limit("worker_mb")`; 0, which is no limit, beside a GPU."""
-    return 0.0 if GPU.exists() else limit("worker_mb")
+    gpu = Path("/dev/nvidiactl")  # its libraries map address space without end, so no such limit can hold there
+    return 0.0 if gpu.exists() else limit("worker_mb")
 
 
 @cache
@@ -43,7 +41,8 @@ def memory_mb(process: int | str = "self") -> dict[str, float]:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no more memory, in the words of Python, OpenCV, torch, ffmpeg or C++."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or any(word in text for word in WORDS)
+    words = ("insufficient memory", "allocate memory", "out of memory", "bad_alloc", "bad allocation")
+    return isinstance(error, MemoryError) or any(word in text for word in words)
 
 
 def memory_advice() -> str:

@@ -17,8 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from talkface.errors import ConfigError
 from talkface.scale.memory import limit_memory, worker_megabytes
 
-T = TypeVar("T")
-R = TypeVar("R")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Workers(Protocol):
 
     def run(
         self,
-        next_task: Callable[[], T | None],
-        function: Callable[[T], R],
+        next_task: Callable[[], Task | None],
+        function: Callable[[Task], Result],
         on_wait: Callable[[int], None] | None = None,
-        limit_s: Callable[[T], float] | None = None,
-    ) -> Iterator[tuple[T, R | Died]]:
+        limit_s: Callable[[Task], float] | None = None,
+    ) -> Iterator[tuple[Task, Result | Died]]:
         """Work on tasks until there is none, and yield each with its result, the first one ready first.
 
         Args:
@@ -118,13 +118,13 @@ class LocalWorkers:
 
     def run(
         self,
-        next_task: Callable[[], T | None],
-        function: Callable[[T], R],
+        next_task: Callable[[], Task | None],
+        function: Callable[[Task], Result],
         on_wait: Callable[[int], None] | None = None,
-        limit_s: Callable[[T], float] | None = None,
-    ) -> Iterator[tuple[T, R | Died]]:
+        limit_s: Callable[[Task], float] | None = None,
+    ) -> Iterator[tuple[Task, Result | Died]]:
         """See `Workers.run`. A task whose process dies is tried once more, in a fresh process."""
-        crew: _Crew[T] = _Crew(self.count, lambda: _Worker(function, self), limit_s or (lambda _: 0.0))
+        crew: _Crew[Task] = _Crew(self.count, lambda: _Worker(function, self), limit_s or (lambda _: 0.0))
         try:
             while busy := crew.hand_out(next_task):
                 wait([end for worker in busy for end in worker.ends], crew.patience(busy))
@@ -136,10 +136,10 @@ class LocalWorkers:
             crew.dismiss()
 
 
-class _Worker(Generic[T]):
+class _Worker(Generic[Task]):
     """One process with its pipe, its count of steps and the task in its hands."""
 
-    def __init__(self, function: Callable[[T], Any], settings: LocalWorkers) -> None:
+    def __init__(self, function: Callable[[Task], Any], settings: LocalWorkers) -> None:
         context = multiprocessing.get_context("spawn")  # forking a process that runs threads can lock up
         self._counter = context.RawValue("q", 0)
         self._pipe, theirs = context.Pipe()
@@ -148,7 +148,7 @@ class _Worker(Generic[T]):
         self._process.start()
         theirs.close()
         self.ready = False
-        self.task: T | None = None
+        self.task: Task | None = None
         self.retried = False
         self.deadline = math.inf
 
@@ -167,7 +167,7 @@ class _Worker(Generic[T]):
         self._process.join()
         return (self._process.exitcode or 0) < 0
 
-    def give(self, task: T, *, retried: bool) -> None:
+    def give(self, task: Task, *, retried: bool) -> None:
         self.task, self.retried = task, retried
         with contextlib.suppress(OSError):  # it has just died, which `read` will find
             self._pipe.send((task,))
@@ -191,24 +191,24 @@ class _Worker(Generic[T]):
 
 
 @dataclass
-class _Crew(Generic[T]):
+class _Crew(Generic[Task]):
     """All workers of one `run`."""
 
     count: int
-    start: Callable[[], _Worker[T]]
-    limit_s: Callable[[T], float]
-    workers: list[_Worker[T]] = field(default_factory=list)
+    start: Callable[[], _Worker[Task]]
+    limit_s: Callable[[Task], float]
+    workers: list[_Worker[Task]] = field(default_factory=list)
     steps_of_dead: int = 0
     false_starts: int = 0  # in a row
 
-    def hand_out(self, next_task: Callable[[], T | None]) -> list[_Worker[T]]:
+    def hand_out(self, next_task: Callable[[], Task | None]) -> list[_Worker[Task]]:
         """Give idle workers tasks, and start workers while there are tasks; returns those that are busy."""
         idle = [worker for worker in self.workers if worker.task is None]
         while (idle or len(self.workers) < self.count) and (task := next_task()) is not None:
             self._give(idle.pop() if idle else self._hire(), task, retried=False)
         return [worker for worker in self.workers if worker.task is not None]
 
-    def patience(self, busy: Sequence[_Worker[T]]) -> float:
+    def patience(self, busy: Sequence[_Worker[Task]]) -> float:
         """Seconds to wait at most."""
         soonest = min(worker.deadline for worker in busy)
         return min(WORKERS.poll_s, max(0.0, soonest - time.monotonic()))
@@ -216,7 +216,7 @@ class _Crew(Generic[T]):
     def steps(self) -> int:
         return self.steps_of_dead + sum(worker.steps for worker in self.workers)
 
-    def collect(self, worker: _Worker[T]) -> Iterator[tuple[T, Any]]:
+    def collect(self, worker: _Worker[Task]) -> Iterator[tuple[Task, Any]]:
         """The task of a worker and its result, where there is one now.
 
         Raises:
@@ -246,7 +246,7 @@ class _Crew(Generic[T]):
         for worker in list(self.workers):
             self._dismiss(worker)
 
-    def _replace(self, worker: _Worker[T], task: T) -> Iterator[tuple[T, Died]]:
+    def _replace(self, worker: _Worker[Task], task: Task) -> Iterator[tuple[Task, Died]]:
         """Try the task of a dead worker once more, in a fresh process."""
         self.false_starts += not worker.ready and not worker.killed
         self._dismiss(worker)
@@ -258,19 +258,19 @@ class _Crew(Generic[T]):
         else:
             self._give(self._hire(), task, retried=True)
 
-    def _give(self, worker: _Worker[T], task: T, *, retried: bool) -> None:
+    def _give(self, worker: _Worker[Task], task: Task, *, retried: bool) -> None:
         worker.give(task, retried=retried)
         if worker.ready:  # the time that starting takes is not the task's
             worker.deadline = self._deadline(task)
 
-    def _deadline(self, task: T) -> float:
+    def _deadline(self, task: Task) -> float:
         return time.monotonic() + (self.limit_s(task) or math.inf)
 
-    def _hire(self) -> _Worker[T]:
+    def _hire(self) -> _Worker[Task]:
         self.workers.append(self.start())
         return self.workers[-1]
 
-    def _dismiss(self, worker: _Worker[T]) -> None:
+    def _dismiss(self, worker: _Worker[Task]) -> None:
         self.workers.remove(worker)
         self.steps_of_dead += worker.steps
         worker.close()

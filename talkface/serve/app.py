@@ -23,8 +23,6 @@ from talkface.serve.server import Server, server_of
 from talkface.serve.verify import add_verify
 from talkface.serve.videos import add_jobs, add_videos
 
-PAGE = Path(__file__).with_name("page.html")
-
 
 def create_app(server: Server) -> FastAPI:
     """The application; it closes the server when it ends."""
@@ -73,10 +71,12 @@ async def _fault(_: Request, error: Exception) -> Response:
 
 
 def _add_pages(app: FastAPI) -> None:
+    file = Path(__file__).with_name("page.html")
+
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
         """The page."""
-        return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers={"Cache-Control": "no-cache"})
+        return HTMLResponse(file.read_text(encoding="utf-8"), headers={"Cache-Control": "no-cache"})
 
     @app.get("/healthz", tags=["server"])
     async def health(request: Request) -> dict[str, Any]:

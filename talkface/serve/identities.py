@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from talkface.checkpoints.identity import save_identity
-from talkface.serve.docs import ENROLL_BODY
+from talkface.serve.docs import BODIES
 from talkface.serve.forms import check_consent, read_form, save_part, text_of
 from talkface.serve.replies import Refusal
 from talkface.serve.server import server_of
@@ -18,7 +18,7 @@ from talkface.serve.server import server_of
 def add_identities(app: FastAPI) -> None:
     """Add `/v1/identities`."""
 
-    @app.post("/v1/identities", status_code=201, tags=["people"], openapi_extra=ENROLL_BODY)
+    @app.post("/v1/identities", status_code=201, tags=["people"], openapi_extra=BODIES["identities"])
     async def enroll(request: Request) -> dict[str, Any]:
         """Keep a person, whose id stands for a photo then. Faces are biometric data: delete what is not needed."""
         server = server_of(request)

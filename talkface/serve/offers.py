@@ -4,7 +4,7 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import UploadFile
 
 from talkface.errors import missing_package
-from talkface.serve.docs import OFFER_BODY
+from talkface.serve.docs import BODIES
 from talkface.serve.forms import check_consent, json_of, read_form, text_of
 from talkface.serve.live import Hello
 from talkface.serve.replies import Refusal
@@ -14,7 +14,7 @@ from talkface.serve.server import server_of
 def add_offers(app: FastAPI) -> None:
     """Add `/v1/live/offer`."""
 
-    @app.post("/v1/live/offer", tags=["live"], openapi_extra=OFFER_BODY)
+    @app.post("/v1/live/offer", tags=["live"], openapi_extra=BODIES["offer"])
     async def offer(request: Request) -> dict[str, str]:
         """Answer a WebRTC offer: what its sound track says, the person in the photo says."""
         try:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.datastructures import FormData
 
-from talkface.serve.docs import VIDEO_BODY
+from talkface.serve.docs import BODIES
 from talkface.serve.forms import check_consent, face_of, json_of, read_form, save_file, text_of
 from talkface.serve.options import read_options
 from talkface.serve.replies import Refusal
@@ -30,7 +30,7 @@ def add_videos(app: FastAPI) -> None:
             found = await server.read(server.task(folder, "photo", face_of(form)))
             return JSONResponse({**found.facts, "warnings": list(found.warnings)})
 
-    @app.post("/v1/videos", status_code=202, tags=["videos"], openapi_extra=VIDEO_BODY)
+    @app.post("/v1/videos", status_code=202, tags=["videos"], openapi_extra=BODIES["videos"])
     async def make_video(request: Request) -> dict[str, Any]:
         """Ask for a video of a photo, or of an enrolled person, speaking; returns the job."""
         server = server_of(request)

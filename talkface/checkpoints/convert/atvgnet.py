@@ -1,7 +1,6 @@
 """ATVGnet's networks (AT-net, AT_single, VG-net, its discriminator) and its landmark arrays -> ours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +10,9 @@ from talkface.models.atnet import Atnet, AtnetConfig
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 
-
-@dataclass(frozen=True)
-class AtvgSettings:
-    """Sizes of ATVGnet's published networks."""
-
-    # over the power of the speech: the reference adds as good as nothing, and digital silence must be finite
-    floor: float = 1e-15
-    audio_convolutions: tuple[int, ...] = (0, 1, 3, 4, 5)  # places of AT-net's convolutions; a pooling stands at 2
-
-
-ATVG = AtvgSettings()
-
-ATNET = AtnetConfig(norm_bias=False, norm_per_step=True, own_example=False, floor=ATVG.floor)
-SINGLE = AtnetConfig(recurrent=False, floor=ATVG.floor)
+# the floor over the power of the speech: the reference adds as good as nothing, and digital silence must be finite
+ATNET = AtnetConfig(norm_bias=False, norm_per_step=True, own_example=False, floor=1e-15)
+SINGLE = AtnetConfig(recurrent=False, floor=ATNET.floor)
 VGNET = VgnetConfig(norm_bias=False, norm_per_step=True, memory_reset=True, landmarks="atvgnet")
 DISCRIMINATOR = VgnetConfig(norm_bias=False, norm_per_step=True, discriminator_running=True, frame_landmarks=False)
 
@@ -36,7 +24,8 @@ def convert_atnet(state: Mapping[str, Tensor], network: Atnet, what: str) -> dic
     convolutions = [name for name, layer in member.audio.named_children() if isinstance(layer, nn.Conv2d)]
     norms = [name for name, layer in member.audio.named_children() if isinstance(layer, nn.BatchNorm2d)]
     linear = [name for name, layer in member.audio.named_children() if isinstance(layer, nn.Linear)]
-    for index, (place, ours) in enumerate(zip(ATVG.audio_convolutions, convolutions, strict=True)):
+    # places of AT-net's convolutions; a pooling stands at 2
+    for index, (place, ours) in enumerate(zip((0, 1, 3, 4, 5), convolutions, strict=True)):
         renaming.plain(f"audio.{ours}", f"audio_eocder.{place}.0", ("weight",) if norms else ("weight", "bias"))
         if norms:
             renaming.norm(f"audio.{norms[index]}", f"audio_eocder.{place}.1")

@@ -26,7 +26,6 @@ from talkface.models.audio2landmark import config_dict
 from talkface.models.vgnet import VgNet
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 
-DIRECTIONS, MEAN = "U_lrw1.npy", "mean_lrw1.npy"
 EXAGGERATION = (1.0, 2.2, 2.4, 2.6, 2.8, 3.0)
 """What the published demo multiplies the six coefficients by before it draws."""
 
@@ -49,11 +48,12 @@ def atnet_checkpoint(
 
 
 def _teach_shapes(network: Atnet, basics: Path) -> None:
-    basis, _ = read_atvgnet_basis(basics / DIRECTIONS, basics / MEAN, network.config.components)
+    files = basics / "U_lrw1.npy", basics / "mean_lrw1.npy"
+    basis, _ = read_atvgnet_basis(*files, network.config.components)
     exaggeration = np.array(EXAGGERATION, np.float32)
     network.decoder.copy_(torch.from_numpy(basis.decoder * exaggeration[:, None, None]))
     if network.config.recurrent:
-        directions, mean = np.load(basics / DIRECTIONS)[:, : network.config.components], np.load(basics / MEAN)
+        directions, mean = np.load(files[0])[:, : network.config.components], np.load(files[1])
         example = (read_atvgnet_shapes(basics).example().reshape(-1) - mean.reshape(-1)) @ directions
         network.usual_example.copy_(torch.from_numpy(example.astype(np.float32)))
     silence = 50  # frames after which the LSTM's answer to silence stands still

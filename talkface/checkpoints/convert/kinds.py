@@ -1,6 +1,5 @@
 """Kind and published file -> a checkpoint of ours: every network that can be converted, and how it is recognised."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -80,15 +79,20 @@ def convert_published(
     suffixes = {".h5": "eskimez", ".hdf5": "eskimez", ".caffemodel": "caffe"}  # that say it before anything is read
     if kind == "auto":
         kind = suffixes.get(file.suffix.lower(), kind)
-    if kind in _BY_FILE:
-        return _BY_FILE[kind](file, out)
+    by_file = {
+        "caffe": _caffe,
+        "vgg19-rename": _rename,
+        "eskimez": _eskimez,
+    }
+    if kind in by_file:
+        return by_file[kind](file, out)
     if out.suffix != SUFFIX:
         raise CheckpointError(f"{out} must end in {SUFFIX}")
     states = _read(file)
     if kind == "auto":
         kind = recognised(states, file)
-        if kind in _BY_FILE:
-            return _BY_FILE[kind](file, out)
+        if kind in by_file:
+            return by_file[kind](file, out)
     provenance = {"source": PUBLISHED[kind].source, "file": file.name, "sha256": _hashes(file), "converted": kind}
     notes: tuple[str, ...] = ()
     if kind in FAMILIES:
@@ -227,10 +231,3 @@ def _eskimez(file: Path, out: Path) -> Converted:
 
     convert_eskimez(file, out)
     return Converted("eskimez")
-
-
-_BY_FILE: Mapping[str, Callable[[Path, Path], Converted]] = {
-    "caffe": _caffe,
-    "vgg19-rename": _rename,
-    "eskimez": _eskimez,
-}

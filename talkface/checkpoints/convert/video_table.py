@@ -12,8 +12,6 @@ from talkface.files.arrays import read_npy
 from talkface.files.check import check_array
 from talkface.files.write import atomic_file
 
-STATE = "video_table"  # its place in a run's `state.pt`
-
 
 def save_table(path: Path, rows: Tensor) -> None:
     """Write `[V, D]` as `.npy`.
@@ -39,7 +37,9 @@ def load_table(path: Path) -> Tensor:
         check_array(array, [(None, None)], str(path), CheckpointError)
         return torch.from_numpy(array.astype(np.float32))
     states = state_dicts(read_published(path))
-    found = next((state for place, state in states.items() if place.split(".")[-1] == STATE), None)
+    found = next((state for place, state in states.items() if place.split(".")[-1] == "video_table"), None)
     if found is None or "weight" not in found:
-        raise CheckpointError(f"{path} holds no {STATE}: give the state.pt of a few-shot training run, or a .npy file")
+        raise CheckpointError(
+            f"{path} holds no video_table: give the state.pt of a few-shot training run, or a .npy file"
+        )
     return found["weight"].float()

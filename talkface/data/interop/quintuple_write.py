@@ -18,8 +18,6 @@ from talkface.landmarks.pose import front_frame, frontalise, upright_face, with_
 from talkface.media.write import VideoWriter
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image
 
-AS_SEEN = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-
 Progress = Callable[[int, int], None]
 """Called with (frames done, frames in all)."""
 
@@ -60,9 +58,10 @@ def write_quintuple(prefix: Path, clip: PreparedClip) -> Quintuple:
 def animation(clip: PreparedClip, photo: int) -> Iterable[Image]:
     """The face of frame `photo`, its expression kept, in every frame's pose: `[256, 256, 3]`, black around it."""
     picture, mesh = clip.image(photo), FaceMesh(clip.landmarks[photo])
+    as_seen = np.array([[1.0, 0, 0], [0, 1.0, 0]])
     for points in clip.landmarks:
         yield np.ascontiguousarray(
-            draw_mesh(picture, mesh.places, mesh.toward(points), mesh.triangles, AS_SEEN, QUINTUPLE.side)[..., :3]
+            draw_mesh(picture, mesh.places, mesh.toward(points), mesh.triangles, as_seen, QUINTUPLE.side)[..., :3]
         )
 
 

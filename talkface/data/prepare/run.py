@@ -28,8 +28,6 @@ from talkface.scale.memory import is_out_of_memory, memory_advice
 from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
 from talkface.types import Clip
 
-AHEAD = 4  # clips queued per core of a cluster: they differ much in length
-
 Progress = Callable[[Record], None]
 
 

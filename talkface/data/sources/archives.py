@@ -20,7 +20,6 @@ from talkface.files.read import refusing
 from talkface.types import Clip
 
 PART = re.compile(r"(.+?)(?:[._-]*part[._-]?|(?<=\.zip)\.|(?<=\.tar)\.)([a-z]{2,3}|[0-9]{1,4})")
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 BLOCK = 1 << 20
 
 
@@ -213,11 +212,12 @@ def _archives(root: Path) -> list[tuple[str, ...]]:
     names = [root.name] if root.is_file() else sorted(entry.name for entry in root.iterdir() if entry.is_file())
     folder = root.parent if root.is_file() else root
     split: dict[str, list[str]] = {}
+    compressed = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
     for name in names:
-        part = None if name.lower().endswith(PACKED) else PART.fullmatch(name)
+        part = None if name.lower().endswith(compressed) else PART.fullmatch(name)
         if part or name.lower().endswith((".zip", ".tar")):
             split.setdefault(part[1] if part else name, []).append(name)
-    packed = [name for name in names if name.lower().endswith(PACKED)]
+    packed = [name for name in names if name.lower().endswith(compressed)]
     if packed and not split:
         raise DatasetError(_compressed(str(folder / packed[0])))
     for name, parts in split.items():

@@ -22,8 +22,6 @@ from talkface.data.sources.tree import (
 from talkface.data.sources.voxceleb1 import is_voxceleb1_person
 from talkface.types import Clip
 
-FIELDS = (("corpus_offset", "offset"), ("face_confidence", "fv conf"), ("speaker_confidence", "asd conf"))
-
 
 def find_voxceleb2_clips(root: Path) -> Iterator[Clip]:
     """`{dev,test}/mp4/id00012/VIDEO/00001.mp4`, `{dev,test}/txt/id00012/VIDEO/00001.txt`; `mp4/` may be missing.
@@ -52,7 +50,8 @@ def _clip(base: Path, video: Path, part: str) -> Clip:
     header = beside(video, side / "txt" / within.with_suffix(".txt"), video.with_suffix(".txt"))
     fields = {} if header == video else _header(header)
     info: dict[str, object] = {"part": part, "youtube": source, "licence": VOXCELEB2.licence}
-    for name, field in FIELDS:
+    names = (("corpus_offset", "offset"), ("face_confidence", "fv conf"), ("speaker_confidence", "asd conf"))
+    for name, field in names:
         number = read_number(fields.get(field, ""))
         if number is not None:
             info[name] = number

@@ -8,18 +8,15 @@ from matplotlib.figure import Figure
 
 from talkface.evaluation.report.speech_plots import SPEECH_PLOT, plain_axes, plain_text, save_figure
 from talkface.evaluation.rows import REAL
-from talkface.evaluation.tables.headmotion_scores import (
-    OTHER,
-    RHYTHM,
-    STILL,
-    WALK,
-    HeadRow,
-    band_hz,
-    by_system,
-    spectra,
-)
+from talkface.evaluation.tables.headmotion_scores import Baseline, HeadRow, band_hz, by_system, spectra
 
-COLOURS = {REAL: "0.15", RHYTHM: "tab:blue", WALK: "tab:green", OTHER: "0.6", STILL: "0.8"}
+COLOURS = {
+    REAL: "0.15",
+    Baseline.RHYTHM: "tab:blue",
+    Baseline.WALK: "tab:green",
+    Baseline.OTHER: "0.6",
+    Baseline.STILL: "0.8",
+}
 """By system; the network's is red."""
 AXES = ("pitch", "yaw", "roll", "x", "y")
 
@@ -36,7 +33,7 @@ def plot_angles(path: Path, clips: Sequence[Mapping[str, HeadRow]], system: str)
     panels = figure.subplots(len(clips), 3, squeeze=False, sharey="row")
     for row, clip in zip(panels, clips, strict=True):
         for axis, axes in enumerate(row):
-            for name in (RHYTHM, REAL, system):
+            for name in (Baseline.RHYTHM, REAL, system):
                 track = clip[name].tracks[0][:250]
                 colour = COLOURS.get(name, "tab:red")
                 degrees, label = np.degrees(track[:, axis]), plain_text(name)
@@ -56,7 +53,7 @@ def plot_spectra(path: Path, rows: Sequence[HeadRow], system: str) -> None:
     panels = figure.subplots(1, len(AXES))
     people = sorted({row.person for row in rows})
     for name, mine in by_system(rows).items():
-        if name == STILL:
+        if name == Baseline.STILL:
             continue
         power = np.nanmean(spectra(mine, people), 0)
         colour, width = COLOURS.get(name, "tab:red"), 2.4 if name in (REAL, system) else 1.2

@@ -27,7 +27,6 @@ from talkface.metrics.table import Measure
 
 FIRST = ("opening_r_best", "lmd_norm", "ssim", "identity_distance", "mouth_sharpness", "blink_rate")
 """Measures that a reader looks at first: large, or as charts."""
-LISTED = ("opening_r", "opening_lag", "lmd_norm", "ssim", "cpbd", "identity_distance", "blink_rate", "faceless")
 
 
 def clip_pictures(result: PairResult, folder: Path) -> ClipPictures:
@@ -83,7 +82,8 @@ def set_page(
     clips, people = {row.clip for row in rows}, {row.person for row in rows}
     lead = f"{len(clips)} clips of {len(people)} {'people' if len(people) != 1 else 'person'}"
     charts = "".join(_interval(measure, rows) for measure in measures if measure.name in FIRST)
-    listed = [measure.quantity for measure in measures if measure.name in LISTED]
+    names = ("opening_r", "opening_lag", "lmd_norm", "ssim", "cpbd", "identity_distance", "blink_rate", "faceless")
+    listed = [measure.quantity for measure in measures if measure.name in names]
     table = [
         [row.clip, row.system, *(number(row[quantity.name]) for quantity in listed)]
         for row in rows

@@ -18,7 +18,6 @@ from talkface.files.check import matches
 from talkface.files.read import parse_table, read_text
 from talkface.files.write import atomic_write
 
-LOG, BEST = "log.csv", "best.safetensors"
 Curve = list[tuple[int, float]]
 
 
@@ -58,7 +57,7 @@ def find_runs(root: Path) -> list[TrainingRun]:
     Raises:
         ConfigError: there is none.
     """
-    logs = sorted(root.rglob(LOG), key=lambda path: path.stat().st_mtime, reverse=True)
+    logs = sorted(root.rglob("log.csv"), key=lambda path: path.stat().st_mtime, reverse=True)
     shipped = {model.sha256: model.name for model in list_models()}
     runs = [read_run(log.parent, shipped) for log in logs if (log.parent / "config.yaml").is_file()]
     if not runs:
@@ -73,14 +72,15 @@ def read_run(folder: Path, shipped: Mapping[str, str]) -> TrainingRun:
     except ConfigError:
         settings = {}
     best, step, ships = {}, 0, ""
-    if (folder / BEST).is_file():
+    weights = folder / "best.safetensors"
+    if weights.is_file():
         try:
-            checkpoint = load_checkpoint(folder / BEST)
+            checkpoint = load_checkpoint(weights)
             best = {name: float(value) for name, value in checkpoint.metrics.items()}
-            step, ships = int(checkpoint.provenance.get("steps", 0)), shipped.get(file_hash(folder / BEST), "")
+            step, ships = int(checkpoint.provenance.get("steps", 0)), shipped.get(file_hash(weights), "")
         except (CheckpointError, TypeError, ValueError):
             best = {}
-    return TrainingRun(folder, settings, read_curves(folder / LOG), best, step, _preview(folder), ships)
+    return TrainingRun(folder, settings, read_curves(folder / "log.csv"), best, step, _preview(folder), ships)
 
 
 def read_curves(path: Path) -> dict[str, Curve]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from talkface.evaluation.tables.speech_scores import OTHER, ScoredClip
+from talkface.evaluation.tables.speech_scores import Baseline, ScoredClip
 from talkface.files.write import atomic_file
 from talkface.metrics.landmark import opening_series
 from talkface.metrics.stats import Score
@@ -74,7 +74,7 @@ def _opening_panel(axes: Axes, scored: ScoredClip, system: str) -> None:
     top = 1.15 * max(float(np.nanmax(real)), float(100 * opening_series(scored.motions[system]).max()), 1.0)
     axes.fill_between(times, 0, top * _level(scored, count), color="0.9", lw=0, label="sound level")
     for colour, width, name, values in (
-        ("tab:blue", 0.8, "predicted from another clip's sound", opening_series(scored.motions[OTHER])),
+        ("tab:blue", 0.8, "predicted from another clip's sound", opening_series(scored.motions[Baseline.OTHER])),
         ("0.15", 2.2, "real", clip.openings),
         ("tab:red", 1.6, f"predicted ({system})", opening_series(scored.motions[system])),
     ):
@@ -97,7 +97,7 @@ def _level(scored: ScoredClip, count: int) -> FloatArray:
 def _dot_panel(
     axes: Axes, label: str, systems: Mapping[str, Mapping[str, Score]], speakers: Sequence[str], system: str
 ) -> None:
-    colours = {system: "tab:red", OTHER: "tab:blue"}
+    colours = {system: "tab:red", Baseline.OTHER: "tab:blue"}
     for name, scores in systems.items():
         places = [(row, scores[speaker]) for row, speaker in enumerate(speakers) if scores[speaker].count]
         colour = colours.get(name, "0.5")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from talkface.evaluation.rows import REAL, Scores
 from talkface.evaluation.tables.headmotion_scores import (
-    RHYTHM,
+    Baseline,
     HeadRow,
     by_system,
     frechet_distance,
@@ -77,13 +77,13 @@ def head_measures(rows: Sequence[HeadRow], judged: str) -> list[Measure]:
 def preference(rows: Sequence[HeadRow], judged: str) -> Preference:
     """Compare the network called `judged` with the rhythm heuristic on the same people."""
     groups, people = by_system(rows), sorted({row.person for row in rows})
-    own, rhythm, real = groups[judged], groups[RHYTHM], groups[REAL]
+    own, rhythm, real = groups[judged], groups[Baseline.RHYTHM], groups[REAL]
     frechet, spectrum = (
         pooled_score(of(own, people), of(real, people), distance, of(rhythm, people))
         for of, distance in ((moments, frechet_distance), (spectra, spectrum_distance))
     )
     scores = Scores(rows, seed=41)
-    return Preference(frechet, spectrum, scores.score(scores.gains(IN_TIME, judged, RHYTHM)))
+    return Preference(frechet, spectrum, scores.score(scores.gains(IN_TIME, judged, Baseline.RHYTHM)))
 
 
 def write_clips(folder: Path, rows: Sequence[HeadRow]) -> None:

@@ -13,6 +13,7 @@ from all systems, since the photo decides where a head rests. Stochastic systems
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 
@@ -33,7 +34,14 @@ from talkface.metrics.stats import BOOTSTRAP, UNMEASURED, Score, finite_mean, in
 from talkface.models.headmotion import Headmotion, learned_pose
 from talkface.types import FloatArray, HeadPose, Waveform
 
-RHYTHM, STILL, WALK, OTHER = "rhythm", "still", "random walk", "other clip"
+
+class Baseline(StrEnum):
+    """Systems without a network that a head motion network is compared with."""
+
+    RHYTHM = "rhythm"
+    STILL = "still"
+    WALK = "random walk"
+    OTHER = "other clip"
 
 
 @dataclass(frozen=True)
@@ -88,10 +96,10 @@ def score_heads(clips: SpokenClips, network: Headmotion, name: str) -> Iterator[
         other = _other_person(usable, clips.speakers, place)
         tracks: dict[str, list[FloatArray]] = {
             name: [_columns(learned_pose(network, rhythm, clip.fps, seed)) for seed in _seeds(place)],
-            RHYTHM: [_columns(rhythm_pose(rhythm, clip.fps, seed)) for seed in _seeds(place)],
-            STILL: [np.zeros((len(track), SHOWN.count))],
-            WALK: [random_walk(len(track), step, seed) for seed in _seeds(place)],
-            OTHER: [back_and_forth(other, len(track))[:, : SHOWN.count]],
+            Baseline.RHYTHM: [_columns(rhythm_pose(rhythm, clip.fps, seed)) for seed in _seeds(place)],
+            Baseline.STILL: [np.zeros((len(track), SHOWN.count))],
+            Baseline.WALK: [random_walk(len(track), step, seed) for seed in _seeds(place)],
+            Baseline.OTHER: [back_and_forth(other, len(track))[:, : SHOWN.count]],
             REAL: [track[:, : SHOWN.count]],
         }
         yield [score_motion(system, clip.key, clip.speaker, made, onsets, clip.fps) for system, made in tracks.items()]

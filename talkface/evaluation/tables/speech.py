@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from talkface.evaluation.rows import Row, Scores
-from talkface.evaluation.tables.speech_scores import OTHER, STATIC
+from talkface.evaluation.tables.speech_scores import Baseline
 from talkface.metrics.stats import Score, median
 from talkface.metrics.table import Measure, Quantity, interval_cells, write_csv
 
@@ -38,7 +38,9 @@ def speech_measures(rows: Sequence[Row], judged: str) -> list[Measure]:
     """Rows over everybody: each speaker's clips are averaged first; of a single speaker the clips are the samples."""
     scores = _scores(rows)
     measures = [scores.measure(quantity, judged) for quantity in QUANTITIES.values()]
-    ratios = {system: ratio for system, ratio in scores.ratio("lmd", STATIC).items() if system != STATIC}
+    ratios = {
+        system: ratio for system, ratio in scores.ratio("lmd", Baseline.STATIC).items() if system != Baseline.STATIC
+    }
     measures.insert(2, Measure(Quantity("lmd_ratio", "LMD over the static face's"), ratios, judged))
     return measures
 
@@ -60,9 +62,9 @@ def speaker_table(rows: Sequence[Row], judged: str, most: int = 40) -> Table:
             table.add_row(f"... {len(groups) - 1 - most} more")
         mine = groups[name]
         columns = [
-            *(mine.of(system, QUANTITIES["lmd"]) for system in (judged, STATIC, OTHER)),
-            mine.ratio("lmd", STATIC)[judged],
-            *(mine.of(system, QUANTITIES["r"]) for system in (judged, OTHER)),
+            *(mine.of(system, QUANTITIES["lmd"]) for system in (judged, Baseline.STATIC, Baseline.OTHER)),
+            mine.ratio("lmd", Baseline.STATIC)[judged],
+            *(mine.of(system, QUANTITIES["r"]) for system in (judged, Baseline.OTHER)),
             mine.of(judged, QUANTITIES["lag"]),
         ]
         cells = [_short(score, with_interval=place in (3, 4)) for place, score in enumerate(columns)]
@@ -84,7 +86,7 @@ def write_speaker_csv(path: Path, rows: Sequence[Row]) -> None:
     """One row per speaker and system, then the rows of all: value, low and high end of every quantity."""
     lines: list[dict[str, object]] = []
     for name, mine in _by_speaker(rows).items():
-        ratios = mine.ratio("lmd", STATIC)
+        ratios = mine.ratio("lmd", Baseline.STATIC)
         for system, clips in mine.columns.items():
             line: dict[str, object] = {"speaker": name, "system": system, "clips": len(clips)}
             for quantity in QUANTITIES.values():

@@ -13,6 +13,7 @@ frame by frame, in canonical space, where head position, size and roll are taken
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 
 import numpy as np
@@ -28,7 +29,13 @@ from talkface.metrics.sync import long_pauses
 from talkface.models.speech_network import SpeechNetwork
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 
-STATIC, OTHER, SMOOTHED = "static face", "other sound", "real, smoothed"
+
+class Baseline(StrEnum):
+    """Systems without a network that a speech network is compared with."""
+
+    STATIC = "static face"
+    OTHER = "other sound"
+    SMOOTHED = "real, smoothed"
 
 
 @dataclass(frozen=True)
@@ -46,13 +53,13 @@ def score_network(clips: SpokenClips, network: SpeechNetwork, name: str) -> Iter
         other = open_speech(clips.other_sound(index))
         motions = {
             name: predict_motion(network, clip, clip.speech, len(clip)),
-            STATIC: np.repeat(clip.neutral[None], len(clip), 0),
-            OTHER: predict_motion(network, clip, other, len(clip)),
-            SMOOTHED: smoothed(clip.canonical),
+            Baseline.STATIC: np.repeat(clip.neutral[None], len(clip), 0),
+            Baseline.OTHER: predict_motion(network, clip, other, len(clip)),
+            Baseline.SMOOTHED: smoothed(clip.canonical),
         }
         silence = opening_series(_in_silence(network, clip)).max()
         own = float(opening_series(clip.neutral[None])[0])
-        closed = {name: float(silence), STATIC: own}
+        closed = {name: float(silence), Baseline.STATIC: own}
         rows = [_row(clip, system, motion, closed.get(system, math.nan)) for system, motion in motions.items()]
         yield ScoredClip(clip, motions, rows)
 

@@ -19,7 +19,6 @@ from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
 
 RECIPE = 2  # raised when the same inputs, options and networks make other frames: then all is made again
-DRIVERS = ("landmarks", "head_from")  # options that are files
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class _Inputs:
             MediaError: an input that is no regular file.
         """
         networks = self._loaded(row.options)
-        drivers = {name: getattr(row.options, name) for name in DRIVERS}
+        drivers = {name: getattr(row.options, name) for name in ("landmarks", "head_from")}
         placed = replace(
             row,
             photos=tuple(absolute(name) for name in row.photos),

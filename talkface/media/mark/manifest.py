@@ -13,8 +13,10 @@ from talkface.files.read import refusing
 from talkface.media.mark.signer import authority, local_credentials, open_signer, own_credentials
 from talkface.media.mark.tag import Credentials, Origin, can_sign
 
-VIDEOS = {".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime"}
-KINDS = {**VIDEOS, ".gif": "image/gif", ".png": "image/png"}
+KINDS = {
+    **{".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime"},
+    **{".gif": "image/gif", ".png": "image/png"},
+}
 """Files that get a manifest, by suffix; there is none for WebM."""
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """A photo's own pixels and a network's together, which is true of every renderer here."""

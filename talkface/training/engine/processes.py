@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from talkface.errors import ConfigError
 
-B = TypeVar("B")  # a dataclass of tensors
+Batch = TypeVar("Batch")  # a dataclass of tensors
 
 
 def own_rows(accelerator: Accelerator, count: int, parts: int) -> list[tuple[slice, slice]]:
@@ -38,7 +38,7 @@ def own_rows(accelerator: Accelerator, count: int, parts: int) -> list[tuple[sli
     return [(slice(at, at + size * processes), slice(at + mine, at + mine + size)) for at in starts]
 
 
-def own_part(accelerator: Accelerator, batch: B) -> B:
+def own_part(accelerator: Accelerator, batch: Batch) -> Batch:
     """A batch of tensors `[B, ...]` that every process has -> this process' rows of it.
 
     Raises:
@@ -49,7 +49,7 @@ def own_part(accelerator: Accelerator, batch: B) -> B:
     return type(batch)(**{each.name: getattr(batch, each.name)[rows] for each in names})
 
 
-def whole_answer(accelerator: Accelerator, own: B) -> B:
+def whole_answer(accelerator: Accelerator, own: Batch) -> Batch:
     """What the network made of the own rows -> of all rows in order; gradients go to the own rows only.
 
     A loss over it is the loss of the whole batch, times the number of processes where gradients are averaged later.

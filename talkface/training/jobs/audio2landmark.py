@@ -39,8 +39,6 @@ from talkface.training.jobs.lip_range import LipRangeConfig, fit_range, load_ran
 from talkface.training.jobs.offsets import estimate_lags, load_lags, save_lags
 from talkface.training.jobs.phones import teach_phones
 
-JUDGED = "val"  # a corpus' own split for judging a run while it trains
-
 
 @dataclass(frozen=True)
 class SpeechJobLimits:
@@ -53,7 +51,7 @@ class SpeechJobLimits:
 SPEECH_JOB = SpeechJobLimits()
 
 
-E = TypeVar("E", SpeechExample, HeadExample)
+Example = TypeVar("Example", SpeechExample, HeadExample)
 
 
 def train_audio2landmark(
@@ -118,7 +116,8 @@ def load_clips(data: SpeechDataConfig) -> tuple[Chosen, Chosen]:
             f"no clip of split {data.split!r} in {data.shards} has sound that fits its picture:"
             " prepare talking clips, with their sound"
         )
-    of_split = [name == JUDGED != data.split for name in dataset.table.splits]
+    # `val` is a corpus' own split for judging a run while it trains
+    of_split = [name == "val" != data.split for name in dataset.table.splits]
     judged = np.flatnonzero(speech & np.array(of_split, bool)[dataset.column("split")])
     if data.speakers:
         speakers = dataset.speakers
@@ -178,7 +177,7 @@ def _teach_phones(
     return teach_phones(network, clips, config)
 
 
-def split_speakers(examples: Sequence[E], every: int, first: int) -> tuple[list[E], list[E]]:
+def split_speakers(examples: Sequence[Example], every: int, first: int) -> tuple[list[Example], list[Example]]:
     """Keep every so many-th speaker for scores; the one with most clips always trains.
 
     Raises:
@@ -195,7 +194,7 @@ def split_speakers(examples: Sequence[E], every: int, first: int) -> tuple[list[
     return train, [example for example in examples if example.speaker in kept]
 
 
-def hold_out(examples: Sequence[E], every: int, first: int) -> tuple[list[E], list[E]]:
+def hold_out(examples: Sequence[Example], every: int, first: int) -> tuple[list[Example], list[Example]]:
     """Examples to train on and to score: split by speaker, by clip where there is one speaker only.
 
     Raises:

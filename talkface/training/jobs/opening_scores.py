@@ -7,8 +7,6 @@ import numpy as np
 from talkface.metrics.lag import pearson_at_lag
 from talkface.types import FloatArray
 
-LAGS = range(-2, 3)  # frames
-
 
 def score_openings(clips: Sequence[tuple[str, FloatArray, FloatArray]]) -> dict[str, float]:
     """Correlation of the inner-lip opening, averaged per speaker first.
@@ -24,10 +22,11 @@ def score_openings(clips: Sequence[tuple[str, FloatArray, FloatArray]]) -> dict[
     for speaker, predicted, real in clips:
         if len(real) < 20:  # frames; a correlation over fewer says little
             continue
-        by_lag = [pearson_at_lag(predicted, real, lag) for lag in LAGS]
+        shifts = range(-2, 3)  # frames
+        by_lag = [pearson_at_lag(predicted, real, lag) for lag in shifts]
         best = int(np.argmax(by_lag))
         ratio = float(predicted.std() / max(float(real.std()), 1e-6))
-        rows.setdefault(speaker, []).append([by_lag[2], by_lag[best], LAGS[best], ratio])
+        rows.setdefault(speaker, []).append([by_lag[2], by_lag[best], shifts[best], ratio])
     if not rows:
         return {"mean_r": 0.0}
     table = np.array([np.mean(values, 0) for values in rows.values()])

@@ -25,15 +25,7 @@ from talkface.evaluation.tables.speech import (
     speech_measures,
     write_speaker_csv,
 )
-from talkface.evaluation.tables.speech_scores import (
-    OTHER,
-    SMOOTHED,
-    STATIC,
-    ScoredClip,
-    score_network,
-    smoothed,
-    velocity_error,
-)
+from talkface.evaluation.tables.speech_scores import Baseline, ScoredClip, score_network, smoothed, velocity_error
 from talkface.media.read import probe_video, read_frames
 from talkface.metrics.sync import long_pauses
 from talkface.metrics.table import to_json_lines, write_csv
@@ -103,16 +95,16 @@ def test_who_knows_the_rule_makes_no_error(scored: list[ScoredClip]):
         assert oracle["lmd"] < 1e-4 and oracle["lmd_sum"] < 0.01 and oracle["velocity"] < 1e-3
         assert oracle["std"] == pytest.approx(1, abs=1e-3)
         assert oracle["silence_opening"] == pytest.approx(DRAWN_FACES.closed_gap, abs=1e-4)
-        assert by_system[OTHER]["r"] < 0.7 and by_system[OTHER]["lmd"] > 0.004
-        assert by_system[STATIC]["r"] == 0 and by_system[STATIC]["std"] == pytest.approx(0, abs=1e-9)
-        assert by_system[SMOOTHED]["r"] > 0.9
+        assert by_system[Baseline.OTHER]["r"] < 0.7 and by_system[Baseline.OTHER]["lmd"] > 0.004
+        assert by_system[Baseline.STATIC]["r"] == 0 and by_system[Baseline.STATIC]["std"] == pytest.approx(0, abs=1e-9)
+        assert by_system[Baseline.SMOOTHED]["r"] > 0.9
 
 
 def test_the_static_face_is_as_far_as_three_points_move(scored: list[ScoredClip]):
     """Points 65, 66, 67 sink by d = GAIN * loudness; centred, 3 of 20 miss by 17/20 d and 17 by 3/20 d."""
     clip = scored[0]
     levels = draw_loudness(0, 60)
-    static = next(score for score in clip.rows if score.system == STATIC)
+    static = next(score for score in clip.rows if score.system == Baseline.STATIC)
     moved = DRAWN_FACES.gain * levels.mean()
     assert static["lmd"] == pytest.approx((3 * 17 / 20 + 17 * 3 / 20) / 20 * moved, rel=1e-3)
     speed = DRAWN_FACES.gain * np.abs(np.diff(levels)).mean() * 25
@@ -122,8 +114,8 @@ def test_the_static_face_is_as_far_as_three_points_move(scored: list[ScoredClip]
 def test_pixel_sum_is_of_atvgnets_crop_whatever_the_shards_hold(clips: SpokenClips, tmp_path: Path):
     """Its template has the outer eye corners about 73 px apart, so 20 points' pixels are some 20 * 73 of the mean."""
     write_loud_mouth_shards(tmp_path, SPEAKERS, unit=211.0)
-    large = score_by_system(SpokenClips(tmp_path, "test", (), ()), Oracle())[STATIC]
-    usual = score_by_system(clips, Oracle())[STATIC]
+    large = score_by_system(SpokenClips(tmp_path, "test", (), ()), Oracle())[Baseline.STATIC]
+    usual = score_by_system(clips, Oracle())[Baseline.STATIC]
     assert large["lmd_sum"] == pytest.approx(usual["lmd_sum"], rel=1e-3)
     assert large["lmd"] == pytest.approx(usual["lmd"], rel=1e-3)
     assert 65 < usual["lmd_sum"] / (20 * usual["lmd"]) < 85
@@ -183,11 +175,11 @@ def test_a_speaker_with_many_clips_counts_once(scores: list[Row]):
     measures = {one.name: one for one in speech_measures(scores, "oracle")}
     assert measures["r"].scores["oracle"].count == 3
     assert measures["lmd_ratio"].scores["oracle"].value < 0.01
-    assert measures["lmd_ratio"].scores[OTHER].value > 0.3
+    assert measures["lmd_ratio"].scores[Baseline.OTHER].value > 0.3
     anna = [one for one in scores if one.person == "anna"]
-    alone = {one.name: one for one in speech_measures(anna, "oracle")}["lmd"].scores[STATIC]
+    alone = {one.name: one for one in speech_measures(anna, "oracle")}["lmd"].scores[Baseline.STATIC]
     assert alone.count == 3 and alone.low < alone.value < alone.high
-    assert speaker_scores(scores, STATIC, "lmd")["anna"] == alone
+    assert speaker_scores(scores, Baseline.STATIC, "lmd")["anna"] == alone
     assert speaker_table(scores, "oracle").row_count == 4
 
 
@@ -197,11 +189,11 @@ def test_every_score_is_written(scores: list[Row], tmp_path: Path):
     with (tmp_path / "clips.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5 * 4 and float(rows[0]["lmd"]) < 1e-4
-    assert {row["silence_opening"] for row in rows if row["system"] == OTHER} == {""}
+    assert {row["silence_opening"] for row in rows if row["system"] == Baseline.OTHER} == {""}
     with (tmp_path / "speakers.csv").open() as file:
         people = {(row["speaker"], row["system"]): row for row in csv.DictReader(file)}
     assert len(people) == 4 * 4
-    assert people[ALL, "oracle"]["clips"] == "5" and float(people["anna", STATIC]["lmd_ratio"]) == 1
+    assert people[ALL, "oracle"]["clips"] == "5" and float(people["anna", Baseline.STATIC]["lmd_ratio"]) == 1
     lines = [json.loads(line) for line in to_json_lines(speech_measures(scores, "oracle")).splitlines()]
     assert {"lmd_sum", "lmd", "lmd_ratio", "r", "velocity", "pause_opening", "silence_opening"} <= {
         line["name"] for line in lines
@@ -210,7 +202,7 @@ def test_every_score_is_written(scores: list[Row], tmp_path: Path):
 
 def test_plots_show_something(scored: list[ScoredClip], scores: list[Row], tmp_path: Path):
     plot_openings(tmp_path / "openings.png", scored[:2], "oracle")
-    rows = [("r", {system: speaker_scores(scores, system, "r") for system in ("oracle", OTHER)})]
+    rows = [("r", {system: speaker_scores(scores, system, "r") for system in ("oracle", Baseline.OTHER)})]
     plot_speakers(tmp_path / "speakers.png", rows, "oracle")
     for name in ("openings.png", "speakers.png"):
         picture = cv2.imread(str(tmp_path / name))
