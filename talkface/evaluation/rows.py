@@ -83,10 +83,13 @@ class Scores:
 
     def of(self, system: str, quantity: Quantity) -> Score:
         """One system's score of a quantity; one that is infinite in every row (PSNR of equal videos) stays so."""
+        return self._score_of(system, quantity, self.samples(system, quantity.name, quantity.factor))
+
+    def _score_of(self, system: str, quantity: Quantity, samples: Mapping[str, float]) -> Score:
         values = [row[quantity.name] for _, row in self.columns.get(system, ())]
         if values and all(value == math.inf for value in values):
             return Score(math.inf, math.inf, math.inf, len(values))
-        return self.score(self.samples(system, quantity.name, quantity.factor).values(), quantity.statistic)
+        return self.score(samples.values(), quantity.statistic)
 
     def score(self, values: Iterable[float], statistic: Statistic = mean) -> Score:
         """Statistic with its interval, drawn as all others of this table."""
@@ -94,8 +97,8 @@ class Scores:
 
     def measure(self, quantity: Quantity, judged: str = "", prefix: str = "") -> Measure:
         """A quantity of all systems, with every person's value as details; `prefix` goes before its name."""
-        scores = {system: self.of(system, quantity) for system in self.columns}
         details = {system: self.samples(system, quantity.name, quantity.factor) for system in self.columns}
+        scores = {system: self._score_of(system, quantity, samples) for system, samples in details.items()}
         return Measure(replace(quantity, name=prefix + quantity.name), scores, judged, details)
 
     def ratio(self, name: str, floor: str) -> dict[str, Score]:

@@ -6,9 +6,11 @@ in time, which such a network levels, are sharpened. All else of a shape follows
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
 from talkface.landmarks.smooth import gaussian
 from talkface.types import FloatArray
 
@@ -50,15 +52,19 @@ class LipRange:
         return cls((opening, width, height), sharpening, closed_below)
 
 
+def lip_extents(shape: Any) -> tuple[Any, Any, Any]:
+    """`[..., 68, 2]` array or tensor -> `[...]` thrice: gap of the inner lips, width and height of the outer."""
+    opening = shape[..., LOWER_INNER_LIP, 1] - shape[..., UPPER_INNER_LIP, 1]
+    return opening, shape[..., 54, 0] - shape[..., 48, 0], shape[..., 57, 1] - shape[..., 51, 1]
+
+
 def lip_measures(displacement: FloatArray) -> FloatArray:
     """`[..., 68, 2]` -> `[..., 3]` growth of the inner lips' gap, of the mouth's width, and of the height of both lips.
 
     All three are linear, so those of a sum of shapes are the sum of theirs. Lips that come forward show more height.
     """
-    opening = displacement[..., 66, 1] - displacement[..., 62, 1]
-    width = displacement[..., 54, 0] - displacement[..., 48, 0]
-    height = displacement[..., 57, 1] - displacement[..., 51, 1] - opening
-    return np.stack([opening, width, height], -1)
+    opening, width, height = lip_extents(displacement)
+    return np.stack([opening, width, height - opening], -1)
 
 
 def full_range(measures: FloatArray, lips: LipRange) -> FloatArray:

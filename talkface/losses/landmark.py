@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from talkface.landmarks.layout import LOWER_INNER_LIP, MOUTH, UPPER_INNER_LIP
+from talkface.landmarks.layout import MOUTH
+from talkface.landmarks.lip_shape import lip_extents
 
 MOUTH_WEIGHTINGS = ("published", "coded")
 
@@ -28,13 +29,13 @@ class LandmarkLossConfig:
 
 def lip_opening(motion: Tensor) -> Tensor:
     """Vertical inner-lip gap, `[..., 68, 2]` -> `[...]`."""
-    return motion[..., LOWER_INNER_LIP, 1] - motion[..., UPPER_INNER_LIP, 1]
+    return lip_extents(motion)[0]  # type: ignore[no-any-return]
 
 
 def lip_outline(motion: Tensor) -> Tensor:
     """`[..., 68, 2]` -> `[..., 3]` growth of the lips' outer height, of their width, and of how much lip shows."""
-    height, width = motion[..., 57, 1] - motion[..., 51, 1], motion[..., 54, 0] - motion[..., 48, 0]
-    return torch.stack([height, width, height - lip_opening(motion)], -1)
+    opening, width, height = lip_extents(motion)
+    return torch.stack([height, width, height - opening], -1)
 
 
 def point_l1(predicted: Tensor, real: Tensor, weight: Tensor, importance: Tensor) -> Tensor:
