@@ -13,7 +13,7 @@ animator = talkface.Animator.from_pretrained()
 
 
 def transport_params(width: int, height: int) -> TransportParams:
-    """What the transport needs to know of the face."""
+    """Parameters of the face for the transport."""
     return TransportParams(
         audio_in_enabled=True,
         audio_out_enabled=True,

@@ -73,7 +73,7 @@ def smoke(python: Path) -> bool:
 
 
 def releases(python: Path) -> dict[str, str]:
-    """What is installed: name -> release."""
+    """Installed packages: name -> release."""
     command = [str(python), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
     listed = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return {re.sub(r"[-_.]+", "-", item["name"]).lower(): item["version"] for item in listed}

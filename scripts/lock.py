@@ -31,7 +31,7 @@ Pins = dict[str, tuple[str, str]]
 
 
 def requirements(*extras: str) -> list[str]:
-    """What pyproject.toml asks for, with some extras; references to itself are resolved."""
+    """Requirements of pyproject.toml, with some extras; references to itself are resolved."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = list(project["dependencies"])
     for extra in extras:

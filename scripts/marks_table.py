@@ -55,7 +55,7 @@ def change(source: Path, folder: Path, name: str) -> Path:
 
 
 def cells(verdicts: list[Verdict]) -> list[str]:
-    """How many of the videos have their signature, invisible mark and tag."""
+    """Counts of the videos that have their signature, invisible mark and tag."""
     signed = sum(one.manifest is not None and one.manifest.state != "invalid" for one in verdicts)
     counts = (signed, sum(one.mark is not None for one in verdicts), sum(one.tag is not None for one in verdicts))
     return [f"{count} of {len(verdicts)}" for count in counts]

@@ -64,7 +64,7 @@ def serve_unpaced(renderer: str) -> None:
 
 
 class Received:
-    """What came back of a stream: sound, and how far the mouth is open, frame by frame."""
+    """Result of a stream: sound, and how far the mouth is open, frame by frame."""
 
     def __init__(self, format: str, box: tuple[int, int, int, int]) -> None:
         self.format, self.box = format, box

@@ -51,7 +51,7 @@ class Trial:
 
 @dataclass
 class Report:
-    """What is printed at the end."""
+    """Summary printed at the end."""
 
     rows: int
     local_s: float = 0.0

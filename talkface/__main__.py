@@ -34,7 +34,7 @@ VERBS = {
     "evaluate": "Measure made videos.",
     "benchmark": "Time this machine.",
 }
-"""What the command line can do, in the order of its help: verb -> first line of the verb's own help.
+"""Verbs of the command line in the order of its help: verb -> first line of the verb's own help.
 
 Each is the module `cli/VERB`, which has `register(app)` and is imported when the verb is called, not before."""
 
@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _explain(error: BaseException) -> tuple[str, int]:
-    """What one line says of an error, and the exit code."""
+    """One line that describes an error, and the exit code."""
     if isinstance(error, StoppedError):
         return str(error), error.exit_code
     if isinstance(error, TalkfaceError):

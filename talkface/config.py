@@ -16,7 +16,7 @@ from talkface.errors import ConfigError
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What every training shares: where it writes, how long it runs, how often it looks."""
+    """Settings shared by every training: output, duration, intervals."""
 
     out: str = "runs/unnamed"  # run folder; the same command resumes from it
     steps: int = 1000

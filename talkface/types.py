@@ -1,4 +1,4 @@
-"""What flows between the rooms: Waveform, LandmarkSequence, HeadPose, Shot, FaceCrop, Clip."""
+"""Values that flow between the rooms: Waveform, LandmarkSequence, HeadPose, Shot, FaceCrop, Clip."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction

@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def complaint(path: Path, source: str) -> str | None:
-    """What is wrong with the first line of `source`, or None."""
+    """Fault of the first line of `source`, or None."""
     docstring = ast.get_docstring(ast.parse(source))
     if not docstring:
         return "no module docstring"

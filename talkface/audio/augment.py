@@ -16,7 +16,7 @@ ECHO_FRAMES = 24  # length of the simulated room's tail, 240 ms
 
 @dataclass(frozen=True)
 class VoiceAugmentation:
-    """How far voices are varied; 0 switches a part off."""
+    """Strengths of the voice augmentation; 0 switches a part off."""
 
     formants: float = 0.15  # largest log ratio of vocal-tract length
     colour: float = 0.5  # standard deviation of the log power of a random smooth filter

@@ -12,7 +12,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class LevelSettings:
-    """How the level of live speech is estimated."""
+    """Settings of the level estimate of live speech."""
 
     usual_rms: float = 10 ** (-26 / 20)  # of speech, full scale 1: the level that ITU-T P.56 tests are set to
     kept_steps: int = 300  # of 100 ms: half a minute of speech

@@ -31,7 +31,7 @@ RHYTHM_FEATURES = RhythmSettings()
 
 @dataclass(frozen=True)
 class Rhythm:
-    """What the head follows.
+    """Rhythm features that drive the head.
 
     Attributes:
         onset: `[T]` onset strength, 1 at a strong syllable of this recording.
@@ -82,7 +82,7 @@ def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, le
 
 
 def no_rhythm(num_frames: int) -> Rhythm:
-    """What silence has: `num_frames` of nothing."""
+    """Features of silence, zero for `num_frames`."""
     return Rhythm(*(np.zeros(num_frames, np.float32) for _ in range(3)))
 
 

@@ -12,7 +12,7 @@ from talkface.types import SAMPLE_RATE, FloatArray
 
 @dataclass(frozen=True)
 class RhythmStreamSettings:
-    """How rhythm is found in sound that is still coming."""
+    """Settings of rhythm in streamed sound."""
 
     hops: int = 4  # per frame at 25 frames/s
     reach: int = 2  # hops on either side of a frame's middle whose strongest onset is the frame's

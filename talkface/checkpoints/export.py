@@ -140,7 +140,7 @@ def _mouth(checkpoint: Checkpoint, generator: torch.Generator) -> Exported:
 
 
 def _difference(exported: Exported, path: Path) -> float:
-    """How far ONNX Runtime's outputs are from torch's for the example and for one of other numbers."""
+    """Difference of ONNX Runtime's outputs from torch's, for the example and for another of random numbers."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

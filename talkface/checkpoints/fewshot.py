@@ -19,7 +19,7 @@ KIND = "fewshot"
 
 @dataclass(frozen=True)
 class FewshotNetworks:
-    """What meta-training yields; the discriminator is there for fine-tuning."""
+    """Networks that meta-training yields; the discriminator serves fine-tuning."""
 
     config: FewshotConfig
     embedder: Embedder

@@ -42,7 +42,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What one file holds.
+    """Content of one file.
 
     Attributes:
         kind: what the weights are (`audio2landmark`, `hybrid`, `identity`, ...).

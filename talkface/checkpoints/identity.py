@@ -28,7 +28,7 @@ KIND = "identity"
 
 @dataclass(frozen=True)
 class FewshotPart:
-    """What a few-shot network knows of a person.
+    """Few-shot network's part of an identity.
 
     Attributes:
         network: first digits of the SHA-256 of the weights file that embedded the shots.

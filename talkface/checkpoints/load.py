@@ -65,7 +65,7 @@ def load_mouth(checkpoint: Checkpoint) -> MouthInpainter:
 
 @dataclass(frozen=True)
 class FitLimits:
-    """What building a network from a file may take."""
+    """Limits of building a network from a file."""
 
     largest_setting: int = 100_000  # no size, count or rate of a network comes near
     longest_setting: int = 2_000  # characters of a layer code

@@ -200,7 +200,7 @@ def default_out(photos: list[str], driving: str | Path | None, suffix: str | Non
 
 
 def _say_warnings(report: Path, quiet: bool) -> None:
-    """What the report found unusual, on standard error, and where it lies."""
+    """Print the report's warnings and its path on standard error."""
     content = json.loads(report.read_text(encoding="utf-8"))
     for line in content["warnings"]:
         typer.echo(f"warning: {line}", err=True)

@@ -44,7 +44,7 @@ def benchmark_data(config: Path, overrides: Sequence[str], seconds: float) -> No
 
 
 def _drawn(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
-    """How a batch is drawn, how much it holds, and of what."""
+    """Drawing, size and source of a batch."""
     kind = read_kind(config)
     found = {"audio2landmark": _speech, "fewshot": _shots, "renderer": _patches}.get(kind)
     if found is None:

@@ -36,7 +36,7 @@ SCALE_BENCHMARK = ScaleBenchmark()
 
 @dataclass(frozen=True)
 class Cost:
-    """What one place needed.
+    """Time and memory of one place.
 
     Attributes:
         name: of the place.

@@ -34,7 +34,7 @@ PARTS = ("clips", "silence", "identity", "still")
 
 @dataclass(frozen=True)
 class EvaluateSizes:
-    """How many people, portraits and seconds the default table takes."""
+    """Numbers of people, portraits and seconds in the default table."""
 
     quick_people: int = 8
     quick_sentences: int = 3

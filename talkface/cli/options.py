@@ -46,7 +46,7 @@ def with_options(group: type[Options], *names: str) -> Callable[[Callable[..., N
 
 
 def normaliser(group: type[Options], aliases: Mapping[str, str]) -> Callable[[str], str]:
-    """What makes `--source_image` into `--photo` and a name of one release ago into today's, with a warning."""
+    """Function that reads `--source_image` as `--photo`, and names of one release ago with a warning."""
     old = {was.replace("_", "-"): now.replace("_", "-") for was, now in old_names(group).items()}
 
     def normalise(name: str) -> str:

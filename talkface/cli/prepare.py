@@ -223,7 +223,7 @@ def work_folder(out: str, stage: Path | None) -> "tuple[Path, Mirror | None]":
 
 
 def corpus_clips(corpus: str, root: Path, table: Path | None, where: dict[str, list[str]]) -> list["Clip"]:
-    """What the corpus' adapter finds.
+    """Clips that the corpus' adapter finds.
 
     Raises:
         ConfigError: a table for a corpus that brings its own lists.

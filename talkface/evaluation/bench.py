@@ -40,7 +40,7 @@ class UserNetworks:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every measurement needs.
+    """Detector, networks and settings that every measurement needs.
 
     Attributes:
         detector: landmark backend for real and made videos alike.

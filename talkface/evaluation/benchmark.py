@@ -14,7 +14,7 @@ from talkface.types import Clip
 
 @dataclass(frozen=True)
 class Benchmark:
-    """How a public set is measured.
+    """Protocol by which a public set is measured.
 
     Attributes:
         corpus: adapter that reads its layout, see `data.sources.registry`.

@@ -41,7 +41,7 @@ COMPARE = CompareSettings()
 
 @dataclass(frozen=True)
 class PairRow(Row):
-    """What one video reached, with `scores` by the names of `measures.MEASURES`.
+    """Scores of one video, with `scores` by the names of `measures.MEASURES`.
 
     Attributes:
         curves: `opening` and `sharpness`, `[T]` each, NaN where no face was found.

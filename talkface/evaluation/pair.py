@@ -24,7 +24,7 @@ MADE = "made"
 
 @dataclass(frozen=True)
 class Pair:
-    """What to measure.
+    """Videos to measure.
 
     Attributes:
         made: the made video.
@@ -64,7 +64,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class PairResult:
-    """What was measured.
+    """Scores of the measured videos.
 
     Attributes:
         pair: the files.

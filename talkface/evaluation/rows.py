@@ -15,7 +15,7 @@ STILL, REAL = "photo only", "real"
 
 @dataclass(frozen=True)
 class Row:
-    """What one system reached on one clip, or on the chosen frames of one person.
+    """Scores of one system on one clip, or on the chosen frames of one person.
 
     Attributes:
         labels: `system`, `person` or `speaker`, `clip` and whatever else its line in a file tells.

@@ -22,7 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class WriteSettings:
-    """How half-written files are named and swept."""
+    """Names of half-written files, and when they are removed."""
 
     random_bytes: int = 8  # of a temporary name: process numbers repeat among containers that share a disk
     left_after_s: float = 60.0  # age from which a hidden file may be a killed process'

@@ -18,7 +18,7 @@ DETAIL = 0.03  # outer-eye distances, standard deviation of the blur whose diffe
 
 @dataclass(frozen=True)
 class MouthSettings:
-    """How a donor is chosen, measured, laid and coloured; scored by `talkface evaluate default --only clips`."""
+    """Choice, measurement, placement and colour of a donor; scored by `talkface evaluate default --only clips`."""
 
     sizes: tuple[float, float] = (64.0, 256.0)  # outer-eye distance at which donors are laid, pixels
     own_open: float = 0.05  # least gap, share of teeth and size in pixels of a person's own donor
@@ -145,7 +145,7 @@ def lay_donor(
     turned: float = 1.0,
     settings: MouthSettings = MOUTH_SETTINGS,
 ) -> tuple[FloatArray, FloatArray]:
-    """What of the donor shows between the lips of an upright patch.
+    """Part of the donor that shows between the lips of an upright patch.
 
     Args:
         donor: the mouth.
@@ -207,7 +207,7 @@ def softened(donor: Donor, fineness: float, settings: MouthSettings = MOUTH_SETT
 
 
 def edge_fineness(image: Image) -> float:
-    """How fine a picture's edges are: the change between blurs of 0.6 and 1.2 pixels over that of 1.2 to 2.4.
+    """Fineness of a picture's edges: the change between blurs of 0.6 and 1.2 pixels over that of 1.2 to 2.4.
 
     Taken where the latter is strongest, so that contrast and the share of smooth skin do not matter.
     """
@@ -249,7 +249,7 @@ def misfit(donors: Sequence[Donor], target: Donor, opening: float) -> FloatArray
 
 
 def fitting_zoom(donor_width: float, width: float, settings: MouthSettings = MOUTH_SETTINGS) -> float:
-    """How much smaller a donor is shown so that its teeth fill a mouth of that width."""
+    """Zoom at which a donor's teeth fill a mouth of that width."""
     return float(np.clip(donor_width / max(width, 1e-3), *settings.zoom))
 
 

@@ -11,7 +11,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class MatteSettings:
-    """How a head is cut out."""
+    """Settings of cutting out a head."""
 
     cut_side: int = 256  # pixels of the longer side at which the person is cut out; a matte has soft edges anyway
     cut_rounds: int = 4  # of GrabCut; more change nothing that can be seen
@@ -54,7 +54,7 @@ def person_matte(image: Image, outline: FloatArray) -> Mask:
 
 
 def hidden_background(image: Image, matte: Mask) -> tuple[Image, Mask]:
-    """What may be behind the person, continued from around them (Telea 2004), and where it is needed.
+    """Background behind the person, continued from around them (Telea 2004), and where it is needed.
 
     Returns:
         `[H, W, 3]` background, smooth where the person stands, and `[H, W]` uint8, 255 where it replaces the photo.

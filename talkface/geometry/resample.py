@@ -145,7 +145,7 @@ def _shrink(image: Image, matrix: FloatArray, size: int, scale: float) -> tuple[
 
 @dataclass(frozen=True)
 class Patch:
-    """What a network painted over a warp, at its own resolution.
+    """Output of a network over a warp, at the network's resolution.
 
     Attributes:
         change: `[S, S, 3]` float32, painted minus warped, in grey levels; 0 on the border.

@@ -73,14 +73,14 @@ class Animator:
 
     @property
     def speech_network(self) -> SpeechNetwork:
-        """What hears the speech; loaded when first asked for."""
+        """Speech network, loaded when first used."""
         if self._audio2landmark is None:
             self._audio2landmark = self._load_audio2landmark()
         return self._audio2landmark
 
     @property
     def head_network(self) -> Headmotion | None:
-        """What moves the head; None where the rhythm of the speech does."""
+        """Head motion network; None where the rhythm of the speech moves the head."""
         return self._load_headmotion()
 
     @classmethod
@@ -180,7 +180,7 @@ class Animator:
             yield close_eyes(points, closure[part])
 
     def _pose(self, track: Track, options: AnimateOptions) -> HeadPose | None:
-        """How the head moves; None where it does not."""
+        """Head motion; None where the head keeps still."""
         if options.still or options.head_scale == 0:
             return None
         if track.head is not None:

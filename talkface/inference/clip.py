@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class AnimateResult:
-    """What was written.
+    """Result of writing a clip.
 
     Attributes:
         path: the video.
@@ -169,7 +169,7 @@ class Clip:
             yield writer.taking
 
     def _origin(self) -> Origin:
-        """What the signed manifest says; nothing where nobody signs."""
+        """Content of the signed manifest; empty without a signature."""
         if not self.options.sign or not (can_sign() or self.options.certificate):
             return Origin()
         from talkface.inference.origin import find_origin

@@ -98,7 +98,7 @@ def landmark_track(
 
 
 def driven_track(subject: Subject, landmarks: str | Path | LandmarkSequence, fps: Fraction) -> Track:
-    """What drives `subject` by landmarks instead of speech; raises as `load_landmarks` does."""
+    """Motion of `subject` from landmarks instead of speech; raises as `load_landmarks` does."""
     if isinstance(landmarks, LandmarkSequence):
         return landmark_track(landmarks, None, subject, fps)
     driving, photo_landmarks = load_landmarks(Path(landmarks))

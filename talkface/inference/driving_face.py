@@ -1,4 +1,4 @@
-"""What a user names as the driver -> its video, its sound and, from demo files, its landmarks and animation."""
+"""Path given as the driver -> its video, its sound and, from demo files, its landmarks and animation."""
 
 from dataclasses import dataclass
 from fractions import Fraction

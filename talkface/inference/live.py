@@ -45,7 +45,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True)
 class LiveReport:
-    """How a session went so far.
+    """Statistics of a session so far.
 
     Attributes:
         frames: moments that were made.
@@ -118,7 +118,7 @@ class Session:
 
     @property
     def report(self) -> LiveReport:
-        """How it went so far."""
+        """Statistics so far."""
         return self._report
 
     @property
@@ -159,7 +159,7 @@ class Session:
             self._flushed = self._flushed and not len(samples)
 
     def flush(self) -> None:
-        """What was pushed is the end of an utterance: what is left of it need not fill a frame."""
+        """End the utterance: the sound that remains need not fill a frame."""
         with self._lock:
             self._flushed = True
 
@@ -258,7 +258,7 @@ class Session:
         self._movements.extend(self._motion.push(self._to_network.push(samples)))
 
     def _movement(self, index: int) -> Movement:
-        """What the face does in the middle of frame `index`."""
+        """State of the face in the middle of frame `index`."""
         place = max(Fraction(0), (index + Fraction(1, 2)) * FPS / self.fps - Fraction(1, 2))
         while self._passed < int(place):
             self._movements.popleft()
@@ -285,7 +285,7 @@ def check_live(sample_rate: int, options: AnimateOptions) -> None:
 
 
 def _delay_s(fps: Fraction, sample_rate: int) -> float:
-    """How long sound waits so that 200 ms of it are known when its frame starts.
+    """Delay of the sound so that 200 ms of it are known when its frame starts.
 
     Of these, the frame's own sound is there anyway; between network frames the second neighbour must be known too.
     """

@@ -25,7 +25,7 @@ from talkface.types import FloatArray, Image
 SIDE = 256  # pixels of a drawing, and of every picture in the panel
 PANEL = "panel.mp4"
 FOLDERS = ("landmarks", "attention", "motion", "mask")
-"""What a folder of maps may hold besides the panel: `landmarks`; of vgnet `attention` and `motion`, else `mask`."""
+"""Sub-folders of a folder of maps besides the panel: `landmarks`; of vgnet `attention` and `motion`, else `mask`."""
 
 
 class MapWriter:

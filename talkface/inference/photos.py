@@ -39,7 +39,7 @@ HDR_NOTE = "{} is high dynamic range (HDR): shown as on a standard screen, highl
 
 @dataclass(frozen=True)
 class Shots:
-    """What the photos gave.
+    """Result of reading the photos.
 
     Attributes:
         shots: usable shots; the first one is the picture that is animated.

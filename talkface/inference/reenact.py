@@ -35,7 +35,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class ReenactResult(AnimateResult):
-    """What was written; see `AnimateResult`.
+    """Result of a reenactment; see `AnimateResult`.
 
     Attributes:
         frames_without_face: frames in which the driver's face was not found; there the last expression is held for
@@ -197,7 +197,7 @@ def _write(
 
 
 class Pictures:
-    """What a viewer gets to see of a rendered frame: all of it, only the face, or three panels."""
+    """Presentation of a rendered frame: all of it, only the face, or three panels."""
 
     def __init__(self, subject: Subject, options: ReenactOptions) -> None:
         shot = subject.shots.shots[0]

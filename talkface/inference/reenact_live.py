@@ -26,7 +26,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class LiveResult:
-    """How a live session went.
+    """Statistics of a live session.
 
     Attributes:
         num_frames: pictures that the camera gave.

@@ -1,4 +1,4 @@
-"""What a user may ask of a video -> options, checked once, that flags, keywords and batch columns share."""
+"""User's settings of a video -> options, checked once, that flags, keywords and batch columns share."""
 
 import re
 from dataclasses import dataclass

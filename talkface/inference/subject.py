@@ -27,7 +27,7 @@ RHYTHM = "rhythm"  # the name of head motion without a network: nods on onsets a
 
 @dataclass(frozen=True)
 class Track:
-    """What drives one video: everything about its frames that is small enough to hold.
+    """Motion that drives one video, all frames at once.
 
     Attributes:
         displacement: `[T, 68, 2]` canonical displacement from the closed mouth, in outer-eye distances.
@@ -101,7 +101,7 @@ def load_heads(name_or_path: str | Path) -> Headmotion | None:
 def spoken_pose(
     network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed: int, amount: float, style: str = "natural"
 ) -> HeadPose:
-    """How a head moves with speech, by a network or by rhythm; zero on the first frame.
+    """Head motion from speech, by a network or by rhythm; zero on the first frame.
 
     Args:
         network: None for the rhythm.
@@ -122,5 +122,5 @@ def spoken_pose(
 
 
 def followed_pose(track: FloatArray, num_frames: int, fps: Fraction, amount: float) -> HeadPose:
-    """How a head moves that follows `[N, 6]` of another: back and forth where that is shorter, eased in from rest."""
+    """Head motion that follows `[N, 6]` of another: back and forth where that is shorter, eased in from rest."""
     return shown_pose(back_and_forth(track, num_frames), fps, amount)

@@ -48,7 +48,7 @@ def track_driver(
 
 
 def track_head(driving: Path, fps: Fraction, detector: Detector) -> FloatArray:
-    """How the head in a video moves against its own usual pose: `[N, 6]` at `fps`, smoothed, gaps bridged.
+    """Head motion in a video against its own usual pose: `[N, 6]` at `fps`, smoothed, gaps bridged.
 
     Raises:
         MediaError: no video, or one of a single frame.

@@ -65,7 +65,7 @@ class Deformation:
     columns: tuple[Columns, ...]
 
     def offsets(self, to_frame: FloatArray, size: tuple[int, int], rigid: bool = False) -> FloatArray:
-        """How far from its own place each pixel of a lattice is looked up in the photo.
+        """Offset from its own place at which each pixel of a lattice is looked up in the photo.
 
         Args:
             to_frame: `[2, 3]` map from lattice pixels to pixels of the frame.

@@ -87,7 +87,7 @@ def detect_any_rotation(detector: Detector, image: Image) -> tuple[list[Face], i
 
 
 def _rank(face: Face) -> float:
-    """How much a face counts against those of another turn: its score, and a little its size."""
+    """Rank of a face against those of another turn: its score, and a little its size."""
     return float(max(face.score, 0.0) * np.sqrt(face.width))
 
 

@@ -22,7 +22,7 @@ from talkface.types import FloatArray, HeadPose
 
 @dataclass(frozen=True)
 class DriverSettings:
-    """What a driver's face may do before it is held back."""
+    """Limits of a driver's motion."""
 
     usual_share: float = 0.4  # of a clip: frames in the most usual pose; of those, the most closed
     closed_share: float = 0.25
@@ -38,7 +38,7 @@ DRIVER = DriverSettings()
 
 @dataclass(frozen=True)
 class Motion:
-    """What a driver does, free of the driver's shape.
+    """Motion of a driver, free of the driver's shape.
 
     Attributes:
         displacement: `[T, 68, 2]` from the closed-mouth face as seen from ahead, in outer-eye distances; eyes at rest.
@@ -84,7 +84,7 @@ class DriverFace:
         return Motion(displacement.astype(np.float32), pose, closure.astype(np.float32))
 
     def track(self, points: FloatArray) -> FloatArray:
-        """How the head moves in `[T, 68, 2]` pixel landmarks, in the units of `HeadPose`, unlimited.
+        """Head motion in `[T, 68, 2]` pixel landmarks, in the units of `HeadPose`, unlimited.
 
         Returns:
             `[T, 6]` against the usual pose: pitch, yaw and roll (rotation vector, radians), x and y (outer-eye

@@ -14,7 +14,7 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels; may reach beyond the image."""
 
 Effort = Literal["near", "video", "photo", "hard"]
-"""How hard to search: a clip around a face of some 110 px, a video frame, a photo, a photo once more (a second)."""
+"""Effort of the search: a clip around a face of some 110 px, a video frame, a photo, a photo once more (a second)."""
 
 MIN_FACE_PX = 40  # side of the smallest box that still gives useful landmarks
 

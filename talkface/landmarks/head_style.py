@@ -11,7 +11,7 @@ from talkface.types import FloatArray, HeadPose
 
 @dataclass(frozen=True)
 class ShownHead:
-    """How much of a head's motion a photo shows."""
+    """Limits of the head motion that a photo shows."""
 
     count: int = 5  # of the six numbers of a pose: z, the sixth, would ask for a background
     # 12 and 15 degrees, and outer-eye distances, which are never passed: further, the warp shows
@@ -26,7 +26,7 @@ SHOWN = ShownHead()
 
 @dataclass(frozen=True)
 class HeadStyle:
-    """What a style changes of head motion from speech; the sound it follows stays in time.
+    """Changes of a style to head motion from speech; timing with the sound stays.
 
     Attributes:
         amounts: factor on pitch, yaw, roll, x and y.
@@ -65,7 +65,7 @@ def back_and_forth(track: FloatArray, num_frames: int) -> FloatArray:
 
 
 def shown_pose(track: FloatArray, fps: Fraction, amount: float = 1.0) -> HeadPose:
-    """What a photo shows of a `[T, 6]` track, softly limited; the first frame is the photo's own pose.
+    """Part of a `[T, 6]` track that a photo shows, softly limited; the first frame is the photo's own pose.
 
     Args:
         track: against the pose of the photo.

@@ -9,7 +9,7 @@ from talkface.types import FloatArray
 
 
 def head_track(points: FloatArray) -> FloatArray:
-    """How a head moves, smoothed, against its own usual pose.
+    """Head motion, smoothed, against the head's own usual pose.
 
     Args:
         points: `[T, 68, 2]` landmarks in pixels of the frames (not of crops that follow the face), all finite.

@@ -17,7 +17,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class LipShapeSettings:
-    """How lips are measured and sharpened."""
+    """Settings by which lips are measured and sharpened."""
 
     num_measures: int = 3  # opening, width, and height of what shows of the lips
     sharpen_frames: float = 2.0  # standard deviation of the smooth course that is sharpened against, at 25 frames/s
@@ -29,7 +29,7 @@ LIP_SHAPE = LipShapeSettings()
 
 @dataclass(frozen=True)
 class LipRange:
-    """What makes predicted motion as large as real motion; the default changes nothing.
+    """Gains that make predicted motion as large as real motion; the default changes nothing.
 
     Attributes:
         gains: factors of opening, width and the lips' height.
@@ -47,7 +47,7 @@ class LipRange:
 
     @classmethod
     def from_array(cls, values: FloatArray) -> "LipRange":
-        """What `as_array` gave."""
+        """Inverse of `as_array`."""
         opening, width, height, sharpening, closed_below = (float(value) for value in values)
         return cls((opening, width, height), sharpening, closed_below)
 
@@ -98,7 +98,7 @@ def at_full_range(coefficients: FloatArray, decoder: FloatArray, lips: LipRange)
 
 
 def _beyond(opening: FloatArray, closed: float) -> FloatArray:
-    """How far an opening goes beyond the closed mouth's, at least 0, with a soft bend."""
+    """Opening beyond the closed mouth's, at least 0, with a soft bend."""
     bend = min(LIP_SHAPE.soft, closed)
     over = np.clip(opening - closed + bend, 0, None)
     return np.asarray(np.where(over < 2 * bend, over**2 / (4 * bend), opening - closed))

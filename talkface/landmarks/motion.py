@@ -15,7 +15,7 @@ from talkface.types import FloatArray, HeadPose
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How often and how far lids, brows and the head move while somebody speaks."""
+    """Rates and amplitudes of lids, brows and head during speech."""
 
     # between blinks while speaking, about 18 a minute (Bentivoglio et al. 1997: 26 in conversation)
     blink_mean_s: float = 3.4
@@ -236,7 +236,7 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
 
 
 def brow_pulse(phase: FloatArray | float) -> FloatArray:
-    """How far brows have risen, 0..1, at seconds since a syllable's peak."""
+    """Rise of the brows, 0..1, at seconds since a syllable's peak."""
     rise, fall = phase / MOTION.brow_rise_s + 0.5, (phase - 0.5 * MOTION.brow_rise_s) / MOTION.brow_fall_s
     return np.asarray(smooth_step(np.clip(rise, 0, 1)) * (1 - smooth_step(np.clip(fall, 0, 1))))
 

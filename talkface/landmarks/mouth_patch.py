@@ -65,7 +65,7 @@ def patch_size(unit: float = UNIT) -> tuple[int, int]:
 
 
 def lip_masks(mouth: FloatArray, size: tuple[int, int], grow: float) -> Image:
-    """What a painter needs to know of the lips, one thing per channel.
+    """Masks of the lips for a network, one per channel.
 
     Args:
         mouth: `[20, 2]` points 48-67 in pixels of the patch.

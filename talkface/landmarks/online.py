@@ -13,7 +13,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class OnlineSettings:
-    """How live landmarks are smoothed, held and let go."""
+    """Settings by which live landmarks are smoothed, held and faded."""
 
     slow_hz: float = 1.2  # cut-off for a point at rest, where jitter shows as a swimming face
     slow_lip_hz: float = 4.0  # lips close within two frames
@@ -60,12 +60,12 @@ class Steadier:
         return self._points.astype(np.float32)
 
     def _share(self, cutoff_hz: FloatArray | np.float64) -> FloatArray | np.float64:
-        """How much of a new value a first-order low pass takes on."""
+        """Weight of a new value in a first-order low pass."""
         return 1 / (1 + self._fps / (2 * np.pi * cutoff_hz))
 
 
 class Keeper:
-    """What a face does while its driver cannot be seen: holds for a moment, fades to rest, eases back in.
+    """Motion of a face whose driver is out of sight: held for a moment, faded to rest, eased back in.
 
     Attributes:
         missing: frames so far in which the driver had no face.

@@ -30,7 +30,7 @@ def patch_frame(region: str, landmarks: FloatArray, size: int, scale: float) -> 
 
 
 def patch_sketch(region: str, landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
-    """What a network needs to know of a region, one thing per channel.
+    """Masks of a region for a network, one per channel.
 
     Args:
         region: `mouth` or `face`.

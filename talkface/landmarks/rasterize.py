@@ -141,7 +141,7 @@ def _curve(points: FloatArray, closed: bool) -> FloatArray:
 
 
 def mouth_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
-    """What a network needs to know of a mouth, one thing per channel.
+    """Masks of a mouth for a network, one per channel.
 
     Args:
         landmarks: `[68, 2]` pixels of the image.

@@ -12,7 +12,7 @@ from talkface.types import FloatArray, HeadPose
 
 @dataclass(frozen=True)
 class RetargetSettings:
-    """How closed lips and a smile are carried over to another face."""
+    """Settings by which closed lips and a smile are transferred to another face."""
 
     closed_gap: float = 0.012  # inner-lip gap that the detector reports on closed lips, in outer-eye distances
     smile_relax: float = 0.35  # share of a photo's excess mouth width that speech takes back

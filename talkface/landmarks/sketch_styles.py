@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class SketchStyle:
-    """How a face is drawn.
+    """Style of a face's drawing.
 
     Attributes:
         parts: lines in the order in which they are drawn; the jaw's is the first.

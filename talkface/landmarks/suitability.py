@@ -33,7 +33,7 @@ SUITABILITY = SuitabilitySettings()
 
 
 def unsuited(image: Image, landmarks: FloatArray) -> list[str]:
-    """What makes a photo a poor start for a talking face; empty for a good one.
+    """Reasons why a photo suits a talking face poorly; empty for a good one.
 
     Judged by eye on 418 photos of as many people, dlib's landmarks: of 13 pairs of shut eyes 9 are named, and 11 that
     are narrow, in a smile or behind glasses; of 10 mouths named as wide open 9 are; all 12 heads named as turned are,

@@ -113,7 +113,7 @@ def claimed_s(container: InputContainer, stream: AudioStream, path: Path) -> flo
 
 
 def joined_wavs(path: Path) -> int:
-    """How many WAV files lie one behind the other in a file; players and decoders take the first."""
+    """Number of concatenated WAV files in a file; players and decoders take the first."""
     count, at = 0, 0
     size = path.stat().st_size
     with path.open("rb") as file:

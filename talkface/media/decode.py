@@ -43,7 +43,7 @@ SPEECH_EXPECTED = "expected speech: the photo is given first, the speech second"
 
 @dataclass(frozen=True)
 class SoundInfo:
-    """What the container says about its sound; not yet checked by decoding.
+    """Properties of the sound that the container states; not yet checked by decoding.
 
     Attributes:
         rate: samples per second as stored.

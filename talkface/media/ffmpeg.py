@@ -149,7 +149,7 @@ BT709 = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"
 
 @dataclass(frozen=True)
 class Format:
-    """How a video is encoded.
+    """Encoding of a video.
 
     Attributes:
         pictures: ffmpeg's options of the video stream.

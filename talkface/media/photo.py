@@ -35,7 +35,7 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".a
 
 @dataclass(frozen=True)
 class PhotoLimits:
-    """How much of a photo is decoded."""
+    """Limits of decoding a photo."""
 
     orientation: int = 0x0112  # EXIF's tag
     png_colour: tuple[int, int] = (2, 6)  # PNG's colour types without and with transparency
@@ -186,7 +186,7 @@ def _reduce(photo: Pillow.Image) -> None:
 
 
 def _what_else(path: Path) -> str:
-    """What a file is that is no picture."""
+    """Description of a file that is not a picture."""
     try:
         with open_container(path) as container:
             kind = "a video" if container.streams.video else "a sound file"

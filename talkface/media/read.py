@@ -30,7 +30,7 @@ Picture = TypeVar("Picture")
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video's container says.
+    """Properties that a video's container states.
 
     Attributes:
         size: width, height once upright and with square pixels.

@@ -14,7 +14,7 @@ from talkface.types import SAMPLE_RATE, FloatArray, Waveform
 
 @dataclass(frozen=True)
 class SpeechLimits:
-    """What counts as speech, and how much of it is kept."""
+    """Thresholds of speech, and how much of it is kept."""
 
     shortest_s: float = 0.1  # speech below this is refused: less than three video frames
     # speech up to this long stays decoded in memory (3.8 MB), longer is decoded again on every pass
@@ -209,7 +209,7 @@ def _best_way(levels: FloatArray) -> int:
 
 
 def _remarks(path: Path, stream: SpeechStream, info: SoundInfo) -> Iterator[str]:
-    """What a user should know about a speech file."""
+    """Notes for the user about a speech file."""
     if _is_silent(stream):
         tracks = f" in any of its {info.tracks} tracks" if info.tracks > 1 else ""
         yield f"nothing can be heard in {path}{tracks}: the lips stay closed"

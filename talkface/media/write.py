@@ -35,7 +35,7 @@ WRITE = WriteLimits()
 
 
 class SoundTrack(Protocol):
-    """What the writer needs of speech; `audio.io.SpeechStream` is one."""
+    """Speech as the writer needs it; `audio.io.SpeechStream` is one."""
 
     @property
     def path(self) -> Path | None: ...

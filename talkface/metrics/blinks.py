@@ -13,7 +13,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class BlinkSettings:
-    """What counts as a blink."""
+    """Thresholds of a blink."""
 
     open_percentile: float = 75.0  # of the eye openness over the clip: what this person's open eyes measure
     closed_below: float = 0.72  # of that: detectors see shut lids as .3 to .7 of open ones, a glance down as .75
@@ -28,7 +28,7 @@ BLINKS = BlinkSettings()
 
 @dataclass(frozen=True)
 class Blinks:
-    """What the eyes did.
+    """Blinks found in a video.
 
     Attributes:
         starts: `[N]` first frame of each blink.

@@ -122,7 +122,7 @@ def _steps(shot: Shot) -> FloatArray:
 
 
 def _excess(steps: FloatArray) -> FloatArray:
-    """How much larger the mean absolute step of each contour is than beside it, `[families, radii]`."""
+    """Excess of each contour's mean absolute step over that beside it, `[families, radii]`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # contours that lie beyond the patch altogether
         size = np.nanmean(np.abs(steps), axis=1)

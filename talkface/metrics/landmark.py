@@ -39,7 +39,7 @@ def width_series(landmarks: FloatArray) -> FloatArray:
 
 
 def rounding_series(landmarks: FloatArray) -> FloatArray:
-    """How much lip shows over the mouth's width: (51-57 less 62-66) over 48-54, `[T, 68, 2]` -> `[T]`, NaN kept.
+    """Visible lip height over the mouth's width: (51-57 less 62-66) over 48-54, `[T, 68, 2]` -> `[T]`, NaN kept.
 
     Lips that round come forward and narrow: from ahead they look thicker and shorter.
     """

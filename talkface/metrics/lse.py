@@ -34,7 +34,7 @@ LSE = LseSettings()
 
 @dataclass(frozen=True)
 class SyncScore:
-    """What SyncNet says.
+    """SyncNet's scores.
 
     Attributes:
         lse_d: mean distance of the embeddings at the best shift; lower is better.

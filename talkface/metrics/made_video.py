@@ -91,7 +91,7 @@ People's opening ranges over .014 to .055 in twelve real clips of 2 to 6 s.
 
 @dataclass
 class _Looked:
-    """What one window gave."""
+    """Measures of one window."""
 
     start: int
     landmarks: list[FloatArray] = field(default_factory=list)

@@ -30,7 +30,7 @@ MOUTH_MEASURE = MouthMeasure()
 
 @dataclass(frozen=True)
 class InnerMouth:
-    """What shows between the lips.
+    """Measures of the area between the lips.
 
     Attributes:
         sharpness: mean Sobel magnitude of luma, grey levels; 0 where the lips enclose no pixel.

@@ -40,7 +40,7 @@ Better = Literal["", "higher", "lower", "like real", "zero"]
 
 @dataclass(frozen=True)
 class Quantity:
-    """How tables show one score; its definition stands in the docstring of the function that computes it.
+    """Presentation of one score in tables; its definition stands in the docstring of the function that computes it.
 
     Attributes:
         name: key in rows, JSON lines and CSV.

@@ -92,7 +92,7 @@ class FewshotConfig:
 
     @property
     def style(self) -> BlockStyle:
-        """What the blocks of the three networks have in common."""
+        """Settings shared by the blocks of the three networks."""
         return BlockStyle(
             spectral=self.spectral,
             padding=self.padding,

@@ -167,7 +167,7 @@ def learned_pose(
     amount: float = 1.0,
     style: HeadStyle = HEAD_STYLES["natural"],
 ) -> HeadPose:
-    """How a photo's head moves with speech.
+    """Head motion of a photo from speech.
 
     Args:
         network: trained, on the CPU.

@@ -15,7 +15,7 @@ from talkface.models.hybrid_embed import SketchSimilarity, SlotMix, mix, shares
 
 @dataclass(frozen=True)
 class Enrolled:
-    """What enrolling computes once per person; K photos.
+    """Features that enrolling computes once per person; K photos.
 
     Attributes:
         patches: `[K, 6, S, S]` each photo's own patch and sketch, in [-1, 1].

@@ -26,7 +26,7 @@ class Sources:
     prev: Tensor | None = None
 
     def extra(self) -> list[Tensor]:
-        """What there is besides the references."""
+        """Inputs besides the references."""
         return [source for source in (self.ani, self.prev) if source is not None]
 
 

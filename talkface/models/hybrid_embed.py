@@ -8,7 +8,7 @@ from talkface.models.blocks import ResBlock
 
 
 class SketchSimilarity(nn.Module):
-    """How alike the target's sketch and each reference's are, pixel by pixel (after Chen et al. 2020, section 3.3)."""
+    """Similarity of the target's sketch to each reference's, pixel by pixel (after Chen et al. 2020, section 3.3)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

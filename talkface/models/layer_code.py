@@ -60,7 +60,7 @@ def parse_layers(line: str) -> list[Layer]:
 
 
 def num_halvings(layers: list[Layer]) -> int:
-    """How often the side is halved, less how often it is doubled."""
+    """Number of halvings of the side, less that of doublings."""
     return sum((layer.kind in ("D", "DI")) - (layer.kind in ("U", "US")) for layer in layers)
 
 

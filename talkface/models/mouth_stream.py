@@ -18,7 +18,7 @@ LOOK_AHEAD_S = 0.2  # sound after the start of a frame that its mouth is made fr
 
 @dataclass(frozen=True)
 class MouthStreamSettings:
-    """How far live lips look ahead, and their gate."""
+    """Settings of streamed lips and of their gate."""
 
     known_rows: int = 19  # band power from a frame's start on that is complete then: 200 ms less half a spectrum
     voice_rows: int = 1_000  # of band power that the voice's mean spectrum is measured in: 10 s of speech
@@ -105,7 +105,7 @@ class MouthStream:
         return np.asarray(motion.numpy(), np.float32)
 
     def _gate(self, known: FloatArray) -> np.float32:
-        """How far the mouth may move, 0 to 1; a steady noise does not open it."""
+        """Gate of the mouth's motion, 0 to 1; a steady noise does not open it."""
         start = (self._past - GATE_PAST) * MELS_PER_FRAME
         energy = np.maximum(known[start:].mean(1) - 2 * self._level.noise, 0) / self._level.value
         whole = energy[: len(energy) - len(energy) % MELS_PER_FRAME]

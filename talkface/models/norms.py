@@ -37,7 +37,7 @@ class NormStyle:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a layer may be told besides its input.
+    """Conditions of a layer besides its input.
 
     Attributes:
         adain_params: `[B or 1, L]`, scales and shifts of every adaptive layer, as `AdainSlots` lays them out.

@@ -18,7 +18,7 @@ class PerceptualSettings:
     tiny_widths: tuple[int, ...] = (8, 16, 16, 32, 32)
     tiny_seed: int = 19
     caffe_to_torchvision: float = 1 / (255 * 0.225)
-    """How much smaller the input of torchvision's networks is: their paper weights grow by its inverse, 57."""
+    """Scale of the input of torchvision's networks: their paper weights grow by its inverse, 57."""
 
 
 PERCEPTUAL = PerceptualSettings()
@@ -26,7 +26,7 @@ PERCEPTUAL = PerceptualSettings()
 
 @dataclass(frozen=True)
 class PerceptualKind:
-    """What one set of weights expects, and how much its term counts in the two versions of FSTH.
+    """Input that one set of weights expects, and the weight of its term in the two versions of FSTH.
 
     Attributes:
         convolutions: before each pooling.

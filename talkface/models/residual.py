@@ -22,7 +22,7 @@ PADDINGS = ("zeros", "reflect")
 
 @dataclass(frozen=True)
 class BlockStyle:
-    """What the blocks of one network have in common.
+    """Settings shared by the blocks of one network.
 
     Attributes:
         spectral: spectral norm of every convolution.

@@ -54,7 +54,7 @@ class Warped:
 
 @dataclass(frozen=True)
 class SpadeFrame:
-    """What the network paints.
+    """Output of the network.
 
     Attributes:
         image: `[B, 3, S, S]` in [-1, 1].

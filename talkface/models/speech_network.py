@@ -88,7 +88,7 @@ class SpeechNetwork(nn.Module):
         raise NotImplementedError
 
     def clip_mean(self, parts: Iterable[Tensor]) -> Tensor | None:
-        """What `features` takes out of a clip, given in parts `[1, n, C]` of relative power; None for nothing."""
+        """Statistics that `features` takes of a clip given in parts `[1, n, C]` of relative power; None for nothing."""
         return None
 
     def encode_faces(self, faces: Tensor) -> Tensor | None:
@@ -225,7 +225,7 @@ class SpeechNetwork(nn.Module):
 
 
 def speech_gate(energy: FloatArray) -> FloatArray:
-    """How far the mouth may move at each frame: 0 in pauses, 1 around speech, with soft edges.
+    """Gate of the mouth's motion at each frame: 0 in pauses, 1 around speech, with soft edges.
 
     Args:
         energy: `[4 T]` mean band power over the reference.

@@ -86,7 +86,7 @@ class VgnetConfig:
 
 @dataclass(frozen=True)
 class VgPerson:
-    """What is worked out once per photo.
+    """Features computed once per photo.
 
     Attributes:
         photo: `[B, 3, S, S]` in [-1, 1].
@@ -105,7 +105,7 @@ class VgPerson:
 
 @dataclass(frozen=True)
 class VgFrames:
-    """What the network paints.
+    """Output of the network.
 
     Attributes:
         image: `[B, T, 3, S, S]` in [-1, 1], attention * colour + (1 - attention) * photo.

@@ -20,7 +20,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class BlendSettings:
-    """How a rendered face is laid into the photo."""
+    """Settings by which a rendered face is blended into the photo."""
 
     edge: float = 0.12  # width of the blend between painted face and photo, in outer-eye distances
     brow_raise: float = 0.12  # how far above the brows the painted face reaches, in outer-eye distances

@@ -19,7 +19,7 @@ from talkface.types import FloatArray, Image, Shot
 
 @dataclass(frozen=True)
 class CanvasSettings:
-    """How a photo is warped, and where a network may paint on it."""
+    """Settings of a photo's warp, and where a network's output is used."""
 
     work_unit: float = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
     work_reach: float = 2.2  # half the side of the working copy, in outer-eye distances
@@ -98,7 +98,7 @@ class Canvas:
         return pixel_box(transform(invert(self.work_affine), deformation.reach()), (width, height))
 
     def look_up(self, image: Image, deformation: Deformation, box: tuple[int, int, int, int]) -> Image:
-        """What a frame shows inside (left, top, right, bottom) of a picture that lies on the photo."""
+        """Content of a frame inside (left, top, right, bottom) of a picture that lies on the photo."""
         left, top, right, bottom = box
         corner = np.array([[1.0, 0.0, left], [0.0, 1.0, top]])
         offsets = deformation.offsets(compose_affine(self.work_affine, corner), (right - left, bottom - top))
@@ -204,7 +204,7 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
 
 
 def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
-    """How far the network's paint is wanted, 0 to 1.
+    """Weight of the network's output, 0 to 1.
 
     Nowhere while the lips are as in the photo or shut in both, and little where the photo shows teeth and the mouth
     opens no wider: those teeth are the person's own.

@@ -73,7 +73,7 @@ class FewshotRenderer:
         return self._identity(shots[0], self.networks.generator, part.adain_params)
 
     def embed(self, shots: Sequence[Shot]) -> FewshotPart:
-        """What the network makes of a person's shots, fed forward (FSTH's mean embedding and P times it).
+        """Embedding of a person's shots, fed forward (FSTH's mean embedding and P times it).
 
         Raises:
             CheckpointError: no network was given.

@@ -13,7 +13,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class GazeSettings:
-    """How far an iris reaches and how its edge fades."""
+    """Reach of an iris and fade of its edge."""
 
     reach: tuple[float, float] = (0.17, 0.09)  # of the eye's length, how far an iris moves at most: aside, up and down
     corner: float = 0.30  # share of the eye's length over which the motion fades towards its corners

@@ -51,7 +51,7 @@ class HybridIdentity(Identity):
 
 @dataclass(frozen=True)
 class Views:
-    """What the network sees of T frames, uint8, and how to place what it paints.
+    """Inputs of the network for T frames, uint8, and the placement of its output.
 
     Attributes:
         warped: `[T, K, S, S, 3]`.
@@ -176,7 +176,7 @@ class HybridRenderer:
 
     @torch.no_grad()
     def _paint(self, identity: HybridIdentity, views: Views, carried: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
-        """What `_to_arrays` returns; `carried` goes in with the frame before and comes out with the last."""
+        """Return as `_to_arrays`; `carried` goes in with the frame before and comes out with the last."""
         assert identity.enrolled is not None
         every = views.chosen.shape[1] == len(identity.canvases)
         sketch, ani = self._to_tensor(views.sketches), None

@@ -19,7 +19,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class LidSettings:
-    """How closed lids are lit and shaded."""
+    """Light and shade of closed lids."""
 
     light: float = 0.95  # a shut lid's light over that of the skin below the eye, at least
     skin_percentile: int = 60  # of the pixels below the eye, by channel, that is its skin

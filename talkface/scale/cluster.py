@@ -21,7 +21,7 @@ EMBEDDED = "local"
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """How tasks are sent to a cluster."""
+    """Settings by which tasks are sent to a cluster."""
 
     ahead: int = 2  # tasks queued per core of a cluster, so that none waits for the next one
     knock_s: float = 10.0

@@ -8,7 +8,7 @@ from talkface.files.read import limit, variable
 
 
 def worker_megabytes() -> float:
-    """What a worker may take beyond its libraries: `limit("worker_mb")`; 0, which is no limit, beside a GPU."""
+    """Memory that a worker may take beyond its libraries: `limit("worker_mb")`; 0, which is no limit, beside a GPU."""
     gpu = Path("/dev/nvidiactl")  # its libraries map address space without end, so no such limit can hold there
     return 0.0 if gpu.exists() else limit("worker_mb")
 

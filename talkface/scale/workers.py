@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """How workers are polled and restarted."""
+    """Settings by which workers are polled and restarted."""
 
     poll_s: float = 0.5  # how often a waiting `run` says that it is alive
     start_failures: int = 2  # workers in a row that end before they work: then none ever will
@@ -158,7 +158,7 @@ class _Worker(Generic[Task]):
 
     @property
     def ends(self) -> tuple[Any, ...]:
-        """What to wait for: an answer, or the end of the process."""
+        """Handles to wait for: an answer, or the end of the process."""
         return self._pipe, self._process.sentinel
 
     @property

@@ -79,7 +79,7 @@ def face_of(form: FormData) -> int | None:
 
 
 def json_of(text: str) -> Any:
-    """What a field of JSON holds; raises `Refusal`."""
+    """Parsed content of a JSON field; raises `Refusal`."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -79,7 +79,7 @@ class Guard:
         return Refusal(413, "too_large", f"the request is larger than {self._options.max_upload_mb:g} MB: send less")
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        """What the client sends, up to the limit, and only while it sends."""
+        """Client's messages, up to the size limit and while they keep coming."""
         began, count, whole = time.monotonic(), 0, False
 
         idle_s = 20.0  # that a client may take from one piece of a request to the next

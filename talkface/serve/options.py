@@ -1,4 +1,4 @@
-"""What whoever runs a server may set -> options of `talkface serve`; what its users may set -> a schema."""
+"""Settings of a server -> options of `talkface serve`; settings of its users -> a schema."""
 
 import ipaddress
 import os

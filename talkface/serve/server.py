@@ -49,7 +49,7 @@ class Server:
     leaving: "set[Callable[[], Coroutine[Any, Any, None]]]" = field(default_factory=set)
 
     def task(self, folder: Path, kind: str, face: int | None = None) -> Task:
-        """How an upload is read here."""
+        """Limits by which this server reads an upload."""
         limits = self.options
         return Task(
             folder,
@@ -63,7 +63,7 @@ class Server:
         )
 
     async def read(self, task: Task) -> Found:
-        """What an upload holds; raises our errors where it cannot be read."""
+        """Content of an upload; raises our errors where it cannot be read."""
         found = await asyncio.wrap_future(self.reader.read(task))
         raise_error(found)
         return found
@@ -104,7 +104,7 @@ class Server:
 
 
 def server_of(request: Request) -> Server:
-    """What the requests of an application share."""
+    """State shared by the requests of an application."""
     server: Server = request.app.state.server
     return server
 

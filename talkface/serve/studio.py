@@ -33,7 +33,7 @@ class Cancelled(Exception):
 
 @dataclass
 class Counts:
-    """What the metrics say of rendering."""
+    """Rendering's part of the metrics."""
 
     frames: int = 0
     seconds: float = 0.0
@@ -154,7 +154,7 @@ class Studio:
         self._note(job.id, **ended)
 
     def _failed(self, job: Job, error: TalkfaceError) -> dict[str, Any]:
-        """What is noted of a job that cannot be made; where its folder lies is nobody else's business."""
+        """Record of a failed job, without the path of its folder."""
         said = str(error).replace(f"{self.job_folder(job.id)}/", "")
         return {"state": "failed", "code": code_of(error), "error": said, "finished": time.time()}
 

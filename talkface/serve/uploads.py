@@ -19,7 +19,7 @@ PHOTO, SPEECH, CAPTIONS = "photo.png", "speech.wav", "captions.srt"  # what the 
 
 @dataclass(frozen=True)
 class Task:
-    """What to read.
+    """Upload to read.
 
     Attributes:
         folder: where the upload lies and the plain files go.
@@ -50,7 +50,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Found:
-    """What the worker found.
+    """Result of the worker.
 
     Attributes:
         facts: of a photo `size`, `faces`, `box`, `landmarks` and `reasons`; of speech `duration_s` and `loudness`; of

@@ -14,7 +14,7 @@ from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, num_fram
 
 @dataclass(frozen=True)
 class DrawnPerson:
-    """What makes one drawn speaker differ from another; colours are RGB."""
+    """Traits in which drawn speakers differ; colours are RGB."""
 
     skin: tuple[int, int, int]
     hair: tuple[int, int, int]

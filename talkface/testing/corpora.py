@@ -17,7 +17,7 @@ from talkface.data.prepare.shards import find_shards
 
 @dataclass(frozen=True)
 class CorpusSizes:
-    """How many clips the drawn corpora have."""
+    """Sizes of the drawn corpora."""
 
     lrw_clips: int = 538_766
     lrw_words: int = 500

@@ -1,4 +1,4 @@
-"""What a file claims is checked before it is believed, and whatever is wrong with it is one line."""
+"""Claims of a file are checked before they are used, and whatever is wrong with it is one line."""
 
 import io
 import json

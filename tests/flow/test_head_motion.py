@@ -170,7 +170,7 @@ def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrain
 
 
 def test_another_driving_video_makes_another_row(tmp_path, face, turning):
-    """What decides a row's video includes the contents of the driving video, whatever its name."""
+    """The key of a row's video includes the contents of the driving video, whatever its name."""
     from talkface.inference.batch.plan import _Inputs
 
     (row,) = make_rows([{"photo": "p.png", "speech": "s.wav", "head_from": str(turning)}], tmp_path)

@@ -1,4 +1,4 @@
-"""What users of the systems before talkface type today: README's table names a command for each of theirs, and all run.
+"""Commands that users of the systems before talkface type today: README's table has each of them, and all run.
 
 The commands run in the table's order in one folder, on drawn people, with settings behind them that shrink them; each
 one's result is looked for where the next row, or the user, would look.
@@ -67,7 +67,7 @@ def debug_model(config: str) -> list[str]:
 
 
 def shrink(words: list[str]) -> list[str]:
-    """What makes one of the table's commands small."""
+    """Arguments that make one of the table's commands small."""
     verb, *rest = words
     if verb == "prepare":
         return [*ONE_PROCESS, *SYNCED]

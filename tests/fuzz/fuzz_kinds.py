@@ -1,4 +1,4 @@
-"""What the fuzzed readers have in common: their description, and sound files that several of them read."""
+"""Parts shared by the fuzzed readers: their description, and sound files that several of them read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

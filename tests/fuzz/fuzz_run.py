@@ -29,7 +29,7 @@ SHOWN = 3  # examples of each fault
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one damaged file."""
+    """Outcome of one damaged file."""
 
     what: str
     detail: str = ""

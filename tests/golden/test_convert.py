@@ -17,7 +17,7 @@ from tests.golden.fill import golden as filled_golden
 
 
 def converted(kind: str, file: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the verb says: its error where it fails, else its last line."""
+    """Message of the verb: its error where it fails, else its last line."""
     capsys.readouterr()
     code = run(["models", "convert", kind, str(file), str(out)])
     shown = capsys.readouterr()

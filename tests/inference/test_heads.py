@@ -1,4 +1,4 @@
-"""What moves a photo's head: the shipped network stays calm and inside its limits; another head is followed."""
+"""Head motion of a photo: the shipped network stays calm and inside its limits; another head is followed."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""What a viewer gets to see: the face in any aspect, the person on any background, label and captions in place."""
+"""Presentation of a video: the face in any aspect, the person on any background, label and captions in place."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a made video measures: on videos whose faults were put there."""
+"""Measures of a made video, on videos whose faults were put there."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -38,7 +38,7 @@ def sources(inputs: dict[str, Array]) -> dict[str, Source]:
 
 @torch.no_grad()
 def painted(name: str) -> tuple[SpadeFrame, dict[str, Array]]:
-    """What the network makes of a golden file's weights, and that file's arrays."""
+    """Output of the network with a golden file's weights, and that file's arrays."""
     filled, outputs = golden(name)
     state = tensors(filled)
     network = SpadeNet(rhythmic_config(state)).eval()

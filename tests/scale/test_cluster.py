@@ -52,7 +52,7 @@ def test_address_of_the_option(words, expected):
 
 
 def test_a_cluster_that_breaks_off_is_one_line_and_a_lost_machine_one_task():
-    """What Ray says when its head was killed; `get` alone is needed of it here."""
+    """Ray's error when its head was killed; `get` alone is needed of it here."""
     ray = pytest.importorskip("ray")
 
     class Broken:

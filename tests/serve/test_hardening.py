@@ -1,4 +1,4 @@
-"""What clients, disks and the system do to a server: it lives, and says what happened."""
+"""Faults of clients, disks and the system under a server: it lives, and says what happened."""
 
 import importlib.util
 import multiprocessing

@@ -27,7 +27,7 @@ from talkface.models.vgnet import VgNet
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 
 EXAGGERATION = (1.0, 2.2, 2.4, 2.6, 2.8, 3.0)
-"""What the published demo multiplies the six coefficients by before it draws."""
+"""Factors of the six coefficients in the published demo."""
 
 
 def atnet_checkpoint(

@@ -48,7 +48,7 @@ KINDS = (*PUBLISHED, "eskimez", "caffe", "vgg19-rename")
 
 @dataclass(frozen=True)
 class Converted:
-    """What was made.
+    """Result of a conversion.
 
     Attributes:
         kind: one of `KINDS`.

@@ -15,7 +15,7 @@ from talkface.files.read import limit, refusing, variable
 
 
 def read_published(path: Path) -> Any:
-    """What `torch.save` wrote: tensors inside dicts and lists; read with `weights_only=True`.
+    """Content of a `torch.save` file: tensors inside dicts and lists; read with `weights_only=True`.
 
     Raises:
         CheckpointError: no such file, no such format, damaged, or a pickle that wants more than tensors, plain values

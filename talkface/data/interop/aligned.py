@@ -23,7 +23,7 @@ def aligned_map(landmarks: FloatArray, size: int, reach: float = 1.0) -> FloatAr
 
 
 def displacement(landmarks: FloatArray) -> FloatArray:
-    """How far each point lies from the mean face's, the head's shift, size and tilt taken out.
+    """Displacement of each point from the mean face's, the head's shift, size and tilt removed.
 
     ATVGnet scales Procrustes-aligned faces so that its mean shape's outer eye corners are 0.93 apart; here the unit is
     that distance itself, so the published weights of the losses keep their meaning.

@@ -33,7 +33,7 @@ from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image
 
 @dataclass(frozen=True)
 class QuintupleLimits:
-    """What the five files of a clip must keep to."""
+    """Limits of the five files of a clip."""
 
     side: int = 256  # pixels of both videos
     largest_error: float = 0.05  # pixels by which front and R l + t may differ: float32 files stay well below

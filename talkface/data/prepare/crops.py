@@ -24,7 +24,7 @@ CROPS = ("face", "fsth", "atvg")
 
 @dataclass(frozen=True)
 class CropperSettings:
-    """How crops follow a face, as the published systems cut them."""
+    """Settings by which crops follow a face, as the published systems cut them."""
 
     follow: float = 0.2  # share of the way that a square goes towards the face in each frame
     fsth_top: float = 0.2  # shares of the square track that are cut off above and on each side
@@ -121,7 +121,7 @@ def _face_window(box: Box, side: float) -> FloatArray:
 
 
 def _fsth_window(points: FloatArray, frame_size: tuple[int, int]) -> FloatArray:
-    """What FSTH keeps of a face track: a square frame is one already, in others one is laid around the face."""
+    """Window of FSTH's crop of a face track: the whole of a square frame, else a square around the face."""
     width, height = frame_size
     if width == height:
         x, y, side = width / 2, height / 2, float(width)

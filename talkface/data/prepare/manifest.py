@@ -16,7 +16,7 @@ MANIFEST_NAME = "manifest.jsonl"
 
 @dataclass(frozen=True)
 class Record:
-    """What became of one clip.
+    """Outcome of one clip.
 
     Attributes:
         key: the clip's name.

@@ -39,7 +39,7 @@ LIMITS = PreprocessLimits()
 
 @dataclass(frozen=True)
 class PreprocessConfig:
-    """What `talkface prepare` may be told."""
+    """Settings of `talkface prepare`."""
 
     size: int = 256  # side of the face crop in pixels
     side: float = 1.9  # side of the crop over the side of the detector's box

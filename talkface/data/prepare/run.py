@@ -162,7 +162,7 @@ def load_workers_detector(backend: str, starts: int) -> Detector:
 
 
 def _seconds_for(given: float | None, task: PrepareTask) -> float:
-    """How long a clip may take: what was set, or a generous time that grows with its files."""
+    """Time limit of a clip: the one set, or a generous one that grows with its files."""
     if given is not None:
         return given
     archived = sum(span.size for span in task.archived.values())

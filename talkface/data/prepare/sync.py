@@ -16,7 +16,7 @@ from talkface.types import SAMPLE_RATE, FloatArray
 
 @dataclass(frozen=True)
 class SyncSettings:
-    """How the offset between lips and sound is estimated."""
+    """Settings of the estimate of the offset between lips and sound."""
 
     max_lag: float = 8.0  # frames at 25 fps searched to either side
     lag_step: float = 0.5

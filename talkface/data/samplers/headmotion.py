@@ -131,7 +131,7 @@ class HeadBatch:
 
 @dataclass(frozen=True)
 class HeadBatchConfig:
-    """How stretches are drawn."""
+    """Settings by which stretches are drawn."""
 
     blocks: int = 10  # L, blocks that the network predicts one after the other, each from the real past
     mirror: float = 0.5  # share of stretches seen in a mirror: yaw, roll and x change sign

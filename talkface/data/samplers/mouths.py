@@ -35,7 +35,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class MouthSettings:
-    """How mouths are cut from photos and paired with donors."""
+    """Settings by which mouths are cut from photos and paired with donors."""
 
     crop_unit: float = 192.0  # outer-eye distance of the crops that examples are cut from, pixels
     grow: tuple[int, int] = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn for every example

@@ -152,7 +152,7 @@ class PairSampler:
 
 
 def pose_error(photo: FloatArray, target: FloatArray) -> float:
-    """How far a similarity leaves the stable points of `[68, 2]` from each other, in outer-eye distances."""
+    """Distance of the stable points of `[68, 2]` after the best similarity, in outer-eye distances."""
     left = transform(fit_similarity(target[STABLE], photo[STABLE]), target[STABLE]) - photo[STABLE]
     return float(np.linalg.norm(left, axis=1).mean()) / eye_distance(photo)
 

@@ -23,7 +23,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class PatchConfig:
-    """How patches are drawn, cut and varied."""
+    """Settings by which patches are drawn, cut and augmented."""
 
     size: int = 80  # side of the patch in pixels
     scale: float = 1.0  # side in outer-eye distances
@@ -93,7 +93,7 @@ class Variation:
 
 @dataclass(frozen=True)
 class Cut:
-    """What an example is cut from.
+    """Pictures that an example is cut from.
 
     Attributes:
         photos: `[H, W, 3]` each.

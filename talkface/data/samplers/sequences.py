@@ -21,7 +21,7 @@ from talkface.types import FloatArray, Image
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """How pictures are cut and varied; see `data.interop.aligned` for size and reach."""
+    """Settings by which pictures are cut and augmented; see `data.interop.aligned` for size and reach."""
 
     size: int = 128
     reach: float = 1.0
@@ -163,7 +163,7 @@ class SequenceExample:
 def aligned_picture(
     image: Image, landmarks: FloatArray, config: SequenceConfig, mirrored: bool = False
 ) -> tuple[Image, FloatArray, Image]:
-    """What a network sees of a frame: picture `[S, S, 3]`, displacement `[68, 2]` and mouth `[S, S]`.
+    """Inputs of a network for a frame: picture `[S, S, 3]`, displacement `[68, 2]` and mouth `[S, S]`.
 
     Args:
         image: `[H, W, 3]` with `[68, 2]` landmarks in its pixels.

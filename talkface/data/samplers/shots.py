@@ -28,7 +28,7 @@ FRAMES_COUNTED = 4000  # a speaker's frames beyond make him no likelier to be dr
 
 @dataclass(frozen=True)
 class ShotsConfig:
-    """How pictures are cut from the stored crops and varied."""
+    """Settings by which pictures are cut from the stored crops and augmented."""
 
     size: int = 256  # side of the pictures in pixels
     zoom: float = 1.0  # side of the stored crop over the side of the part that is kept
@@ -113,7 +113,7 @@ class ShotSampler:
         return len(self._frames[video]) if length is None else length
 
     def pictures(self, video: int, frames: Sequence[int]) -> list[tuple[Image, Image]]:
-        """What an example holds, shots first and the target last: picture and sketch of each frame."""
+        """Pictures and sketches of an example's frames, shots first and the target last."""
         missing = any((video, frame) not in self._kept for frame in frames)
         clip = self.clips[video] if missing else None  # read once
         return [self._picture(clip, video, frame) for frame in frames]
@@ -208,7 +208,7 @@ def framed(image: Image, landmarks: FloatArray, config: ShotsConfig) -> tuple[Im
 
 
 def stored_zoom(shards: Path | str, crop: str, side: float) -> float:
-    """How much closer than the crops of a shard folder a network wants to look.
+    """Zoom of a network's pictures over the crops of a shard folder.
 
     Args:
         crop: preset of the crop that the network expects, see `data/prepare/crops`.

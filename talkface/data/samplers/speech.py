@@ -204,7 +204,7 @@ class SpeechBatch:
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """How stretches are drawn."""
+    """Settings by which stretches are drawn."""
 
     frames: int = 64  # T, 2.56 s
     main_share: float = 0.5  # of the batch from the speaker with most minutes, where one has over half of them

@@ -109,7 +109,7 @@ def set_page(
 
 
 def method_lines(version: str, detector: str, brought: Mapping[str, str], count: str) -> list[str]:
-    """How it was measured: what anyone needs who wants to repeat it."""
+    """Method of measurement, with everything needed to repeat it."""
     networks = "; ".join(f"{name}: {value}" for name, value in brought.items()) or "none"
     return [
         f"Measured by talkface {version}, landmarks by {detector} on all videos alike, at 25 frames/s by time. "

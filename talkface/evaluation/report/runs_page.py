@@ -23,7 +23,7 @@ Curve = list[tuple[int, float]]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a run folder says.
+    """Summary of a run folder.
 
     Attributes:
         settings: its `config.yaml`.

@@ -33,7 +33,7 @@ QUANTITIES = (
 
 @dataclass(frozen=True)
 class Framing:
-    """How the few-shot network frames a face: see `data/samplers/shot_pictures.picture_map`."""
+    """Framing of a face by the few-shot network, see `data/samplers/shot_pictures.picture_map`."""
 
     crop: str
     side: float

@@ -55,7 +55,7 @@ def _write_page(folder: Folder, shown: dict[str, Any], keys: list[str]) -> None:
 
 
 def _card(outcome: Outcome) -> dict[str, Any]:
-    """What the page shows of a row."""
+    """Row as the page shows it."""
     return {
         "row": outcome.row,
         "title": outcome.title or outcome.out or f"row {outcome.row}",

@@ -1,4 +1,4 @@
-"""What became of each row <-> one small file each in the batch's folder; all together as JSON lines."""
+"""Outcome of each row <-> one small file each in the batch's folder; all together as JSON lines."""
 
 import json
 import re
@@ -17,7 +17,7 @@ RESULTS_NAME = "results.jsonl"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row.
+    """Outcome of one row.
 
     Attributes:
         row: its place in the manifest.

@@ -171,7 +171,7 @@ def _option(name: str, aliases: Mapping[str, str], group: type[AnimateOptions] =
 
 @dataclass(frozen=True)
 class _Reader:
-    """What all rows of a manifest share."""
+    """Settings shared by all rows of a manifest."""
 
     base: Path
     common: Mapping[str, object]

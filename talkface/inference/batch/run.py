@@ -35,7 +35,7 @@ from talkface.scale.workers import Died, LocalWorkers, Workers
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """How far a batch is.
+    """Progress of a batch.
 
     Attributes:
         rows: in all.
@@ -140,7 +140,7 @@ def _only_one(folder: Folder) -> Iterator[None]:
 
 @dataclass
 class _Run:
-    """What is known of every row so far."""
+    """Outcomes of the rows so far."""
 
     folder: Folder
     rows: int

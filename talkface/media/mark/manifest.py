@@ -26,7 +26,7 @@ OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the manifest of a file says, and whether it holds.
+    """Content of a file's manifest, and whether its signature is valid.
 
     Attributes:
         state: `trusted` (by the local authority or given ones), `valid` (signed by somebody unknown) or `invalid`.

@@ -31,7 +31,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How the invisible mark is looked for."""
+    """Settings of the search for the invisible mark."""
 
     chance: float = 1e-7  # of a mark being found in a picture without one
     near: tuple[float, ...] = (0.9925, 0.995, 0.9975, 1.0025, 1.005, 1.0075)  # around a likely scale

@@ -67,7 +67,7 @@ def can_sign() -> bool:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What signs.
+    """Key and certificates that sign.
 
     Attributes:
         chain: certificates as PEM, the signer's own first.
@@ -82,7 +82,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a synthetic video was made of, and who signs for it.
+    """Sources of a synthetic video, and who signs for it.
 
     Attributes:
         inputs: SHA-256 of what went in, by what it was: `photo`, `speech`, `driving video`.

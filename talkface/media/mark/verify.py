@@ -39,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found in a file.
+    """Marks found in a file.
 
     Attributes:
         tag: the comment tag, where it says that the video is synthetic.
@@ -94,7 +94,7 @@ class Verdict:
 
     @property
     def faults(self) -> list[str]:
-        """What does not hold, a line each; empty where all that was found agrees."""
+        """Checks that failed, a line each; empty where all marks agree."""
         found = []
         if self.manifest is not None and self.manifest.state == "invalid":
             what = "the file was altered after it was signed" if self.manifest.altered else "the signature is broken"

@@ -35,7 +35,7 @@ class AgentFace:
         self._pushed_s += len(samples) / self.session.rate
 
     def end_segment(self) -> None:
-        """What was pushed is a whole utterance; its end is reported when it was heard."""
+        """Mark the pushed sound as a whole utterance; its end is reported once it was played."""
         self.session.flush()
         self._ends.append(self._pushed_s)
 

@@ -46,7 +46,7 @@ def pipecat_face(session: Session) -> "FrameProcessor":
 
 
 class _Player:
-    """What the processor does, apart from Pipecat's base class."""
+    """Work of the processor, apart from Pipecat's base class."""
 
     def __init__(self, session: Session, frames: Any, processor: Any) -> None:
         """Take a session, the module `pipecat.frames.frames`, and the processor that pushes frames."""

@@ -7,7 +7,7 @@ from talkface.types import Image
 
 
 class Job(Protocol):
-    """What one kind of network brings to `fit`; it owns its networks, optimisers and data."""
+    """Training of one kind of network under `fit`; it owns its networks, optimisers and data."""
 
     def train_step(self, step: int) -> dict[str, float]:
         """Draw the batch of `step` from (seed, step), update the weights, return the loss terms by name."""

@@ -41,7 +41,7 @@ def fingerprint(clips: Sequence[PreparedClip], config: Any) -> str:
 
 
 def load_kept(path: Path, measured_on: str, **kinds: Any) -> dict[str, Any] | None:
-    """What an earlier start of the run measured; None where there is nothing for this key of data and settings.
+    """Values that an earlier start of the run measured; None where there is nothing for this key of data and settings.
 
     Args:
         path: the file; a damaged one counts as none.

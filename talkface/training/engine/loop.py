@@ -42,7 +42,7 @@ class StateOfParts:
     """A job whose whole state is that of its networks, averages and optimisers."""
 
     def parts(self) -> dict[str, Any]:
-        """What has a `state_dict`, by the name it is kept under."""
+        """Objects that have a `state_dict`, by the name it is saved under."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def own_part(accelerator: Accelerator, batch: Batch) -> Batch:
 
 
 def whole_answer(accelerator: Accelerator, own: Batch) -> Batch:
-    """What the network made of the own rows -> of all rows in order; gradients go to the own rows only.
+    """Network's output for the own rows -> for all rows in order; gradients go to the own rows only.
 
     A loss over it is the loss of the whole batch, times the number of processes where gradients are averaged later.
     """

@@ -19,7 +19,7 @@ from talkface.training.engine.run_folder import BEFORE, CONFIG, STATE, check_res
 
 @dataclass
 class TrainingProgress:
-    """How far a run is."""
+    """Progress of a run."""
 
     step: int = 0  # steps done
     best: float = math.inf

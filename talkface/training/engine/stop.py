@@ -22,7 +22,7 @@ resume_command: ContextVar[str] = ContextVar("resume_command", default="the same
 
 
 class StopWish:
-    """What was asked for so far.
+    """Requests to stop so far.
 
     Attributes:
         number: of the signal; 0 while nobody asked.

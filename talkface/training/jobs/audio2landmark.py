@@ -252,7 +252,7 @@ def _measure_range(
     front_end: FrontEnd,
     scale: float,
 ) -> LipRange:
-    """How far real lips move beyond predictions, of a typical range `scale`, for people who did not train the network.
+    """Gains of real lips' motion over predictions, of a typical range `scale`, for people held out of training.
 
     What was measured is kept in the run folder. A network that starts from trained weights is measured by fresh ones
     with the same front end, as those weights have seen all people.

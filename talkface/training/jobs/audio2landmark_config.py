@@ -16,7 +16,7 @@ from talkface.training.jobs.offsets import OffsetConfig
 
 @dataclass(frozen=True)
 class PhoneConfig:
-    """How the front end is taught phones."""
+    """Settings of the front end's training on phones."""
 
     steps: int = 0  # 0 leaves it out: labels want the extra `phones`, which the plain install lacks
     batch_size: int = 24

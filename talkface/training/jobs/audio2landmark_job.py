@@ -52,7 +52,7 @@ class _Lesson:
 
 
 class Audio2LandmarkJob(StateOfParts):
-    """What `fit` drives."""
+    """Job that `fit` runs."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class Audio2LandmarkJob(StateOfParts):
     def _answer_terms(
         self, member: SpeechMember, features: Tensor, lesson: _Lesson, rows: slice, own: slice
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the own rows hear, and the terms of all rows' answers."""
+        """Predictions for the process' own rows, and the loss terms of all rows."""
         with self.accelerator.autocast():
             heard = member.listen(features[own])
             answer = member.answer(heard, None if lesson.example is None else lesson.example[own])

@@ -44,7 +44,7 @@ FINETUNE = FinetuneLimits()
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """How one person is learnt; `from_training` takes what is not set from the network's own meta-training."""
+    """Settings of fine-tuning; `from_training` takes those that are not set from the network's own meta-training."""
 
     steps: int = 0  # 0: by the number of photos, 125 for one to 230 for thirty
     batch_size: int = 4  # shots per step, all of them where there are fewer
@@ -69,7 +69,7 @@ class FinetuneConfig:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is told after every step.
+    """Progress reported after every step.
 
     Attributes:
         step: steps done.
@@ -218,7 +218,7 @@ class Finetuning:
         return float(np.mean(distances))
 
     def identity(self, provenance: dict[str, Any]) -> StoredIdentity:
-        """What is kept: shots, embedding, psi' and the averaged generator, whose projection psi' replaces."""
+        """Result that is kept: shots, embedding, psi' and the averaged generator, whose projection psi' replaces."""
         person: Any = self.ema.network
         tensors = {k: v.cpu() for k, v in person.generator.state_dict().items() if not k.startswith("projection.")}
         part = FewshotPart(
@@ -254,7 +254,7 @@ class Finetuning:
         return logged, fakes
 
     def _judged_terms(self, fake: Tensor, real: Tensor, sketch: Tensor) -> dict[str, Tensor]:
-        """What the discriminator thinks of a fake, and how its features differ from the real picture's."""
+        """Discriminator's score of a fake, and the difference of its features from the real picture's."""
         config = self.config
         if config.adversarial <= 0:
             return {}

@@ -69,7 +69,7 @@ def _check(model: HeadmotionConfig) -> None:
 
 
 class HeadmotionJob(StateOfParts):
-    """What `fit` drives."""
+    """Job that `fit` runs."""
 
     def __init__(
         self, config: HeadmotionTraining, train: Sequence[HeadExample], held_out: Sequence[HeadExample]
@@ -204,7 +204,7 @@ def slow_noise(count: int, frames: int) -> Tensor:
 
 @torch.no_grad()
 def fit_buffers(network: Headmotion, examples: Sequence[HeadExample], sampler: HeadSampler) -> None:
-    """What is typical, the quarters of how lively people are, and the shapes of a block: a PCA of what is not base."""
+    """Typical values, quartiles of liveliness, and the shapes of a block: a PCA of the motion beyond the base."""
     settings = network.config
     network.deviation.copy_(torch.from_numpy(typical_deviation(examples)))
     lively: dict[str, list[float]] = {}

@@ -9,7 +9,7 @@ from talkface.models.hybrid_config import HybridConfig
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """How many frames that follow each other an example of a network with `previous_frame` has."""
+    """Number of consecutive frames in an example of a network with `previous_frame`."""
 
     frames: int = 4  # at last
     double_every: int = 500  # steps after which they have doubled, from a single one
@@ -76,7 +76,7 @@ class RendererConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def patches(self) -> PatchConfig:
-        """How the examples are cut."""
+        """Settings by which the examples are cut."""
         model, data = self.model, self.data
         return PatchConfig(
             size=model.patch,

@@ -1,4 +1,4 @@
-"""What the hybrid network painted and the real frame -> named terms of its loss."""
+"""Output of the hybrid network and the real frame -> named terms of its loss."""
 
 import torch
 import torch.nn.functional as F

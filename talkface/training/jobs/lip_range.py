@@ -16,7 +16,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class LipRangeLimits:
-    """What a speaker's range is measured on."""
+    """Limits of the clips that a speaker's range is measured on."""
 
     shortest: int = 25  # frames; a percentile over fewer says little
     opening_percentile: float = 95.0  # what an opening is made as large at as a real one
@@ -28,7 +28,7 @@ LIP_RANGE = LipRangeLimits()
 
 @dataclass(frozen=True)
 class LipRangeConfig:
-    """How the range is measured: two networks each predict the half of the people that they were not trained on."""
+    """Measurement of the range: each of two networks predicts the half of the people held out of its training."""
 
     steps: int = 0  # of training of each of the two; 0 leaves motion as it is predicted, or as in `start`
     members: int = 1  # of each of the two, see `Audio2LandmarkConfig`

@@ -235,7 +235,7 @@ def choose_donors(mouths: Sequence[Mouth], tiers: Sequence[str], count: int, key
 
 
 def _traits(donor: Donor) -> FloatArray:
-    """What `misfit` compares, in its units."""
+    """Measures that `misfit` compares, in its units."""
     return np.array([donor.opening / 0.06, donor.width / 0.12, *(np.log(np.maximum(donor.skin, 8)) / 0.35)])
 
 

@@ -13,7 +13,7 @@ from talkface.types import FloatArray
 
 @dataclass(frozen=True)
 class OffsetConfig:
-    """How offsets are measured before training."""
+    """Settings of the offsets measured before training."""
 
     steps: int = 400  # of training of each of the two networks that measure; 0 leaves all clips as they are
     most_clips: int = 20_000  # of a larger corpus, clips stay in time as `prepare` left them

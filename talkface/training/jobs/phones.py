@@ -211,7 +211,7 @@ def _save(path: Path, key: str, parts: dict[str, Any]) -> None:
 
 
 def _load(path: Path, key: str) -> dict[str, Any] | None:
-    """What `_save` wrote under the same key; None where there is nothing of use."""
+    """State that `_save` wrote under the same key; None where there is nothing of use."""
     if not path.is_file():
         return None
     try:

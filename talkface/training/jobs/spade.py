@@ -150,7 +150,7 @@ class SpadeJob(StateOfParts):
         return terms | self._warp_terms(frame, batch)
 
     def _warp_terms(self, frame: SpadeFrame, batch: FewshotBatch) -> dict[str, Tensor]:
-        """What the flows warp is like the target; masks, where asked for, know where it is."""
+        """Terms by which the warped pictures resemble the target, and masks, where asked for, cover where they do."""
         loss, terms = self.config.loss, {}
         for name, source in frame.warped.items():
             error = (source.image - batch.real).abs()

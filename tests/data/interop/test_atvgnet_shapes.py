@@ -23,7 +23,7 @@ def faces(count: int) -> np.ndarray:
 
 
 def by_the_demo(shapes: AtvgnetShapes, points: np.ndarray) -> np.ndarray:
-    """What the demo does to a clip whose last frame is the photo."""
+    """Reference of the demo's processing of a clip whose last frame is the photo."""
     rows, mean = shapes.directions, shapes.mean_norm.reshape(-1)
     mouth = np.zeros(100)
     mouth[1] = -0.06

@@ -22,7 +22,7 @@ from talkface.types import Clip
 
 
 def put_through(clips: list[Clip], out: Path) -> list[Record]:
-    """What a worker and the joining of shards do, without processes."""
+    """Run a worker and the joining of shards, without processes."""
     (out / PENDING).mkdir(parents=True)
     records = [prepare_clip(clip, out, PreprocessConfig(size=96, sync="keep")) for clip in clips]
     join_samples(sorted((out / PENDING).glob("*.tar")), out / "shard-00000.tar")

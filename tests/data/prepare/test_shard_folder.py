@@ -27,7 +27,7 @@ def source(path: Path, key: str, content: str | None = None) -> Path:
 
 
 def prepared(folder: ShardFolder, key: str, sources: Path) -> Record:
-    """What a worker does with one clip."""
+    """Process one clip as a worker does."""
     file = source(sources, key)
     write_sample(folder.pending(key), key, {"json": b'{"split": "train"}', "txt": file.read_bytes()})
     return folder.add(Record(key, str(file), file.read_text(), source_stat([file]), "anna", "train", num_frames=20))

@@ -88,7 +88,7 @@ def test_runs_grow_by_schedule_and_only_with_the_frame_before(tmp_path):
 
 
 def test_the_mouth_discriminator_sees_the_mouth(tmp_path):
-    """What is cut out of a face patch and sketch has the drawn lips in its middle."""
+    """The cut out of a face patch and sketch has the drawn lips in its middle."""
     job = RendererJob(config_of(tmp_path, region="face", scale=2.2, patch=64), CLIPS)
     batch = signed_batch(job.held_out, CPU)
     mouths = cut_mouth(batch.sketch, batch.mouth)
