@@ -56,8 +56,12 @@ def change(source: Path, folder: Path, name: str) -> Path:
 
 def cells(verdicts: list[Verdict]) -> list[str]:
     """Counts of the videos that have their signature, invisible mark and tag."""
-    signed = sum(one.manifest is not None and one.manifest.state != "invalid" for one in verdicts)
-    counts = (signed, sum(one.mark is not None for one in verdicts), sum(one.tag is not None for one in verdicts))
+    signed = sum(verdict.manifest is not None and verdict.manifest.state != "invalid" for verdict in verdicts)
+    counts = (
+        signed,
+        sum(verdict.mark is not None for verdict in verdicts),
+        sum(verdict.tag is not None for verdict in verdicts),
+    )
     return [f"{count} of {len(verdicts)}" for count in counts]
 
 

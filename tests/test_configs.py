@@ -27,7 +27,7 @@ def schemas() -> dict[str, list[type]]:
         module = importlib.import_module(info.name)
         for value in vars(module).values():
             if isinstance(value, type) and is_dataclass(value) and value.__module__ == info.name:
-                kinds = [one.default for one in fields(value) if one.name == "kind"]
+                kinds = [field.default for field in fields(value) if field.name == "kind"]
                 if kinds and isinstance(kinds[0], str):
                     found.setdefault(kinds[0], []).append(value)
     return found

@@ -60,7 +60,7 @@ def test_a_wrong_option_would_be_noticed():
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[a-z0-9-]+)", TEXT))))
 def test_option_in_the_text_exists(option: str):
     def options(command) -> set[str]:
-        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+        known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
         return known.union(*(options(child) for child in getattr(command, "commands", {}).values()))
 
     assert option in options(typer.main.get_command(build_app()))
@@ -99,7 +99,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Pat
 @pytest.mark.skipif(not (WEIGHTS / "hybrid.safetensors").exists(), reason="needs the shipped networks")
 @pytest.mark.parametrize(
     "command",
-    [one for one in COMMANDS if one.startswith("talkface animate") and "runs/" not in one and "-o" in one]
+    [each for each in COMMANDS if each.startswith("talkface animate") and "runs/" not in each and "-o" in each]
     + ["talkface doctor", "talkface models list"],
 )
 def test_command_runs(command: str, desk: Path):
@@ -125,7 +125,7 @@ def test_python_example_runs(block: str, desk: Path):
     assert all((work / name).stat().st_size > 1000 for name in ("still.mp4", "again.mp4"))
 
 
-SPEECH_COMMANDS = [one for one in COMMANDS if re.search(r"(lrw|grid|atvgnet|lstm)\b", one)]
+SPEECH_COMMANDS = [each for each in COMMANDS if re.search(r"(lrw|grid|atvgnet|lstm)\b", each)]
 DEBUG = {  # what makes a README command small: fewer steps, drawn faces' buzz taken for speech
     "prepare": ["--workers", "1", "--sync", "keep"],
     "train": [
@@ -155,7 +155,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [f"lrw/lipread_mp4/ABOUT/{split}/ABOUT_0000{n}" for n, split in enumerate(("train", "train", "test"))]
     spoken = [f"bba{letter}{digit}n" for letter in "abcdef" for digit in "z123456789"]
     for split, count in (("train", 2), ("test", 1)):
-        names += [f"grid/s1/video/{one}" for one in spoken if split_by_speaker(f"s1-{one}") == split][-count:]
+        names += [f"grid/s1/video/{each}" for each in spoken if split_by_speaker(f"s1-{each}") == split][-count:]
     for seed, name in enumerate(names):
         path = folder / f"{name}.avi"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -110,7 +110,7 @@ def _matches_items(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
         return whole and (not value or -CHECK.largest_int < min(value) <= max(value) < CHECK.largest_int)
     if origin is list or (len(inner) == 2 and inner[1] is Ellipsis):
         return all(matches(each, inner[0]) for each in value)
-    return len(value) == len(inner) and all(matches(each, one) for each, one in zip(value, inner, strict=True))
+    return len(value) == len(inner) and all(matches(each, item) for each, item in zip(value, inner, strict=True))
 
 
 def _matches_plain(value: Any, kind: Any) -> bool:

@@ -101,7 +101,7 @@ def sketch_style(name: str) -> SketchStyle | None:
     base, *rest = name.split("_", 1)
     style, changes = SKETCHES.get(base), rest[0] if rest else ""
     while style is not None and changes:
-        change = next((one for one in CHANGES if changes == one or changes.startswith(f"{one}_")), None)
+        change = next((each for each in CHANGES if changes == each or changes.startswith(f"{each}_")), None)
         if change is None:
             return None
         style, changes = _changed(style, change), changes[len(change) + 1 :]

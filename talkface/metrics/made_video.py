@@ -118,10 +118,10 @@ def measure_made(path: Path, photo: Shot, detector: Detector) -> dict[str, float
     total = sum(count for _, count in planned)
     seam, described = Seam(photo), _Describer(photo, total)
     windows = [_look(path, start, count, detector, seam, described) for start, count in planned]
-    landmarks = [np.stack(one.landmarks) for one in windows]
-    lag = _lag(path, [one.start for one in windows], landmarks) if info.has_sound else LagScore(0, float("nan"))
+    landmarks = [np.stack(window.landmarks) for window in windows]
+    lag = _lag(path, [window.start for window in windows], landmarks) if info.has_sound else LagScore(0, float("nan"))
     openings = np.concatenate([opening_series(points) for points in landmarks])
-    details = np.array([pair for one in windows for pair in one.details]).reshape(-1, 2)
+    details = np.array([pair for window in windows for pair in window.details]).reshape(-1, 2)
     own = sharpness(photo.image, photo.landmarks)
     blinks = [find_blinks(points, FPS) for points in landmarks]
     seen_s = sum(float(np.isfinite(points[:, 0, 0]).sum() / FPS) for points in landmarks)
@@ -141,8 +141,8 @@ def measure_made(path: Path, photo: Shot, detector: Detector) -> dict[str, float
         "blink_duration": _mean(durations),
         "head_diversity": head_diversity(np.concatenate(landmarks)),
         "jitter": _mean(np.array([jitter(points) for points in landmarks])),
-        "flicker": _mean(np.array([one.flicker.pixels for one in windows])),
-        "brightness_flicker": _mean(np.array([one.flicker.brightness for one in windows])),
+        "flicker": _mean(np.array([window.flicker.pixels for window in windows])),
+        "brightness_flicker": _mean(np.array([window.flicker.brightness for window in windows])),
         "faceless": float(1 - np.isfinite(openings).mean()),
     }
 

@@ -61,7 +61,7 @@ def typical_inner_mouth(shots: Iterable[Shot]) -> InnerMouth:
     found = [inner_mouth(shot) for shot in shots]
     if not found:
         return InnerMouth(float("nan"), float("nan"))
-    return InnerMouth(*(float(np.mean([getattr(one, name) for one in found])) for name in ("sharpness", "teeth")))
+    return InnerMouth(*(float(np.mean([getattr(each, name) for each in found])) for name in ("sharpness", "teeth")))
 
 
 def inner_sharpness(crop: Image, inside: npt.NDArray[np.bool_]) -> float:

@@ -219,7 +219,7 @@ class Hybrid(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features at 1/2, 1/4 and 1/8, mixed over the references, and `[B, K, S, S]` shares."""
         batch, count = references.shape[:2]
-        alike = [one[:, None].expand(-1, count, -1, -1, -1) for one in (sketch, *extra)]
+        alike = [each[:, None].expand(-1, count, -1, -1, -1) for each in (sketch, *extra)]
         seen = torch.cat([references, patches, *alike], 2).flatten(0, 1)
         if seen.device.type == "cpu":
             seen = seen.contiguous(memory_format=torch.channels_last)
@@ -229,7 +229,7 @@ class Hybrid(nn.Module):
         logits = self._logits(fine, patches, sketch)  # [B, K, 1, S/2, S/2]
         if self.config.embed == "slots":
             split = [each.unflatten(0, (batch, count)) for each in features]
-            made = [slot(one, shares(logits, one.shape[-1])) for slot, one in zip(self.slots, split, strict=True)]
+            made = [slot(each, shares(logits, each.shape[-1])) for slot, each in zip(self.slots, split, strict=True)]
         else:
             made = [mix(each, logits) for each in features]
         attention = F.interpolate(logits[:, :, 0], scale_factor=2, mode="bilinear").softmax(1)  # [B, K, S, S]

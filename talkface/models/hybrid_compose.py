@@ -89,7 +89,7 @@ class ModulatedBlock(nn.Module):
 
     def forward(self, x: Tensor, sources: Sources) -> Tensor:
         """`[B, C, S / 2, S / 2]` -> the same shape, activated."""
-        given = [x, *(F.pixel_unshuffle(one.to(x.dtype), 2) for one in (sources.ref, *sources.extra()))]
+        given = [x, *(F.pixel_unshuffle(each.to(x.dtype), 2) for each in (sources.ref, *sources.extra()))]
         hidden = self.conv1(F.leaky_relu(_modulated(x, self.norms1, given), 0.2))
         return F.leaky_relu(x + self.conv2(F.leaky_relu(_modulated(hidden, self.norms2, given), 0.2)), 0.2)
 

@@ -22,13 +22,13 @@ def test_networks_come_back_from_a_file(tmp_path):
     loaded = load_fewshot(load_checkpoint(tmp_path / "few.safetensors"))
     assert loaded.config == TINY
     images = torch.rand(1, 2, 3, 16, 16)
-    for one in (networks, loaded):
-        assert not one.generator.training
-    embeddings = [one.embedder(images, images) for one in (networks, loaded)]
+    for each in (networks, loaded):
+        assert not each.generator.training
+    embeddings = [item.embedder(images, images) for item in (networks, loaded)]
     assert torch.equal(*embeddings)
-    pictures = [one.generator(images[:, 0], one.generator.adain_params(embeddings[0])) for one in (networks, loaded)]
+    pictures = [item.generator(images[:, 0], item.generator.adain_params(embeddings[0])) for item in (networks, loaded)]
     assert torch.equal(*pictures)
-    assert torch.equal(*[one.discriminator(images[:, 0], images[:, 1])[0] for one in (networks, loaded)])
+    assert torch.equal(*[item.discriminator(images[:, 0], images[:, 1])[0] for item in (networks, loaded)])
 
 
 def test_another_kind_is_refused():

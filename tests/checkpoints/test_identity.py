@@ -37,7 +37,7 @@ def test_the_canvas_stays_whole_and_further_shots_are_cut_around_the_face(tmp_pa
     assert read.fewshot is None and read.provenance["command"] == "embed" and read.metrics["score"] == 1.5
     assert max(read.shots[2].image.shape) == 640
     for kept, given in zip(read.shots[1:], shots[1:], strict=True):
-        nose, old = (tuple(np.round(one.landmarks[30]).astype(int)[::-1]) for one in (kept, given))
+        nose, old = (tuple(np.round(each.landmarks[30]).astype(int)[::-1]) for each in (kept, given))
         assert np.abs(kept.image[nose].astype(int) - given.image[old]).max() < 25  # landmarks moved with the pixels
     assert [item.name for item in tmp_path.iterdir()] == ["ada.safetensors"]
 

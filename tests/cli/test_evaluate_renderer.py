@@ -61,7 +61,7 @@ def test_two_families_and_two_numbers_of_shots_make_one_table(desk: Path, tmp_pa
     assert [row["renderer"] for row in rows] == names
     assert float(rows[1]["ssim"]) > 0.9 and float(rows[3]["frame_ms"]) > 0 and rows[0]["frame_ms"] == ""
     people = [json.loads(line) for line in (tmp_path / "people.jsonl").read_text().splitlines()]
-    assert len(people) == 7 * 2 and {one["person"] for one in people} == {"anna", "cleo"}
+    assert len(people) == 7 * 2 and {person["person"] for person in people} == {"anna", "cleo"}
     measures = {json.loads(line)["name"]: json.loads(line) for line in (tmp_path / "scores.jsonl").open()}
     assert set(measures["ssim_gain"]["scores"]) == set(names) - {"small, 1", "real, re-encoded"}
     assert len(list(csv.DictReader((tmp_path / "people.csv").open()))) == len(people)
@@ -77,7 +77,7 @@ def test_the_speech_network_may_drive(desk: Path, tmp_path: Path, capsys):
     assert run(command(desk, tmp_path, *options)) == 0
     assert capsys.readouterr().out == ""
     people = [json.loads(line) for line in (tmp_path / "people.jsonl").read_text().splitlines()]
-    assert [one["system"] for one in people] == ["photo only", "real, re-encoded", "warp", "small", "few"]
+    assert [person["system"] for person in people] == ["photo only", "real, re-encoded", "warp", "small", "few"]
     gains = json.loads((tmp_path / "scores.jsonl").read_text().splitlines()[-1])
     assert set(gains["scores"]) == {"photo only", "warp, 1", "small, 1"}
 

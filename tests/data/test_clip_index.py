@@ -80,8 +80,8 @@ def test_stored_examples_draw_the_batches_of_examples_in_memory(plain, indexed, 
     dataset = ClipDataset(indexed)
     stored = speech_examples(Chosen(dataset, range(10)), mel, kept_bytes)
     whole = make_examples(list(ClipDataset(plain)), mel)
-    assert [one.key for one in stored] == [one.key for one in whole]
-    assert [one.scale for one in stored] == [one.scale for one in whole]
+    assert [each.key for each in stored] == [each.key for each in whole]
+    assert [each.scale for each in stored] == [each.scale for each in whole]
     ours, theirs = (StretchSampler(some, drawing).draw(16, np.random.default_rng(5)) for some in (stored, whole))
     for name in ("power", "motion", "weight", "as_is", "example"):
         assert torch.equal(getattr(ours, name), getattr(theirs, name))

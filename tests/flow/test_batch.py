@@ -138,7 +138,7 @@ def test_failed_rows_are_tried_again_when_asked_or_changed(desk, common, tmp_pat
     batch(rows, tmp_path / "out", workers=Here())
     photo.write_bytes((desk / "ada.png").read_bytes())
     came = Here()
-    assert [one.failed for one in batch(rows, tmp_path / "out", workers=came)] == [False, True]
+    assert [each.failed for each in batch(rows, tmp_path / "out", workers=came)] == [False, True]
     assert came.count(EnrollTask) == 1, "the empty photo is still empty"
     asked = Here()
     batch(rows, tmp_path / "out", workers=asked, retry_failed=True)

@@ -47,8 +47,8 @@ def turning(tmp_path_factory: pytest.TempPathFactory, animator: Animator, face: 
     points = Retargeter(own)(np.zeros((FRAMES, 68, 2), np.float32), pose)
     path = tmp_path_factory.mktemp("turning") / "driver.mp4"
     with VideoWriter(path, (300, 300), FPS, None) as writer:
-        for one in animator.renderer.render(animator.renderer.enroll([Shot(face, own)]), points):
-            writer.write(one.image)
+        for each in animator.renderer.render(animator.renderer.enroll([Shot(face, own)]), points):
+            writer.write(each.image)
     return path
 
 

@@ -52,8 +52,8 @@ def driving(tmp_path_factory: pytest.TempPathFactory, animator: Animator, face, 
     identity = animator.renderer.enroll([Shot(face, animator.detector.detect(face)[0].landmarks)])
     sound = open_speech(Waveform(np.tile(hum.samples, 3)[: round(16_000 * FRAMES / FPS)]))
     with VideoWriter(path, (300, 300), FPS, sound) as writer:
-        for index, one in enumerate(animator.renderer.render(identity, driver_landmarks)):
-            writer.write(np.full_like(face, 90) if index in LOST else one.image)
+        for index, each in enumerate(animator.renderer.render(identity, driver_landmarks)):
+            writer.write(np.full_like(face, 90) if index in LOST else each.image)
     return path
 
 

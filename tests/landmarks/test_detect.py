@@ -183,5 +183,5 @@ def test_a_half_hidden_profile_is_no_face_and_the_track_comes_back(detector, ast
     squeezed[top:bottom, left : left + narrow.shape[1]] = narrow
     tracker = FaceTracker(detector, every=12)
     found = [tracker.track(image) for image in (astronaut, astronaut, squeezed, squeezed, astronaut)]
-    assert [one is not None for one in found] == [True, True, False, False, True]
+    assert [each is not None for each in found] == [True, True, False, False, True]
     assert np.abs(found[-1].landmarks - found[1].landmarks).max() < 2

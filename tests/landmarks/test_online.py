@@ -19,7 +19,7 @@ def face() -> np.ndarray:
 def test_jitter_shrinks_and_a_jump_arrives(face):
     noise = np.random.default_rng(0).normal(0, 0.5, (100, 68, 2))
     steady = Steadier(FPS)
-    made = np.stack([steady(face + one) for one in noise])
+    made = np.stack([steady(face + each) for each in noise])
     rest = np.setdiff1d(np.arange(68), MOUTH)
     assert made[20:, rest].std(0).mean() < 0.6 * noise[20:, rest].std(0).mean()
     jumped = [steady(face + np.float32(40)) for _ in range(4)]

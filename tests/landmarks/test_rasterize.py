@@ -74,7 +74,7 @@ def drawn():
 
 def overlap(sketch: np.ndarray, original: np.ndarray, background: int) -> float:
     """Share of the pixels drawn by either that both draw."""
-    ours, theirs = (np.abs(one.astype(int) - background).max(2) > 127 for one in (sketch, original))
+    ours, theirs = (np.abs(each.astype(int) - background).max(2) > 127 for each in (sketch, original))
     return float((ours & theirs).sum() / (ours | theirs).sum())
 
 

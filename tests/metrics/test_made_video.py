@@ -111,7 +111,7 @@ def test_long_videos_are_looked_at_in_windows(photo: Shot, tmp_path: Path):
 
 
 def test_values_inside_their_range_are_not_warned_of():
-    usual = {name: one.low if one.low is not None else one.high for name, one in USUAL.items()}
+    usual = {name: each.low if each.low is not None else each.high for name, each in USUAL.items()}
     assert out_of_range({name: value for name, value in usual.items() if value is not None}) == []
     (line,) = out_of_range({"identity_distance": 0.6})
     assert line == "identity distance is 0.6, usual is at most 0.35: the face may not look like the photo"

@@ -43,7 +43,7 @@ def test_descriptors_are_dlibs_own(network: DlibFaceNet):
 
 def test_features_come_at_five_sizes_from_a_picture_of_any_size(network: DlibFaceNet):
     features = network(torch.zeros(2, 3, 96, 128))
-    assert [tuple(one.shape[1:]) for one in features] == [
+    assert [tuple(feature.shape[1:]) for feature in features] == [
         (32, 35, 35),
         (64, 17, 17),
         (128, 8, 8),

@@ -112,7 +112,7 @@ def test_several_shots_lend_their_mouths(shot):
 def test_shots_that_differ_most_are_used(shot):
     shots = [Shot(shot.image, opened(shot.landmarks, amount).astype(np.float32)) for amount in (0, 1, 2, 20, 10)]
     used = spread_shots(shots, 3)
-    assert used[0] is shots[0] and {id(one) for one in used[1:]} == {id(shots[3]), id(shots[4])}
+    assert used[0] is shots[0] and {id(each) for each in used[1:]} == {id(shots[3]), id(shots[4])}
 
 
 def test_explicit_references_lend_their_mouths_and_missing_ones_are_named(shot):

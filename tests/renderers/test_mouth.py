@@ -64,7 +64,7 @@ def test_nothing_but_the_mouth_is_touched_and_shut_lips_are_the_warps(renderer: 
     targets = opened(photo.landmarks, [0.0, 0.005, 0.15])
     canvas = Canvas(photo)
     warped = [canvas.warp(canvas.deform(target)) for target in targets]
-    made = [one.image for one in renderer.render(renderer.enroll([photo]), targets)]
+    made = [each.image for each in renderer.render(renderer.enroll([photo]), targets)]
     np.testing.assert_array_equal(made[0], photo.image)
     np.testing.assert_array_equal(made[1], warped[1])
     low, high = targets[2][INNER_LIP].min(0) - 12, targets[2][INNER_LIP].max(0) + 12
@@ -87,7 +87,7 @@ def test_upper_teeth_stand_still_while_the_jaw_drops(renderer: MouthRenderer):
 def test_constant_landmarks_give_constant_frames(renderer: MouthRenderer):
     photo = shot(SHUT)
     targets = opened(photo.landmarks, [0.18] * 10)
-    frames = [one.image for one in renderer.render(renderer.enroll([photo]), targets)]
+    frames = [each.image for each in renderer.render(renderer.enroll([photo]), targets)]
     assert all(np.array_equal(frame, frames[0]) for frame in frames)
 
 
@@ -100,7 +100,7 @@ def test_ones_own_open_mouth_is_preferred(renderer: MouthRenderer):
     assert own_donor(photo) is None
     assert alone.coarse is not None and both.coarse is not None
     targets = opened(photo.landmarks, [0.18])
-    first, second = (next(iter(renderer.render(one, targets))).image for one in (alone, both))
+    first, second = (next(iter(renderer.render(each, targets))).image for each in (alone, both))
     x, y = round(float(targets[0, 62, 0])), round(float(targets[0, 62, 1])) + 3
     assert int(second[y, x, 0]) < int(first[y, x, 0]) - 15
 

@@ -55,7 +55,7 @@ def talking(landmarks: np.ndarray, frames: int) -> np.ndarray:
 
 
 def images(rendered) -> np.ndarray:
-    return np.stack([one.image for one in rendered])
+    return np.stack([each.image for each in rendered])
 
 
 def test_what_is_away_from_the_face_is_the_photos_own(renderer, shots):

@@ -98,8 +98,8 @@ def served(shards, tmp_path, monkeypatch):
 
 def same(ours, theirs) -> bool:
     return all(
-        one.key == two.key and np.array_equal(one.landmarks, two.landmarks) and np.array_equal(one.audio, two.audio)
-        and np.array_equal(one.image(7), two.image(7)) for one, two in zip(ours, theirs, strict=True)
+        our.key == two.key and np.array_equal(our.landmarks, two.landmarks) and np.array_equal(our.audio, two.audio)
+        and np.array_equal(our.image(7), two.image(7)) for our, two in zip(ours, theirs, strict=True)
     )  # fmt: skip
 
 

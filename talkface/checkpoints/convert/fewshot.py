@@ -96,7 +96,7 @@ def _role(family: Family, state: Mapping[str, Tensor]) -> str | None:
 
 
 def _is_there(name: str, state: Mapping[str, Tensor]) -> bool:
-    return any(one in state for one in (name, f"{name}.weight", f"{name}.weight_orig"))
+    return any(each in state for each in (name, f"{name}.weight", f"{name}.weight_orig"))
 
 
 def convert_networks(kind: str, states: Mapping[str, Mapping[str, Tensor]], what: str) -> FewshotNetworks:

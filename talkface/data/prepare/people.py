@@ -45,9 +45,9 @@ def split_overlaps(shards: Path, alike: float = 0.45) -> tuple[dict[str, int], l
         people[split] = [found for place in wanted if (found := _described(clips, members[place])) is not None]
     pairs = [
         overlap
-        for place, one in enumerate(people)
+        for place, person in enumerate(people)
         for other in list(people)[place + 1 :]
-        for overlap in _between(one, people[one], other, people[other], alike)
+        for overlap in _between(person, people[person], other, people[other], alike)
     ]
     return {split: len(found) for split, found in people.items()}, sorted(pairs, key=lambda pair: pair.distance)
 

@@ -216,14 +216,14 @@ class MouthSampler:
 
     def _other_picture(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
         """Another picture of the same person; the mouth itself where there is none."""
-        others = [one for one in self.own.get(mouth.speaker, ()) if one is not mouth]
+        others = [each for each in self.own.get(mouth.speaker, ()) if each is not mouth]
         return others[int(rng.integers(len(others)))] if others else mouth
 
     def _lender(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
         picked = [self.lenders[int(index)] for index in rng.integers(0, len(self.lenders), MOUTH_SAMPLES.candidates)]
-        others = [one for one in picked if one.speaker != mouth.speaker] or picked
+        others = [each for each in picked if each.speaker != mouth.speaker] or picked
         wanted = mouth.donor.opening + rng.uniform(0.0, 0.12)
-        return others[int(misfit([one.donor for one in others], mouth.donor, wanted).argmin())]
+        return others[int(misfit([other.donor for other in others], mouth.donor, wanted).argmin())]
 
 
 def fixed_example(mouth: Mouth, donor: Donor) -> Example:

@@ -127,14 +127,14 @@ class _Placed:
 def make_examples(cuts: Sequence[Cut], config: PatchConfig) -> list[Example]:
     """Cut examples; all photos are warped at once, which takes a fraction of the time each."""
     placed = [_placed(cut, config) for cut in cuts]
-    points = np.stack([np.asarray(points, np.float64) for one in placed for _, points in one.photos])
+    points = np.stack([np.asarray(points, np.float64) for each in placed for _, points in each.photos])
     deformers = [FaceDeformer(*each) for each in zip(points, head_cameras(points), strict=True)]
-    targets = np.stack([one.shown for one in placed for _ in one.photos])
-    patches = np.stack([one.to_patch for one in placed for _ in one.photos])
+    targets = np.stack([each.shown for each in placed for _ in each.photos])
+    patches = np.stack([each.to_patch for each in placed for _ in each.photos])
     warps = iter(deform_each(deformers, targets, patches, config.size))
     return [
-        _finished(one, cut.before, list(islice(warps, len(one.photos))), config)
-        for one, cut in zip(placed, cuts, strict=True)
+        _finished(each, cut.before, list(islice(warps, len(each.photos))), config)
+        for each, cut in zip(placed, cuts, strict=True)
     ]
 
 

@@ -196,7 +196,7 @@ def _runs_of(whole: np.ndarray, frames: int) -> np.ndarray:
 
 
 def _stack(examples: Sequence[SequenceExample]) -> SequenceBatch:
-    images = torch.from_numpy(np.stack([one.images for one in examples]))
-    landmarks = torch.from_numpy(np.stack([one.landmarks for one in examples]))
-    mouth = torch.from_numpy(np.stack([one.mouth for one in examples]))
+    images = torch.from_numpy(np.stack([example.images for example in examples]))
+    landmarks = torch.from_numpy(np.stack([example.landmarks for example in examples]))
+    mouth = torch.from_numpy(np.stack([example.mouth for example in examples]))
     return SequenceBatch(images[:, 0], landmarks[:, 0], landmarks[:, 1:], images[:, 1:], mouth)

@@ -141,7 +141,7 @@ def _path(values: FloatArray, fps: float, duration_s: float, top: float) -> str:
 
 
 def _time_ticks(duration_s: float) -> list[float]:
-    step = next(one for one in (0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600, 1e9) if duration_s / one <= 9)
+    step = next(each for each in (0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600, 1e9) if duration_s / each <= 9)
     return [round(step * n, 6) for n in range(int(duration_s / step) + 1)]
 
 

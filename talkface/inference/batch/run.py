@@ -102,7 +102,7 @@ def batch(
 
 def _work(todo: Sequence[Todo], run: "_Run", workers: Workers, time_limit: float | None) -> None:
     schedule = Schedule(todo, run.folder, run.fail)
-    rows = {one.key: one.row for one in todo}
+    rows = {each.key: each.row for each in todo}
     limit = partial(seconds_for, given=time_limit)
     run.tell()
     for task, result in workers.run(schedule.next_task, work, run.count, limit):

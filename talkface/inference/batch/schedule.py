@@ -27,13 +27,13 @@ class Schedule:
             fail: called with each row that fails because its photo or its speech did, its key and why.
         """
         order: dict[str, list[Todo]] = {}
-        for one in todo:
-            order.setdefault(one.shots_key, []).append(one)
-        self._waiting = OrderedDict((one.key, one) for group in order.values() for one in group)
+        for task in todo:
+            order.setdefault(task.shots_key, []).append(task)
+        self._waiting = OrderedDict((item.key, item) for group in order.values() for item in group)
         self._needed_by: dict[str, list[str]] = {}
-        for one in self._waiting.values():
-            for key in filter(None, (one.shots_key, one.heard_key)):
-                self._needed_by.setdefault(key, []).append(one.key)
+        for each in self._waiting.values():
+            for key in filter(None, (each.shots_key, each.heard_key)):
+                self._needed_by.setdefault(key, []).append(each.key)
         self._uses = Counter({key: len(rows) for key, rows in self._needed_by.items()})
         self._ready: dict[str, Shots | Heard | Failure | None] = {"": None}  # None: being worked on
         self._folder = folder
@@ -42,19 +42,19 @@ class Schedule:
     def next_task(self) -> Task | None:
         """The next task whose inputs are there; None where rows wait for tasks in hand, or none is left."""
         look_ahead = 64  # rows looked at for one whose photo and speech are ready
-        for one in islice(self._waiting.values(), look_ahead):
-            row = one.placed
-            if one.shots_key not in self._ready:
-                self._ready[one.shots_key] = None
-                return EnrollTask(one.shots_key, row.photos, row.options.face, row.options.detector)
-            if one.heard_key not in self._ready:
-                self._ready[one.heard_key] = None
-                return ListenTask(one.heard_key, row.speech, row.options.fps, one.networks)
-            shots, heard = self._ready[one.shots_key], self._ready[one.heard_key]
-            if isinstance(shots, Shots) and (isinstance(heard, Heard) or not one.heard_key):
-                self._release(self._waiting.pop(one.key))
+        for task in islice(self._waiting.values(), look_ahead):
+            row = task.placed
+            if task.shots_key not in self._ready:
+                self._ready[task.shots_key] = None
+                return EnrollTask(task.shots_key, row.photos, row.options.face, row.options.detector)
+            if task.heard_key not in self._ready:
+                self._ready[task.heard_key] = None
+                return ListenTask(task.heard_key, row.speech, row.options.fps, task.networks)
+            shots, heard = self._ready[task.shots_key], self._ready[task.heard_key]
+            if isinstance(shots, Shots) and (isinstance(heard, Heard) or not task.heard_key):
+                self._release(self._waiting.pop(task.key))
                 heard = heard if isinstance(heard, Heard) else None
-                return RenderTask(one.key, row, shots, one.shots_key, heard, one.networks, self._folder)
+                return RenderTask(task.key, row, shots, task.shots_key, heard, task.networks, self._folder)
         return None
 
     def take(self, task: Task, result: Shots | Heard | Failure) -> None:

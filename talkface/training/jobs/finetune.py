@@ -149,8 +149,8 @@ class Finetuning:
         embedder = networks.embedder.eval()
         with torch.no_grad():
             parts = [
-                embedder(one, sketch)
-                for one, sketch in zip(
+                embedder(each, sketch)
+                for each, sketch in zip(
                     self.images.split(config.batch_size), self.sketches.split(config.batch_size), strict=True
                 )
             ]

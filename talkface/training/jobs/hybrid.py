@@ -84,7 +84,7 @@ class RendererJob(StateOfParts):
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
         with self.accelerator.autocast():
             own = self._paint_run([own_part(self.accelerator, batch) for batch in batches])
-            painted = [whole_answer(self.accelerator, one) for one in own]
+            painted = [whole_answer(self.accelerator, each) for each in own]
             terms = self._renderer_terms(painted, batches, adversarial)
         loss = sum(terms.values(), torch.zeros((), device=self.accelerator.device))
         backward_and_step(self.accelerator, loss * processes, self.optimizer, self.renderer, run.grad_clip)
@@ -93,7 +93,7 @@ class RendererJob(StateOfParts):
         if self.config.model.previous_frame:
             logged["frames"] = float(frames)
         if adversarial:
-            logged |= self._discriminator_steps(torch.cat([one.image.detach() for one in painted]), batches)
+            logged |= self._discriminator_steps(torch.cat([output.image.detach() for output in painted]), batches)
         return logged
 
     def _draw(self, step: int) -> list[PatchBatch]:
@@ -118,13 +118,13 @@ class RendererJob(StateOfParts):
         """Every term, meaned over the frames that have it."""
         loss = self.config.loss
         each = [
-            pixel_terms(one, batch, loss) | flow_terms(one, batch, loss)
-            for one, batch in zip(painted, batches, strict=True)
+            pixel_terms(output, batch, loss) | flow_terms(output, batch, loss)
+            for output, batch in zip(painted, batches, strict=True)
         ]
         found = {name: [terms[name] for terms in each if name in terms] for name in each[-1]}
         terms = {name: sum(values[1:], values[0]) / len(values) for name, values in found.items()}
         if adversarial:
-            fake = torch.cat([one.image for one in painted])
+            fake = torch.cat([output.image for output in painted])
             for name, pictures in self._discriminated(fake, batches).items():
                 role = "mouth_adversarial" if name == "mouth_discriminator" else "adversarial"
                 terms |= adversarial_terms(self.discriminators[name], *pictures, loss, role)

@@ -95,8 +95,8 @@ class MouthJob(StateOfParts):
         held_out = held_out or self.sampler.open
         coarse = [mouth.donor for mouth in chosen]
         picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, MOUTH_JOB.scored).astype(int))]
-        best = [coarse[int(misfit(coarse, one.donor, one.donor.opening + 0.03).argmin())] for one in picked]
-        self.held_out = stack([fixed_example(one, donor) for one, donor in zip(picked, best, strict=True)])
+        best = [coarse[int(misfit(coarse, mouth.donor, mouth.donor.opening + 0.03).argmin())] for mouth in picked]
+        self.held_out = stack([fixed_example(mouth, donor) for mouth, donor in zip(picked, best, strict=True)])
         with first_weights(config.run.seed):
             self.painter = MouthInpainter(config.model).to(self.accelerator.device)
         if self.accelerator.device.type == "cpu":
@@ -210,23 +210,23 @@ def choose_donors(mouths: Sequence[Mouth], tiers: Sequence[str], count: int, key
     Raises:
         DatasetError: a key that is no clip's, or whose mouth cannot be one.
     """
-    usable = [one for one in mouths if one.tier in tiers and may_lend(one)]
+    usable = [mouth for mouth in mouths if mouth.tier in tiers and may_lend(mouth)]
     if keys:
-        found = {one.key: one for one in sorted(usable, key=lambda one: one.donor.opening)}
+        found = {mouth.key: mouth for mouth in sorted(usable, key=lambda mouth: mouth.donor.opening)}
         missing = [key for key in keys if key not in found]
         if missing:
             raise DatasetError(f"data.donor_keys names {missing[0]}, which shows no open mouth of data.donor_tiers")
         return [found[key] for key in keys]
     low, high = MOUTH_JOB.donor_opening
     good = [
-        one
-        for one in usable
-        if one.source_unit > MOUTH_JOB.donor_source
-        and one.teeth > MOUTH_JOB.donor_teeth
-        and low < one.donor.opening < high
+        mouth
+        for mouth in usable
+        if mouth.source_unit > MOUTH_JOB.donor_source
+        and mouth.teeth > MOUTH_JOB.donor_teeth
+        and low < mouth.donor.opening < high
     ]
     good = good or usable or list(mouths[:1])
-    traits = np.stack([_traits(one.donor) for one in good])
+    traits = np.stack([_traits(each.donor) for each in good])
     chosen = [int(np.linalg.norm(traits - np.median(traits, 0), axis=1).argmin())]
     while len(chosen) < min(count, len(good)):
         apart = np.linalg.norm(traits[:, None] - traits[None, chosen], axis=-1).min(1)
@@ -241,10 +241,10 @@ def _traits(donor: Donor) -> FloatArray:
 
 def _fine(mouth: Mouth, clips: Sequence[PreparedClip]) -> Donor:
     """A donor at the checkpoint's size."""
-    clip = next(one for one in clips if one.key == mouth.key)
+    clip = next(each for each in clips if each.key == mouth.key)
     cut = (cut_mouth(clip, index, MOUTH_JOB.donor_unit) for index in range(len(clip.landmarks)))
-    found = [one for one in cut if one is not None]
-    nearest = min(found, key=lambda one: abs(one.donor.opening - mouth.donor.opening))
+    found = [each for each in cut if each is not None]
+    nearest = min(found, key=lambda each: abs(each.donor.opening - mouth.donor.opening))
     return replace(nearest.donor, skin=mouth.donor.skin)
 
 

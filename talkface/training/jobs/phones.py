@@ -196,7 +196,7 @@ def _labelled_speech(
         visible = PartialState().is_main_process and not config.run.quiet
         with training_bar(visible) as bar:
             speech = label_speech(clips, network.config.num_mels, config.phones, config.run.seed, bar)
-        rows = [(torch.from_numpy(one.power), torch.from_numpy(one.labels), one.source) for one in speech]
+        rows = [(torch.from_numpy(each.power), torch.from_numpy(each.labels), each.source) for each in speech]
         _save(path, key, {"speech": rows})
         return speech
     return [LabelledSpeech(power.numpy(), labels.numpy(), source) for power, labels, source in kept["speech"]]

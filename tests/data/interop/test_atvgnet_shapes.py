@@ -32,7 +32,7 @@ def by_the_demo(shapes: AtvgnetShapes, points: np.ndarray) -> np.ndarray:
     opening = rows @ (opened - mean)
     laid = [procrustes(shapes.mean_image, face)[:2] for face in points]
     parameters = [rows @ (own - standard).reshape(-1) for standard, own in laid]
-    return np.stack([5 * ((one - parameters[-1] - opening) @ rows + mean) for one in parameters])
+    return np.stack([5 * ((parameter - parameters[-1] - opening) @ rows + mean) for parameter in parameters])
 
 
 def test_it_is_the_published_demo_s(shapes):

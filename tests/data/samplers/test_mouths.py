@@ -29,7 +29,7 @@ def test_mouths_know_size_teeth_and_licence():
     assert mouth.donor.unit == MOUTH_SAMPLES.crop_unit
     assert mouth.teeth == pytest.approx(0.5, abs=0.12)
     assert may_lend(mouth)
-    assert [one.key for one in load_mouths(PHOTOS, ["B"])] == ["p1"]
+    assert [each.key for each in load_mouths(PHOTOS, ["B"])] == ["p1"]
 
 
 def test_a_photo_made_small_before_counts_by_its_own_size():
@@ -67,10 +67,10 @@ def test_both_kinds_of_donors_come(sampler: MouthSampler):
 def test_frames_of_talking_clips_come_as_often_as_wanted():
     talking = [DrawnPhoto(f"t{i}", 0.16, fps=25.0) for i in range(2)]
     mouths = load_mouths([*PHOTOS, *talking, DrawnPhoto("closed", 0.001, fps=25.0)])
-    assert [one.key for one in mouths if one.talking] == ["t0", "t1"]
+    assert [mouth.key for mouth in mouths if mouth.talking] == ["t0", "t1"]
     for share in (0.25, 0.8):
         sampler = MouthSampler(mouths, share)
-        of_talk = sum(chance for one, chance in zip(sampler.open, sampler.chances, strict=True) if one.talking)
+        of_talk = sum(chance for each, chance in zip(sampler.open, sampler.chances, strict=True) if each.talking)
         assert of_talk == pytest.approx(share)
 
 
@@ -78,12 +78,12 @@ def test_ones_own_donor_is_another_picture_where_there_is_one():
     mouths = load_mouths([DrawnPhoto("a", 0.16, person="x"), DrawnPhoto("b", 0.2, person="x"), DrawnPhoto("c", 0.16)])
     sampler = MouthSampler(mouths)
     rng = np.random.default_rng(0)
-    by_key = {one.key: one for one in sampler.open}
+    by_key = {each.key: each for each in sampler.open}
     assert sampler._other_picture(by_key["a"], rng) is by_key["b"]
     assert sampler._other_picture(by_key["c"], rng) is by_key["c"]
 
 
 def test_examples_stack_as_signed_pictures(sampler: MouthSampler):
-    batch = stack([fixed_example(one, sampler.open[0].donor) for one in sampler.open])
+    batch = stack([fixed_example(each, sampler.open[0].donor) for each in sampler.open])
     assert batch.real.shape[0] == len(sampler.open)
     assert float(batch.masks.max()) == 1.0

@@ -76,7 +76,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture(scope="module")
 def clip(shared_data: Path) -> HeldOutClip:
-    return next(one for one in read_test_clips(shared_data) if one.key == "grid_lbax4n")
+    return next(each for each in read_test_clips(shared_data) if each.key == "grid_lbax4n")
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def real(clip: HeldOutClip, bench: Bench) -> RealClip:
 
 def test_test_clips_are_of_the_test_split_only(shared_data: Path, tmp_path: Path):
     clips = read_test_clips(shared_data)
-    assert {one.group for one in clips} == {"people", "grid_s1"}
-    assert len({one.person for one in clips if one.group == "people"}) >= 20
-    assert all(one.path.is_file() for one in clips)
+    assert {each.group for each in clips} == {"people", "grid_s1"}
+    assert len({each.person for each in clips if each.group == "people"}) >= 20
+    assert all(each.path.is_file() for each in clips)
     with pytest.raises(DatasetError, match=r"manifest\.csv"):
         read_test_clips(tmp_path)
 
@@ -114,7 +114,7 @@ def test_a_prepared_clip_is_read_again_unchanged(real: RealClip, clip: HeldOutCl
 
 def test_replaying_the_real_clip_scores_full_marks(real: RealClip, clip: HeldOutClip, bench: Bench):
     makers = [Replay("hybrid", real), Freeze()]
-    scores = {one.system: one for one in score_clips([clip], makers, bench, natural=False)}
+    scores = {each.system: each for each in score_clips([clip], makers, bench, natural=False)}
     replay, frozen = scores["hybrid"], scores["warp"]
     assert replay["r"] > 0.9
     assert (replay["lag"], replay["mouth_l1"], replay["ssim"]) == (0, 0.0, pytest.approx(1.0))
@@ -126,7 +126,7 @@ def test_replaying_the_real_clip_scores_full_marks(real: RealClip, clip: HeldOut
     assert frozen["mouth_l1"] == pytest.approx(scores["photo only"]["mouth_l1"])
     assert scores["real"]["r"] > 0.9
     assert scores["real"]["ssim"] > 0.95
-    measures = {one.name: one for one in clip_measures(list(scores.values()), "hybrid")}
+    measures = {measure.name: measure for measure in clip_measures(list(scores.values()), "hybrid")}
     assert measures["people_r"].verdict() == "pass"
     assert measures["mouth_l1_ratio"].scores["hybrid"].value == 0.0
     assert measures["mouth_l1_ratio"].scores["warp"].value == 1.0
@@ -135,7 +135,7 @@ def test_replaying_the_real_clip_scores_full_marks(real: RealClip, clip: HeldOut
 
 def test_a_late_video_is_found_late(real: RealClip, clip: HeldOutClip, bench: Bench):
     scores = score_clips([clip], [Replay("late", real, late=2)], bench, natural=False)
-    late = next(one for one in scores if one.system == "late")
+    late = next(score for score in scores if score.system == "late")
     assert late["lag"] == 2
     assert late["r_best"] > 0.9 > late["r"]
 
@@ -144,7 +144,7 @@ def test_people_with_many_clips_count_once():
     labels = {"system": "hybrid", "group": "people"}
     scores = [Row(labels | {"clip": f"a{i}", "person": "a"}, {"r": 0.2}) for i in range(9)]
     scores.append(Row(labels | {"clip": "b", "person": "b"}, {"r": 0.8}))
-    measures = {one.name: one for one in clip_measures(scores, "hybrid")}
+    measures = {measure.name: measure for measure in clip_measures(scores, "hybrid")}
     assert measures["people_r"].scores["hybrid"].value == pytest.approx(0.5)
     assert measures["people_r"].scores["hybrid"].count == 2
 

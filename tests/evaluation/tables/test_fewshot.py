@@ -86,7 +86,7 @@ def test_the_truth_scores_full_marks_and_a_still_photo_less(person):
     grey = Known("grey", [np.full((96, 96, 3), 128, np.uint8)] * 3)
     painters = [truth, PhotoOnly(FRAMING), grey]
     scored = list(score_people([person], painters, FRAMING, load_detector()))
-    best, still, worst = (one for one, _ in scored)
+    best, still, worst = (each for each, _ in scored)
     assert (
         best["ssim"] == pytest.approx(1)
         and math.isnan(best["psnr"])

@@ -205,7 +205,7 @@ SCORES = [
 
 
 def test_rows_are_means_over_people_and_the_mouth_is_measured_by_the_warps():
-    measures = {one.name: one for one in renderer_measures(SCORES)}
+    measures = {measure.name: measure for measure in renderer_measures(SCORES)}
     ssim = measures["ssim"].scores
     assert list(ssim) == [STILL, "warp, 1", "base, 1", "base, 4", "other, 1", "other, 4"]
     assert ssim["warp, 1"].value == pytest.approx(0.7) and ssim["warp, 1"].count == 3
@@ -219,8 +219,8 @@ def test_rows_are_means_over_people_and_the_mouth_is_measured_by_the_warps():
 
 
 def test_gains_are_taken_over_as_many_shots_of_the_other_renderer():
-    gains = {one.name: one.scores for one in paired_measures(SCORES, "base")}
-    ssim = {row: one.value for row, one in gains["ssim_gain"].items()}
+    gains = {measure.name: measure.scores for measure in paired_measures(SCORES, "base")}
+    ssim = {row: gain.value for row, gain in gains["ssim_gain"].items()}
     assert ssim == pytest.approx(
         {STILL: -0.1, "warp, 1": 0.0, "base, 4": 0.1, "other, 1": 0.02, "other, 4": -0.05}, abs=1e-9
     )

@@ -172,12 +172,12 @@ def test_smoothing_keeps_a_straight_line():
 
 
 def test_a_speaker_with_many_clips_counts_once(scores: list[Row]):
-    measures = {one.name: one for one in speech_measures(scores, "oracle")}
+    measures = {measure.name: measure for measure in speech_measures(scores, "oracle")}
     assert measures["r"].scores["oracle"].count == 3
     assert measures["lmd_ratio"].scores["oracle"].value < 0.01
     assert measures["lmd_ratio"].scores[Baseline.OTHER].value > 0.3
-    anna = [one for one in scores if one.person == "anna"]
-    alone = {one.name: one for one in speech_measures(anna, "oracle")}["lmd"].scores[Baseline.STATIC]
+    anna = [score for score in scores if score.person == "anna"]
+    alone = {measure.name: measure for measure in speech_measures(anna, "oracle")}["lmd"].scores[Baseline.STATIC]
     assert alone.count == 3 and alone.low < alone.value < alone.high
     assert speaker_scores(scores, Baseline.STATIC, "lmd")["anna"] == alone
     assert speaker_table(scores, "oracle").row_count == 4

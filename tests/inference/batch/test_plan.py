@@ -32,7 +32,7 @@ def desk(tmp_path: Path) -> Path:
 def planned(rows, desk: Path, before=None, *, retry_failed: bool = False):
     taken: dict[int, Outcome] = {}
     folder = Folder(str(desk / "out"))
-    todo = plan(rows, "cpu", folder, before or {}, lambda one: taken.update({one.row: one}), retry_failed=retry_failed)
+    todo = plan(rows, "cpu", folder, before or {}, lambda row: taken.update({row.row: row}), retry_failed=retry_failed)
     return todo, taken
 
 
@@ -63,7 +63,7 @@ def test_a_bad_row_fails_or_is_left_to_its_worker_and_the_good_one_is_planned(de
     begun = time.monotonic()
     todo, taken = planned(rows, desk)
     assert time.monotonic() - begun < 5
-    assert [one.row.number for one in todo][-1] == 2 and 2 not in taken
+    assert [task.row.number for task in todo][-1] == 2 and 2 not in taken
     if 1 in taken:
         assert taken[1].failed and taken[1].reason and "\n" not in taken[1].reason
 
@@ -102,5 +102,5 @@ def test_many_rows_of_one_name_are_named_and_planned_at_the_same_cost_each(desk:
         rows = make_rows([{**GOOD, "seed": seed} for seed in range(count)], desk, {})
         todo, _ = planned(rows, desk)
         times.append((time.process_time() - begun) / count)
-        assert len({one.key for one in todo}) == len({one.row.out for one in todo}) == count
+        assert len({task.key for task in todo}) == len({task.row.out for task in todo}) == count
     assert rows[1].out == "a_a_2.mp4" and times[1] < 3 * times[0] + 1e-4

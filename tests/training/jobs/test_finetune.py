@@ -79,7 +79,7 @@ def test_pictures_come_nearer_and_the_same_seed_gives_the_same(shots):
         before = np.abs(tuning.paint() - real).mean()
         told = []
         tuning.run(told.append)
-        assert [one.step for one in told] == list(range(1, 41)) and told[-1].preview is not None
+        assert [each.step for each in told] == list(range(1, 41)) and told[-1].preview is not None
         return before, np.abs(tuning.paint() - real).mean(), tuning.paint()
 
     gentle = replace(CONFIG, steps=40, rate=1e-3, adversarial=0.02, feature_matching=0.1)

@@ -146,7 +146,7 @@ def test_clips_of_one_speaker_are_held_out_by_clip(config: Audio2LandmarkTrainin
 
     alone = [Named(index, "a") for index in range(6)]
     train, kept = hold_out(alone, 3, 0)
-    assert [one.key for one in kept] == [0, 3] and [one.key for one in train] == [1, 2, 4, 5]
+    assert [each.key for each in kept] == [0, 3] and [each.key for each in train] == [1, 2, 4, 5]
     assert hold_out(alone, 0, 0) == (alone, [])
 
 
