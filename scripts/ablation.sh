@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which part of the hybrid renderer pays: trains every row of the paper's ablation (Chen et al. 2020) with the same clips
-# and steps, and the paper's own whole-frame generator (small), then compares them on people never seen.
+# and steps, and the paper's own whole-frame generator (small), then compares them on held-out people.
 # scripts/ablation.sh [SHARDS [SHARDS_TEST]], about a minute on one idle CPU core per row, some more for the last one; stop
 # it at any moment, the same command goes on.
 set -euo pipefail

@@ -108,7 +108,7 @@ def missing_package(module: str) -> str:
 
 
 def check_readable(path: Path, expected: str) -> None:
-    """Refuse what is no file with something in it, before a decoder says so in its own words.
+    """Refuse what is not a file with something in it, before a decoder says so in its own words.
 
     Args:
         path: what the user gave.

@@ -110,7 +110,7 @@ def renderer_family(checkpoint: str) -> tuple[str, str | None]:
     """Family and weights, for `load_renderer`, of a name or path; the checkpoint's kind decides.
 
     Raises:
-        CheckpointError: no such network, or one that is no renderer.
+        CheckpointError: no such network, or one that is not a renderer.
     """
     from talkface.checkpoints.format import load_weights
     from talkface.renderers.base import RENDERERS

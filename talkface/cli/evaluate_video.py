@@ -153,7 +153,7 @@ def _bench(out: Path, align: str, detector: str, brought: Mapping[str, Path], *,
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise ConfigError(f"--out {out} is no folder: give the name of a folder for the report") from error
+        raise ConfigError(f"--out {out} is not a folder: give the name of a folder for the report") from error
     return Bench(
         load_detector(detector),
         out,

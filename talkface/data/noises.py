@@ -17,7 +17,7 @@ def load_noises(folder: Path, bands: Bands) -> list[FloatArray]:
         MediaError: no such folder, or no sound in it that can be read.
     """
     if not folder.is_dir():
-        raise MediaError(f"augment.noise_folder {folder} is no folder: give one with recordings of noise")
+        raise MediaError(f"augment.noise_folder {folder} is not a folder: give one with recordings of noise")
     found = []
     sounds = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in sounds):

@@ -20,7 +20,7 @@ def read_pairs(manifest: Path) -> list[Pair]:
     averaged), `system` (makers that the table compares; one without a name is called "made") and `clip` may be given.
 
     Raises:
-        DatasetError: no such file, no rows, a column missing or unknown, or a line that is no JSON object.
+        DatasetError: no such file, no rows, a column missing or unknown, or a line that is not a JSON object.
     """
     rows = _rows(manifest)
     if not rows:
@@ -45,9 +45,9 @@ def _rows(manifest: Path) -> list[Mapping[str, str]]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:  # also a number of more digits than Python converts
             reason = getattr(error, "msg", error)
-            raise DatasetError(f"{manifest} line {number} is no JSON: {reason}; CSV files must end in .csv") from error
+            raise DatasetError(f"{manifest} line {number} is not JSON: {reason}; CSV files must end in .csv") from error
         if not isinstance(row, dict):
-            raise DatasetError(f"{manifest} line {number} is no JSON object: expected {{'fake': ..., 'real': ...}}")
+            raise DatasetError(f"{manifest} line {number} is not a JSON object: expected {{'fake': ..., 'real': ...}}")
         _check_columns(manifest, set(row), f" line {number}")
         rows.append({key: "" if value is None else str(value) for key, value in row.items()})
     return rows

@@ -90,6 +90,6 @@ def _one_piece(person: Mask, sure: npt.NDArray[np.bool_]) -> Mask:
     kept = np.isin(labels, np.unique(labels[sure & (person > 0)])) & (person > 0)
     count, holes = cv2.connectedComponents((~kept).astype(np.uint8))
     sizes = np.bincount(holes.ravel(), minlength=count)
-    sizes[0] = kept.size  # the person itself is no hole
+    sizes[0] = kept.size  # the person itself is not a hole
     filled = kept | (sizes < MATTE.smallest_hole * kept.size)[holes]
     return np.asarray(filled, np.uint8)

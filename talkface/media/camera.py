@@ -92,7 +92,7 @@ def _device_pictures(capture: cv2.VideoCapture) -> Iterator[Image]:
 
 
 def _file_pictures(path: Path) -> Iterator[Image]:
-    """A file's pictures as everywhere else: its colours, square pixels, upright; none where it is no video."""
+    """A file's pictures as everywhere else: its colours, square pixels, upright; none where it is not a video."""
     try:
         yield from (image for image, _ in read_frames(path))
     except MediaError:

@@ -45,7 +45,7 @@ class ArcFace:
             output = self._run(np.zeros((1, 3, SIDE, SIDE), np.float32))
         except Exception as error:  # the runtime's errors share no narrower base class
             reason = str(error).splitlines()[0]
-            raise CheckpointError(f"{path} is no ONNX network for 112x112 faces: {reason}") from error
+            raise CheckpointError(f"{path} is not an ONNX network for 112x112 faces: {reason}") from error
         if output.ndim != 1:
             raise CheckpointError(
                 f"{path} gives {output.shape}, expected one embedding per face: give an ArcFace-type file"

@@ -19,7 +19,7 @@ class BlinkSettings:
     closed_below: float = 0.72  # of that: detectors see shut lids as .3 to .7 of open ones, a glance down as .75
     reopened: float = 0.25  # of that: how far lids rise between two blinks that follow each other at once
     open_above: float = 0.86  # of that: a blink ends where the eyes are open again
-    longest_s: float = 0.7  # eyes shut for longer look down or are closed, which is no blink
+    longest_s: float = 0.7  # eyes shut for longer look down or are closed, which is not a blink
     shortest_s: float = 0.08  # a dip of one frame is the detector's
 
 

@@ -102,7 +102,7 @@ class _Looked:
 def measure_made(path: Path, photo: Shot, detector: Detector) -> dict[str, float]:
     """Look at a video that was just made from `photo`; at most 8 s of it, spread over its length.
 
-    Everything is measured on the encoded file, at 25 frames/s, with landmarks found anew, not on what the renderer was
+    Everything is measured on the encoded file, at 25 frames/s, with landmarks found again, not on what the renderer was
     told: so a mouth that was not painted is not seen to open.
 
     Args:

@@ -19,7 +19,7 @@ from talkface.types import FloatArray
 class AtnetSizes:
     """Sizes of AT-net's input."""
 
-    floor: float = 1e-6  # of the reference power: what lies 60 dB under the speech is no cue
+    floor: float = 1e-6  # of the reference power: what lies 60 dB under the speech is not a cue
     piece: int = 128  # windows worked on at once outside training: the first maps of one are 0.2 MB
     pooled_rows: int = 12  # that 28 rows become in the second pooling
 

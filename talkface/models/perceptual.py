@@ -96,7 +96,7 @@ KINDS = {
 }
 """FSTH takes conv1_1, 2_1, 3_1, 4_1, 5_1 of both networks; its first version counts them 1.5e-1 and 2.5e-2, its second
 1e-2 and 2e-3. These numbers mean something with the Caffe networks' range only, hence the factor of torchvision's.
-`dlib_face` is no VGG: its five maps lie near 1 and count as they are."""
+`dlib_face` is not a VGG: its five maps lie near 1 and count as they are."""
 
 
 class PerceptualNet(nn.Module):

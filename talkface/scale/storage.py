@@ -210,13 +210,13 @@ def open_remote(place: str, options: dict[str, Any] | None = None) -> "tuple[Abs
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise MissingExtraError(f"{place} is no path on this disk: pip install 'talkface[scale]'") from error
+        raise MissingExtraError(f"{place} is not a path on this disk: pip install 'talkface[scale]'") from error
     try:
         files, root = url_to_fs(place, **(options or {}))
     except ImportError as error:
         raise MissingExtraError(f"{place} cannot be reached: {error}") from error
     except ValueError as error:
-        raise MediaError(f"{place} is no address that can be used: {error}") from error
+        raise MediaError(f"{place} is not an address that can be used: {error}") from error
     return files, root.rstrip("/")
 
 

@@ -62,7 +62,7 @@ class ServeOptions(Options):
 
 
 def user_options() -> tuple[str, ...]:
-    """Options of `animate` that somebody elsewhere may set: numbers, switches, choices, and text that is no path.
+    """Options of `animate` that somebody elsewhere may set: numbers, switches, choices, and text that is not a path.
 
     Paths and names would reach into this machine's files, and the networks are the server's.
     """

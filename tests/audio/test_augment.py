@@ -94,7 +94,7 @@ def test_noise_comes_on_top_of_the_voice(power: torch.Tensor, noise_folder: Path
 
 
 def test_a_folder_without_noise_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"augment\.noise_folder .*nowhere is no folder"):
+    with pytest.raises(MediaError, match=r"augment\.noise_folder .*nowhere is not a folder"):
         load_noises(tmp_path / "nowhere", MelPower(40))
     with pytest.raises(MediaError, match=r"no noise in .*: expected \.wav, \.flac"):
         load_noises(tmp_path, MelPower(40))

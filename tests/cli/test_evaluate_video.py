@@ -106,7 +106,7 @@ def test_a_set_goes_on_past_a_bad_row(folder: Path, tmp_path: Path, capsys):
         ("pairs.jsonl", '{"fake": "a.mp4"}\n', "line 1 has no column real"),
         ("pairs.jsonl", "fake,real\n", "no rows"),  # told from JSON lines by what it holds
         ("pairs.jsonl", '{"fake": "a.mp4"\n', "line 1 is no JSON"),
-        ("pairs.jsonl", '{"fake": "a.mp4", "real": "b.mp4"}\n[1]\n', "line 2 is no JSON object"),
+        ("pairs.jsonl", '{"fake": "a.mp4", "real": "b.mp4"}\n[1]\n', "line 2 is not a JSON object"),
     ],
 )
 def test_a_faulty_manifest_is_named_in_one_line(tmp_path: Path, name: str, text: str, words: str, capsys):

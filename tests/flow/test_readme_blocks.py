@@ -87,7 +87,7 @@ def test_networks_are_trained_from_a_folder_and_a_table(desk: Path):
 
     def shrink(words: list[str]) -> list[str]:
         if words[0] == "prepare":
-            return [*ONE_PROCESS, "--sync", "keep"]  # a drawn face's buzz is no speech
+            return [*ONE_PROCESS, "--sync", "keep"]  # a drawn face's buzz is not speech
         if words[0] == "animate":
             return []
         return [*TWO_STEPS, *(NO_LESSONS if "audio2landmark" in words[1] else [*SMALL_HYBRID, "data.held_out_every=2"])]

@@ -36,7 +36,7 @@ SEEDS = {
     "Face Reenactment": "meta_train.py finetune.py clean_data.py extract_frames.py sample_frame.py extract_landmark.py "
     "convert_model.py",
 }
-SYNCED = ["--sync", "keep"]  # a drawn face's buzz is no speech
+SYNCED = ["--sync", "keep"]  # a drawn face's buzz is not speech
 
 
 def table_rows() -> list[tuple[list[str], list[list[str]]]]:

@@ -28,7 +28,7 @@ def enlarged(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def test_astronaut_is_found_once_with_her_eyes_in_place(detector, astronaut):
-    faces = detector.detect(astronaut)  # the badge on her suit scores 0.12 and is no face
+    faces = detector.detect(astronaut)  # the badge on her suit scores 0.12 and is not a face
     assert len(faces) == 1
     right_eye, left_eye = faces[0].landmarks[36:42].mean(0), faces[0].landmarks[42:48].mean(0)
     assert np.linalg.norm(right_eye - [203.2, 100.7]) < 4 and np.linalg.norm(left_eye - [246.2, 103]) < 4

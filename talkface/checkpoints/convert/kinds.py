@@ -193,7 +193,7 @@ def _rhythmic(states: States, file: Path, provenance: dict[str, Any]) -> Checkpo
 
     state = next((state for state in states.values() if PUBLISHED["rhythmic"].mark in state), None)
     if state is None:
-        raise CheckpointError(f"{file} is no Rhythmic generator: {PUBLISHED['rhythmic'].mark} is missing")
+        raise CheckpointError(f"{file} is not a Rhythmic generator: {PUBLISHED['rhythmic'].mark} is missing")
     named = rhythmic_names(state)
     config = rhythmic_config(named)
     with torch.device("meta"):
@@ -201,10 +201,10 @@ def _rhythmic(states: States, file: Path, provenance: dict[str, Any]) -> Checkpo
     for name, shape in wanted.items():
         if name not in named or named[name].shape != shape:
             found = "is missing" if name not in named else f"has shape {list(named[name].shape)}, not {list(shape)}"
-            raise CheckpointError(f"{file} is no Rhythmic generator: {name} {found}")
+            raise CheckpointError(f"{file} is not a Rhythmic generator: {name} {found}")
     left = sorted(named.keys() - wanted.keys())
     if left:
-        raise CheckpointError(f"{file} is no Rhythmic generator: {left[0]} has no place in it")
+        raise CheckpointError(f"{file} is not a Rhythmic generator: {left[0]} has no place in it")
     return Checkpoint("spade", asdict(config), named, provenance)
 
 

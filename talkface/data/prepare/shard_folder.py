@@ -78,7 +78,7 @@ class ShardFolder:
         return self.records[key]
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Take clips out that are to be prepared anew, first their samples, then their records."""
+        """Take clips out that are to be prepared again, first their samples, then their records."""
         stale = {key for key in keys if key in self.records}
         if not stale:
             return

@@ -223,7 +223,7 @@ def stored_zoom(shards: Path | str, crop: str, side: float) -> float:
     stored = parse_json(text, f"{shards}/prepare.json", ConfigError)
     if stored["crop"] != crop:
         raise ConfigError(
-            f"{shards} holds {stored['crop']} crops, model.crop is {crop}: prepare them anew, or change it"
+            f"{shards} holds {stored['crop']} crops, model.crop is {crop}: prepare them again, or change it"
         )
     if crop != "face":
         return 1.0

@@ -29,7 +29,7 @@ def _clip(root: Path, array: Path, sounds: list[Path]) -> Clip:
     parts = within.parts[:-1]
     speaker = next((part for part in parts if re.fullmatch(r"s\d+", part)), "")
     splits = ("train", "val", "test")
-    if not speaker:  # LRW names no speakers; elsewhere the innermost folder that is no split does
+    if not speaker:  # LRW names no speakers; elsewhere the innermost folder that is not a split does
         named = [part for part in parts if part not in splits]
         speaker = array.stem if re.fullmatch(r"[A-Z]+_\d{5}", array.stem) or not named else named[-1]
     split = next((part for part in parts if part in splits), None) or split_by_speaker(speaker)

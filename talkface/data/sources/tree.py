@@ -46,7 +46,7 @@ class Corpus:
 
 
 def folders(path: Path) -> list[Path]:
-    """Sub-folders in the order of their names; none where `path` is no folder."""
+    """Sub-folders in the order of their names; none where `path` is not a folder."""
     return sorted(path / entry.name for entry in _entries(path) if _is(entry.is_dir))
 
 

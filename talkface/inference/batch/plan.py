@@ -102,7 +102,7 @@ class _Inputs:
 
         Raises:
             CheckpointError: networks that are not there.
-            MediaError: an input that is no regular file.
+            MediaError: an input that is not a regular file.
         """
         networks = self._loaded(row.options)
         drivers = {name: getattr(row.options, name) for name in ("landmarks", "head_from")}

@@ -141,7 +141,7 @@ def _json_lines(text: str) -> Iterator[Mapping[str, object] | str]:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
             values = f"this line is not JSON ({error})"
-        yield values if isinstance(values, (dict, str)) else "this line is no JSON object"
+        yield values if isinstance(values, (dict, str)) else "this line is not a JSON object"
 
 
 def _csv_rows(text: str, path: Path, aliases: Mapping[str, str]) -> list[Mapping[str, object] | str]:
@@ -250,7 +250,9 @@ def _checked_name(name: str, suffixes: tuple[str, ...], expected: str = "") -> s
     """A file name inside the batch's folder, with `/` between its parts."""
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.parts or path.is_absolute() or any(part.startswith(".") for part in path.parts) or ":" in path.parts[0]:
-        raise ConfigError(f"{name} is no place inside the batch's folder: give a relative name without dots before it")
+        raise ConfigError(
+            f"{name} is not a place inside the batch's folder: give a relative name without dots before it"
+        )
     if "\0" in name or any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_NAME for part in path.parts):
         raise ConfigError(f"{name[:60]}: no file can have this name: at most {LONGEST_NAME} bytes, without NUL")
     if path.suffix.lower() not in suffixes:

@@ -72,7 +72,7 @@ def test_a_head_that_nods_with_the_sound_is_learnt(config: HeadmotionTraining) -
 def test_the_pose_is_of_the_frame_and_not_of_the_crop() -> None:
     clip = nodders(1)[0]
     track = clip_track(clip)
-    assert track is not None and np.abs(track[:, 3:5]).max() < 0.03, "a wandering crop is no wandering head"
+    assert track is not None and np.abs(track[:, 3:5]).max() < 0.03, "a wandering crop is not a wandering head"
     assert np.ptp(track[:, 0]) > 0.08
     lost = replace(clip, landmarks=np.where(np.arange(75)[:, None, None] < 30, np.nan, clip.landmarks))
     assert clip_track(lost) is None

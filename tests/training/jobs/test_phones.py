@@ -92,4 +92,4 @@ def test_what_is_kept_is_found_under_its_own_key_only(tmp_path: Path) -> None:
     assert kept is not None and torch.equal(kept["weights"]["a"], torch.ones(2))
     assert phones._load(path, "another") is None and phones._load(tmp_path / "none", "one") is None
     path.write_bytes(path.read_bytes()[:50])
-    assert phones._load(path, "one") is None, "a damaged file is made anew"
+    assert phones._load(path, "one") is None, "a damaged file is made again"
