@@ -37,12 +37,12 @@ class RunConfig:
         """Raises `ConfigError` for a number that no run can have."""
         for name in ("steps", "batch_size", "log_every", "eval_every", "save_every"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"run.{name} is {getattr(self, name)}: expected 1 or more")
+                raise ConfigError(f"invalid run.{name} {getattr(self, name)}: expected 1 or more")
         for name in ("threads", "grad_clip", "patience"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"run.{name} is {getattr(self, name)}: expected 0 or more")
+                raise ConfigError(f"invalid run.{name} {getattr(self, name)}: expected 0 or more")
         if not 0 <= self.ema < 1:
-            raise ConfigError(f"run.ema is {self.ema}: expected 0 (off) to just below 1")
+            raise ConfigError(f"invalid run.ema {self.ema}: expected 0 (off) to just below 1")
 
 
 def load_config(schema: type[Any], path: Path | str | None = None, overrides: Sequence[str] = ()) -> Any:
@@ -67,7 +67,7 @@ def load_config(schema: type[Any], path: Path | str | None = None, overrides: Se
     except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         where = f" in {path}" if path else ""
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"bad setting{where}: {reason}") from error
+        raise ConfigError(f"invalid setting{where}: {reason}") from error
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _read_yaml(path: Path, schema: type[Any]) -> Any:
 def _checked_overrides(overrides: Sequence[str]) -> list[str]:
     for item in overrides:
         if "=" not in item:
-            raise ConfigError(f"override {item!r} must look like key.sub=value")
+            raise ConfigError(f"invalid override {item!r}: expected key.sub=value")
         _check_plain(item, "an override")
     return list(overrides)
 

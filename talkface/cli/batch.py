@@ -121,7 +121,7 @@ def parse_common(items: Sequence[str]) -> dict[str, object]:
     pairs = [item.partition("=") for item in items]
     for (name, equals, _), item in zip(pairs, items, strict=True):
         if not equals or not name:
-            raise ConfigError(f"--set {item!r} must look like OPTION=VALUE, such as still=true")
+            raise ConfigError(f"invalid --set {item!r}: expected OPTION=VALUE such as still=true")
     return {name: value for name, _, value in pairs}
 
 

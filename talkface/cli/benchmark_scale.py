@@ -86,7 +86,7 @@ def _counts(words: str) -> list[int]:
     try:
         return [int(word) for word in words.split(",") if word.strip()]
     except ValueError as error:
-        raise ConfigError(f"counts {words!r} must look like 1,2,4") from error
+        raise ConfigError(f"invalid counts {words!r}: expected whole numbers such as 1,2,4") from error
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def _parts(only: str) -> Sequence[str]:
     chosen = [part.strip() for part in only.split(",")]
     for part in chosen:
         if part not in PARTS:
-            raise ConfigError(f"--only {part} is not a part of the table: choose of {', '.join(PARTS)}")
+            raise ConfigError(f"invalid --only {part!r}: expected one of {', '.join(PARTS)}")
     return chosen
 
 

@@ -187,7 +187,7 @@ def _base(against: str | None, names: Sequence[str]) -> str:
     if against is None:
         return names[min(1, len(names) - 1)]
     if against not in names:
-        raise ConfigError(f"--against {against!r} is not in the table: choose of {', '.join(names)}")
+        raise ConfigError(f"invalid --against {against!r}: expected one of {', '.join(names)}")
     return against
 
 
@@ -195,7 +195,7 @@ def _counts(shots: str) -> list[int]:
     """`1,4,8` -> numbers of shots, in order, once each."""
     parts = [part.strip() for part in shots.split(",")]
     if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise ConfigError(f"--shots {shots!r}: expected whole numbers above 0 with commas between, as 1,4,8")
+        raise ConfigError(f"invalid --shots {shots!r}: expected whole numbers above 0 with commas between, as 1,4,8")
     return sorted({int(part) for part in parts})
 
 

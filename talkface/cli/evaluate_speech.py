@@ -102,7 +102,7 @@ def spread(speakers: Sequence[str], count: int) -> list[int]:
 def checked_split(split: str) -> str | None:
     """A split's name, None for all of them; raises `ConfigError` for any other word."""
     if split not in SPLITS:
-        raise ConfigError(f"--split {split!r}: expected {', '.join(SPLITS)}")
+        raise ConfigError(f"invalid --split {split!r}: expected one of {', '.join(SPLITS)}")
     return None if split == "all" else split
 
 

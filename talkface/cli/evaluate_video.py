@@ -148,7 +148,7 @@ def _bench(out: Path, align: str, detector: str, brought: Mapping[str, Path], *,
 
     alignments = ("auto", "frame", "face")
     if align not in alignments:
-        raise ConfigError(f"--align {align} is unknown: choose of {', '.join(alignments)}")
+        raise ConfigError(f"invalid --align {align!r}: expected one of {', '.join(alignments)}")
     networks = _networks(brought)
     try:
         out.mkdir(parents=True, exist_ok=True)

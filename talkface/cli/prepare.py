@@ -249,7 +249,7 @@ def parse_where(items: Sequence[str]) -> dict[str, list[str]]:
     for item in items:
         column, equals, values = item.partition("=")
         if not equals or not column:
-            raise ConfigError(f"--where {item!r} must look like COLUMN=VALUE or COLUMN=VALUE,VALUE")
+            raise ConfigError(f"invalid --where {item!r}: expected COLUMN=VALUE or COLUMN=VALUE,VALUE")
         result[column] = values.split(",")
     return result
 

@@ -60,15 +60,15 @@ class FewshotConfig:
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise ConfigError(f"model.{name} is {getattr(self, name)!r}: use one of {', '.join(known)}")
+                raise ConfigError(f"invalid model.{name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
         if sketch_style(self.sketch) is None:
             raise ConfigError(
-                f"model.sketch is {self.sketch!r}: use one of {', '.join(SKETCHES)}, with any of"
+                f"invalid model.sketch {self.sketch!r}: expected one of {', '.join(SKETCHES)}, with any of"
                 f" {', '.join(f'_{change}' for change in CHANGES)} after it"
             )
         if self.padded and self.padded < self.size:
             raise ConfigError(
-                f"model.padded is {self.padded}: it must be model.size {self.size} or more, or 0 for none"
+                f"invalid model.padded {self.padded}: expected model.size {self.size} or more, or 0 for none"
             )
         for name in ("embedder", "discriminator"):
             layers = parse_layers(getattr(self, name))
@@ -82,7 +82,7 @@ class FewshotConfig:
             self._check_halvings(name, num_halvings(layers))
         layers = parse_layers(self.generator)
         if num_halvings(layers) != 0:
-            raise ConfigError(f"model.generator must double as often as it halves: {self.generator!r}")
+            raise ConfigError(f"invalid model.generator {self.generator!r}: expected as many doublings as halvings")
         self._check_halvings("generator", sum(layer.kind in ("D", "DI") for layer in layers))
 
     @property

@@ -57,11 +57,11 @@ class HybridConfig:
         }
         for name, known in words.items():
             if getattr(self, name) not in known:
-                raise ConfigError(f"model.{name} is {getattr(self, name)!r}: expected one of {', '.join(known)}")
+                raise ConfigError(f"invalid model.{name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
         if self.patch < 16 or self.patch % 8:
-            raise ConfigError(f"model.patch is {self.patch}: expected a multiple of 8 from 16")
+            raise ConfigError(f"invalid model.patch {self.patch}: expected a multiple of 8 from 16")
         if self.max_shots < 1:
-            raise ConfigError(f"model.max_shots is {self.max_shots}: expected 1 or more")
+            raise ConfigError(f"invalid model.max_shots {self.max_shots}: expected 1 or more")
         if self.no_warp and self.learned_flow != "none":
             raise ConfigError(
                 "model.no_warp feeds references as they are, "

@@ -65,14 +65,14 @@ class VgnetConfig:
     def __post_init__(self) -> None:
         norms = ("batch", "group")
         if self.norm not in norms:
-            raise ConfigError(f"model.norm is {self.norm!r}: use one of {', '.join(norms)}")
+            raise ConfigError(f"invalid model.norm {self.norm!r}: expected one of {', '.join(norms)}")
         landmarks = ("displacement", "atvgnet")
         if self.landmarks not in landmarks:
-            raise ConfigError(f"model.landmarks is {self.landmarks!r}: use one of {', '.join(landmarks)}")
+            raise ConfigError(f"invalid model.landmarks {self.landmarks!r}: expected one of {', '.join(landmarks)}")
         if self.size < 2 << VGNET_SIZES.halvings or self.size % (1 << VGNET_SIZES.halvings):
-            raise ConfigError(f"model.size is {self.size}: it must be a multiple of 16, and 32 or more")
+            raise ConfigError(f"invalid model.size {self.size}: expected a multiple of 16, and 32 or more")
         if self.width < 4 or self.width % 2:
-            raise ConfigError(f"model.width is {self.width}: it must be even, and 4 or more")
+            raise ConfigError(f"invalid model.width {self.width}: expected an even number, 4 or more")
         if self.blocks < 0 or self.planes < 1 or not 0 <= self.dropout < 1 or not 0.5 <= self.reach <= 3:
             raise ConfigError(
                 "model.blocks must be 0 or more, model.planes 1 or more, model.dropout 0 to 1, model.reach 0.5 to 3"

@@ -26,4 +26,4 @@ def test_estimate_multiplies_what_was_measured(capsys):
 @pytest.mark.parametrize("words", [["--nodes", "one"], ["--processes", "1;2"]])
 def test_wrong_counts_are_one_line(words, capsys):
     assert run(["benchmark", "scale", "--clips", "2", *words]) == 1
-    assert "must look like 1,2,4" in capsys.readouterr().err
+    assert "expected whole numbers such as 1,2,4" in capsys.readouterr().err

@@ -99,7 +99,7 @@ def test_names_are_as_short_as_tells_networks_apart():
     [
         (["--shots", "1,none"], "expected whole numbers above 0"),
         (["--landmarks", "drawn"], "expected real or predicted"),
-        (["--against", "nobody"], "choose of warp, small, few"),
+        (["--against", "nobody"], "expected one of warp, small, few"),
         (["--leave-out", "ana"], "did you mean 'anna'"),
         (["--shots", "30"], "has 30 + 5 frames with a face"),
         (["--split", "train"], "it has test"),

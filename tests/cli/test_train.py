@@ -44,7 +44,7 @@ def test_both_scores_are_said_and_said_again(arguments: list[str], tmp_path: Pat
 
 def test_settings_may_also_be_given_by_set(arguments: list[str], capsys: pytest.CaptureFixture):
     assert run([*arguments, "--set", "run.batch_size=0", "--set", "run.seed=1"]) == 1
-    assert "run.batch_size is 0: expected 1 or more" in capsys.readouterr().err
+    assert "invalid run.batch_size 0: expected 1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_settings_may_also_be_given_by_set(arguments: list[str], capsys: pytest.
     [
         ("run.seed=5", "belongs to a run with another run.seed (0 there, 5 here)"),
         ("family=lstm_mel", "belongs to a run of family base, this is lstm_mel"),
-        ("family=atnett", "family is 'atnett': expected base, atnet, lstm_mel"),
+        ("family=atnett", "invalid family 'atnett': expected base, atnet, lstm_mel"),
         ("data.speakers=[zoe]", "no clip is by a speaker of data.speakers (zoe): there are p0, p1, p2"),
-        ("run.batch_size=0", "run.batch_size is 0: expected 1 or more"),
-        ("run.eval_every=0", "run.eval_every is 0: expected 1 or more"),
-        ("run.steps=-1", "run.steps is -1: expected 1 or more"),
-        ("run.ema=1", "run.ema is 1.0: expected 0 (off) to just below 1"),
+        ("run.batch_size=0", "invalid run.batch_size 0: expected 1 or more"),
+        ("run.eval_every=0", "invalid run.eval_every 0: expected 1 or more"),
+        ("run.steps=-1", "invalid run.steps -1: expected 1 or more"),
+        ("run.ema=1", "invalid run.ema 1.0: expected 0 (off) to just below 1"),
         ("atnet.chanels=3", "did you mean atnet.channels?"),
     ],
 )

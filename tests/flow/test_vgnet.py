@@ -60,8 +60,8 @@ def test_mistakes_are_said_in_one_line(desk, untrained, capsys):
     with_speech = f"--renderer vgnet --renderer-model {untrained}"
     assert "expected vgnet" in say(f"animate ada.png hum.wav -o o.mp4 {with_speech}", capsys, 1)
     for override, line in (
-        ("model.norm=layer", "model.norm is 'layer': use one of batch, group"),
-        ("model.size=50", "model.size is 50: it must be a multiple of 16"),
+        ("model.norm=layer", "invalid model.norm 'layer': expected one of batch, group"),
+        ("model.size=50", "invalid model.size 50: expected a multiple of 16"),
         ("loss.mouth_weighting=squared", "use one of published, coded"),
         ("data.frames=40", "none of 3 clips has 40 frames with a face in a row"),
         ("data.farmes=4", "did you mean data.frames?"),

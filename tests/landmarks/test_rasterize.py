@@ -62,7 +62,7 @@ def test_edges_are_curves_and_lines_are_straight():
 
 
 def test_the_style_is_checked_before_training():
-    with pytest.raises(ConfigError, match=r"model.sketch is 'dots': use one of lines, edges"):
+    with pytest.raises(ConfigError, match=r"invalid model.sketch 'dots': expected one of lines, edges"):
         FewshotConfig(sketch="dots")
 
 

@@ -85,10 +85,10 @@ def test_projection_score_is_the_paper_s_formula():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pooling": "median"}, "model.pooling is 'median': use one of sum, max, mean"),
+        ({"pooling": "median"}, "invalid model.pooling 'median': expected one of sum, max, mean"),
         ({"embedding": 9}, "model.embedder ends with 8 channels, model.embedding is 9"),
         ({"embedder": "D8,U8"}, "model.embedder may hold D, B, J, JN and A only"),
-        ({"generator": "D8,D8,U8"}, "must double as often as it halves"),
+        ({"generator": "D8,D8,U8"}, "expected as many doublings as halvings"),
         ({"size": 18}, "must be a multiple of 4"),
         ({"discriminator": "D8,Q8"}, "bad layer 'Q8'"),
     ],

@@ -159,7 +159,7 @@ def test_identity_spade_takes_its_weights_from_the_person():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"embed": "sum"}, "model.embed is 'sum': expected one of mean, attention, slots"),
+        ({"embed": "sum"}, "invalid model.embed 'sum': expected one of mean, attention, slots"),
         ({"learned_flow": "off"}, "expected one of none, residual, instead"),
         ({"no_warp": True, "learned_flow": "residual"}, "drop one"),
         ({"max_shots": 0}, "expected 1 or more"),

@@ -71,10 +71,10 @@ def check_config(config: PreprocessConfig) -> None:
     load_cropper(config.crop, config.size, config.side)
     for name, known in (("sync", ("correct", "drop", "keep")), ("several_faces", ("largest", "refuse"))):
         if getattr(config, name) not in known:
-            raise ConfigError(f"preprocess.{name}={getattr(config, name)!r}: expected {' or '.join(known)}")
+            raise ConfigError(f"invalid preprocess.{name} {getattr(config, name)!r}: expected {' or '.join(known)}")
     for name, least in (("size", 16), ("every", 1), ("starts", 1), ("step", 1), ("num_frames", 0)):
         if getattr(config, name) < least:
-            raise ConfigError(f"preprocess.{name}={getattr(config, name)}: expected at least {least}")
+            raise ConfigError(f"invalid preprocess.{name} {getattr(config, name)}: expected at least {least}")
     if config.step > 1 and config.num_frames:
         raise ConfigError("preprocess.step and preprocess.num_frames exclude each other: set one of them")
 

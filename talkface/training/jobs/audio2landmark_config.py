@@ -84,7 +84,7 @@ class Audio2LandmarkTraining:
     def __post_init__(self) -> None:
         """Raises `ConfigError` for an unknown family, or a range alone without weights."""
         if self.family not in FAMILIES:
-            raise ConfigError(f"family is {self.family!r}: expected {', '.join(FAMILIES)}")
+            raise ConfigError(f"invalid family {self.family!r}: expected {', '.join(FAMILIES)}")
         if self.range.only and not self.start:
             raise ConfigError("range.only needs trained weights: give start=NAME or start=PATH")
 

@@ -31,7 +31,7 @@ class ContentConfig:
                 raise ConfigError(f"loss.content.perceptual has {kind!r}: known are none, {', '.join(KINDS)}")
         versions = ("v1", "v2")
         if self.version not in versions:
-            raise ConfigError(f"loss.content.version is {self.version!r}: use one of {', '.join(versions)}")
+            raise ConfigError(f"invalid loss.content.version {self.version!r}: expected one of {', '.join(versions)}")
         if self.pixel <= 0 and not self.kinds:
             raise ConfigError("loss.content has neither perceptual networks nor pixels: set loss.content.pixel=1")
 

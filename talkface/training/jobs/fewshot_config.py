@@ -65,10 +65,14 @@ class FewshotTraining:
 
     def __post_init__(self) -> None:
         if self.loss.mode not in ("ft", "ff"):
-            raise ConfigError(f"loss.mode is {self.loss.mode!r}: use ft (with the match term) or ff (without)")
+            raise ConfigError(
+                f"invalid loss.mode {self.loss.mode!r}: expected ft (with the match term) or ff (without)"
+            )
         for name, known in (("feature_matching_over", OVER_LAYERS), ("embedding_match_of", ("mean", "each"))):
             if getattr(self.loss, name) not in known:
-                raise ConfigError(f"loss.{name} is {getattr(self.loss, name)!r}: use one of {', '.join(known)}")
+                raise ConfigError(
+                    f"invalid loss.{name} {getattr(self.loss, name)!r}: expected one of {', '.join(known)}"
+                )
         for name in ("discriminator_steps", "accumulate"):
             if getattr(self.optim, name) < 1:
                 raise ConfigError(f"optim.{name} must be 1 or more")

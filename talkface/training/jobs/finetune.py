@@ -64,7 +64,7 @@ class FinetuneConfig:
     def __post_init__(self) -> None:
         for name, least in (("steps", 0), ("batch_size", 1), ("accumulate", 1), ("preview_every", 1)):
             if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}: expected {least} or more")
+                raise ConfigError(f"invalid {name} {getattr(self, name)}: expected {least} or more")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class LipRangeConfig:
         """Raises `ConfigError` for a range that no mouth has."""
         for name in ("steps", "sharpening", "closed_below", "opening", "width", "height"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"range.{name} is {getattr(self, name)}: expected 0 or more")
+                raise ConfigError(f"invalid range.{name} {getattr(self, name)}: expected 0 or more")
         if self.only and self.steps == 0:
             raise ConfigError("range.only needs range.steps: set how long the two networks that measure are trained")
 

@@ -65,8 +65,8 @@ class VgnetTraining:
     def __post_init__(self) -> None:
         if self.loss.mouth_weighting not in MOUTH_WEIGHTINGS:
             known = ", ".join(MOUTH_WEIGHTINGS)
-            raise ConfigError(f"loss.mouth_weighting is {self.loss.mouth_weighting!r}: use one of {known}")
+            raise ConfigError(f"invalid loss.mouth_weighting {self.loss.mouth_weighting!r}: expected one of {known}")
         if self.model.landmarks != "displacement":
             raise ConfigError("model.landmarks is for converted weights: a run learns displacement")
         if self.data.frames < 1:
-            raise ConfigError(f"data.frames is {self.data.frames}: it must be 1 or more")
+            raise ConfigError(f"invalid data.frames {self.data.frames}: expected 1 or more")

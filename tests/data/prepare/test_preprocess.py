@@ -156,7 +156,7 @@ def test_imported_landmarks_need_no_pictures(tmp_path: Path, detector: Detector,
     [
         ({"crop": "ffhq"}, "unknown crop 'ffhq'"),
         ({"several_faces": "keep"}, "expected largest or refuse"),
-        ({"step": 0}, "preprocess.step=0: expected at least 1"),
+        ({"step": 0}, "invalid preprocess.step 0: expected at least 1"),
         ({"step": 2, "num_frames": 5}, "exclude each other"),
     ],
 )

@@ -79,7 +79,7 @@ def test_the_mouth_weighting_is_chosen_by_name(tmp_path):
         job = VgnetJob(small_vgnet(tmp_path, mouth_weighting=weighting), CLIPS)
         terms[weighting] = job.train_step(0)["g/landmark"]
     assert 60 < terms["coded"] / terms["published"] < 100
-    with pytest.raises(ConfigError, match=r"loss\.mouth_weighting is 'squared': use one of published, coded"):
+    with pytest.raises(ConfigError, match=r"invalid loss\.mouth_weighting 'squared': expected one of published, coded"):
         small_vgnet(tmp_path, mouth_weighting="squared")
 
 
