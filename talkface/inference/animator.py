@@ -142,7 +142,8 @@ class Animator:
     def subject(self, found: Shots) -> Subject:
         """Prepare one person whose faces are found already."""
         identity = enroll_found(self.renderer, found)
-        identity.canvases[0].start_matte()  # heads move in nearly all videos; it is ready when the speech is heard
+        for canvas in identity.canvases[:1]:
+            canvas.start_matte()  # heads move in nearly all videos; it is ready when the speech is heard
         return Subject(identity, Retargeter(found.shots[0].landmarks), found)
 
     def listen(self, speech: SpeechStream, fps: Fraction, subject: Subject | None = None) -> Track:
