@@ -77,12 +77,12 @@ def _flag(option: Option) -> tuple[Any, Any]:
 
 
 def refuse_missing(words: Iterable[object]) -> None:
-    """Refuse files that are not there before anything large is imported.
+    """Refuse files that are not there, pipes and devices before anything large is imported.
 
     A `Path` is always one; text without a folder or an ending may be the name of an identity or a network.
 
     Raises:
-        MediaError: the first missing one.
+        MediaError: the first such one.
     """
     for word in filter(None, words):
         name = str(word)
@@ -90,6 +90,8 @@ def refuse_missing(words: Iterable[object]) -> None:
         if looks_like_file and not os.path.lexists(name):
             what = "file" if Path(name).suffix else "file or folder"
             raise MediaError(f"no {what} {name}: check the name")
+        if looks_like_file and Path(name).exists() and not (Path(name).is_file() or Path(name).is_dir()):
+            raise MediaError(f"{name} is a pipe or a device, expected a file: write it to a file first")
 
 
 def refuse_missing_of(options: Options, out: Path | None) -> None:

@@ -36,19 +36,41 @@ class ProgressLines:
     def __init__(self, title: str, unit: str, every_s: float = 30.0, hint: str = "") -> None:
         """Take what the lines open with, what is counted, in plural, and what to say once where it is slow."""
         self._title, self._unit, self._every_s, self._hint = title, unit, every_s, hint
-        self._start = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._first: tuple[float, int] | None = None
 
     def __call__(self, done: int, total: int, more: str = "") -> None:
-        """Say `done` of `total` where a line is due; `more` follows."""
+        """Say `done` of `total` where a line is due; `more` follows.
+
+        The pace counts from the first call: what comes before it (imports, networks, the search for a face, what an
+        interrupted run had made) is no measure of what is left.
+        """
         now = time.monotonic()
+        self._first = self._first or (now, done)
         if now - self._last >= self._every_s:
             self._last = now
-            each_s = (now - self._start) / max(done, 1)
-            pace = f"{1 / each_s:.1f} per second" if each_s <= 2.0 else f"{each_s:.0f} s each"
-            minutes = round(each_s * (total - done) / 60) if done else 0
-            left = f", {minutes} minutes left" if minutes else ""
-            hint, self._hint = (self._hint, "") if each_s > HINT_S else ("", self._hint)
-            typer.echo(f"{self._title}: {done} of {total} {self._unit}, {pace}{left}{more}{hint}", err=True)
+            pace = self._pace(now, done, total)
+            typer.echo(f"{self._title}: {done} of {total} {self._unit}{pace}{more}{self._due_hint(now, done)}", err=True)
+
+    def _each_s(self, now: float, done: int) -> float | None:
+        """Seconds for each since the first call; None before there are any."""
+        start, before = self._first or (now, done)
+        return (now - start) / (done - before) if done > before else None
+
+    def _pace(self, now: float, done: int, total: int) -> str:
+        each_s = self._each_s(now, done)
+        if not each_s:
+            return ""
+        pace = f"{1 / each_s:.1f} per second" if each_s <= 2.0 else f"{each_s:.0f} s each"
+        minutes = round(each_s * (total - done) / 60)
+        return f", {pace}" + (f", {minutes} minute{'s' * (minutes > 1)} left" if minutes else "")
+
+    def _due_hint(self, now: float, done: int) -> str:
+        """The hint, once, where it is slow."""
+        if (self._each_s(now, done) or 0.0) <= HINT_S:
+            return ""
+        hint, self._hint = self._hint, ""
+        return hint
 
 
 def tracker(
