@@ -117,7 +117,7 @@ class Headmotion(nn.Module):
         logits, mean, log_std = self.answer(hidden).split(
             [settings.mixtures, *[settings.mixtures * settings.components] * 2], 1
         )
-        shaped = (len(past), settings.mixtures, settings.components)
+        shaped = (past.shape[0], settings.mixtures, settings.components)  # `len` of a traced tensor warns
         # a floor keeps a mixture from collapsing onto one clip, a ceiling keeps samples sane
         return Answer(logits, mean.view(shaped), 2.5 * torch.tanh(log_std.view(shaped) / 2.5) - 0.7), state
 

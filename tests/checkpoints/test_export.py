@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,9 @@ onnxruntime = pytest.importorskip("onnxruntime")
 @pytest.mark.parametrize("name", ["audio2landmark", "headmotion", "mouth", "mouth-free"])
 def test_outputs_are_those_of_torch(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / f"{name}.onnx"
-    assert run(["models", "export", name, str(out)]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", torch.jit.TracerWarning)
+        assert run(["models", "export", name, str(out)]) == 0
     assert f"{name}.onnx: ONNX Runtime's outputs differ from torch's by at most" in capsys.readouterr().out
     before = out.read_bytes()
     assert run(["models", "export", name, str(out)]) == 1 and out.read_bytes() == before
