@@ -229,14 +229,22 @@ def _explained(finals: Mapping[Path, Path]) -> Iterator[None]:
         raise
     except Exception as error:
         path = _meant(error, finals)
-        number = error.errno if isinstance(error, OSError) else None
+        number = _error_number(error)
         if number in FULL or (number is None and _is_full(path.parent)):
             raise PassingError(f"no space left on the disk of {path}: free some, or write elsewhere") from error
         if isinstance(error, FileExistsError):
             raise MediaError(f"{path} exists: give another name, or --force to replace it") from error
-        if isinstance(error, OSError) and number is not None:
-            raise MediaError(f"{path} cannot be written: {error.strerror}") from error
+        if number is not None:
+            raise MediaError(f"{path} cannot be written: {os.strerror(number)}") from error
         raise
+
+
+def _error_number(error: Exception) -> int | None:
+    """The system's number of an error; libraries in Rust, such as safetensors, have it in their words only."""
+    if isinstance(error, OSError):
+        return error.errno
+    said = re.search(r"\(os error (\d+)\)", str(error))
+    return int(said[1]) if said else None
 
 
 def _meant(error: Exception, finals: Mapping[Path, Path]) -> Path:

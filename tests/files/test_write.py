@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -10,7 +11,9 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from talkface.errors import ConfigError, MediaError, PassingError, TalkfaceError, printable
 from talkface.files.table import safe_cell, write_table
@@ -189,6 +192,22 @@ def test_the_hidden_name_fits_and_keeps_the_suffix(tmp_path: Path, name: str):
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path):
     with pytest.raises(MediaError, match=r"no space left on the disk of .*a\.bin"), atomic_file(tmp_path / "a.bin"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_disk_refuses_a_library_in_rust_is_one_line(tmp_path: Path):
+    """Its errors have no number, and it may have given the room back when they come."""
+    tensors = {"weight": np.zeros(100_000, np.float32)}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(MediaError, match=r"a\.safetensors cannot be written: File too large"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            with atomic_file(tmp_path / "a.safetensors") as part:
+                save_file(tensors, part)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.raises(PassingError, match=r"no space left on the disk of .*a\.bin"), atomic_file(tmp_path / "a.bin"):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
     assert not list(tmp_path.iterdir())
 
 
