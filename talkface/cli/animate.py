@@ -223,10 +223,9 @@ def report_result(result: "AnimateResult", networks: Sequence[str]) -> None:
         typer.echo(f"network: {name} ({path.stat().st_size / 1e6:.1f} MB, {path})")
     width, height = result.size
     speed = result.num_frames / max(result.timings.get("render", 0.0), 1e-9)
+    pace = f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
     found = f"{result.faces_found} face{'s' if result.faces_found != 1 else ''} found"
-    typer.echo(
-        f"made: {result.num_frames} frames, {width}x{height}, {found}, {speed:.0f} frames/s rendered and encoded"
-    )
+    typer.echo(f"made: {result.num_frames} frames, {width}x{height}, {found}, {pace} frames/s rendered and encoded")
     # a photo of 2 megapixels is named as the reason where a video is made slower than it plays
     if width * height >= 2_000_000 and speed < float(result.fps):
         half = f"{width // 2}x{height // 2}"

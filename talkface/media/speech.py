@@ -27,6 +27,7 @@ class SpeechLimits:
     right: tuple[float, float] = (0.0, 1.0)
     cancelled: float = 0.1  # share of the channels' energy left in their mean, below which they are in opposite phase
     short_of_claim: float = 0.95
+    mostly_silent: float = 0.8  # share of digital silence from which a long file is remarked on
     mux_rates: tuple[int, int] = (44_100, 48_000)  # Hz; what every player takes in an MP4
 
 
@@ -218,6 +219,12 @@ def _remarks(path: Path, stream: SpeechStream, info: SoundInfo) -> Iterator[str]
     if stream.mix != DECODE.mean:
         side = "left" if stream.mix == SPEECH_LIMITS.left else "right"
         yield f"the two channels of {path} cancel each other (opposite phase): listened to the {side} one"
+    silent_s = SPEECH_LIMITS.level_step_s * int((stream.loudness <= SPEECH_LIMITS.silent_rms).sum())
+    if silent_s > max(SPEECH_LIMITS.mostly_silent * stream.duration_s, SPEECH_LIMITS.kept_s) and not _is_silent(stream):
+        yield (
+            f"{silent_s / 60:.0f} of the {stream.duration_s / 60:.0f} minutes of {path} are silence or gaps between its "
+            "time stamps: cut them out for a shorter video"
+        )
     claimed_s = info.claimed_s or 0.0
     if stream.duration_s < SPEECH_LIMITS.short_of_claim * claimed_s - SPEECH_LIMITS.level_step_s:
         yield f"{path} claims {claimed_s:.1f} s of sound but holds {stream.duration_s:.1f} s: it seems to be cut short"

@@ -283,6 +283,15 @@ def test_silence_is_said(tmp_path: Path) -> None:
     assert open_speech(write_wav(tmp_path / "tone.wav", tone(1.0))).notes == ()
 
 
+def test_a_file_that_is_mostly_gaps_or_silence_is_said(tmp_path: Path) -> None:
+    silent = write_wav(tmp_path / "silent.wav", np.concatenate([np.zeros(120 * SAMPLE_RATE, np.float32), tone(2.0)]))
+    paused = write_wav(tmp_path / "paused.wav", np.concatenate([tone(40.0), np.zeros(40 * SAMPLE_RATE, np.float32)]))
+    for path in (silent, write_late(tmp_path / "late.mkv", 120.0)):
+        (note,) = open_speech(path).notes
+        assert note.startswith(f"2 of the 2 minutes of {path} are silence or gaps between its time stamps")
+    assert open_speech(paused).notes == ()
+
+
 def test_files_that_are_cut_short_or_joined_are_said(tmp_path: Path) -> None:
     whole = write_wav(tmp_path / "whole.wav", tone(4.0)).read_bytes()
     (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 4])
