@@ -100,8 +100,7 @@ def refuse_missing_of(options: Options, out: Path | None) -> None:
     Raises:
         MediaError: the first missing one.
     """
-    given = {name: getattr(options, name, None) for name in INPUTS}
-    refuse_missing(value for name, value in given.items() if name != "background" or _is_picture(value))
+    refuse_missing(getattr(options, name, None) for name in INPUTS)  # a colour has neither folder nor ending
     if out is not None and not out.parent.is_dir():
         raise MediaError(f"there is no folder {out.parent}: make it with mkdir -p, or give another output")
 
@@ -114,9 +113,3 @@ def refuse_missing_folder(folder: Path, what: str) -> None:
     """
     if not folder.is_dir():
         raise MediaError(f"no folder {folder}: give {what}")
-
-
-def _is_picture(value: object) -> bool:
-    from talkface.media.photo import PHOTO_SUFFIXES
-
-    return isinstance(value, str) and Path(value).suffix.lower() in (*PHOTO_SUFFIXES, ".gif")
