@@ -68,7 +68,7 @@ def judge_speech(speech: SpeechStream) -> list[Finding]:
     over = _overdriven(speech)
     return [
         Finding("length", f"{speech.duration_s:.1f} s", ramp(speech.duration_s, 0.1, 1.0), "record a whole sentence"),
-        Finding("loudness", f"{loud_db:.0f} dB below full scale", ramp(loud_db, -70, -40), "record it louder"),
+        Finding("loudness", f"{-loud_db:.0f} dB below full scale", ramp(loud_db, -70, -40), "record it louder"),
         Finding("noise", f"speech {above_db:.0f} dB over the pauses", noise, "record without noise"),
         Finding("overdrive", f"{over:.1%} of samples at the limit", ramp(over, 0.25, 0.01), "record it more quietly"),
     ]
