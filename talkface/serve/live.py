@@ -105,7 +105,7 @@ async def _greet(server: Server, socket: WebSocket) -> tuple[Hello, bytes]:
     except (ValueError, KeyError, RecursionError):
         said = None
     if not isinstance(said, dict):
-        raise Refusal(422, "bad_request", "the first message must be a JSON object, see docs/serve.md")
+        raise Refusal(400, "bad_request", "the first message must be a JSON object, see docs/serve.md")
     check_token(server.options.token, said.get("token"))
     if said.get("consent") is not True:
         raise Refusal(422, "no_consent", "animate only people who agreed: say so with consent: true")
@@ -117,7 +117,7 @@ async def _greet(server: Server, socket: WebSocket) -> tuple[Hello, bytes]:
         said.get("options", {}),
     )
     if hello.format not in ("jpeg", "mp4") or not isinstance(hello.photo, int) or hello.photo < 0:
-        raise Refusal(422, "bad_request", "invalid first message: format is jpeg or mp4, photo a number of bytes")
+        raise Refusal(400, "bad_request", "invalid first message: format is jpeg or mp4, photo a number of bytes")
     if not hello.photo:
         return hello, b""
     try:
@@ -219,7 +219,7 @@ async def _receive(socket: WebSocket, session: Session, outgoing: "asyncio.Queue
         elif command == "end":
             return
         else:
-            raise Refusal(422, "bad_request", "unknown message: expected sound, or type flush, interrupt or end")
+            raise Refusal(400, "bad_request", "unknown message: expected sound, or type flush, interrupt or end")
 
 
 def _command(text: str | None) -> str | None:

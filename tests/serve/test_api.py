@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+import talkface
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.request import AnimateOptions
 from talkface.media.mark.tag import verify_mark
@@ -19,6 +21,7 @@ from talkface.media.read import probe_video
 from talkface.options import options_of
 from talkface.serve.app import create_app
 from talkface.serve.options import TEXTS, ServeOptions, read_options, user_options
+from talkface.serve.replies import CODES
 from talkface.serve.server import Server, open_server
 
 Wait = Callable[..., dict[str, Any]]
@@ -280,3 +283,20 @@ def test_two_servers_do_not_share_a_folder(server: Server, animator: Any) -> Non
     with pytest.raises(MediaError, match="another server uses"):
         open_server(server.options, animator)
     assert json.loads(json.dumps(server.options.plain()))["port"] == 8000
+
+
+def test_the_page_of_the_api_has_every_code_and_its_status() -> None:
+    """docs/serve.md against the sources: what is refused is documented, by the same number."""
+    root = Path(talkface.__file__).parent
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (root / "serve").glob("*.py"))
+    written = {(code, status) for status, code in re.findall(r'Refusal\(\s*(\d{3}),\s*"([a-z_]+)"', sources)}
+    written |= {(code, str(status)) for status, code in CODES.values()}
+    page = (root.parent / "docs/serve.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| ([\d, ]+) \|", page, re.MULTILINE)
+    documented = {
+        (word, number)
+        for words, numbers in rows
+        for word in re.findall(r"`(\w+)`", words)
+        for number in numbers.split(", ")
+    }
+    assert len(written) > 20 and written <= documented, written - documented
