@@ -1,6 +1,7 @@
 """Rendered frames, not made yet -> frames one by one, a video file, or a report on it."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -10,7 +11,7 @@ import numpy as np
 
 from talkface.errors import ConfigError, MediaError
 from talkface.files.write import atomic_files
-from talkface.inference.output import Finish, track_text
+from talkface.inference.output import Finish, cut_notes, track_text
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.media.ffmpeg import format_of
@@ -113,7 +114,7 @@ class Clip:
         Raises:
             MediaError: the output cannot be written, or there is no frame.
         """
-        out, options = Path(out), self.options
+        out, options, began = Path(out), self.options, time.perf_counter()
         check_outputs(out, options)
         check_not_speech(out, self.sound)
         wanted = {"video": out}
@@ -132,9 +133,10 @@ class Clip:
             result = self._result(parts["video"], size)
             if report is not None and "report" in parts:
                 report(result, parts["report"])
-        return replace(result, path=out)
+        return replace(result, path=out, timings={"render": time.perf_counter() - began})
 
     def _result(self, video: Path, size: tuple[int, int]) -> AnimateResult:
+        shot = self.shots.shots[0]
         return AnimateResult(
             path=video,
             num_frames=self.num_frames,
@@ -142,8 +144,8 @@ class Clip:
             duration_s=self.duration_s,
             size=size,
             faces_found=self.shots.faces_found,
-            notes=[*self.shots.notes, *(self.sound.notes if self.sound is not None else ())],
-            shot=self.shots.shots[0],
+            notes=[*self.shots.notes, *(self.sound.notes if self.sound else ()), *cut_notes(self.options, shot)],
+            shot=shot,
         )
 
     def _pictures(self, rendered: Iterator[Rendered]) -> Iterator[Image]:
@@ -215,7 +217,8 @@ def check_outputs(out: Path, options: RenderOptions) -> None:
     check_output(out, force=force)
     if options.format is not None and out.suffix.lower() != f".{options.format}":
         raise ConfigError(f"the output {out} and --format {options.format} disagree: leave one out")
-    format_of(out.suffix.lower(), alpha=options.alpha)
+    has_track = options.captions is not None and options.captions_as == "track"
+    format_of(out.suffix.lower(), alpha=options.alpha, captions=has_track)
     if not isinstance(options, AnimateOptions):
         return
     if options.save_landmarks is not None:

@@ -113,8 +113,23 @@ def aspect_window(size: tuple[int, int], landmarks: FloatArray, aspect: str) -> 
     wide, high = (max(16, int(side * part) // 2 * 2) for part in (across, down))
     centre = (landmarks.min(0) + landmarks.max(0)) / 2
     left = int(np.clip(centre[0] - wide / 2, 0, width - wide))
-    top = int(np.clip(centre[1] - 0.45 * high, 0, height - high))
+    lowest, highest = landmarks[:, 1].min(), landmarks[:, 1].max()
+    top = centre[1] - 0.45 * high
+    if highest - lowest <= high:
+        top = np.clip(top, highest - high, lowest)
+    top = int(np.clip(top, 0, height - high))
     return slice(top, top + high), slice(left, left + wide)
+
+
+def cut_notes(options: RenderOptions, shot: Shot) -> list[str]:
+    """A remark where the aspect leaves no room for the whole face."""
+    if options.aspect is None:
+        return []
+    rows, columns = aspect_window((shot.image.shape[0], shot.image.shape[1]), shot.landmarks, options.aspect)
+    (left, top), (right, bottom) = shot.landmarks.min(0), shot.landmarks.max(0)
+    if columns.start <= left and right <= columns.stop and rows.start <= top and bottom <= rows.stop:
+        return []
+    return [f"--aspect {options.aspect} cuts off part of the face: the photo shows too little beside it"]
 
 
 def find_background(given: str, size: tuple[int, int]) -> Image:

@@ -14,7 +14,7 @@ from talkface.inference.animator import BLOCK, Animator
 from talkface.inference.clip import AnimateResult, Progress, check_outputs
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
 from talkface.inference.origin import find_origin
-from talkface.inference.output import Finish, track_text
+from talkface.inference.output import Finish, cut_notes, track_text
 from talkface.inference.panel import reenact_panel
 from talkface.inference.photos import HDR_NOTE, PhotoSource
 from talkface.inference.request import ReenactOptions
@@ -85,6 +85,7 @@ def reenact(
     notes += [HDR_NOTE.format(driver.video)] if info.hdr else []
     if missing:
         notes.append(f"no face in {missing} of {len(points)} driving frames: held {HOLD_S} s, then faded to rest")
+    notes += cut_notes(options, subject.shots.shots[0])
     size = _write(animator, subject, points, driver.video, sound, out, fps, options, progress)
     laps.append(time.perf_counter())
     return ReenactResult(

@@ -171,7 +171,7 @@ class Format:
         return "pix_fmt" in self.pictures and self.pictures["pix_fmt"].startswith("yuv")
 
 
-def format_of(suffix: str, *, alpha: bool = False, large: bool = False) -> Format:
+def format_of(suffix: str, *, alpha: bool = False, large: bool = False, captions: bool = False) -> Format:
     """Format of a file with this suffix.
 
     MP4, M4V and MOV hold H.264 and AAC, a transparent MOV ProRes 4444; WebM holds VP9 and Opus; GIF and PNG (animated)
@@ -181,10 +181,13 @@ def format_of(suffix: str, *, alpha: bool = False, large: bool = False) -> Forma
         suffix: one of `SUFFIXES`, lower case.
         alpha: whether pictures have a fourth channel.
         large: whether frames are so large that few may be held.
+        captions: whether there is a text track.
 
     Raises:
-        MediaError: a transparent video in a format that has no transparency.
+        MediaError: a transparent video in a format that has no transparency, or captions in one without text tracks.
     """
+    if captions and suffix in (".gif", ".png"):
+        raise MediaError(f"{suffix} has no text track: leave out --captions-as track, or write .mp4, .mov or .webm")
     if alpha and suffix not in TRANSPARENT:
         raise MediaError(f"{suffix} has no transparency: write .mov (ProRes 4444), .webm (VP9) or .png (animated)")
     aac = {"acodec": "aac", "audio_bitrate": ENCODE.aac_bitrate}

@@ -111,9 +111,10 @@ class VideoWriter:
                 f"a video of {size[0]}x{size[1]} cannot be written: each side must be"
                 f" {WRITE.smallest_side} to {WRITE.largest_side}"
             )
-        self._format = format_of(self.path.suffix.lower(), alpha=alpha, large=size[0] * size[1] > WRITE.large_pixels)
+        large = size[0] * size[1] > WRITE.large_pixels
+        self._format = format_of(self.path.suffix.lower(), alpha=alpha, large=large, captions=bool(captions))
         self._speech = speech if self._format.sound else None
-        self._captions = captions if self._format.subtitles else ""
+        self._captions = captions
         self._captions_file = self.path
         self._target = followed(self.path)
         self._force = force

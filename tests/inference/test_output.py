@@ -7,7 +7,7 @@ import pytest
 
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.clip import check_outputs
-from talkface.inference.output import Finish, aspect_window, track_text
+from talkface.inference.output import Finish, aspect_window, cut_notes, track_text
 from talkface.inference.request import AnimateOptions
 from talkface.landmarks.detect import load_detector
 from talkface.renderers.base import Rendered
@@ -32,6 +32,17 @@ def test_an_aspect_keeps_the_face(shot: Shot, aspect: str) -> None:
     low, high = shot.landmarks.min(0), shot.landmarks.max(0)
     assert columns.start < low[0] and high[0] < columns.stop and rows.start < low[1] and high[1] < rows.stop
     assert max(columns.stop - columns.start, rows.stop - rows.start) == 512
+
+
+def test_an_aspect_that_cuts_the_face_is_said(shot: Shot) -> None:
+    (left, top), (right, bottom) = shot.landmarks.min(0).astype(int), shot.landmarks.max(0).astype(int)
+    narrow = Shot(shot.image[:, left - 20 : right + 20], shot.landmarks - (left - 20, 0))
+    assert cut_notes(AnimateOptions(aspect="9:16"), narrow) == cut_notes(AnimateOptions(), narrow) == []
+    (note,) = cut_notes(AnimateOptions(aspect="16:9"), narrow)
+    assert note == "--aspect 16:9 cuts off part of the face: the photo shows too little beside it"
+    across, down = right + 20 - (left - 20), bottom - top + 4  # a window hardly higher than the face
+    rows, _ = aspect_window(narrow.image.shape[:2], narrow.landmarks, f"{across}:{down}")
+    assert rows.start <= top and bottom <= rows.stop
 
 
 def test_the_background_goes_and_the_face_stays(shot: Shot, tmp_path: Path) -> None:

@@ -87,6 +87,12 @@ def test_captions_become_a_text_track(tmp_path: Path, picture: np.ndarray, suffi
     assert back[0].end_s == pytest.approx(0.12, abs=0.002)
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".png"])
+def test_formats_without_text_tracks_refuse_captions(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(MediaError, match="has no text track: leave out --captions-as track"):
+        VideoWriter(tmp_path / f"o{suffix}", (64, 64), Fraction(25), captions="1\n00:00:00,0 --> 00:00:01,0\nx\n")
+
+
 def test_captions_of_both_kinds_are_read(tmp_path: Path) -> None:
     blocks = (
         "1\r\n00:00:01,500 --> 00:01:02,050\r\n<i>One</i> &amp; two\r\n",
