@@ -49,8 +49,8 @@ class ProgressLines:
         self._first = self._first or (now, done)
         if now - self._last >= self._every_s:
             self._last = now
-            pace = self._pace(now, done, total)
-            typer.echo(f"{self._title}: {done} of {total} {self._unit}{pace}{more}{self._due_hint(now, done)}", err=True)
+            pace, hint = self._pace(now, done, total), self._due_hint(now, done)
+            typer.echo(f"{self._title}: {done} of {total} {self._unit}{pace}{more}{hint}", err=True)
 
     def _each_s(self, now: float, done: int) -> float | None:
         """Seconds for each since the first call; None before there are any."""

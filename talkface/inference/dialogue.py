@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import av
 import numpy as np
 
 from talkface.errors import ConfigError, MediaError
@@ -15,6 +14,7 @@ from talkface.inference.clip import Clip
 from talkface.inference.photos import PhotoSource, load_people
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import Subject, Track
+from talkface.media.decode import decode_sound, probe_sound
 from talkface.media.speech import open_speech, read_waveform
 from talkface.renderers.base import Rendered
 from talkface.types import SAMPLE_RATE, FloatArray, Image, Waveform
@@ -119,15 +119,11 @@ def split_channels(path: Path) -> dict[int, Waveform]:
         MediaError: not sound of two channels.
     """
     open_speech(path)  # says what is wrong with a file
-    with av.open(str(path)) as container:
-        stream = container.streams.audio[0]
-        if stream.codec_context.channels != 2:
-            raise MediaError(f"{path} has {stream.codec_context.channels} channels: a stereo dialogue has two")
-        resampler = av.AudioResampler("fltp", "stereo", SAMPLE_RATE)
-        blocks = [part.to_ndarray() for frame in container.decode(stream) for part in resampler.resample(frame)]
-        blocks += [part.to_ndarray() for part in resampler.resample(None)]
-    both = np.concatenate(blocks, 1).astype(np.float32)
-    return {face: Waveform(np.ascontiguousarray(both[face])) for face in range(2)}
+    channels = probe_sound(path).channels
+    if channels != 2:
+        raise MediaError(f"{path} has {channels} channel{'s' * (channels != 1)}: a stereo dialogue has two")
+    both = np.concatenate(list(decode_sound(path, SAMPLE_RATE, 2)))
+    return {face: Waveform(np.ascontiguousarray(both[:, face])) for face in range(2)}
 
 
 def read_turns(path: Path) -> list[Turn]:

@@ -276,7 +276,7 @@ def _find_shot(searched: _Searched, face: int | None) -> tuple[Shot, list[str]]:
     index = 0 if face is None else face
     if not 0 <= index < len(faces):
         raise NoFaceError(f"--face {index} asked for, but {name} has {len(faces)}: count from 0, the largest")
-    if len(faces) > 1:
+    if len(faces) > 1 and face is None:
         notes.append(f"{len(faces)} faces in {name}: animating number {index} (0 is the largest; choose with --face)")
     chosen = faces[index]
     notes += _check_face(name, image, chosen)

@@ -222,8 +222,8 @@ def _remarks(path: Path, stream: SpeechStream, info: SoundInfo) -> Iterator[str]
     silent_s = SPEECH_LIMITS.level_step_s * int((stream.loudness <= SPEECH_LIMITS.silent_rms).sum())
     if silent_s > max(SPEECH_LIMITS.mostly_silent * stream.duration_s, SPEECH_LIMITS.kept_s) and not _is_silent(stream):
         yield (
-            f"{silent_s / 60:.0f} of the {stream.duration_s / 60:.0f} minutes of {path} are silence or gaps between its "
-            "time stamps: cut them out for a shorter video"
+            f"{silent_s / 60:.0f} of the {stream.duration_s / 60:.0f} minutes of {path} are silence or gaps between "
+            "its time stamps: cut them out for a shorter video"
         )
     claimed_s = info.claimed_s or 0.0
     if stream.duration_s < SPEECH_LIMITS.short_of_claim * claimed_s - SPEECH_LIMITS.level_step_s:

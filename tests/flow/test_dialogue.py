@@ -1,5 +1,6 @@
 """Two faces of one photo speak in turn: each mouth follows its own speech, the silent one blinks."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -67,13 +68,15 @@ def test_a_photo_of_several_is_searched_once(pair: np.ndarray) -> None:
 
 
 @pytest.mark.flow
-def test_the_command_takes_speakers_stereo_and_turns(pair: np.ndarray, tmp_path: Path) -> None:
+def test_the_command_takes_speakers_stereo_and_turns(
+    pair: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Pillow.fromarray(pair).save(tmp_path / "pair.png")
     samples = (BUZZ[:8000] * 32767).astype(np.int16)
     wavfile.write(tmp_path / "a.wav", RATE, samples)
     wavfile.write(tmp_path / "both.wav", RATE, np.stack([samples, samples[::-1]], 1))
     (tmp_path / "turns.csv").write_text("start,end,speaker\n0,0.2,ada\n0.25,0.5,bea\n")
-    photo, common = str(tmp_path / "pair.png"), ["--renderer", "warp", "--quiet", "--no-sign"]
+    photo, common = str(tmp_path / "pair.png"), ["--renderer", "warp", "--no-sign"]
     for index, words in enumerate(
         (
             [photo, "--speaker", f"0={tmp_path}/a.wav", "--speaker", f"1={tmp_path}/a.wav"],
@@ -84,6 +87,10 @@ def test_the_command_takes_speakers_stereo_and_turns(pair: np.ndarray, tmp_path:
         out = tmp_path / f"{index}.mp4"
         assert run(["animate", *words, "-o", str(out), *common]) == 0
         assert probe_video(out).size == (520, 260) and probe_video(out).has_sound
+        said = capsys.readouterr().out
+        pace = re.search(r"2 faces found, ([\d.e+]+) frames/s rendered", said)
+        assert pace is not None and 0 < float(pace[1]) < 10_000
+        assert "--face" not in said  # nobody has to choose
     assert run(["animate", photo, "--stereo", *common]) == 1
 
 
