@@ -88,7 +88,9 @@ def eye_columns(
     up = upper[..., 1:] - down * (0.04 * length * shut)[..., None]  # no white of the eye left over
     low = lower[..., 1:] + down * (0.08 * length * shut)[..., None]
     wider = np.maximum(opening - photo_opening, 0)  # only then is the eye stretched: it stands still behind its lids
-    behind = lower[..., 1:] + down * wider[..., None]
+    # where the smooth part moves the upper lid's place unlike the lower's, as brows do, the eye must not follow
+    shifted = [frame.arc(target, source - target, row)[..., 1:] for row in (upper_row, lower_row)]
+    behind = upper[..., 1:] + shifted[1] - shifted[0] + down * wider[..., None]
     rim = lower[..., 0]
     lid = upper[..., 0] + opening * np.clip((shut - 0.6) / 0.25, 0, 1)  # lids that nearly meet hide the whole eye
     lash = lid - 0.09 * length  # the lashes ride on the lid's edge unstretched

@@ -125,6 +125,21 @@ def test_half_shut_eye_is_covered_not_squeezed(photo):
     assert shown.min() > photo[37, 1] - 2  # an eye opened wider is stretched, not filled with lid
 
 
+@pytest.mark.parametrize("lift", [-9.0, 9.0])
+@pytest.mark.parametrize("shut", [0.0, 0.4])
+def test_brows_leave_the_eye_below_where_it_is(photo, lift: float, shut: float):
+    """The smooth part between brow and cheek would take the eyeball along, and tear it at the lid's edge."""
+    blinking = close_eyes(photo[None], np.array([shut]))[0]
+    target = blinking.copy()
+    target[17:27, 1] -= lift
+    before, after = sources(blinking, photo), sources(target, photo)
+    for eye in (range(36, 42), range(42, 48)):
+        outline = blinking[list(eye)]
+        middle = outline.mean(0)
+        for point in 0.75 * (outline - middle) + middle:
+            assert np.linalg.norm(at(after, point) - at(before, point)) < 0.6
+
+
 def test_rims_of_glasses_above_a_shutting_lid_stay(photo):
     shut = close_eyes(photo[None], np.array([1.0]))[0]
     at = round(photo[[37, 38], 0].mean())
