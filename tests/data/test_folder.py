@@ -164,6 +164,23 @@ def test_folders_of_any_usual_word_are_splits(tmp_path: Path, folder: str, split
     assert (clip.split, clip.speaker) == (split, "ann" if folder == "ann" else "a")
 
 
+@pytest.mark.parametrize("folder", ["test-clean", "dev_other", "train2", "holdout", "Held-out", "eval"])
+def test_folders_that_seem_to_be_splits_are_no_people(tmp_path: Path, folder: str) -> None:
+    for place in (tmp_path / "train" / "a.mp4", tmp_path / folder / "b.mp4"):
+        place.parent.mkdir(parents=True)
+        place.write_bytes(b"video")
+    with pytest.raises(DatasetError, match=rf"{folder} seems to be a split, .* rename it, or give --table"):
+        find_folder_clips(tmp_path, None, {})
+
+
+@pytest.mark.parametrize("folder", ["valerie", "Devon", "trainer", "tester"])
+def test_people_whose_names_begin_like_splits_are_people(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a.mp4").write_bytes(b"video")
+    (clip,) = find_folder_clips(tmp_path, None, {})
+    assert (clip.split, clip.speaker) == ("train", folder)
+
+
 @pytest.mark.data
 def test_collected_tables_are_read(shared_bugs: Path) -> None:
     for table in sorted((shared_bugs / "tables").iterdir()):

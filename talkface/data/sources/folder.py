@@ -31,7 +31,8 @@ def find_folder_clips(root: Path, table: Path | None, where: Mapping[str, Sequen
         where: table column -> accepted values.
 
     Raises:
-        DatasetError: no such folder or table, a missing column, no row that fits, or no clip at all.
+        DatasetError: no such folder or table, a missing column, no row that fits, no clip at all, or a folder that
+            seems to be a split but has none of their usual names.
     """
     if not root.is_dir():
         raise DatasetError(f"no folder {root}: give the folder that holds the clips")
@@ -98,10 +99,24 @@ def _bare_rows(root: Path) -> list[dict[str, str]]:
         if path.name.startswith(sheets) and path.suffix == ".png" and (path.parent / "prepare.json").is_file():
             continue  # shards were written into the corpus: their contact sheets are nobody's photos
         name = path.relative_to(root)
+        if path.suffix.lower() in (*VIDEO_SUFFIXES, *PHOTO_SUFFIXES):
+            _refuse_odd_split(name, root)
         folders = [part for part in name.parts[:-1] if find_split(part) is None]
         split = next((split for split in map(find_split, name.parts[:-1]) if split is not None), "train")
         rows.append({"file": str(name), "speaker": folders[0] if folders else name.stem, "split": split})
     return rows
+
+
+def _refuse_odd_split(name: Path, root: Path) -> None:
+    """Refuse a first folder such as `test-clean` or `holdout`, whose clips would be somebody's for training."""
+    more = r"[\W\d_].*"
+    split = rf"(train|training|val|valid|validation|dev|test|testing){more}"
+    other = rf"(eval|evaluation|(hold|held)[\W_]?out)({more})?"
+    first = name.parts[0] if len(name.parts) > 1 else ""
+    if find_split(first) is None and re.fullmatch(f"{split}|{other}", first.lower()):
+        raise DatasetError(
+            f"{root / first} seems to be a split, but is called neither train, val nor test: rename it, or give --table"
+        )
 
 
 def _video_clips(root: Path, rows: list[dict[str, str]]) -> list[Clip]:
