@@ -54,7 +54,7 @@ def compare_settings(folder: Path, saved: dict[str, Any], config: dict[str, Any]
 
 
 def save_config(folder: Path, config: dict[str, Any], *, resumed: bool) -> None:
-    """Write the settings: those of a new run, or those of a resumed run's state where the file is missing or damaged.
+    """Write the settings; of a resumed run those of `run:` alone, where the file is neither missing nor damaged.
 
     Leftovers of killed runs are removed.
     """
@@ -62,8 +62,9 @@ def save_config(folder: Path, config: dict[str, Any], *, resumed: bool) -> None:
     for name in (CONFIG, LOG, STATE, BEFORE, "best.safetensors", "last.safetensors"):
         sweep(folder / name)
     saved = _read_config(folder)
-    if not resumed or saved is None or not _fixed_part(saved).keys() >= _fixed_part(config).keys():
-        atomic_write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+    if resumed and saved is not None and _fixed_part(saved).keys() >= _fixed_part(config).keys():
+        config = {**saved, "run": config["run"]}  # which may have another number of steps now
+    atomic_write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
 
 
 def _read_config(folder: Path) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from talkface.checkpoints.format import load_checkpoint
-from talkface.config import RunConfig
+from talkface.config import RunConfig, read_mapping
 from talkface.errors import CheckpointError, ConfigError, StoppedError, TalkfaceError
 from talkface.training.engine.loop import check_launched, fit, make_accelerator
 from tests.training.engine.line import LineJob, config_of
@@ -63,6 +63,7 @@ def test_another_setting_in_the_same_folder_is_refused(run: RunConfig) -> None:
         fit(LineJob(run), run, config_of(run, lr=0.2))
     longer = replace(run, steps=12)
     fit(LineJob(longer), longer, config_of(longer, lr=0.1))  # more steps are welcome
+    assert read_mapping(Path(run.out) / "config.yaml") == config_of(longer, lr=0.1)  # by which `runs` says how many
 
 
 def test_not_a_number_is_named_and_the_good_state_stays(run: RunConfig) -> None:
@@ -130,7 +131,7 @@ def test_damaged_files_of_a_run_are_made_again_from_its_state(run: RunConfig) ->
         assert (folder / "config.yaml").read_text() == settings
     longer = replace(run, steps=8)
     fit(LineJob(longer), longer, config_of(longer, lr=0.1))
-    assert (folder / "config.yaml").read_text() == settings, "written where none is"
+    assert (folder / "config.yaml").read_text() == settings.replace("steps: 5", "steps: 8")
 
 
 def test_a_run_folder_is_one_trainings_at_a_time(run: RunConfig) -> None:
