@@ -12,7 +12,7 @@ import numpy as np
 
 from talkface.errors import MissingExtraError
 from talkface.geometry.resample import cut_patch
-from talkface.landmarks.face import MIN_FACE_PX, Box, Effort, Face, box_of_landmarks, face_of, overlap
+from talkface.landmarks.face import Box, Effort, Face, box_of_landmarks, face_of, overlap
 from talkface.types import FloatArray, Image
 
 
@@ -23,6 +23,7 @@ class DlibSettings:
     # the predictor sees every face at one size: 68 points of an 8K portrait cost what a thumbnail's do
     patch_px: int = 320
     patch_box_px: int = 180  # side of the box inside the patch
+    smallest_px: int = 40  # side of the smallest box that still gives useful landmarks
     video_side_px: int = 640  # longest side at which video frames are searched
     photo_sides_px: tuple[int, int] = (1280, 2560)  # longest sides at which photos are searched, until a face is found
     cnn_side_px: int = 480  # longest side for dlib's CNN detector, the photos' second chance; 0.7 s per look
@@ -204,6 +205,6 @@ def _largest_first(found: list[tuple[Box, float]]) -> list[tuple[Box, float]]:
     """Sorted by width; of two boxes on the same face the surer one stays."""
     kept: list[tuple[Box, float]] = []
     for box, score in sorted(found, key=lambda item: -item[1]):
-        if box[2] - box[0] >= 0.5 * MIN_FACE_PX and all(overlap(box, other) < 0.4 for other, _ in kept):
+        if box[2] - box[0] >= 0.5 * DLIB.smallest_px and all(overlap(box, other) < 0.4 for other, _ in kept):
             kept.append((box, score))
     return sorted(kept, key=lambda item: item[0][0] - item[0][2])

@@ -16,8 +16,6 @@ Box = tuple[float, float, float, float]
 Effort = Literal["near", "video", "photo", "hard"]
 """Effort of the search: a clip around a face of some 110 px, a video frame, a photo, a photo once more (a second)."""
 
-MIN_FACE_PX = 40  # side of the smallest box that still gives useful landmarks
-
 
 @dataclass(frozen=True)
 class Face:

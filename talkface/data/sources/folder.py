@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from talkface.data.interop.importers import refuse_pickles
-from talkface.data.sources.tree import find_split
+from talkface.data.sources.tree import VIDEO_SUFFIXES, find_split
 from talkface.errors import DatasetError
 from talkface.files.read import read_table
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.types import Clip
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".ogv", ".ts")
 SOUND_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")
 
 

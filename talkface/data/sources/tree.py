@@ -12,7 +12,7 @@ from talkface.errors import DatasetError
 from talkface.files.read import read_bytes
 from talkface.types import Clip
 
-VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".avi", ".flv", ".mov", ".mkv", ".webm", ".m4v")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".wmv", ".ogv", ".ts")
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),

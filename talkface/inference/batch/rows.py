@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from talkface.data.sources.folder import SOUND_SUFFIXES, VIDEO_SUFFIXES
+from talkface.data.sources.folder import SOUND_SUFFIXES
+from talkface.data.sources.tree import VIDEO_SUFFIXES
 from talkface.errors import ConfigError, printable
 from talkface.files.encoding import decode_text
 from talkface.files.read import parse_table, read_bytes
