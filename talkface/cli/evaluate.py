@@ -83,6 +83,9 @@ def default(
     only: Annotated[str, typer.Option(help=f"Parts to measure, comma-separated, of {', '.join(PARTS)}.")] = "all",
     audio2landmark: Annotated[str, typer.Option(help="Name or path of the speech network.")] = "audio2landmark",
     renderer_weights: Annotated[str | None, typer.Option(help="Name or path of the renderer's network.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A number of the renderer, such as mouth.feather=1.5; repeat.")
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
 ) -> None:
     """Render held-out people, measure the videos, and print the table with its bars.
@@ -98,12 +101,14 @@ def default(
     from talkface import AnimateOptions, Animator
     from talkface.metrics.table import to_table
 
-    judged = {"renderer": renderer, "renderer_model": renderer_weights, "speech_model": audio2landmark}
+    networks = {"renderer": renderer, "renderer_model": renderer_weights, "speech_model": audio2landmark}
+    judged = {**networks, "set": tuple(settings or ())}
     makers = [DoorMaker(renderer, Animator.from_options(AnimateOptions.from_mapping(judged)))]
     if renderer != "warp":
         makers.append(DoorMaker("warp", Animator.from_pretrained("warp", speech_model=audio2landmark)))
     measures = list(_measures(parts, data, out, makers, quick=quick, full=full, natural=natural))
-    title = f"{renderer}, {'still heads' if not natural else 'natural motion'}{', quick subset' if quick else ''}"
+    marks = ["still heads" if not natural else "natural motion", *["quick subset"] * quick, *(settings or ())]
+    title = ", ".join([renderer, *marks])
     show_scores([to_table(title, measures)], measures, out, f"videos: {out}")
 
 

@@ -49,6 +49,13 @@ def test_backwards_speech_has_the_same_sound_in_reverse():
     np.testing.assert_array_equal(_backwards(speech).samples, speech.samples[::-1])
 
 
+def test_numbers_of_the_renderer_are_checked_before_anything_is_measured(tmp_path: Path):
+    arguments = ["evaluate", "default", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(build_app(), [*arguments, "--set", "mouth.fether=1"])
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception) == "unknown number 'mouth.fether' in set: did you mean mouth.feather?"
+
+
 def test_a_missing_data_folder_is_refused_by_name(tmp_path: Path):
     arguments = ["evaluate", "default", "--renderer", "warp", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(build_app(), arguments)
