@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from PIL import Image as Pillow
 
 from talkface.errors import printable
@@ -20,6 +19,7 @@ from talkface.scale.workers import LocalWorkers
 
 pytestmark = pytest.mark.flow
 
+soundfile = pytest.importorskip("soundfile")
 NESTED = "[" * 100_000
 
 
