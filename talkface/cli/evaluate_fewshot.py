@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from talkface.checkpoints.fewshot import FewshotNetworks
     from talkface.evaluation.people import Person
     from talkface.evaluation.rows import Row
-    from talkface.evaluation.tables.fewshot import Framing, Painter
+    from talkface.evaluation.tables.fewshot import FewshotSystem, Framing
     from talkface.renderers.base import Renderer
     from talkface.training.jobs.finetune import FinetuneConfig
     from talkface.types import FloatArray, Image, Shot
@@ -72,9 +72,9 @@ def evaluate_fewshot(
         raise DatasetError(f"nobody in {shards} has {shots} + {targets} frames with a face: ask for fewer")
     network_hash = file_hash(find_weights(weights))
     config = finetune_config(checkpoint.provenance, [f"steps={steps}", *(settings or [])])
-    painters: list[Painter] = [
+    systems: list[FewshotSystem] = [
         PhotoOnly(framing),
-        *(RendererPainter(load_renderer(name, "cpu"), framing) for name in ("warp", "hybrid")),
+        *(RendererSystem(load_renderer(name, "cpu"), framing) for name in ("warp", "hybrid")),
         *(FedForward(networks, network_hash, count) for count in (1, shots)),
         *(FineTuned(networks, network_hash, count, config) for count in (1, shots) if tune),
     ]
@@ -82,8 +82,8 @@ def evaluate_fewshot(
     rows: list[Row] = []
     drawn: dict[str, list[Image]] = {}
     write = row_log(out / "people.jsonl")
-    scored = score_people(chosen, painters, framing, load_detector())
-    for row, pictures in tracker()(scored, len(chosen) * len(painters), "people"):
+    scored = score_people(chosen, systems, framing, load_detector())
+    for row, pictures in tracker()(scored, len(chosen) * len(systems), "people"):
         rows.append(row)
         drawn.setdefault(row.person, []).append(np.concatenate(pictures[:SHOWN], 1))
         write(row.cells())
@@ -95,14 +95,14 @@ def evaluate_fewshot(
     show_scores([to_table(title, measures)], measures, out, f"pictures: {out / 'pictures.png'}")
 
 
-class RendererPainter:
+class RendererSystem:
     """A renderer of the package, given the first shot."""
 
     def __init__(self, renderer: "Renderer", framing: "Framing") -> None:
         self.name = renderer.name
         self._renderer, self._framing = renderer, framing
 
-    def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
+    def generate(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
         """Frames of the first shot's photo, framed by each frame's landmarks."""
         frames = self._renderer.render(self._renderer.enroll(shots[:1]), landmarks)
         return [self._framing.picture(frame.image, points) for frame, points in zip(frames, landmarks, strict=True)]
@@ -115,7 +115,7 @@ class FedForward:
         self.name = f"{FED} {shots}"
         self._networks, self._hash, self._shots = networks, network_hash, shots
 
-    def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
+    def generate(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
         """The generator's output for each frame's sketch."""
         import torch
 
@@ -132,7 +132,7 @@ class FineTuned:
         self.name = f"{TUNED} {shots}"
         self._networks, self._hash, self._shots, self._config = networks, network_hash, shots, config
 
-    def paint(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
+    def generate(self, shots: Sequence["Shot"], landmarks: "FloatArray") -> list["Image"]:
         """The output of the person's own generator for each frame's sketch."""
         import torch
 

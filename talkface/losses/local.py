@@ -19,21 +19,21 @@ class LocalSettings:
 LOCAL = LocalSettings()
 
 
-def local_light(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+def local_light(generated: Tensor, real: Tensor, weights: Tensor) -> Tensor:
     """`[B]` L1 of window means: colour where it belongs, without asking for another person's very teeth.
 
     Args:
-        painted: `[B, 3, H, W]`.
+        generated: `[B, 3, H, W]`.
         real: the same.
         weights: `[B, 1, H, W]` in [0, 1], what counts.
     """
-    difference = (_windows(painted * weights) - _windows(real * weights)).abs().mean(1, keepdim=True)
+    difference = (_windows(generated * weights) - _windows(real * weights)).abs().mean(1, keepdim=True)
     return _share(difference, weights)
 
 
-def local_contrast(painted: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+def local_contrast(generated: Tensor, real: Tensor, weights: Tensor) -> Tensor:
     """`[B]` L1 of window means of the slope of luma: as sharp as the real one, in any pattern; as `local_light`."""
-    difference = (_windows(_slope(painted) * weights) - _windows(_slope(real) * weights)).abs()
+    difference = (_windows(_slope(generated) * weights) - _windows(_slope(real) * weights)).abs()
     return _share(difference, weights)
 
 

@@ -178,7 +178,7 @@ def _measured(blocks: Iterable[Block], *, path: Path | None, original: Waveform 
     count = 0
     for block in _regroup(blocks, step):
         count += len(block)
-        loudness.append(np.sqrt(np.mean(np.square(_heard_ways(block), dtype=np.float64), axis=0)))
+        loudness.append(np.sqrt(np.mean(np.square(_audible_mixes(block), dtype=np.float64), axis=0)))
         if kept is not None:
             kept.append(block)
             if count > SPEECH_LIMITS.kept_s * SAMPLE_RATE and path is not None:
@@ -190,11 +190,11 @@ def _measured(blocks: Iterable[Block], *, path: Path | None, original: Waveform 
         raise MediaError(f"{name} holds {duration_s:.3f} s of sound, expected at least {SPEECH_LIMITS.shortest_s} s")
     levels = np.array(loudness)
     way = _best_way(levels)
-    samples = None if kept is None else np.ascontiguousarray(_heard_ways(np.concatenate(kept))[:, way], np.float32)
+    samples = None if kept is None else np.ascontiguousarray(_audible_mixes(np.concatenate(kept))[:, way], np.float32)
     return SpeechStream(duration_s, path, levels[:, way].astype(np.float32), samples, original, mix=MIXES[way])
 
 
-def _heard_ways(block: Block) -> Block:
+def _audible_mixes(block: Block) -> Block:
     """`[S, C]` -> `[S, 1]` of one channel, or `[S, 3]` of two: mean, left, right."""
     return block if block.shape[1] == 1 else block @ np.asarray(MIXES, np.float32).T
 

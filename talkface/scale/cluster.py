@@ -24,7 +24,7 @@ class ClusterSettings:
     """Settings by which tasks are sent to a cluster."""
 
     ahead: int = 2  # tasks queued per core of a cluster, so that none waits for the next one
-    knock_s: float = 10.0
+    ping_s: float = 10.0
     grace_s: float = 10.0  # from which on the process of a task that does not end by a signal is ended
     retries: int = 3  # times that a task is begun again after its machine or process has died
 
@@ -75,7 +75,7 @@ def _start(ray: Any, address: str, count: int) -> None:
             raise ConfigError(f"Ray cannot start here ({_first_line(error)}): leave --ray out") from error
         return
     try:
-        _knock(address)
+        _ping(address)
         ray.init(address, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
         reason = _first_line(error)
@@ -86,11 +86,11 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _knock(address: str) -> None:
+def _ping(address: str) -> None:
     """Raise `OSError` where nobody listens: Ray itself would try for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
-        socket.create_connection((host, int(port)), CLUSTER.knock_s).close()
+        socket.create_connection((host, int(port)), CLUSTER.ping_s).close()
 
 
 class _TimeIsUp(BaseException):

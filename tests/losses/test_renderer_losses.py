@@ -16,9 +16,9 @@ from talkface.losses.pixel import dynamic_l1, dynamic_weights, edge_l1, weighted
 
 
 def test_weighted_l1_counts_by_weight():
-    painted = torch.tensor([[[[1.0, 3.0]]]])
+    generated = torch.tensor([[[[1.0, 3.0]]]])
     weights = torch.tensor([[[[1.0, 3.0]]]])
-    assert weighted_l1(painted, torch.zeros_like(painted), weights) == pytest.approx((1 + 9) / 2 / 2)
+    assert weighted_l1(generated, torch.zeros_like(generated), weights) == pytest.approx((1 + 9) / 2 / 2)
 
 
 def test_dynamic_weights_add_up_and_pass_no_gradient():
@@ -29,12 +29,12 @@ def test_dynamic_weights_add_up_and_pass_no_gradient():
 
 def test_dynamic_l1_is_atvgnet_s_third_term():
     attention = torch.tensor([[[[0.0, 1.0]]]], requires_grad=True)
-    painted = torch.tensor([[[[1.0, 3.0]]]], requires_grad=True)
+    generated = torch.tensor([[[[1.0, 3.0]]]], requires_grad=True)
     weights = dynamic_weights(torch.zeros(1, 1, 1, 2), attention, 0.0)
-    loss = dynamic_l1(painted, torch.zeros(1, 1, 1, 2), weights)
+    loss = dynamic_l1(generated, torch.zeros(1, 1, 1, 2), weights)
     assert float(loss.detach()) == (1 * 0.5 + 3 * 1.5) / 2  # the floor, and the floor + 1
     loss.backward()
-    assert attention.grad is None and painted.grad is not None
+    assert attention.grad is None and generated.grad is not None
 
 
 def test_edges_ignore_a_constant_shift():

@@ -43,11 +43,11 @@ def atnet_checkpoint(
     network = Atnet(ATNET if recurrent else SINGLE).eval()
     network.member.load_state_dict(convert_atnet(state, network, what))
     if basics is not None:
-        _teach_shapes(network, basics)
+        _fill_shapes(network, basics)
     return Checkpoint("audio2landmark", config_dict(network.config), network.state_dict(), provenance)
 
 
-def _teach_shapes(network: Atnet, basics: Path) -> None:
+def _fill_shapes(network: Atnet, basics: Path) -> None:
     files = basics / "U_lrw1.npy", basics / "mean_lrw1.npy"
     basis, _ = read_atvgnet_basis(*files, network.config.components)
     exaggeration = np.array(EXAGGERATION, np.float32)

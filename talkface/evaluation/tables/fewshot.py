@@ -1,7 +1,7 @@
 """Held-out people, a few shots of each, and generators -> similarity of their pictures to other, real frames.
 
 Every system gets the same shots of a person and the landmarks of other frames, and generates those frames as the
-few-shot network frames a face. Evaluation generates nothing itself: the command line hands in `Painter`s.
+few-shot network frames a face. Evaluation generates nothing itself: the command line hands in `FewshotSystem`s.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,18 +48,18 @@ class Framing:
         return picture_map(landmarks, self.crop, self.side, self.size)
 
 
-class Painter(Protocol):
+class FewshotSystem(Protocol):
     """One system under test."""
 
     name: str
 
-    def paint(self, shots: Sequence[Shot], landmarks: FloatArray) -> list[Image]:
+    def generate(self, shots: Sequence[Shot], landmarks: FloatArray) -> list[Image]:
         """The shots' person with `[N, 68, 2]` landmarks, framed by each, `[S, S, 3]` each."""
         ...
 
 
 def score_people(
-    people: Sequence[Person], painters: Sequence[Painter], framing: Framing, detector: Detector
+    people: Sequence[Person], systems: Sequence[FewshotSystem], framing: Framing, detector: Detector
 ) -> Iterator[tuple[Row, list[Image]]]:
     """Score every system on every person; with each row come the pictures that were judged."""
     zoom = 256 / framing.size  # every picture, whatever its network's size, is judged at this one
@@ -68,12 +68,12 @@ def score_people(
         points = np.stack([target.landmarks for target in person.targets])
         real = [resample(framing.picture(target.image, target.landmarks), enlarge, 256) for target in person.targets]
         judge = Judge(real, [transform(compose_affine(enlarge, framing.map(each)), each) for each in points], detector)
-        for painter in painters:
-            pictures = painter.paint(person.shots, points)
+        for system in systems:
+            pictures = system.generate(person.shots, points)
             found = judge([resample(picture, enlarge, 256) for picture in pictures])
             scores = {name: found[name] for name in ("ssim", "psnr", "lmd", "identity", "l1")}
             scores["psnr"] = found["mean_psnr"]
-            yield Row({"system": painter.name, "person": person.name}, scores), pictures
+            yield Row({"system": system.name, "person": person.name}, scores), pictures
 
 
 def person_measures(rows: Sequence[Row], tuned: str, fed: str, one_shot: Mapping[str, str]) -> list[Measure]:
@@ -109,6 +109,6 @@ class PhotoOnly:
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
 
-    def paint(self, shots: Sequence[Shot], landmarks: FloatArray) -> list[Image]:
+    def generate(self, shots: Sequence[Shot], landmarks: FloatArray) -> list[Image]:
         """The first shot, framed by its own landmarks, as often as asked for."""
         return [self._framing.picture(shots[0].image, shots[0].landmarks)] * len(landmarks)

@@ -7,7 +7,7 @@ from talkface.errors import TalkfaceError
 
 
 @contextmanager
-def told_how_to_save_memory(batch_name: str, batch_size: int, accumulate: int) -> Iterator[None]:
+def oom_hint(batch_name: str, batch_size: int, accumulate: int) -> Iterator[None]:
     """Inside, running out of memory becomes advice.
 
     Args:

@@ -37,7 +37,7 @@ from talkface.training.jobs.audio2landmark_job import (
 )
 from talkface.training.jobs.lip_range import LipRangeConfig, fit_range, load_range, save_range
 from talkface.training.jobs.offsets import estimate_lags, load_lags, save_lags
-from talkface.training.jobs.phones import teach_phones
+from talkface.training.jobs.phones import train_phones
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def train_audio2landmark(
     examples = speech_examples(every, new_network(config).mel, config.data.memory_mb << 20)
     keys = {clip.key for clip in judged}
     train, held_out = ([e for e in examples if (e.key in keys) is apart] for apart in (False, True))
-    front_end = _teach_phones(clips, train, config)
+    front_end = _train_phones(clips, train, config)
     _correct_offsets(every, examples, config, front_end)
     if not held_out:
         train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
@@ -165,7 +165,7 @@ def _chosen(clips: Sequence[PreparedClip], parts: Sequence[str]) -> Sequence[Pre
     return [clips[place] for place in places]
 
 
-def _teach_phones(
+def _train_phones(
     clips: Sequence[PreparedClip], examples: Sequence[SpeechExample], config: Audio2LandmarkTraining
 ) -> FrontEnd:
     """Weights of a front end that knows phones; empty where the config leaves it out."""
@@ -174,7 +174,7 @@ def _teach_phones(
     network = new_network(replace(config, model=replace(config.model, members=1)))
     assert isinstance(network, Audio2Landmark)
     fill_buffers(network, examples)
-    return teach_phones(network, clips, config)
+    return train_phones(network, clips, config)
 
 
 def split_speakers(examples: Sequence[Example], every: int, first: int) -> tuple[list[Example], list[Example]]:

@@ -32,7 +32,7 @@ from talkface.training.engine.loop import (
     make_accelerator,
     step_generator,
 )
-from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.memory import oom_hint
 from talkface.training.engine.processes import own_rows
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.content import ContentLoss
@@ -119,7 +119,7 @@ class FewshotJob(StateOfParts):
         count = self.config.optim.accumulate
         parts = [self._to_device(self.batches.get(step * count + part)) for part in range(count)]
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
-        with told_how_to_save_memory("run.batch_size", self.config.run.batch_size, count):
+        with oom_hint("run.batch_size", self.config.run.batch_size, count):
             logged, fakes = self.generator_step(parts, adversarial, step)
             if adversarial:
                 for _ in range(self.config.optim.discriminator_steps):
@@ -212,7 +212,7 @@ class FewshotJob(StateOfParts):
         for part in _chunks(batch, max(1, self.config.run.batch_size)):
             part = self._to_device(part)
             with self.accelerator.autocast():
-                fake = self._paint(part)
+                fake = self._generate(part)
                 fake_scores.append(discriminator(fake, part.sketch)[0].float())
                 real_scores.append(discriminator(part.real, part.sketch)[0].float())
             fakes.append(fake.float().cpu())
@@ -229,7 +229,7 @@ class FewshotJob(StateOfParts):
         some = next(_chunks(self.held_out, FEWSHOT_JOB.shown))
         part = self._to_device(some)
         with self.accelerator.autocast():
-            fake = self._paint(part)
+            fake = self._generate(part)
         shots = [part.shots[:, k] for k in range(min(FEWSHOT_JOB.shown_shots, part.shots.shape[1]))]
         grid = torch.cat([torch.cat(list(column.float()), 1) for column in (*shots, part.sketch, fake, part.real)], 2)
         return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
@@ -264,7 +264,7 @@ class FewshotJob(StateOfParts):
             "discriminator_optimizer": self.discriminator_optimizer,
         }
 
-    def _paint(self, part: FewshotBatch) -> Tensor:
+    def _generate(self, part: FewshotBatch) -> Tensor:
         """Pictures by the averaged networks."""
         averaged: Any = self.ema.network
         embedding = averaged["embedder"](part.shots, part.shot_sketches)

@@ -23,7 +23,7 @@ from talkface.landmarks.describe import describe
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.models.perceptual import KINDS
 from talkface.training.engine.loop import Ema, seeded, step_generator
-from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.memory import oom_hint
 from talkface.training.jobs.content import ContentConfig, ContentLoss
 from talkface.types import FloatArray, Image, Shot
 
@@ -168,7 +168,7 @@ class Finetuning:
         self.discriminator_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), config.discriminator_rate, betas=betas
         )
-        self._before = self.paint()
+        self._before = self.generate()
 
     def step(self, step: int) -> dict[str, float]:
         """One update of generator and psi', one of discriminator and w', on shots drawn by (seed, step)."""
@@ -176,7 +176,7 @@ class Finetuning:
         rng = step_generator(config.seed, step)
         size = min(config.batch_size, len(self.shots))
         batches = [torch.from_numpy(rng.permutation(len(self.shots))[:size]) for _ in range(config.accumulate)]
-        with seeded(config.seed, step), told_how_to_save_memory("batch_size", config.batch_size, config.accumulate):
+        with seeded(config.seed, step), oom_hint("batch_size", config.batch_size, config.accumulate):
             terms, fakes = self._generator_step(batches)
             terms |= self._discriminator_step(batches, fakes) if config.adversarial > 0 else {}
         for name, value in terms.items():
@@ -193,20 +193,20 @@ class Finetuning:
             report(Progress(done, self.steps, terms, self.preview() if shown else None))
 
     @torch.no_grad()
-    def paint(self) -> np.ndarray:
+    def generate(self) -> np.ndarray:
         """The averaged generator's pictures of the shots' own landmarks, `[K, S, S, 3]` uint8."""
         person: Any = self.ema.network
         parts = [person.generator(part, person.adain_params) for part in self.sketches.split(self.config.batch_size)]
         return unsigned(torch.cat(parts))
 
     def preview(self) -> Image:
-        """Rows: shots, what was painted before fine-tuning, what is painted now."""
-        rows = (unsigned(self.images), self._before, self.paint())
+        """Rows: shots, pictures generated before fine-tuning, pictures generated now."""
+        rows = (unsigned(self.images), self._before, self.generate())
         return np.concatenate([np.concatenate(list(row[: FINETUNE.shown_shots]), 1) for row in rows])
 
     def identity_scores(self) -> tuple[float, float]:
-        """Mean descriptor distance of painted pictures to the shots, before fine-tuning and now; lower is closer."""
-        return self._distance(self._before), self._distance(self.paint())
+        """Mean descriptor distance of generated pictures to the shots, before fine-tuning and now; lower is closer."""
+        return self._distance(self._before), self._distance(self.generate())
 
     def _distance(self, pictures: np.ndarray) -> float:
         model = self.model

@@ -83,9 +83,9 @@ class RendererJob(StateOfParts):
             group["lr"] = self.config.optim.rate_at(step)
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
         with self.accelerator.autocast():
-            own = self._paint_run([own_part(self.accelerator, batch) for batch in batches])
-            painted = [whole_answer(self.accelerator, each) for each in own]
-            terms = self._renderer_terms(painted, batches, adversarial)
+            own = self._generate_run([own_part(self.accelerator, batch) for batch in batches])
+            generated = [whole_answer(self.accelerator, each) for each in own]
+            terms = self._renderer_terms(generated, batches, adversarial)
         loss = sum(terms.values(), torch.zeros((), device=self.accelerator.device))
         backward_and_step(self.accelerator, loss * processes, self.optimizer, self.renderer, run.grad_clip)
         self.ema.update(self.renderer)
@@ -93,7 +93,7 @@ class RendererJob(StateOfParts):
         if self.config.model.previous_frame:
             logged["frames"] = float(frames)
         if adversarial:
-            logged |= self._discriminator_steps(torch.cat([output.image.detach() for output in painted]), batches)
+            logged |= self._discriminator_steps(torch.cat([output.image.detach() for output in generated]), batches)
         return logged
 
     def _draw(self, step: int) -> list[PatchBatch]:
@@ -104,27 +104,27 @@ class RendererJob(StateOfParts):
         size = max(1, run.batch_size // (shots * frames * processes)) * processes
         return self.sampler.sequences(size, shots, frames, step_generator(run.seed, step))
 
-    def _paint_run(self, batches: list[PatchBatch]) -> list[Painted]:
-        """Frames in their order; each sees the one painted before it, and leaves no gradient there."""
-        painted: list[Painted] = []
+    def _generate_run(self, batches: list[PatchBatch]) -> list[Painted]:
+        """Frames in their order; each sees the one generated before it, and leaves no gradient there."""
+        generated: list[Painted] = []
         for index, batch in enumerate(batches):
-            before = Previous(painted[-1].image.detach(), batches[index - 1].sketch) if painted else None
-            painted.append(self.renderer(batch.warped, batch.patches, batch.sketch, ani=batch.ani, previous=before))
-        return painted
+            before = Previous(generated[-1].image.detach(), batches[index - 1].sketch) if generated else None
+            generated.append(self.renderer(batch.warped, batch.patches, batch.sketch, ani=batch.ani, previous=before))
+        return generated
 
     def _renderer_terms(
-        self, painted: list[Painted], batches: list[PatchBatch], adversarial: bool
+        self, generated: list[Painted], batches: list[PatchBatch], adversarial: bool
     ) -> dict[str, Tensor]:
         """Every term, meaned over the frames that have it."""
         loss = self.config.loss
         each = [
             pixel_terms(output, batch, loss) | flow_terms(output, batch, loss)
-            for output, batch in zip(painted, batches, strict=True)
+            for output, batch in zip(generated, batches, strict=True)
         ]
         found = {name: [terms[name] for terms in each if name in terms] for name in each[-1]}
         terms = {name: sum(values[1:], values[0]) / len(values) for name, values in found.items()}
         if adversarial:
-            fake = torch.cat([output.image for output in painted])
+            fake = torch.cat([output.image for output in generated])
             for name, pictures in self._discriminated(fake, batches).items():
                 role = "mouth_adversarial" if name == "mouth_discriminator" else "adversarial"
                 terms |= adversarial_terms(self.discriminators[name], *pictures, loss, role)
@@ -141,9 +141,9 @@ class RendererJob(StateOfParts):
             seen["mouth_discriminator"] = (mouths[0], mouths[1], mouths[2])
         return seen
 
-    def _discriminator_steps(self, painted: Tensor, batches: list[PatchBatch]) -> dict[str, float]:
+    def _discriminator_steps(self, generated: Tensor, batches: list[PatchBatch]) -> dict[str, float]:
         logged = {}
-        for name, (fake, real, sketch) in self._discriminated(painted, batches).items():
+        for name, (fake, real, sketch) in self._discriminated(generated, batches).items():
             network = self.discriminators[name]
             with self.accelerator.autocast():
                 scores, _ = network(torch.cat([fake, real]), torch.cat([sketch, sketch]))
@@ -156,12 +156,12 @@ class RendererJob(StateOfParts):
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """Scores of the people held out, by the averaged weights."""
-        return score(signed_batch(self.held_out, self.accelerator.device), self._paint)
+        return score(signed_batch(self.held_out, self.accelerator.device), self._generate)
 
     @torch.no_grad()
     def preview(self) -> Image:
         """Rows of the people held out."""
-        return draw_preview(signed_batch(self.held_out, self.accelerator.device), self._paint)
+        return draw_preview(signed_batch(self.held_out, self.accelerator.device), self._generate)
 
     def snapshot(self) -> Checkpoint:
         """Averaged weights in half precision: the network ships in a few megabytes."""
@@ -176,7 +176,7 @@ class RendererJob(StateOfParts):
         shared = {"renderer": self.renderer, "ema": self.ema, "optimizer": self.optimizer}
         return {**shared, **self.discriminators, **optimizers}
 
-    def _paint(self, batch: PatchBatch) -> Painted:
+    def _generate(self, batch: PatchBatch) -> Painted:
         with self.accelerator.autocast():
-            painted: Painted = self.ema.network(batch.warped, batch.patches, batch.sketch, ani=batch.ani)
-        return painted
+            generated: Painted = self.ema.network(batch.warped, batch.patches, batch.sketch, ani=batch.ani)
+        return generated

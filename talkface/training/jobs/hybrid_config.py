@@ -38,7 +38,7 @@ class RendererLossConfig:
     """Weights of the terms; 0 leaves a term out."""
 
     blend: float = 1.0  # L1 of the blend with the warp
-    colour: float = 1.0  # L1 of the painted colour itself: what opens the mask
+    colour: float = 1.0  # L1 of the generated colour itself: what opens the mask
     inner_gain: float = 4.0  # how much more the inner mouth counts
     edges: float = 1.0
     outside: float = 0.02  # mask away from the lips, where the warp is sharper

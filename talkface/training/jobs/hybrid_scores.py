@@ -1,4 +1,4 @@
-"""Clips and a painter -> the held-out examples, their scores and a picture of them."""
+"""Clips and a network -> the held-out examples, their scores and a picture of them."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from talkface.losses.pixel import weighted_l1
 from talkface.models.hybrid import Painted
 from talkface.types import Image
 
-Paint = Callable[[PatchBatch], Painted]
+Generate = Callable[[PatchBatch], Painted]
 
 
 def split_people(clips: Sequence[PreparedClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:
@@ -53,11 +53,11 @@ def held_out_batch(
     return stack_examples(make_examples(cuts, config))
 
 
-def score(batch: PatchBatch, paint: Paint) -> dict[str, float]:
+def score(batch: PatchBatch, generate: Generate) -> dict[str, float]:
     """L1 inside the inner mouth over the landmarks' warp's, closed photo to most open frames; a first frame each."""
-    painted = [paint(part) for part in _parts(batch, 32)]
-    image = torch.cat([part.image for part in painted])
-    mask = torch.cat([part.mask for part in painted])
+    generated = [generate(part) for part in _parts(batch, 32)]
+    image = torch.cat([part.image for part in generated])
+    mask = torch.cat([part.mask for part in generated])
     inner = batch.inner_mouth
     warp = 127.5 * weighted_l1(batch.warped[:, 0], batch.real, inner)
     network = 127.5 * weighted_l1(image, batch.real, inner)
@@ -73,14 +73,23 @@ def score(batch: PatchBatch, paint: Paint) -> dict[str, float]:
     }
 
 
-def draw_preview(batch: PatchBatch, paint: Paint) -> Image:
+def draw_preview(batch: PatchBatch, generate: Generate) -> Image:
     """Rows of held-out people: photo, sketch, (3-D face,) the network's warp, colour, mask, result, real."""
     some = torch.linspace(0, len(batch.real) - 1, 14, device=batch.real.device).long().unique()
     part = PatchBatch(*(getattr(batch, name)[some] for name in PatchBatch.__annotations__))
-    painted = paint(part)
-    mask = painted.mask.expand(-1, 3, -1, -1) * 2 - 1
+    generated = generate(part)
+    mask = generated.mask.expand(-1, 3, -1, -1) * 2 - 1
     drawn = [part.ani[:, :3]] if part.ani.shape[1] else []
-    row = [part.patches[:, 0, :3], part.sketch, *drawn, painted.warped, painted.colour, mask, painted.image, part.real]
+    row = [
+        part.patches[:, 0, :3],
+        part.sketch,
+        *drawn,
+        generated.warped,
+        generated.colour,
+        mask,
+        generated.image,
+        part.real,
+    ]
     grid = torch.cat([torch.cat(list(column), 1) for column in row], 2)
     return np.asarray(((grid.float() + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
 

@@ -13,35 +13,35 @@ from talkface.models.hybrid import Painted
 from talkface.training.jobs.hybrid_config import RendererLossConfig
 
 
-def pixel_terms(painted: Painted, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
+def pixel_terms(generated: Painted, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
     """Terms of one frame against the real one."""
-    weights = dynamic_weights(batch.inner_mouth, painted.mask, loss.inner_gain)
+    weights = dynamic_weights(batch.inner_mouth, generated.mask, loss.inner_gain)
     lips = (batch.sketch[:, 1:2] + 1) / 2
     away = 1 - F.max_pool2d(lips, 9, stride=1, padding=4)
     return {
-        "g/blend": loss.blend * weighted_l1(painted.image, batch.real, weights),
-        "g/colour": loss.colour * weighted_l1(painted.colour, batch.real, weights),
-        "g/edges": loss.edges * edge_l1(painted.image, batch.real, weights),
-        "g/outside": loss.outside * (painted.mask * away).mean(),
+        "g/blend": loss.blend * weighted_l1(generated.image, batch.real, weights),
+        "g/colour": loss.colour * weighted_l1(generated.colour, batch.real, weights),
+        "g/edges": loss.edges * edge_l1(generated.image, batch.real, weights),
+        "g/outside": loss.outside * (generated.mask * away).mean(),
     }
 
 
-def flow_terms(painted: Painted, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
+def flow_terms(generated: Painted, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
     """Terms of the learned flows: what they warp is like the real frame, they are smooth, the landmarks teach them.
 
     A flow on top of the landmarks' warp has nothing to be taught but to be short. No other network is needed.
     """
     terms: dict[str, Tensor] = {}
-    if painted.flow is not None:
-        real, flow = batch.real[:, None].expand_as(painted.references), painted.flow.flatten(0, 1)
-        terms |= _flow_terms("flow", painted.references, real, flow, loss)
+    if generated.flow is not None:
+        real, flow = batch.real[:, None].expand_as(generated.references), generated.flow.flatten(0, 1)
+        terms |= _flow_terms("flow", generated.references, real, flow, loss)
         if batch.flows.shape[2]:
             terms["g/flow_teacher"] = loss.flow_teacher * (flow - batch.flows.flatten(0, 1)).abs().mean()
         else:
             terms["g/flow_rest"] = loss.flow_rest * flow.abs().mean()
-    if painted.previous is not None and painted.previous_flow is not None:
-        flow = painted.previous_flow
-        terms |= _flow_terms("previous_flow", painted.previous, batch.real, flow, loss)
+    if generated.previous is not None and generated.previous_flow is not None:
+        flow = generated.previous_flow
+        terms |= _flow_terms("previous_flow", generated.previous, batch.real, flow, loss)
         terms["g/previous_flow_teacher"] = loss.flow_teacher * (flow - batch.before_flow).abs().mean()
     return terms
 

@@ -75,7 +75,7 @@ def train_mouth(config: MouthTraining, clips: Sequence[PreparedClip] | None = No
 
 
 class MouthJob(StateOfParts):
-    """Painter, its average and optimiser, mouths and donors."""
+    """Network, its average and optimiser, mouths and donors."""
 
     def __init__(self, config: MouthTraining, clips: Sequence[PreparedClip]) -> None:
         self.config = config
@@ -98,11 +98,11 @@ class MouthJob(StateOfParts):
         best = [coarse[int(misfit(coarse, mouth.donor, mouth.donor.opening + 0.03).argmin())] for mouth in picked]
         self.held_out = stack([fixed_example(mouth, donor) for mouth, donor in zip(picked, best, strict=True)])
         with first_weights(config.run.seed):
-            self.painter = MouthInpainter(config.model).to(self.accelerator.device)
+            self.inpainter = MouthInpainter(config.model).to(self.accelerator.device)
         if self.accelerator.device.type == "cpu":
-            self.painter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = Ema(self.painter, config.run.ema)
-        self.optimizer = torch.optim.Adam(self.painter.parameters(), config.optim.rate, betas=(0.5, 0.99))
+            self.inpainter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = Ema(self.inpainter, config.run.ema)
+        self.optimizer = torch.optim.Adam(self.inpainter.parameters(), config.optim.rate, betas=(0.5, 0.99))
 
     def train_step(self, step: int) -> dict[str, float]:
         """One batch, its rows shared out."""
@@ -111,15 +111,15 @@ class MouthJob(StateOfParts):
         own = own_part(self.accelerator, batch)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optim.rate_at(step, run.steps)
-        colours, share = (from_all(self.accelerator, each) for each in self._maps(self.painter, own, own.masks))
+        colours, share = (from_all(self.accelerator, each) for each in self._maps(self.inpainter, own, own.masks))
         terms = self._terms(colours, share, batch)
         if loss.steady > 0 and step % loss.steady_every == 0:
             both = batch.masks[:, 2:] * batch.again[:, 2:]
-            second = from_all(self.accelerator, self._maps(self.painter, own, own.again)[0])
+            second = from_all(self.accelerator, self._maps(self.inpainter, own, own.again)[0])
             terms["g/steady"] = loss.steady * ((colours - second).abs() * both).sum() / (3 * both.sum() + 1)
         total = sum(terms.values(), torch.zeros((), device=colours.device))
-        backward_and_step(self.accelerator, total * processes, self.optimizer, self.painter, run.grad_clip)
-        self.ema.update(self.painter)
+        backward_and_step(self.accelerator, total * processes, self.optimizer, self.inpainter, run.grad_clip)
+        self.ema.update(self.inpainter)
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def _terms(self, colours: Tensor, share: Tensor, batch: MouthBatch) -> dict[str, Tensor]:
@@ -127,16 +127,16 @@ class MouthJob(StateOfParts):
         loss, hole = self.config.loss, batch.masks[:, 2:]
         area = 3 * hole.sum((1, 2, 3)) + 30  # 30: a sliver of a hole does not count in full
         pixel = ((colours - batch.real).abs() * hole).sum((1, 2, 3)) / area
-        painted = fill_hole(
+        generated = fill_hole(
             batch.real, colours.detach() + share * donor_detail(batch.donor, DETAIL * UNIT), batch.masks
         )
-        error = painted - batch.real
+        error = generated - batch.real
         down = (error.diff(dim=2).abs() * hole[..., 1:, :]).sum((1, 2, 3))
         across = (error.diff(dim=3).abs() * hole[..., 1:]).sum((1, 2, 3))
         return {
             "g/pixel": loss.pixel * pixel.mean(),
             "g/edges": loss.edges * ((down + across) / area * batch.own).mean(),
-            "g/contrast": loss.contrast * (local_contrast(painted, batch.real, hole) * (1 - batch.own)).mean(),
+            "g/contrast": loss.contrast * (local_contrast(generated, batch.real, hole) * (1 - batch.own)).mean(),
         }
 
     @torch.no_grad()
@@ -146,16 +146,16 @@ class MouthJob(StateOfParts):
         `l1` and `l1_colours` are in grey levels, of the picture and of the colours alone.
         """
         batch = self._on_device(self.held_out)
-        painted, colours = self._paint(batch), self._maps(self.ema.network, batch, batch.masks)[0]
+        generated, colours = self._generate(batch), self._maps(self.ema.network, batch, batch.masks)[0]
         inner, hole = batch.masks[:, 1:2], batch.masks[:, 2:]
-        contrast = local_contrast(painted, batch.real, hole).mean()
+        contrast = local_contrast(generated, batch.real, hole).mean()
         l1, l1_colours = (
-            127.5 * ((made - batch.real).abs() * inner).sum() / (3 * inner.sum() + 1) for made in (painted, colours)
+            127.5 * ((made - batch.real).abs() * inner).sum() / (3 * inner.sum() + 1) for made in (generated, colours)
         )
         areas = batch.masks[:, 1].cpu().numpy() > 0.5
         ratios = [
             inner_sharpness(made, area) / max(inner_sharpness(real, area), 1e-3)
-            for made, real, area in zip(_pictures(painted), _pictures(batch.real), areas, strict=True)
+            for made, real, area in zip(_pictures(generated), _pictures(batch.real), areas, strict=True)
             if area.sum() > 40
         ]
         sharpness = float(np.median(ratios)) if ratios else 0.0
@@ -164,11 +164,11 @@ class MouthJob(StateOfParts):
 
     @torch.no_grad()
     def preview(self) -> Image:
-        """Held-out people, two a row: erased, donor as laid, painted, real."""
+        """Held-out people, two a row: erased, donor as laid, generated, real."""
         batch = self._on_device(self.held_out)
         some = torch.linspace(0, len(batch.real) - 1, MOUTH_JOB.shown).long().unique()
-        painted = self._paint(batch)
-        columns = (batch.real * (1 - batch.masks[:, 2:]), batch.donor, painted, batch.real)
+        generated = self._generate(batch)
+        columns = (batch.real * (1 - batch.masks[:, 2:]), batch.donor, generated, batch.real)
         drawn = [np.concatenate(each, 1) for each in zip(*(_pictures(part[some]) for part in columns), strict=True)]
         pairs = [drawn[i : i + 2] for i in range(0, len(drawn) - 1, 2)] or [drawn]
         return np.concatenate([np.concatenate(pair, 1) for pair in pairs], 0)
@@ -183,7 +183,7 @@ class MouthJob(StateOfParts):
         return Checkpoint("mouth", to_dict(self.config.model), tensors | pack_donors(self.donors), provenance)
 
     def parts(self) -> dict[str, Any]:
-        return {"painter": self.painter, "ema": self.ema, "optimizer": self.optimizer}
+        return {"painter": self.inpainter, "ema": self.ema, "optimizer": self.optimizer}
 
     def _maps(self, network: torch.nn.Module, batch: MouthBatch, masks: Tensor) -> tuple[Tensor, Tensor]:
         """`[B, 3, H, W]` colours and `[B, 1, H, W]` share of the detail."""
@@ -193,7 +193,7 @@ class MouthJob(StateOfParts):
         colours, share = (to_size(each.float(), (height, width)) for each in maps)
         return colours, share
 
-    def _paint(self, batch: MouthBatch) -> Tensor:
+    def _generate(self, batch: MouthBatch) -> Tensor:
         """The averaged network's picture."""
         colours, share = self._maps(self.ema.network, batch, batch.masks)
         inside = (colours + share * donor_detail(batch.donor, DETAIL * UNIT)).clamp(-1, 1)

@@ -123,7 +123,7 @@ def phone_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return (entropy * known).sum() / count, (right * known).sum() / count
 
 
-def teach_phones(
+def train_phones(
     network: Audio2Landmark,
     clips: Sequence[PreparedClip],
     config: Audio2LandmarkTraining,

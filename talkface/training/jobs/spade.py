@@ -30,7 +30,7 @@ from talkface.training.engine.loop import (
     make_accelerator,
     step_generator,
 )
-from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.memory import oom_hint
 from talkface.training.engine.processes import own_rows, share_norms
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.content import ContentLoss
@@ -102,12 +102,12 @@ class SpadeJob(StateOfParts):
         self.start_l1 = 0.0  # of the untrained generator on people held out
 
     def train_step(self, step: int) -> dict[str, float]:
-        """One batch: generator, then discriminator on what the generator painted."""
+        """One batch: generator, then discriminator on its output."""
         if step == 0:
             self.start_l1 = self.evaluate()["l1"]
         batch = self._to_device(self.batches.get(step))
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
-        with told_how_to_save_memory("run.batch_size", self.config.run.batch_size, 1):
+        with oom_hint("run.batch_size", self.config.run.batch_size, 1):
             logged, fakes = self.generator_step(batch, adversarial, step)
             if adversarial:
                 logged |= self.discriminator_step(batch, fakes, step)
@@ -121,7 +121,7 @@ class SpadeJob(StateOfParts):
         self.generator.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self.accelerator.autocast():
-            frame = self._paint(self.generator, batch)
+            frame = self._generate(self.generator, batch)
             terms = self.generator_terms(frame, batch, adversarial)
         logged = finite_terms(terms, step)
         self.accelerator.backward(sum(terms.values(), torch.zeros((), device=batch.real.device)))
@@ -237,9 +237,9 @@ class SpadeJob(StateOfParts):
     def _shown(self, part: FewshotBatch) -> SpadeFrame:
         """Frames by the averaged generator."""
         with self.accelerator.autocast():
-            return self._paint(self.ema.network, self._to_device(part))
+            return self._generate(self.ema.network, self._to_device(part))
 
-    def _paint(self, generator: torch.nn.Module, batch: FewshotBatch) -> SpadeFrame:
+    def _generate(self, generator: torch.nn.Module, batch: FewshotBatch) -> SpadeFrame:
         model = self.config.model
         sketch, every = network_sketch(batch.sketch, model), network_sketch(batch.shot_sketches, model)
         sources = batch_sources(batch, every, model)

@@ -37,7 +37,7 @@ from talkface.training.engine.loop import (
     make_accelerator,
     step_generator,
 )
-from talkface.training.engine.memory import told_how_to_save_memory
+from talkface.training.engine.memory import oom_hint
 from talkface.training.engine.processes import own_part, share_norms
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.jobs.hybrid_scores import split_people
@@ -90,11 +90,11 @@ class VgnetJob(StateOfParts):
         )
 
     def train_step(self, step: int) -> dict[str, float]:
-        """One batch: generator, then discriminator on what the generator painted."""
+        """One batch: generator, then discriminator on its output."""
         batch = self._to_device(self.batches.get(step))
         loss = self.config.loss
         judged = step >= loss.adversarial_from and (loss.adversarial > 0 or loss.landmark > 0)
-        with told_how_to_save_memory("run.batch_size", self.config.run.batch_size, 1):
+        with oom_hint("run.batch_size", self.config.run.batch_size, 1):
             logged, fake = self.generator_step(batch, judged, step)
             if judged:
                 logged |= self.discriminator_step(batch, fake, step)
@@ -106,24 +106,24 @@ class VgnetJob(StateOfParts):
         self.generator.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self.accelerator.autocast():
-            painted: VgFrames = self.generator(batch.photo, batch.photo_landmarks, batch.landmarks)
-            terms = self._generator_terms(painted, batch, judged)
+            generated: VgFrames = self.generator(batch.photo, batch.photo_landmarks, batch.landmarks)
+            terms = self._generator_terms(generated, batch, judged)
         logged = finite_terms(terms, step)
-        logged["attention"] = float(painted.attention.detach().float().mean())
+        logged["attention"] = float(generated.attention.detach().float().mean())
         self.accelerator.backward(sum(terms.values(), torch.zeros((), device=batch.real.device)))
         logged["norm/generator_gradient"] = self._descend(self.optimizer, self.generator, step)
         self.ema.update(self.generator)
         self.discriminator.requires_grad_(True)
-        return logged, painted.image.detach()
+        return logged, generated.image.detach()
 
-    def _generator_terms(self, painted: VgFrames, batch: SequenceBatch, judged: bool) -> dict[str, Tensor]:
+    def _generator_terms(self, generated: VgFrames, batch: SequenceBatch, judged: bool) -> dict[str, Tensor]:
         loss = self.config.loss
-        weights = dynamic_weights(batch.mouth, painted.attention, loss.mouth_gain)
-        terms = {"g/pixel": loss.pixel * dynamic_l1(painted.image, batch.real, weights)}
+        weights = dynamic_weights(batch.mouth, generated.attention, loss.mouth_gain)
+        terms = {"g/pixel": loss.pixel * dynamic_l1(generated.image, batch.real, weights)}
         if loss.colour > 0:
-            terms["g/colour"] = loss.colour * dynamic_l1(painted.colour, batch.real, weights)
+            terms["g/colour"] = loss.colour * dynamic_l1(generated.colour, batch.real, weights)
         if judged:
-            score, landmarks = self.discriminator(painted.image, batch.photo_landmarks)
+            score, landmarks = self.discriminator(generated.image, batch.photo_landmarks)
             terms["g/adversarial"] = loss.adversarial * bce_generator(score)
             terms["g/landmark"] = loss.landmark * mouth_weighted_mse(landmarks, batch.landmarks, loss.mouth_weighting)
         return terms
@@ -157,9 +157,9 @@ class VgnetJob(StateOfParts):
 
         `score` is the mouth's L1 over that of the photo that stays as it is.
         """
-        painted = [self._paint(part) for part in _chunks(self.held_out, max(1, self.config.run.batch_size))]
-        image = torch.cat([part.image.float().cpu() for part in painted])
-        attention = torch.cat([part.attention.float().cpu() for part in painted])
+        generated = [self._generate(part) for part in _chunks(self.held_out, max(1, self.config.run.batch_size))]
+        image = torch.cat([part.image.float().cpu() for part in generated])
+        attention = torch.cat([part.attention.float().cpu() for part in generated])
         real = _signed(self.held_out.real)
         photo = _signed(self.held_out.photo)[:, None].expand_as(real)
         mouth = self.held_out.mouth.float() / 255
@@ -180,12 +180,12 @@ class VgnetJob(StateOfParts):
         """Rows of people held out, in the frame where the mouth is widest: photo, sketch, attention, colour, fake,
         real."""
         some = next(_chunks(self.held_out, 8))  # rows of the preview
-        painted, batch = self._paint(some), self._to_device(some)
+        generated, batch = self._generate(some), self._to_device(some)
         openings = mouth_opening(some.landmarks.numpy() + MEAN_FACE)
         rows = []
         for index, frame in enumerate(openings.argmax(1)):
-            attention = painted.attention[index, frame].expand(3, -1, -1) * 2 - 1
-            row = (batch.photo[index], attention, painted.colour[index, frame], painted.image[index, frame])
+            attention = generated.attention[index, frame].expand(3, -1, -1) * 2 - 1
+            row = (batch.photo[index], attention, generated.colour[index, frame], generated.image[index, frame])
             photo, *made, real = (_levels(part) for part in (*row, batch.real[index, frame]))
             rows.append(np.concatenate([photo, self._sketch(some.landmarks[index, frame].numpy()), *made, real], 1))
         return np.concatenate(rows)
@@ -210,12 +210,12 @@ class VgnetJob(StateOfParts):
             "discriminator_optimizer": self.discriminator_optimizer,
         }
 
-    def _paint(self, part: SequenceBatch) -> VgFrames:
+    def _generate(self, part: SequenceBatch) -> VgFrames:
         """Frames by the averaged generator."""
         batch = self._to_device(part)
         with self.accelerator.autocast():
-            painted: VgFrames = self.ema.network(batch.photo, batch.photo_landmarks, batch.landmarks)
-        return painted
+            generated: VgFrames = self.ema.network(batch.photo, batch.photo_landmarks, batch.landmarks)
+        return generated
 
     def _draw(self, index: int) -> SequenceBatch:
         """This process' rows of batch number `index`."""

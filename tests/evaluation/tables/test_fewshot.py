@@ -1,4 +1,4 @@
-"""The few-shot table on painters whose scores are known beforehand."""
+"""The few-shot table on systems whose scores are known beforehand."""
 
 import math
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Known:
         self.name = name
         self.pictures = pictures
 
-    def paint(self, shots, landmarks):
+    def generate(self, shots, landmarks):
         return self.pictures[: len(landmarks)]
 
 
@@ -84,8 +84,8 @@ def person(astronaut) -> Person:
 def test_the_truth_scores_full_marks_and_a_still_photo_less(person):
     truth = Known("truth", [FRAMING.picture(target.image, target.landmarks) for target in person.targets])
     grey = Known("grey", [np.full((96, 96, 3), 128, np.uint8)] * 3)
-    painters = [truth, PhotoOnly(FRAMING), grey]
-    scored = list(score_people([person], painters, FRAMING, load_detector()))
+    systems = [truth, PhotoOnly(FRAMING), grey]
+    scored = list(score_people([person], systems, FRAMING, load_detector()))
     best, still, worst = (each for each, _ in scored)
     assert (
         best["ssim"] == pytest.approx(1)

@@ -67,20 +67,20 @@ def test_the_generators_step_leaves_the_discriminator_alone_and_the_other_way_ro
     judge = {name: tensor.clone() for name, tensor in tuning.discriminator.state_dict().items()}
     _, fakes = tuning._generator_step(batch)
     assert all(torch.equal(judge[name], tensor) for name, tensor in tuning.discriminator.state_dict().items())
-    painter = {name: p.detach().clone() for name, p in tuning.learners.named_parameters()}
+    network = {name: p.detach().clone() for name, p in tuning.learners.named_parameters()}
     tuning._discriminator_step(batch, fakes)
-    assert all(torch.equal(painter[name], p) for name, p in tuning.learners.named_parameters())
+    assert all(torch.equal(network[name], p) for name, p in tuning.learners.named_parameters())
 
 
 def test_pictures_come_nearer_and_the_same_seed_gives_the_same(shots):
     def learnt(config: FinetuneConfig) -> tuple[float, float, np.ndarray]:
         tuning = job(shots, config)
         real = ((tuning.images + 1) * 127.5).movedim(1, -1).numpy()
-        before = np.abs(tuning.paint() - real).mean()
+        before = np.abs(tuning.generate() - real).mean()
         told = []
         tuning.run(told.append)
         assert [each.step for each in told] == list(range(1, 41)) and told[-1].preview is not None
-        return before, np.abs(tuning.paint() - real).mean(), tuning.paint()
+        return before, np.abs(tuning.generate() - real).mean(), tuning.generate()
 
     gentle = replace(CONFIG, steps=40, rate=1e-3, adversarial=0.02, feature_matching=0.1)
     before, after, pictures = learnt(gentle)
@@ -95,8 +95,8 @@ def test_the_identity_renders_without_the_network_it_came_from(tmp_path, shots):
     stored = load_identity(tmp_path / "p.safetensors")
     assert {"identity_distance_before", "identity_distance_after"} <= stored.metrics.keys()
     renderer = load_renderer("fewshot", "cpu")
-    painted = renderer.paint(renderer.enroll_stored(stored), shots[0].landmarks[None])[0]
-    assert np.abs(painted.astype(int) - tuning.paint()[0]).mean() < 2  # kept in half precision
+    generated = renderer.paint(renderer.enroll_stored(stored), shots[0].landmarks[None])[0]
+    assert np.abs(generated.astype(int) - tuning.generate()[0]).mean() < 2  # kept in half precision
 
 
 def test_steps_follow_the_number_of_photos():
@@ -117,10 +117,10 @@ def test_missing_perceptual_weights_are_named(shots):
 
 def test_running_out_of_memory_says_what_to_change():
     said = r"lower batch_size \(now 4\) and raise accumulate \(now 1\)"
-    with pytest.raises(TalkfaceError, match=said) as caught, memory.told_how_to_save_memory("batch_size", 4, 1):
+    with pytest.raises(TalkfaceError, match=said) as caught, memory.oom_hint("batch_size", 4, 1):
         torch.empty(1 << 60)
     assert "\n" not in str(caught.value)
-    with pytest.raises(RuntimeError, match="size of tensor"), memory.told_how_to_save_memory("batch_size", 4, 1):
+    with pytest.raises(RuntimeError, match="size of tensor"), memory.oom_hint("batch_size", 4, 1):
         torch.zeros(2) + torch.zeros(3)
 
 

@@ -44,7 +44,7 @@ def test_the_raw_picture_is_a_switch_of_the_model(tmp_path):
 
 def test_raw_loss_alone_teaches_the_label_and_no_source(job):
     batch = job._to_device(job.batches.get(0))
-    terms = job.generator_terms(job._paint(job.generator.train(), batch), batch, False)
+    terms = job.generator_terms(job._generate(job.generator.train(), batch), batch, False)
     terms["g/raw_content"].backward()
     taught = {name for name, parameter in job.generator.named_parameters() if parameter.grad is not None}
     assert any(name.startswith("label.") for name in taught)
@@ -55,7 +55,7 @@ def test_the_mask_term_shuts_out_a_source_that_does_not_fit(tmp_path):
     job = SpadeJob(small_spade(tmp_path, mask=1.0), CLIPS)
     batch = job._to_device(job.batches.get(0))
     with torch.no_grad():
-        frame = job._paint(job.generator, batch)
+        frame = job._generate(job.generator, batch)
     source = frame.warped["ref"]
 
     def term(image: torch.Tensor, mask: float) -> float:

@@ -54,8 +54,8 @@ def test_the_discriminator_step_changes_its_own_weights_only(job):
 @pytest.mark.parametrize("term", ["g/adversarial", "g/landmark", "g/pixel"])
 def test_every_term_reaches_the_generator(job, term):
     batch = job._to_device(job.batches.get(0))
-    painted = job.generator(batch.photo, batch.photo_landmarks, batch.landmarks)
-    terms = job._generator_terms(painted, batch, True)
+    generated = job.generator(batch.photo, batch.photo_landmarks, batch.landmarks)
+    terms = job._generator_terms(generated, batch, True)
     assert set(terms) == {"g/adversarial", "g/landmark", "g/pixel"}
     terms[term].backward()
     for name in ("heads.weight", "memory.from_memory.weight", "landmark_code.1.weight", "skip.1.weight"):
