@@ -86,15 +86,18 @@ def doctor(
 
 
 def _judge(photo: str, speech: str | None) -> None:
-    """Print a score and its reasons for a photo and for speech."""
+    """Print a score and its reasons for a photo and for speech, and what `animate` would remark on."""
     from talkface.inference.photos import load_shots
     from talkface.inference.suitability import judge_photo, judge_speech, score_of
     from talkface.landmarks.detect import load_detector
     from talkface.media.speech import open_speech
 
-    judged = {photo: judge_photo(load_shots(photo, load_detector()))}
+    shots = load_shots(photo, load_detector())
+    judged, notes = {photo: judge_photo(shots)}, list(shots.notes)
     if speech is not None:
-        judged[speech] = judge_speech(open_speech(speech))
+        sound = open_speech(speech)
+        judged[speech] = judge_speech(sound)
+        notes += sound.notes
     for name, findings in judged.items():
         table = Table("what", "score", "found", title=f"{printable(name)}: {score_of(findings)} of 100")
         for finding in findings:
@@ -102,6 +105,8 @@ def _judge(photo: str, speech: str | None) -> None:
             advice = f": {finding.advice}" if score < DOCTOR.poor else ""
             table.add_row(finding.name, str(score), f"{finding.value}{advice}")
         Console().print(table)
+    for note in notes:
+        typer.echo(f"note: {printable(note)}")
 
 
 def _python() -> str:

@@ -68,7 +68,8 @@ def report_identity(path: Path, identity: "StoredIdentity") -> None:
     kind = "shots only" if part is None else f"embedded by network {part.network}"
     if part is not None and part.generator:
         kind = f"with a generator fine-tuned from network {part.network}"
-    typer.echo(f"{path}: {len(identity.shots)} shots, {kind}, {path.stat().st_size / 1e6:.1f} MB")
+    count = len(identity.shots)
+    typer.echo(f"{path}: {count} shot{'s' * (count != 1)}, {kind}, {path.stat().st_size / 1e6:.1f} MB")
     how = (
         "" if part is None else " --renderer fewshot" if part.generator else " --renderer fewshot --renderer-model ..."
     )

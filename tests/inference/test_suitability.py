@@ -5,6 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from talkface.__main__ import run
 from talkface.inference.photos import Shots
@@ -68,5 +69,10 @@ def test_doctor_prints_both(tmp_path, astronaut: np.ndarray, capsys: pytest.Capt
     cv2.imwrite(str(tmp_path / "a.png"), astronaut[..., ::-1])
     assert run(["doctor", str(tmp_path / "a.png")]) == 0
     said = capsys.readouterr().out
-    assert "of 100" in said and "sharpness" in said
+    assert "of 100" in said and "sharpness" in said and "note:" not in said
+    silent = tmp_path / "silent.wav"
+    wavfile.write(silent, 16_000, np.zeros(16_000, np.int16))
+    assert run(["doctor", str(tmp_path / "a.png"), str(silent)]) == 0
+    said = capsys.readouterr().out
+    assert f"note: nothing can be heard in {silent}" in said and "120 dB below full scale" in said
     assert run(["doctor", str(tmp_path / "none.png")]) == 1
