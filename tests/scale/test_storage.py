@@ -65,7 +65,7 @@ def test_inputs_at_a_url_become_files_with_their_suffix(tmp_path: Path):
     assert not copy.exists()
     with pytest.raises(MediaError, match="no file memory://nowhere/a"), local_copies(["memory://nowhere/a"]):
         pass
-    with pytest.raises(MediaError, match="no address"), local_copies(["nonsense://nowhere/a"]):
+    with pytest.raises(MediaError, match="not an address"), local_copies(["nonsense://nowhere/a"]):
         pass
 
 
