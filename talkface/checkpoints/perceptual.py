@@ -50,7 +50,7 @@ def perceptual_checkpoint(kind: str, tensors: dict[str, Tensor], provenance: dic
         for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,))):
             tensor = tensors.get(f"{name}.{part}")
             if tensor is None:
-                raise CheckpointError(f"{name}.{part} is missing: this is no {KINDS[kind].source}")
+                raise CheckpointError(f"{name}.{part} is missing: expected the weights of {KINDS[kind].source}")
             if tensor.shape != shape:
                 raise CheckpointError(f"{name}.{part} has shape {list(tensor.shape)}, {kind} needs {list(shape)}")
             kept[f"{name}.{part}"] = tensor.float()

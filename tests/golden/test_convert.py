@@ -75,7 +75,8 @@ def test_a_file_that_fits_no_kind_or_another_is_refused(kind: str, golden, tmp_p
     said = converted(kind, tmp_path / "atnet_lstm_18.pth", tmp_path / "out.safetensors", capsys)
     assert said.startswith("error: ") and said.count("\n") == 1
     words = {"auto": "none of the networks", "vgg19-rename": "holds no VGG", "vt": "holds no embedder of vt"}
-    assert words.get(kind, f"is no {'Rhythmic generator' if kind == 'rhythmic' else kind}") in said
+    words |= {"rhythmic": "is not a Rhythmic generator", "atvgnet-vgnet": "is not a network of kind atvgnet-vgnet"}
+    assert words[kind] in said
 
 
 def small_atnet(golden) -> dict[str, torch.Tensor]:

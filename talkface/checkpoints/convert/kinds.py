@@ -175,7 +175,7 @@ def _atvgnet(
     mark = PUBLISHED[kind].mark
     state = next((state for state in states.values() if mark in state), None)
     if state is None:
-        raise CheckpointError(f"{file} is no {kind}: it has no tensor {mark}")
+        raise CheckpointError(f"{file} is not a network of kind {kind}: it has no tensor {mark}")
     what = f"{file}, {kind}"
     if kind == "atvgnet-discriminator":
         return discriminator_checkpoint(state, what, provenance), ()
