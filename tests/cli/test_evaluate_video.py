@@ -105,7 +105,7 @@ def test_a_set_goes_on_past_a_bad_row(folder: Path, tmp_path: Path, capsys):
         ("pairs.csv", "fake,real,system\na.mp4,b.mp4,real\n", "calls its system real"),
         ("pairs.jsonl", '{"fake": "a.mp4"}\n', "line 1 has no column real"),
         ("pairs.jsonl", "fake,real\n", "no rows"),  # told from JSON lines by what it holds
-        ("pairs.jsonl", '{"fake": "a.mp4"\n', "line 1 is no JSON"),
+        ("pairs.jsonl", '{"fake": "a.mp4"\n', "line 1 is not JSON"),
         ("pairs.jsonl", '{"fake": "a.mp4", "real": "b.mp4"}\n[1]\n', "line 2 is not a JSON object"),
     ],
 )
@@ -121,8 +121,8 @@ def test_faulty_inputs_are_named_in_one_line(folder: Path, tmp_path: Path, capsy
     refused(["set", str(tmp_path / "none.csv")], "no file", capsys)
     refused(["video", str(text), real, "-o", out], "text.mp4 is not a video", capsys)
     refused(["video", real, str(folder / "gone.mp4"), "-o", out], "gone.mp4", capsys)
-    refused(["video", real, real, "-o", out, "--align", "eyes"], "--align eyes", capsys)
-    refused(["video", real, real, "-o", str(text)], "no folder", capsys)
+    refused(["video", real, real, "-o", out, "--align", "eyes"], "--align 'eyes'", capsys)
+    refused(["video", real, real, "-o", str(text)], "is not a folder", capsys)
     for option in ("--syncnet", "--arcface", "--lpips-weights", "--fid-weights"):
         refused(["video", real, real, "-o", out, option, str(tmp_path / "none.bin")], "none.bin", capsys)
 

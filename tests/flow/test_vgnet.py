@@ -62,7 +62,7 @@ def test_mistakes_are_said_in_one_line(desk, untrained, capsys):
     for override, line in (
         ("model.norm=layer", "invalid model.norm 'layer': expected one of batch, group"),
         ("model.size=50", "invalid model.size 50: expected a multiple of 16"),
-        ("loss.mouth_weighting=squared", "use one of published, coded"),
+        ("loss.mouth_weighting=squared", "expected one of published, coded"),
         ("data.frames=40", "none of 3 clips has 40 frames with a face in a row"),
         ("data.farmes=4", "did you mean data.frames?"),
         ("data.shards=nowhere", "no shards in nowhere"),
