@@ -57,32 +57,6 @@ def blend(below: Image, above: Image, cover: Image, amount: float = 1.0) -> Imag
     return np.asarray(cv2.blendLinear(below, above, cv2.LUT(cover, 1 - share), cv2.LUT(cover, share)), np.uint8)
 
 
-def resample(image: Image, to_patch: FloatArray, size: int) -> Image:
-    """Square patch of `image` under `to_patch` `[2, 3]`, free of aliasing when it shrinks.
-
-    A large photo is first reduced, by area, around the patch only; what is the whole image already is not copied.
-
-    The samplers and renderers of networks cut pictures with this function; corpora are prepared and scores measured
-    with `cut_patch`, which reduces below .7 and with another margin. Where nothing is reduced both give the same
-    pixels, else they differ by 1 to 2 grey levels in fine noise. There are two because one of them for both would
-    change the inputs that the shipped weights were trained on, or every published score.
-    """
-    if image.shape[:2] == (size, size) and np.array_equal(to_patch, np.eye(2, 3)):
-        return image
-    zoom = float(np.sqrt(abs(np.linalg.det(to_patch[:, :2]))))
-    to_patch = np.asarray(to_patch, np.float64)
-    if zoom < 0.6:
-        inverse = np.linalg.inv(to_patch[:, :2])
-        corners = (np.array([[0, 0], [size, 0], [0, size], [size, size]]) - to_patch[:, 2]) @ inverse.T
-        box = pixel_box(np.stack([corners.min(0) - 4, corners.max(0) + 4]), (image.shape[1], image.shape[0]))
-        image, to_small = shrink_part(image, box, zoom)
-        back = np.linalg.inv(np.vstack([to_small, [0, 0, 1]]))
-        to_patch = (np.vstack([to_patch, [0, 0, 1]]) @ back)[:2]
-    return np.asarray(
-        cv2.warpAffine(image, to_patch, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
-
-
 def shrink_part(image: Image, box: tuple[int, int, int, int], zoom: float) -> tuple[Image, FloatArray]:
     """Part of `image` inside `box` (left, top, right, bottom), reduced to `zoom` <= 1 of its size by area.
 
@@ -109,7 +83,7 @@ def pixel_box(reach: FloatArray, image_size: tuple[int, int]) -> tuple[int, int,
 
 
 def cut_patch(image: Image, matrix: FloatArray, size: int) -> Image:
-    """Resample a square patch, shrinking without aliasing; for corpora, detection and scores, see `resample`.
+    """Resample a square patch, shrinking without aliasing; what is the whole image already is not copied.
 
     Args:
         image: `[H, W, 3]` or grey `[H, W]`; beyond its border the edge pixels are repeated.
@@ -119,6 +93,8 @@ def cut_patch(image: Image, matrix: FloatArray, size: int) -> Image:
     Returns:
         `[size, size, 3]`, or `[size, size]`.
     """
+    if image.shape[:2] == (size, size) and np.array_equal(matrix, np.eye(2, 3)):
+        return image
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.7:  # bilinear sampling would skip source pixels: average blocks of the part it needs first
         image, matrix = _shrink(image, matrix, size, scale)

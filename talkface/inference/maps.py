@@ -15,7 +15,7 @@ from PIL import Image as PilImage
 from talkface.errors import ConfigError, MediaError
 from talkface.files.write import file_lock, hidden_name
 from talkface.geometry.affine import transform
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.rasterize import face_sketch
 from talkface.media.speech import SpeechStream
 from talkface.media.write import VideoWriter
@@ -102,11 +102,11 @@ class MapWriter:
                 path = self._work / name / f"{self.frames_written:05d}.png"
                 path.parent.mkdir(exist_ok=True)
                 PilImage.fromarray(picture).save(path)
-        self._show(list(pictures.values()), resample(rendered.image, to_square, SIDE), to_square)
+        self._show(list(pictures.values()), cut_patch(rendered.image, to_square, SIDE), to_square)
 
     def _show(self, pictures: list[Image], result: Image, to_square: FloatArray) -> None:
         if self._shown is None:
-            self._shown = resample(self._photo, to_square, SIDE)  # stays: only the result moves
+            self._shown = cut_patch(self._photo, to_square, SIDE)  # stays: only the result moves
         row = np.concatenate([self._shown, *(_square(picture) for picture in pictures), result], 1)
         if self._panel is None:
             size = (row.shape[1], row.shape[0])

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import transform
-from talkface.geometry.resample import Patch, paste_patch, resample
+from talkface.geometry.resample import Patch, cut_patch, paste_patch
 from talkface.landmarks.layout import INNER_LIP, JAW, LEFT_BROW, RIGHT_BROW, interocular
 from talkface.renderers.base import Rendered
 from talkface.renderers.canvas import Canvas
@@ -44,7 +44,7 @@ def blend_face(canvas: Canvas, target: FloatArray, picture: Image, to_picture: F
     """
     size = len(picture)
     frame = canvas.warp(canvas.deform(target))
-    warped = resample(frame, to_picture, size)
+    warped = cut_patch(frame, to_picture, size)
     mask = face_mask(transform(to_picture, np.asarray(target, np.float64)), size)
     inner = filled(transform(to_picture, np.asarray(target[INNER_LIP], np.float64)), size)
     change = even_edge(picture.astype(np.float32) - warped, mask)

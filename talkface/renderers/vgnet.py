@@ -14,7 +14,7 @@ from talkface.data.interop.aligned import aligned_map, displacement
 from talkface.data.interop.atvgnet_shapes import AtvgnetShapes
 from talkface.data.samplers.shot_pictures import signed, unsigned
 from talkface.errors import CheckpointError
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import cut_patch
 from talkface.models.vgnet import SHAPES, VgFrames, VgNet, VgnetConfig, VgPerson
 from talkface.renderers.base import BATCH, Identity, Rendered, Tuning
 from talkface.renderers.blend import blend_face
@@ -59,7 +59,7 @@ class VgnetRenderer:
         """Look at the first shot."""
         shot, config = shots[0], self.network.config
         to_picture = aligned_map(shot.landmarks, config.size, config.reach)
-        photo = signed([resample(shot.image, to_picture, config.size)]).to(self.device)
+        photo = signed([cut_patch(shot.image, to_picture, config.size)]).to(self.device)
         return VgnetIdentity(
             (Canvas(shot, self.tuning.canvas),),
             person=self.network.enroll(photo, self._displaced(shot.landmarks[None], shot)[0]),

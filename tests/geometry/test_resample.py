@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from talkface.geometry.resample import look_up, pixel_box, resample, shrink_part
+from talkface.geometry.resample import cut_patch, look_up, pixel_box, shrink_part
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 255, (40, 60, 3), dtype=np.uint8)
@@ -24,10 +24,10 @@ def test_outside_the_border_repeats():
     assert (look_up(IMAGE, offsets, IDENTITY) == IMAGE[0, 0]).all()
 
 
-def test_resample_reduces_without_aliasing():
+def test_a_patch_is_reduced_without_aliasing():
     stripes = np.zeros((400, 400, 3), np.uint8)
     stripes[:, ::2] = 200
-    small = resample(stripes, np.array([[0.1, 0, 0], [0, 0.1, 0]]), 40)
+    small = cut_patch(stripes, np.array([[0.1, 0, 0], [0, 0.1, 0]]), 40)
     assert np.abs(small[2:-2, 2:-2].astype(int) - 100).max() < 25
 
 

@@ -10,7 +10,7 @@ from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.data.interop.aligned import aligned_map, displacement
 from talkface.errors import CheckpointError
 from talkface.geometry.affine import transform
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import cut_patch
 from talkface.inference.animator import Animator
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions
@@ -115,7 +115,7 @@ def test_with_the_attention_shut_the_own_landmarks_give_the_photo_back(renderer,
         renderer.network.heads.bias[3:] = -200
     identity = renderer.enroll(shots)
     landmarks = shots[0].landmarks[None]
-    seen = resample(shots[0].image, aligned_map(landmarks[0], 32, 1.3), 32)
+    seen = cut_patch(shots[0].image, aligned_map(landmarks[0], 32, 1.3), 32)
     painted = renderer.paint(identity, landmarks)[0].image[0, 0]
     np.testing.assert_allclose((painted.permute(1, 2, 0).numpy() + 1) * 127.5, seen, atol=0.01)
     (frame,) = renderer.render(identity, landmarks)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.draw_mesh import draw_mesh
-from talkface.geometry.resample import look_up, resample, shrink_part
+from talkface.geometry.resample import cut_patch, look_up, shrink_part
 from talkface.landmarks.deform import Deformation, FaceDeformer, deform_each
 from talkface.landmarks.layout import eye_distance
 from talkface.landmarks.mesh import FaceMesh
@@ -154,7 +154,7 @@ def _finished(placed: _Placed, before: FloatArray | None, warps: Sequence[Deform
         offsets = warp.offsets(to_frame, (size, size), rigid=True)
         own_frame = patch_frame(region, points, size, config.scale)
         warped.append(look_up(photo, offsets, to_frame))
-        own.append(resample(photo, own_frame, size))
+        own.append(cut_patch(photo, own_frame, size))
         sketches.append(patch_sketch(region, points, own_frame, size))
         flows.append(_patch_flow(offsets, to_frame, own_frame) if config.flow else np.zeros((size, size, 0)))
     clean = filled_mouth(placed.points, patch_frame(region, placed.points, size, config.scale), size)
@@ -170,7 +170,7 @@ def _finished(placed: _Placed, before: FloatArray | None, warps: Sequence[Deform
         own,
         sketches,
         patch_sketch(region, shown, to_patch, size),
-        resample(placed.target, to_patch, size),
+        cut_patch(placed.target, to_patch, size),
         np.asarray(soft, np.uint8)[..., None],
         ani,
         flows,

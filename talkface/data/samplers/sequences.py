@@ -14,7 +14,7 @@ from talkface.data.interop.aligned import aligned_map, displacement
 from talkface.data.samplers.shots import FRAMES_COUNTED
 from talkface.errors import DatasetError
 from talkface.geometry.affine import transform
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.layout import FLIP, OUTER_LIP, mouth_opening
 from talkface.types import FloatArray, Image
 
@@ -179,7 +179,7 @@ def aligned_picture(
     lips = transform(to_picture, points[OUTER_LIP])
     cv2.fillPoly(mouth, [np.round(lips * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
     soft = np.asarray(cv2.GaussianBlur(mouth, (0, 0), size / 48), np.uint8)
-    return resample(image, to_picture, size), displacement(points), soft
+    return cut_patch(image, to_picture, size), displacement(points), soft
 
 
 def _in_time(clip: PreparedClip) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from talkface.data.prepare.crops import load_cropper
 from talkface.geometry.affine import transform
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.face import box_of_landmarks
 from talkface.landmarks.rasterize import face_sketch
 from talkface.types import FloatArray, Image, Shot
@@ -37,7 +37,7 @@ def shot_pictures(shots: Sequence[Shot], crop: str, side: float, size: int, styl
     images, sketches = [], []
     for shot in shots:
         to_picture = picture_map(shot.landmarks, crop, side, size)
-        images.append(resample(shot.image, to_picture, size))
+        images.append(cut_patch(shot.image, to_picture, size))
         sketches.append(sketch_picture(shot.landmarks, to_picture, size, style))
     return signed(images), signed(sketches)
 

@@ -18,7 +18,7 @@ from talkface.data.samplers.chances import Chances
 from talkface.errors import ConfigError, DatasetError
 from talkface.files.read import parse_json
 from talkface.geometry.affine import transform
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.rasterize import face_sketch
 from talkface.scale.storage import Folder
 from talkface.types import FloatArray, Image
@@ -204,7 +204,7 @@ def framed(image: Image, landmarks: FloatArray, config: ShotsConfig) -> tuple[Im
     stored, size = len(image), config.size
     to_picture = window_map((stored / 2, stored / 2, stored / config.zoom), size)
     points = transform(to_picture, np.asarray(landmarks, np.float64))
-    return resample(image, to_picture, size), face_sketch(points, (size, size), config.sketch)
+    return cut_patch(image, to_picture, size), face_sketch(points, (size, size), config.sketch)
 
 
 def stored_zoom(shards: Path | str, crop: str, side: float) -> float:

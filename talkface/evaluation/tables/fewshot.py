@@ -15,7 +15,7 @@ from talkface.evaluation.judge import Judge
 from talkface.evaluation.people import Person
 from talkface.evaluation.rows import STILL, Row, Scores
 from talkface.geometry.affine import compose_affine, transform
-from talkface.geometry.resample import resample
+from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector
 from talkface.metrics.table import Bar, Measure, Quantity
 from talkface.types import FloatArray, Image, Shot
@@ -41,7 +41,7 @@ class Framing:
 
     def picture(self, image: Image, landmarks: FloatArray) -> Image:
         """`[S, S, 3]` around the face of `image` that has these landmarks."""
-        return resample(image, self.map(landmarks), self.size)
+        return cut_patch(image, self.map(landmarks), self.size)
 
     def map(self, landmarks: FloatArray) -> FloatArray:
         """`[2, 3]` from the photo to the picture."""
@@ -66,11 +66,11 @@ def score_people(
     enlarge = np.array([[zoom, 0, (zoom - 1) / 2], [0, zoom, (zoom - 1) / 2]])
     for person in people:
         points = np.stack([target.landmarks for target in person.targets])
-        real = [resample(framing.picture(target.image, target.landmarks), enlarge, 256) for target in person.targets]
+        real = [cut_patch(framing.picture(target.image, target.landmarks), enlarge, 256) for target in person.targets]
         judge = Judge(real, [transform(compose_affine(enlarge, framing.map(each)), each) for each in points], detector)
         for system in systems:
             pictures = system.generate(person.shots, points)
-            found = judge([resample(picture, enlarge, 256) for picture in pictures])
+            found = judge([cut_patch(picture, enlarge, 256) for picture in pictures])
             scores = {name: found[name] for name in ("ssim", "psnr", "lmd", "identity", "l1")}
             scores["psnr"] = found["mean_psnr"]
             yield Row({"system": system.name, "person": person.name}, scores), pictures
