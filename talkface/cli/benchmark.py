@@ -180,7 +180,7 @@ def _time_stages(clock: "Stages", animator: "Animator", photo: "Image", speech: 
         subject = animator.prepare(photo)
     sound = open_speech(speech)
     with clock.stage("speech -> landmarks", round(BENCHMARK.stage_seconds * DEFAULT_FPS)):
-        track = animator.listen(sound, DEFAULT_FPS)
+        track = animator.track_speech(sound, DEFAULT_FPS)
     options = AnimateOptions(fps=DEFAULT_FPS)
     with clock.stage("retarget, head, blinks", len(track)):
         list(animator.landmarks(subject, track, options))

@@ -99,9 +99,9 @@ def _print_frames(console: Console, model: "FewshotConfig", frames: int) -> floa
             elif prepare is not None:
                 generator.to(prepare)
                 adain_params, sketch = adain_params.to(prepare), sketch.to(prepare)
-            one = timed(lambda: generator(sketch, adain_params), frames)  # noqa: B023 - called at once
-            best = max(best, 1 / one.wall_s) if name.startswith("fp32") else best
-            table.add_row(name, f"{1 / one.wall_s:.2f}", f"{one.wall_s:.3f}", f"{one.cpu_s:.3f}")
+            measured = timed(lambda: generator(sketch, adain_params), frames)  # noqa: B023 - called at once
+            best = max(best, 1 / measured.wall_s) if name.startswith("fp32") else best
+            table.add_row(name, f"{1 / measured.wall_s:.2f}", f"{measured.wall_s:.3f}", f"{measured.cpu_s:.3f}")
     console.print(table)
     return best
 
@@ -132,12 +132,12 @@ def _print_training(console: Console, settings: Any) -> None:
             ]
             total = 0.0
             for name, stage in stages:
-                one = timed(stage, 1)
+                measured = timed(stage, 1)
                 times = settings.optim.discriminator_steps if name == "discriminator" else 1
-                total += times * one.wall_s
+                total += times * measured.wall_s
                 label = f"{name} x {times}" if times > 1 else name
                 precision = "bf16" if bf16 else "fp32"
-                table.add_row(f"{precision} {label}", f"{times * one.wall_s:.3f}", f"{times * one.cpu_s:.3f}")
+                table.add_row(f"{precision} {label}", f"{times * measured.wall_s:.3f}", f"{times * measured.cpu_s:.3f}")
         shots = settings.data.shots
         table.add_row("", f"{1 / total:.3f} targets/s", f"{(shots + 1) / total:.2f} pictures/s")
     console.print(table)
@@ -154,8 +154,11 @@ def _print_table(console: Console, videos: int, embedding: int) -> None:
         video_table = VideoTable(rows, embedding)
         size = sum(buffer.nbytes for buffer in video_table.buffers()) / 1e6
         gradient = torch.randn(8, embedding)
-        one = timed(lambda: video_table.step(torch.randint(rows, (8,)), gradient, 1e-4), FEWSHOT_BENCHMARK.table_steps)  # noqa: B023
-        table.add_row(f"{rows:,} videos", f"{size:.0f}", f"{1e3 * one.wall_s:.2f}")
+        measured = timed(
+            lambda: video_table.step(torch.randint(rows, (8,)), gradient, 1e-4),  # noqa: B023 - called at once
+            FEWSHOT_BENCHMARK.table_steps,
+        )
+        table.add_row(f"{rows:,} videos", f"{size:.0f}", f"{1e3 * measured.wall_s:.2f}")
     console.print(table)
 
 

@@ -212,7 +212,7 @@ def _predictor(audio2landmark: str) -> "Predict":
     def predict(clip: "PreparedClip", photo: "Shot") -> "FloatArray":
         fps = Fraction(clip.fps).limit_denominator(1001)
         subject = animator.subject(Shots([photo], 1, []))
-        speech = animator.listen(open_speech(Waveform(clip.audio)), fps, subject)
+        speech = animator.track_speech(open_speech(Waveform(clip.audio)), fps, subject)
         return np.concatenate(
             list(animator.landmarks(subject, speech, AnimateOptions(fps=fps, still=True, blink=False)))
         )

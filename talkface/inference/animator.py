@@ -146,7 +146,7 @@ class Animator:
             canvas.start_matte()  # heads move in nearly all videos; it is ready when the speech is heard
         return Subject(identity, Retargeter(found.shots[0].landmarks), found)
 
-    def listen(self, speech: SpeechStream, fps: Fraction, subject: Subject | None = None) -> Track:
+    def track_speech(self, speech: SpeechStream, fps: Fraction, subject: Subject | None = None) -> Track:
         """Speech -> motion of mouth and rhythm, for `round(duration * fps)` frames.
 
         Networks that take an example face hear with `subject`'s, with a usual one where none is given.
@@ -214,7 +214,7 @@ class Animator:
         options = options or AnimateOptions()
         sound = open_speech(speech)
         subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
-        return self.clip(subject, self.listen(sound, options.fps, subject), sound, options)
+        return self.clip(subject, self.track_speech(sound, options.fps, subject), sound, options)
 
     def live(
         self,

@@ -37,7 +37,7 @@ class AnimateResult:
         size: width and height in pixels.
         faces_found: faces in the first photo.
         notes: remarks on the input.
-        timings: seconds by stage: `enroll`, `listen`, `render`.
+        timings: seconds by stage: `enroll`, `speech`, `render`.
         shot: the photo that was animated, with its landmarks.
     """
 

@@ -65,7 +65,7 @@ def converse(animator: Animator, photo: PhotoSource, speeches: Mapping[int, Wave
     found = load_people(photo, animator.detector, list(padded))
     for shots, samples in zip(found, padded.values(), strict=True):
         subject = animator.subject(shots)
-        people.append((subject, animator.listen(open_speech(Waveform(samples)), options.fps, subject)))
+        people.append((subject, animator.track_speech(open_speech(Waveform(samples)), options.fps, subject)))
     mixed = np.sum(list(padded.values()), 0)
     sound = open_speech(Waveform(np.clip(mixed, -1, 1).astype(np.float32)))
     first, track = people[0]

@@ -79,9 +79,9 @@ class MapWriter:
             ConfigError: the renderer makes no maps.
             MediaError: the disk is full, or the folder went away.
         """
-        for one in rendered:
-            self.write(one)
-            yield one
+        for frame in rendered:
+            self.write(frame)
+            yield frame
 
     def write(self, rendered: Rendered) -> None:
         """Write one frame's maps; raises as `taking` does."""

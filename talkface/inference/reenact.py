@@ -123,7 +123,7 @@ def driven_landmarks(
     moved = np.full_like(seen, np.nan)
     moved[found] = move_photo(subject.retargeter, subject.landmarks, driver, smooth[found], options)
     keep = Keeper(rest_of(subject), fps)
-    points = np.stack([keep(one if there else None) for one, there in zip(moved, found, strict=True)])
+    points = np.stack([keep(target if there else None) for target, there in zip(moved, found, strict=True)])
     return points, keep.missing
 
 
@@ -173,7 +173,7 @@ def _write(
     watched = (image for image, _ in read_frames(driving, fps)) if options.panel else iter(())
     blocks = (points[start : start + BLOCK] for start in range(0, len(points), BLOCK))
     identity = subject.identity.streaming()
-    rendered = (one for block in blocks for one in animator.renderer.render(identity, block))
+    rendered = (frame for block in blocks for frame in animator.renderer.render(identity, block))
     size = pictures.size(next(iter(read_frames(driving, fps)))[0] if options.panel else None)
     origin = find_origin(options, subject.shots, animator.network_files(), driving=driving)
     with VideoWriter(
@@ -187,11 +187,11 @@ def _write(
         captions=track_text(options),
     ) as writer:
         last: Image | None = None
-        for index, (one, image) in enumerate(zip_longest(rendered, watched), start=1):
-            if one is None:
+        for index, (frame, image) in enumerate(zip_longest(rendered, watched), start=1):
+            if frame is None:
                 break
             last = image if image is not None else last
-            writer.write(pictures(one, last, float((index - 1) / fps)))
+            writer.write(pictures(frame, last, float((index - 1) / fps)))
             if progress:
                 progress(index, len(points))
     return size

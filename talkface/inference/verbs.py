@@ -195,7 +195,7 @@ def write_video(
     laps.append(time.perf_counter())
     if options.landmarks is None:
         assert sound is not None
-        track = animator.listen(sound, options.fps, subject)
+        track = animator.track_speech(sound, options.fps, subject)
     else:
         from talkface.inference.driving import driven_track
 
@@ -220,4 +220,4 @@ def write_video(
 
 def _timed(result: AnimateResult, laps: Sequence[float]) -> AnimateResult:
     seconds = [end - start for start, end in pairwise(laps)]
-    return replace(result, timings=dict(zip(("enroll", "listen", "render"), seconds, strict=True)))
+    return replace(result, timings=dict(zip(("enroll", "speech", "render"), seconds, strict=True)))

@@ -89,7 +89,7 @@ class AtnetMember(SpeechMember):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 
-    def listen(self, features: Tensor) -> Tensor:
+    def encode_audio(self, features: Tensor) -> Tensor:
         """`[B, 4 T, 12]` cepstra -> `[B, T, 256]`."""
         if self.training and self.overlap:
             return self._listen_at_once(features)
@@ -97,13 +97,13 @@ class AtnetMember(SpeechMember):
         batch, frames = windows.shape[:2]
         pictures = windows.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
         if self.training:
-            heard = each_frame(self.audio, pictures, frames, self.apart)
+            encoded = each_frame(self.audio, pictures, frames, self.apart)
         else:
-            heard = torch.cat([self.audio(piece) for piece in pictures.split(ATNET_SIZES.piece)])
-        return heard.reshape(batch, frames, -1)
+            encoded = torch.cat([self.audio(piece) for piece in pictures.split(ATNET_SIZES.piece)])
+        return encoded.reshape(batch, frames, -1)
 
     def _listen_at_once(self, features: Tensor) -> Tensor:
-        """`listen` with one convolution for all windows, which share six rows in seven: a fourth of the work.
+        """`encode_audio` with one convolution for all windows, which share six rows in seven: a fourth of the work.
 
         Edges of the windows see the sound beyond them here, where windows of their own are padded with zeros.
         """
@@ -114,18 +114,18 @@ class AtnetMember(SpeechMember):
         windows = maps.unfold(2, ATNET_SIZES.pooled_rows, ROWS_PER_FRAME // 2).permute(
             0, 2, 1, 4, 3
         )  # [B, T, 512, 12, 2]
-        heard: Tensor = self.audio[convolutions:](windows.flatten(0, 1))
-        return heard.reshape(len(features), windows.shape[1], -1)
+        encoded: Tensor = self.audio[convolutions:](windows.flatten(0, 1))
+        return encoded.reshape(len(features), windows.shape[1], -1)
 
-    def speak(
-        self, heard: Tensor, state: LstmState | None, example: Tensor | None = None
+    def decode(
+        self, encoded: Tensor, state: LstmState | None, example: Tensor | None = None
     ) -> tuple[Tensor, LstmState | None]:
         """`[B, T, 256]`, LSTM state and `[B, 6]` example -> `[B, T, 6]`, next state."""
         if self.recurrent is None or self.face is None:
-            return self.head(heard), None
+            return self.head(encoded), None
         assert example is not None, "this network needs an example face"
-        face = self.face(example)[:, None].expand(len(heard), heard.shape[1], -1)
-        states, state = self.recurrent(torch.cat([face.to(heard.dtype), heard], -1), state)
+        face = self.face(example)[:, None].expand(len(encoded), encoded.shape[1], -1)
+        states, state = self.recurrent(torch.cat([face.to(encoded.dtype), encoded], -1), state)
         return self.head(states), state
 
 
@@ -173,7 +173,7 @@ class Atnet(SpeechNetwork):
     def _usual_example(self) -> Tensor | None:
         return self.usual_example[None] if self.config.recurrent else None
 
-    def hurry(self, on: bool) -> None:
+    def train_fast(self, on: bool) -> None:
         """In training, convolve once over all windows that overlap instead of once for each."""
         self.member.overlap = on
 

@@ -53,7 +53,7 @@ class Listener(SpeechMember):
         self.head = nn.Linear(hidden, config.components)
         self.dropout = nn.Dropout(config.dropout)
 
-    def hear(self, features: Tensor) -> Tensor:
+    def convolve(self, features: Tensor) -> Tensor:
         """`[B, 4 T, C]` -> `[B, T, D]` what the convolutions make of each frame and its surroundings."""
         x = features.transpose(1, 2)
         for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
@@ -64,19 +64,19 @@ class Listener(SpeechMember):
     def phones(self, features: Tensor) -> Tensor:
         """`[B, 4 T, C]` -> `[B, T, N]` logits of phone classes."""
         assert self.phone_head is not None, "built without a phone head"
-        logits: Tensor = self.phone_head(self.hear(features))
+        logits: Tensor = self.phone_head(self.convolve(features))
         return logits
 
-    def listen(self, features: Tensor) -> Tensor:
-        """`[B, 4 T, C]` -> `[B, T, D + N]` what was heard, with the probabilities of the phones."""
-        heard = self.hear(features)
+    def encode_audio(self, features: Tensor) -> Tensor:
+        """`[B, 4 T, C]` -> `[B, T, D + N]` encoded sound, with the probabilities of the phones."""
+        encoded = self.convolve(features)
         if self.phone_head is None:
-            return heard
-        return torch.cat([heard, torch.softmax(self.phone_head(heard), -1)], -1)
+            return encoded
+        return torch.cat([encoded, torch.softmax(self.phone_head(encoded), -1)], -1)
 
-    def speak(self, heard: Tensor, state: Tensor | None, example: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def decode(self, encoded: Tensor, state: Tensor | None, example: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """`[B, T, D + N]` and the carried state -> `[B, T, P]` coefficients of `look_ahead` frames ago, next state."""
-        states, state = self.recurrent(heard, state)
+        states, state = self.recurrent(encoded, state)
         return self.head(self.dropout(states)), state
 
 

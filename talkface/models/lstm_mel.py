@@ -20,8 +20,8 @@ class LstmMelConfig:
     """Size of the network."""
 
     num_mels: int = 64
-    context: int = 3  # frames before the present one that are heard with it
-    delay: int = 1  # frames of 40 ms by which the answer may come late: the sound that is heard ahead
+    context: int = 3  # frames before the present one that are seen with it
+    delay: int = 1  # frames of 40 ms by which the answer may come late: the look-ahead
     hidden: int = 256
     layers: int = 3
     components: int = 6  # P
@@ -41,14 +41,14 @@ class LstmMelMember(SpeechMember):
         self.recurrent = nn.LSTM(inputs, config.hidden, config.layers, batch_first=True, dropout=config.dropout)
         self.head = nn.Linear(config.hidden, config.components)
 
-    def listen(self, features: Tensor) -> Tensor:
+    def encode_audio(self, features: Tensor) -> Tensor:
         """`[B, T, C]` log-mel -> `[B, T, 2 C (context + 1)]`; the first frame stands in for those before it."""
         changes = slopes(features)
         padded = torch.cat([changes[:, :1].expand(-1, self.before, -1), changes], 1)
         return padded.unfold(1, self.before + 1, 1).flatten(2)
 
-    def speak(self, heard: Tensor, state: Any, example: Tensor | None = None) -> tuple[Tensor, Any]:
-        states, state = self.recurrent(heard, state)
+    def decode(self, encoded: Tensor, state: Any, example: Tensor | None = None) -> tuple[Tensor, Any]:
+        states, state = self.recurrent(encoded, state)
         return self.head(states), state
 
 
@@ -68,7 +68,7 @@ class KerasMember(LstmMelMember):
         self.register_buffer("rest", torch.full((config.components,), 0.5))
         self.register_buffer("reach", torch.tensor(4.0))
 
-    def listen(self, features: Tensor) -> Tensor:
+    def encode_audio(self, features: Tensor) -> Tensor:
         """`[B, T, C]` log-mel -> `[B, T, 2 C (context + 1)]`; the first frame stands in for those before it."""
         first = functional.pad(features.diff(dim=1), (0, 0, 1, 0))
         second = functional.pad(features.diff(n=2, dim=1), (0, 0, 2, 0))[:, : features.shape[1]]
@@ -76,8 +76,8 @@ class KerasMember(LstmMelMember):
         padded = torch.cat([changes[:, :1].expand(-1, self.before, -1), changes], 1)
         return padded.unfold(1, self.before + 1, 1).flip(-1).transpose(2, 3).flatten(2)
 
-    def speak(self, heard: Tensor, state: Any, example: Tensor | None = None) -> tuple[Tensor, Any]:
-        states, x = [], heard
+    def decode(self, encoded: Tensor, state: Any, example: Tensor | None = None) -> tuple[Tensor, Any]:
+        states, x = [], encoded
         for place, layer in enumerate(self.layers):
             x, kept = layer(self.dropout(x) if place else x, state[place] if state is not None else None)
             states.append(kept)

@@ -92,11 +92,11 @@ class MouthStream:
         features = network.features(torch.from_numpy(relative[None, first * MELS_PER_FRAME :]), self._mean)
         spoken = []
         for index, member in enumerate(network.members):
-            heard = member.listen(features)[:, network.context : network.context + 1 + member.look_ahead]
-            coefficients, state = member.speak(heard[:, :1], self._states[index], self._example)
+            encoded = member.encode_audio(features)[:, network.context : network.context + 1 + member.look_ahead]
+            coefficients, state = member.decode(encoded[:, :1], self._states[index], self._example)
             self._states[index] = state
             if member.look_ahead:
-                coefficients, _ = member.speak(heard[:, 1:], state, self._example)
+                coefficients, _ = member.decode(encoded[:, 1:], state, self._example)
             spoken.append(coefficients[0, -1])
         latest = torch.stack(spoken).mean(0).numpy()
         self._coefficients = np.concatenate([self._coefficients[1:], latest[None]])

@@ -35,29 +35,29 @@ SPEECH_NETWORK = SpeechNetworkSettings()
 
 
 class SpeechMember(nn.Module):
-    """One trained listener: features -> what is heard in each frame -> coefficients, `look_ahead` frames late.
+    """One trained network: features -> an encoding of each frame -> coefficients, `look_ahead` frames late.
 
-    `listen` sees a few frames about each one, `speak` carries a state; so a long sound can be worked on in chunks.
+    `encode_audio` sees a few frames around each one, `decode` carries a state: a long sound can be worked on in chunks.
     """
 
     look_ahead = 0
 
-    def listen(self, features: Tensor) -> Tensor:
+    def encode_audio(self, features: Tensor) -> Tensor:
         """`[B, 4 T, C]` -> `[B, T, D]`."""
         raise NotImplementedError
 
-    def speak(self, heard: Tensor, state: Any, example: Tensor | None = None) -> tuple[Tensor, Any]:
+    def decode(self, encoded: Tensor, state: Any, example: Tensor | None = None) -> tuple[Tensor, Any]:
         """`[B, T, D]`, the carried state and `[B, P]` example -> `[B, T, P]` of `look_ahead` frames ago, next state."""
         raise NotImplementedError
 
-    def answer(self, heard: Tensor, example: Tensor | None = None) -> Tensor:
+    def predict_all(self, encoded: Tensor, example: Tensor | None = None) -> Tensor:
         """`[B, T, D]` of a whole sound -> `[B, T, P]` coefficients."""
-        spoken, _ = self.speak(functional.pad(heard, (0, 0, 0, self.look_ahead)), None, example)
-        return spoken[:, self.look_ahead :]
+        predicted, _ = self.decode(functional.pad(encoded, (0, 0, 0, self.look_ahead)), None, example)
+        return predicted[:, self.look_ahead :]
 
     def forward(self, features: Tensor, example: Tensor | None = None) -> Tensor:
         """`[B, 4 T, C]` and `[B, P]` -> `[B, T, P]` coefficients."""
-        return self.answer(self.listen(features), example)
+        return self.predict_all(self.encode_audio(features), example)
 
 
 class SpeechNetwork(nn.Module):
@@ -70,7 +70,7 @@ class SpeechNetwork(nn.Module):
     scale: Tensor
     lip_range: Tensor  # see `landmarks.lip_shape.LipRange`
     mel: Bands
-    context = 0  # network frames on either side of a chunk that `listen` may look at
+    context = 0  # network frames on either side of a chunk that `encode_audio` may look at
 
     def _add_basis(self, components: int) -> None:
         self.register_buffer("decoder", torch.zeros(components, 68, 2))  # shape per unit of the output
@@ -97,7 +97,7 @@ class SpeechNetwork(nn.Module):
         """`[B, 68, 2]` canonical landmarks -> the `[B, P]` examples for the network; None where it takes none."""
         return None
 
-    def hurry(self, on: bool) -> None:
+    def train_fast(self, on: bool) -> None:
         """Train with what is nearly the network but faster, where there is such a way."""
 
     def fit_example(self, faces: FloatArray) -> None:
@@ -213,17 +213,17 @@ class SpeechNetwork(nn.Module):
             first, last = max(0, start - self.context), min(num_frames, stop + self.context)
             relative = _squared(root_power[first * MELS_PER_FRAME : last * MELS_PER_FRAME]) / divisor
             features = self.features(torch.from_numpy(relative[None]), mean)
-            spoken = []
+            predicted = []
             for index, member in enumerate(self.members):
                 late = member.look_ahead if stop == num_frames else 0
-                heard = member.listen(features)[:, start - first : stop - first]
-                coefficients, states[index] = member.speak(
-                    functional.pad(heard, (0, 0, 0, late)), states[index], example
+                encoded = member.encode_audio(features)[:, start - first : stop - first]
+                coefficients, states[index] = member.decode(
+                    functional.pad(encoded, (0, 0, 0, late)), states[index], example
                 )
                 skip = min(skips[index], coefficients.shape[1])
                 skips[index] -= skip
-                spoken.append(coefficients[0, skip:])
-            yield torch.stack(spoken).mean(0).numpy()
+                predicted.append(coefficients[0, skip:])
+            yield torch.stack(predicted).mean(0).numpy()
 
 
 def speech_gate(energy: FloatArray) -> FloatArray:

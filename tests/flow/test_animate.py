@@ -42,7 +42,9 @@ def landmarks_of(animator, photo, speech, **options) -> np.ndarray:
 
     chosen = AnimateOptions(**options)
     subject = animator.prepare(photo)
-    return np.concatenate(list(animator.landmarks(subject, animator.listen(open_speech(speech), chosen.fps), chosen)))
+    return np.concatenate(
+        list(animator.landmarks(subject, animator.track_speech(open_speech(speech), chosen.fps), chosen))
+    )
 
 
 def test_a_photo_and_speech_become_a_marked_video_of_exact_length(tmp_path, animator, astronaut, syllables):

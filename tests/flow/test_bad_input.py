@@ -234,7 +234,7 @@ def test_the_shipped_networks_take_the_good_files(
 def test_the_shipped_networks_open_the_mouth_in_speech_only(
     default_animator: Animator, shared_data: Path, face: np.ndarray, name: str, opens: bool
 ) -> None:
-    track = default_animator.listen(open_speech(shared_data / "speech" / name), FPS)
+    track = default_animator.track_speech(open_speech(shared_data / "speech" / name), FPS)
     points = default_animator.landmarks(default_animator.prepare(face), track, AnimateOptions(still=True, blink=False))
     opening = mouth_opening(np.concatenate(list(points)))
     assert opening.max() > 0.1 if opens else opening.max() < 0.03

@@ -13,7 +13,7 @@ from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
 from talkface.inference.batch import tasks as batch_tasks
 from talkface.inference.batch.rows import make_rows
 from talkface.inference.batch.run import batch
-from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, failure_of, work
+from talkface.inference.batch.tasks import EnrollTask, RenderTask, SpeechTask, failure_of, work
 from talkface.media.mark.tag import verify_mark
 from talkface.models.vgnet import VgNet, VgnetConfig
 from talkface.scale.workers import Died
@@ -71,7 +71,7 @@ def test_photos_and_speech_are_looked_at_once(desk, common, tmp_path):
     rows = make_rows(pairs("ada.png+x.wav", "bea.png+x.wav", "ada.png+y.wav", "bea.png+y.wav"), desk, common)
     here, seen = Here(), []
     outcomes = batch(rows, tmp_path, workers=here, progress=seen.append)
-    assert here.count(EnrollTask) == 2 and here.count(ListenTask) == 2 and here.count(RenderTask) == 4
+    assert here.count(EnrollTask) == 2 and here.count(SpeechTask) == 2 and here.count(RenderTask) == 4
     order = [task.row.photos for task in here.tasks if isinstance(task, RenderTask)]
     assert order == sorted(order), "one person after the other"
     assert [outcome.out for outcome in outcomes] == ["ada_x.mp4", "bea_x.mp4", "ada_y.mp4", "bea_y.mp4"]

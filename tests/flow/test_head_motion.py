@@ -72,7 +72,7 @@ def nose(animator: Animator, photo: np.ndarray, speech: Waveform, **options: obj
     """`[T, 2]` where the middle of eyes and nose is, in pixels."""
     chosen = AnimateOptions(blink=False, **options)
     subject = animator.prepare(photo)
-    track = animator.listen(open_speech(speech), chosen.fps, subject)
+    track = animator.track_speech(open_speech(speech), chosen.fps, subject)
     return np.concatenate(list(animator.landmarks(subject, track, chosen)))[:, STABLE].mean(1)
 
 
@@ -106,7 +106,7 @@ def test_a_still_photo_moves_no_head(tmp_path, animator: Animator, face):
 
 def test_a_head_follows_the_one_in_a_video(animator: Animator, face, words, turning, yaw):
     subject = animator.prepare(face)
-    spoken = animator.listen(open_speech(words), FPS, subject)
+    spoken = animator.track_speech(open_speech(words), FPS, subject)
     followed = follow_head(spoken, turning, AnimateOptions(), animator.detector)
 
     def place(track: Track, seed: int) -> np.ndarray:

@@ -46,7 +46,7 @@ def test_hair_is_not_stretched() -> None:
     folder = Path(demo.__file__).parent
     subject = animator.prepare(folder / "demo_photo.jpg")
     options = AnimateOptions()
-    track = animator.listen(open_speech(folder / "demo_speech.flac"), options.fps, subject)
+    track = animator.track_speech(open_speech(folder / "demo_speech.flac"), options.fps, subject)
     targets = np.concatenate(list(animator.landmarks(subject, track, options)))[::10]
     canvas = subject.identity.canvases[0]
     hair = hair_of(canvas)

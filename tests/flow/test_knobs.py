@@ -21,7 +21,7 @@ def animator() -> Animator:
 @pytest.fixture(scope="module")
 def landmarks(animator: Animator, face: np.ndarray):
     subject = animator.prepare(face)
-    track = animator.listen(open_speech(DEMO_SPEECH), talkface.AnimateOptions().fps, subject)
+    track = animator.track_speech(open_speech(DEMO_SPEECH), talkface.AnimateOptions().fps, subject)
 
     def made(**options: object) -> FloatArray:
         return np.concatenate(list(animator.landmarks(subject, track, talkface.AnimateOptions(**options))))

@@ -70,7 +70,7 @@ def basics(tmp_path_factory) -> Path:
 class Windows(AtnetMember):
     """Takes windows as they are instead of cutting them out of cepstra."""
 
-    def listen(self, features: torch.Tensor) -> torch.Tensor:
+    def encode_audio(self, features: torch.Tensor) -> torch.Tensor:
         return self.audio(features.flatten(0, 1)[:, None]).reshape(*features.shape[:2], -1)
 
 

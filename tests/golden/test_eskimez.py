@@ -23,16 +23,16 @@ def test_the_converted_network_is_equal(golden, parity, tmp_path):
     assert isinstance(network, LstmMel) and (network.config.context, network.config.delay) == (3, 2)
     member = network.member
     with torch.no_grad():
-        answered, _ = member.speak(stored["features"][None].float(), None)
+        answered, _ = member.decode(stored["features"][None].float(), None)
         parity("Eskimez, four LSTMs of Keras", answered[0] + member.rest, stored["landmarks"])
-        halves = [member.speak(stored["features"][None, :5].float(), None)]
-        halves.append(member.speak(stored["features"][None, 5:].float(), halves[0][1]))
+        halves = [member.decode(stored["features"][None, :5].float(), None)]
+        halves.append(member.decode(stored["features"][None, 5:].float(), halves[0][1]))
         assert torch.allclose(torch.cat([half[0] for half in halves], 1), answered, atol=1e-6)
 
 
 def test_features_are_differences_with_the_present_frame_first():
     member = KerasMember(LstmMelConfig(num_mels=2, context=1, hidden=3, components=2, keras=True))
     mel = torch.tensor([[[0.0, 0.0], [1.0, 2.0], [4.0, 4.0]]])
-    heard = member.listen(mel)[0]
-    assert heard[2].tolist() == [3.0, 2.0, 2.0, 0.0, 1.0, 2.0, 0.0, 0.0]
-    assert heard[0].tolist() == [0.0] * 8
+    encoded = member.encode_audio(mel)[0]
+    assert encoded[2].tolist() == [3.0, 2.0, 2.0, 0.0, 1.0, 2.0, 0.0, 0.0]
+    assert encoded[0].tolist() == [0.0] * 8

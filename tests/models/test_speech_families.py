@@ -56,9 +56,9 @@ def test_atnet_has_the_papers_size(recurrent: bool, millions: float) -> None:
 def test_atnet_hears_in_the_papers_shapes() -> None:
     member = Atnet(AtnetConfig()).eval().member
     with torch.no_grad():
-        heard = member.listen(torch.randn(2, 3 * MELS_PER_FRAME, 12))
+        heard = member.encode_audio(torch.randn(2, 3 * MELS_PER_FRAME, 12))
         assert heard.shape == (2, 3, 256)
-        assert member.answer(heard, torch.zeros(2, 6)).shape == (2, 3, 6)
+        assert member.predict_all(heard, torch.zeros(2, 6)).shape == (2, 3, 6)
     assert [type(layer).__name__ for layer in member.audio].count("BatchNorm2d") == 5
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in Atnet(AtnetConfig(recurrent=False)).modules())
 
@@ -67,15 +67,15 @@ def test_hurried_training_is_nearly_the_network_and_leaves_it_as_it_is() -> None
     torch.manual_seed(0)
     network = Atnet(AtnetConfig(channels=4, wide=32, heard=16, hidden=16))
     features = 5 * torch.randn(2, 20 * MELS_PER_FRAME, 12)
-    whole = network.eval().member.listen(features)
-    network.hurry(True)
-    torch.testing.assert_close(network.member.listen(features), whole)
+    whole = network.eval().member.encode_audio(features)
+    network.train_fast(True)
+    torch.testing.assert_close(network.member.encode_audio(features), whole)
     # with the statistics of both passes alike, only the edges of the windows differ
     for part in network.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             part.training = False
     network.member.training = True
-    hurried = network.member.listen(features)
+    hurried = network.member.encode_audio(features)
     assert hurried.shape == whole.shape
     late, same, early = (
         torch.corrcoef(torch.stack([hurried[:, 1 + shift : 19 + shift].flatten(), whole[:, 1:19].flatten()]))[0, 1]

@@ -58,7 +58,7 @@ def convert_eskimez(file: Path, out: Path) -> None:
         raise CheckpointError(f"{file} holds no network of Eskimez et al. ({reason})") from error
     silence = 200  # frames after which the answer to silence stands still
     with torch.no_grad():
-        silent, _ = member.speak(torch.zeros(1, silence, inputs), None)
+        silent, _ = member.decode(torch.zeros(1, silence, inputs), None)
         member.rest.copy_(silent[0, -1])
     points = torch.eye(config.components).reshape(config.components, NUM_LANDMARKS, 2)
     eyes_apart = 0.4  # of the frame's side, between the outer corners

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from talkface.inference.batch.tasks import EnrollTask, ListenTask, RenderTask, Task
+from talkface.inference.batch.tasks import EnrollTask, RenderTask, SpeechTask, Task
 from talkface.scale.storage import is_url
 from talkface.types import LandmarkSequence
 
@@ -16,15 +16,15 @@ def seconds_for(task: Task, given: float | None = None) -> float:
     if isinstance(task, RenderTask):
         return least_s + per_second * _video_seconds(task)
     least_bytes_per_second = 1000  # of speech: 8 kbit/s
-    if isinstance(task, ListenTask):
+    if isinstance(task, SpeechTask):
         return least_s + _size(task.speech) / least_bytes_per_second
     assert isinstance(task, EnrollTask), type(task)
     return least_s
 
 
 def _video_seconds(task: RenderTask) -> float:
-    if task.heard is not None:
-        return task.heard.sound.duration_s
+    if task.tracked is not None:
+        return task.tracked.sound.duration_s
     driving = task.row.options.landmarks
     if isinstance(driving, LandmarkSequence):
         return float(len(driving) / driving.fps)

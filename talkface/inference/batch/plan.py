@@ -30,7 +30,7 @@ class Todo:
         placed: the same with paths that hold in every working folder.
         key: of its outcome.
         shots_key: of its photos, with the face and the detector.
-        heard_key: of its speech, with the frame rate and the network; empty where landmarks drive.
+        speech_key: of its speech, with the frame rate and the network; empty where landmarks drive.
         networks: what makes it.
     """
 
@@ -38,7 +38,7 @@ class Todo:
     placed: Row
     key: str
     shots_key: str
-    heard_key: str
+    speech_key: str
     networks: Loaded
 
 
@@ -72,19 +72,19 @@ def plan(
             take(failure(row, "", row.fault))
             continue
         try:
-            one = inputs.describe(row)
+            described = inputs.describe(row)
         except Exception as error:  # noqa: BLE001 - a row that cannot be planned fails and stops nothing
             take(failure(row, "", failure_of(error).reason, again=True))  # without a key it is looked at again anyway
             continue
-        known = before.get(one.key)
+        known = before.get(described.key)
         tried = known and known.failed and not (known.again or retry_failed)
         if known and (tried or (not known.failed and sizes.get(row.out) == known.num_bytes)):
             take(current(known, row))
         elif row.out in sizes and row.out not in ours:
             reason = f"{row.out} exists in {folder.place} and is of no batch: move it, or give the row another name"
-            take(failure(row, one.key, reason))
+            take(failure(row, described.key, reason))
         else:
-            todo.append(one)
+            todo.append(described)
     return todo
 
 
@@ -122,8 +122,8 @@ class _Inputs:
         key = _digest([RECIPE, photos, speech, asked, made_by, row.out])
         # names belong to these two, so that a refusal names the row's own file
         shots_key = _digest([row.photos, photos, row.options.face, row.options.detector])
-        heard_key = _digest([row.speech, speech, str(row.options.fps), networks.hashes]) if speech else ""
-        return Todo(row, placed, key, shots_key, heard_key, networks)
+        speech_key = _digest([row.speech, speech, str(row.options.fps), networks.hashes]) if speech else ""
+        return Todo(row, placed, key, shots_key, speech_key, networks)
 
     def _loaded(self, options: AnimateOptions) -> Loaded:
         """The networks of a row, the same object for the same ones."""

@@ -6,7 +6,7 @@ from itertools import islice
 
 from talkface.inference.batch.plan import Todo
 from talkface.inference.batch.rows import Row
-from talkface.inference.batch.tasks import EnrollTask, Failure, Heard, ListenTask, RenderTask, Task
+from talkface.inference.batch.tasks import EnrollTask, Failure, RenderTask, SpeechTask, Task, TrackedSpeech
 from talkface.inference.photos import Shots
 from talkface.scale.storage import Folder
 
@@ -32,10 +32,10 @@ class Schedule:
         self._waiting = OrderedDict((item.key, item) for group in order.values() for item in group)
         self._needed_by: dict[str, list[str]] = {}
         for each in self._waiting.values():
-            for key in filter(None, (each.shots_key, each.heard_key)):
+            for key in filter(None, (each.shots_key, each.speech_key)):
                 self._needed_by.setdefault(key, []).append(each.key)
         self._uses = Counter({key: len(rows) for key, rows in self._needed_by.items()})
-        self._ready: dict[str, Shots | Heard | Failure | None] = {"": None}  # None: being worked on
+        self._ready: dict[str, Shots | TrackedSpeech | Failure | None] = {"": None}  # None: being worked on
         self._folder = folder
         self._fail = fail
 
@@ -47,30 +47,30 @@ class Schedule:
             if task.shots_key not in self._ready:
                 self._ready[task.shots_key] = None
                 return EnrollTask(task.shots_key, row.photos, row.options.face, row.options.detector)
-            if task.heard_key not in self._ready:
-                self._ready[task.heard_key] = None
-                return ListenTask(task.heard_key, row.speech, row.options.fps, task.networks)
-            shots, heard = self._ready[task.shots_key], self._ready[task.heard_key]
-            if isinstance(shots, Shots) and (isinstance(heard, Heard) or not task.heard_key):
+            if task.speech_key not in self._ready:
+                self._ready[task.speech_key] = None
+                return SpeechTask(task.speech_key, row.speech, row.options.fps, task.networks)
+            shots, tracked = self._ready[task.shots_key], self._ready[task.speech_key]
+            if isinstance(shots, Shots) and (isinstance(tracked, TrackedSpeech) or not task.speech_key):
                 self._release(self._waiting.pop(task.key))
-                heard = heard if isinstance(heard, Heard) else None
-                return RenderTask(task.key, row, shots, task.shots_key, heard, task.networks, self._folder)
+                tracked = tracked if isinstance(tracked, TrackedSpeech) else None
+                return RenderTask(task.key, row, shots, task.shots_key, tracked, task.networks, self._folder)
         return None
 
-    def take(self, task: Task, result: Shots | Heard | Failure) -> None:
+    def take(self, task: Task, result: Shots | TrackedSpeech | Failure) -> None:
         """Take what became of a photo or a speech; rows that wait for what failed fail with it."""
         self._ready[task.key] = result
         if not isinstance(result, Failure):
             return
         for key in self._needed_by[task.key]:
-            one = self._waiting.pop(key, None)
-            if one is not None:
-                self._fail(one.row, one.key, result)
-                self._release(one)
+            todo = self._waiting.pop(key, None)
+            if todo is not None:
+                self._fail(todo.row, todo.key, result)
+                self._release(todo)
 
-    def _release(self, one: Todo) -> None:
+    def _release(self, todo: Todo) -> None:
         """Forget what no row needs any more."""
-        for key in filter(None, (one.shots_key, one.heard_key)):
+        for key in filter(None, (todo.shots_key, todo.speech_key)):
             self._uses[key] -= 1
             if self._uses[key] <= 0:
                 self._ready.pop(key, None)

@@ -50,11 +50,11 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A speech that was listened to.
+class TrackedSpeech:
+    """A speech and the motion that it drives.
 
     Attributes:
-        track: what it drives; None from a network that hears with the face of each photo.
+        track: what it drives; None from a network that takes the face of each photo, too.
         sound: for the sound track; holds no samples.
     """
 
@@ -83,8 +83,8 @@ class EnrollTask(Task):
 
 
 @dataclass(frozen=True)
-class ListenTask(Task):
-    """Listen to one speech -> `Heard`."""
+class SpeechTask(Task):
+    """Predict the motion of one speech -> `TrackedSpeech`."""
 
     speech: str
     fps: Fraction
@@ -99,7 +99,7 @@ class RenderTask(Task):
         row: what to make.
         shots: the person's faces.
         shots_key: tells people apart.
-        heard: the speech; None where landmarks drive a silent video.
+        tracked: the speech; None where landmarks drive a silent video.
         networks: what makes it.
         folder: where the video goes.
     """
@@ -107,7 +107,7 @@ class RenderTask(Task):
     row: Row
     shots: Shots
     shots_key: str
-    heard: Heard | None
+    tracked: TrackedSpeech | None
     networks: "Loaded"
     folder: Folder
 
@@ -120,7 +120,7 @@ class Loaded:
     hashes: tuple[tuple[str, str], ...]
 
 
-Result = Shots | Heard | Outcome | Failure
+Result = Shots | TrackedSpeech | Outcome | Failure
 
 
 def work(task: Task) -> Result:
@@ -129,8 +129,8 @@ def work(task: Task) -> Result:
     try:
         if isinstance(task, EnrollTask):
             return _enroll(task)
-        if isinstance(task, ListenTask):
-            return _listen(task)
+        if isinstance(task, SpeechTask):
+            return _track_speech(task)
         assert isinstance(task, RenderTask), type(task)
         return _render(task)
     except Exception as error:  # noqa: BLE001 - the door of a worker: a fault in one row is that row's failure
@@ -161,27 +161,27 @@ def _enroll(task: EnrollTask) -> Shots:
         return load_shots(photos if len(photos) > 1 else photos[0], _detector(task.detector), task.face)
 
 
-def _listen(task: ListenTask) -> Heard:
+def _track_speech(task: SpeechTask) -> TrackedSpeech:
     with local_copies([task.speech]) as paths:
         sound, animator = open_speech(paths[0]), _animator(task.networks)
         takes_face = animator.speech_network.encode_faces(torch.zeros(1, 68, 2)) is not None
-        track = None if takes_face else animator.listen(sound, task.fps)
-    return Heard(track, replace(sound, kept=None))
+        track = None if takes_face else animator.track_speech(sound, task.fps)
+    return TrackedSpeech(track, replace(sound, kept=None))
 
 
 def _render(task: RenderTask) -> Outcome:
     start = time.perf_counter()
-    row, heard = task.row, task.heard
+    row, tracked = task.row, task.tracked
     animator = _animator(task.networks)
     subject = _subject(task.shots_key, task.networks, lambda: animator.subject(task.shots))
     driving = [file for file in (row.options.head_from, row.options.landmarks) if isinstance(file, str)]
-    speech = [row.speech] if heard else []
+    speech = [row.speech] if tracked else []
     with local_copies([*driving, *speech]) as copies, task.folder.scratch(WORK) as scratch:
         at = dict(zip([*driving, *speech], copies, strict=True))
         track = _track(task, animator, subject, at)
         if row.options.head_from is not None:
             track = follow_head(track, at[row.options.head_from], row.options, animator.detector)
-        sound = replace(heard.sound, path=at[row.speech]) if heard else None
+        sound = replace(tracked.sound, path=at[row.speech]) if tracked else None
         video = scratch / f"video{Path(row.out).suffix.lower()}"
         beside = {name: scratch / f"beside{suffix}" for name, suffix in BESIDE.items() if getattr(row.options, name)}
         written: dict[str, Any] = {**dict.fromkeys(BESIDE), **beside}
@@ -236,11 +236,11 @@ def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateRes
 
 def _track(task: RenderTask, animator: Animator, subject: Subject, at: Mapping[str, Path]) -> Track:
     """Motion of the row's face; `at` says where copies of its inputs lie."""
-    row, heard = task.row, task.heard
+    row, tracked = task.row, task.tracked
     if isinstance(row.options.landmarks, str):
         return driven_track(subject, at[row.options.landmarks], row.options.fps)
-    assert heard is not None, "neither speech nor landmarks: refused when the manifest was read"
-    return heard.track or animator.listen(open_speech(at[row.speech]), row.options.fps, subject)
+    assert tracked is not None, "neither speech nor landmarks: refused when the manifest was read"
+    return tracked.track or animator.track_speech(open_speech(at[row.speech]), row.options.fps, subject)
 
 
 def _thumbnail(video: Path) -> str:

@@ -91,7 +91,7 @@ class Audio2LandmarkJob(StateOfParts):
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
         self.network.train()
-        self.network.hurry(step < self.config.optim.hurried * self.config.run.steps)
+        self.network.train_fast(step < self.config.optim.hurried * self.config.run.steps)
         lessons = self.batches.get(step)
         sums: dict[str, float] = {}
         step_on(self.accelerator, self._losses(lessons, sums), self.optimizer, self.network, self.config.run.grad_clip)
@@ -136,11 +136,11 @@ class Audio2LandmarkJob(StateOfParts):
             yield loss if share == 1 else share * loss
 
     def _terms(self, member: SpeechMember, lesson: _Lesson, rows: slice, own: slice) -> dict[str, Tensor]:
-        heard, terms = self._answer_terms(member, lesson.features, lesson, rows, own)
+        encoded, terms = self._answer_terms(member, lesson.features, lesson, rows, own)
         if lesson.noisy is None:
             return terms
         heard_in_noise, noisy_terms = self._answer_terms(member, lesson.noisy, lesson, rows, own)
-        difference = from_all(self.accelerator, (heard - heard_in_noise).square().mean((1, 2))).mean()
+        difference = from_all(self.accelerator, (encoded - heard_in_noise).square().mean((1, 2))).mean()
         agreement = self.config.resilience.agreement * difference
         return {**terms, **{f"noisy_{name}": term for name, term in noisy_terms.items()}, "agreement": agreement}
 
@@ -149,8 +149,8 @@ class Audio2LandmarkJob(StateOfParts):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Predictions for the process' own rows, and the loss terms of all rows."""
         with self.accelerator.autocast():
-            heard = member.listen(features[own])
-            answer = member.answer(heard, None if lesson.example is None else lesson.example[own])
+            encoded = member.encode_audio(features[own])
+            answer = member.predict_all(encoded, None if lesson.example is None else lesson.example[own])
         coefficients = from_all(self.accelerator, answer.float())
         real, weight = (part[rows].to(self.accelerator.device) for part in (lesson.batch.motion, lesson.batch.weight))
         loss, pair = self.config.loss, None
@@ -158,7 +158,7 @@ class Audio2LandmarkJob(StateOfParts):
             spread = self.network.spread
             pair = (coefficients * spread, self.network.encode(real) * spread)
         motion = self.network.motion(coefficients)
-        return heard.float(), landmark_terms(motion, real, weight, self.importance, loss, pair)
+        return encoded.float(), landmark_terms(motion, real, weight, self.importance, loss, pair)
 
     def run_without_folder(self, title: str) -> None:
         """All steps, for networks that are only needed for a moment."""
