@@ -190,7 +190,7 @@ def detector_beside(name: str, photos: Callable[[], Iterable[Image]] = tuple) ->
         yield _Beside(here, name)
     finally:
         here.close()
-        process.terminate()
+        process.kill()  # a signal with a handler, taken just after the fork, would make it go on as its parent
         process.join()
 
 
