@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from talkface.geometry.affine import compose_affine, invert
 from talkface.types import FloatArray, Image
 
 
@@ -38,7 +39,7 @@ def look_up(
         places = offsets[..., axis] * (1 / zoom[axis])
         if row[0] and row[1]:
             places += row[0] * across
-        places += row[1] * down + row[2] if row[1] else row[0] * across + row[2]
+        places += (row[1] * down if row[1] else row[0] * across) + row[2]
         maps.append(places)
     x, y = maps
     return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
@@ -110,13 +111,8 @@ def _shrink(image: Image, matrix: FloatArray, size: int, scale: float) -> tuple[
     source = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     low = np.clip(np.floor(source.min(0)) - 2, 0, [width - 1, height - 1]).astype(int)
     high = np.clip(np.ceil(source.max(0)) + 2, low + 1, [width, height]).astype(int)
-    part = image[low[1] : high[1], low[0] : high[0]]
-    target = np.maximum(1, np.round((high - low) * scale)).astype(int)
-    small = cv2.resize(part, (int(target[0]), int(target[1])), interpolation=cv2.INTER_AREA)
-    exact = target / (high - low)  # OpenCV's resize maps pixel centres: small = (x - low + 0.5) * exact - 0.5
-    linear = matrix[:, :2] / exact
-    shift = matrix[:, 2] + matrix[:, :2] @ (low - 0.5 + 0.5 / exact)
-    return np.asarray(small), np.concatenate([linear, shift[:, None]], 1)
+    part, to_part = shrink_part(image, (*low.tolist(), *high.tolist()), scale)
+    return part, compose_affine(matrix, invert(to_part))
 
 
 @dataclass(frozen=True)
