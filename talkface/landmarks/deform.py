@@ -87,8 +87,10 @@ class Deformation:
         planes = np.empty((2, len(y) * step, len(x) * step), np.float32)
         between = (len(x) * step // fine, len(y) * step // fine)
         for plane, coarse in zip(planes, np.moveaxis(smooth, -1, 0), strict=True):
-            finer = cv2.resize(coarse.copy(), between, interpolation=cv2.INTER_CUBIC)
-            cv2.resize(finer, plane.shape[::-1], dst=plane, interpolation=cv2.INTER_LINEAR)
+            finer = plane if fine == 1 else np.empty(between[::-1], np.float32)
+            cv2.resize(coarse.copy(), between, dst=finer, interpolation=cv2.INTER_CUBIC)
+            if fine > 1:
+                cv2.resize(finer, plane.shape[::-1], dst=plane, interpolation=cv2.INTER_LINEAR)
         full = np.moveaxis(planes, 0, -1)[step // 2 :][:height, step // 2 :][:, :width]
         for part in self.columns:
             self._bend(full, part, to_frame, rigid)

@@ -166,8 +166,8 @@ class VideoWriter:
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE).astype(np.uint8)
         self._encoder.feed(np.ascontiguousarray(frame).data)
         self.frames_written += 1
-        if self._sound_encoder is not None:  # behind by a second, so that a recording has grown as far
-            self._feed_sound(self._sound_encoder, self.frames_written / self.fps - 1)
+        if self._sound_encoder is not None:  # a second at a time, and one behind: a recording has grown as far then
+            self._feed_sound(self._sound_encoder, self.frames_written // self.fps - 1)
 
     def _marked(self, frame: Image) -> Image:
         colour = np.ascontiguousarray(frame[..., :3])
@@ -197,7 +197,7 @@ class VideoWriter:
         output = pipe.output(f"file:{self._sound}", **self._format.sound)
         self._sound_encoder = FfmpegProcess(output, self.path)
 
-    def _feed_sound(self, encoder: FfmpegProcess, time_s: Fraction) -> None:
+    def _feed_sound(self, encoder: FfmpegProcess, time_s: Fraction | int) -> None:
         """Hand over the sound up to a time, silence where there is no more."""
         while (missing := round(time_s * self._rate) - self._samples) > 0:
             if len(self._block) == 0:
