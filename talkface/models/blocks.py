@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+LEAK = 0.2  # slope of leaky ReLUs below 0
+
 
 class AdaIN(nn.Module):
     """Adaptive instance normalisation: the embedding sets each channel's scale and shift (Huang & Belongie 2017)."""

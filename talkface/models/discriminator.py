@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from talkface.models.blocks import LEAK
 from talkface.models.fewshot import FewshotConfig, as_seen, build_layers, pool_places
 from talkface.models.norms import NOTHING_GIVEN
 from talkface.models.residual import SelfAttention
@@ -30,7 +31,7 @@ class PatchDiscriminator(nn.Module):
         features = []
         for index, layer in enumerate(self.layers):
             x = layer(x)
-            x = F.leaky_relu(F.instance_norm(x) if index else x, 0.2)
+            x = F.leaky_relu(F.instance_norm(x) if index else x, LEAK)
             features.append(x)
         return self.score(x), features
 

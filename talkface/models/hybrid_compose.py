@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from talkface.models.blocks import LEAK
 from talkface.models.norms import Conditions, SpadeNorm, normalize
 
 SKETCH_WIDTH = 16  # channels of the sketch whose weights come from the identity
@@ -90,8 +91,8 @@ class ModulatedBlock(nn.Module):
     def forward(self, x: Tensor, sources: Sources) -> Tensor:
         """`[B, C, S / 2, S / 2]` -> the same shape, activated."""
         given = [x, *(F.pixel_unshuffle(each.to(x.dtype), 2) for each in (sources.ref, *sources.extra()))]
-        hidden = self.conv1(F.leaky_relu(_modulated(x, self.norms1, given), 0.2))
-        return F.leaky_relu(x + self.conv2(F.leaky_relu(_modulated(hidden, self.norms2, given), 0.2)), 0.2)
+        hidden = self.conv1(F.leaky_relu(_modulated(x, self.norms1, given), LEAK))
+        return F.leaky_relu(x + self.conv2(F.leaky_relu(_modulated(hidden, self.norms2, given), LEAK)), LEAK)
 
 
 def _modulated(x: Tensor, norms: nn.ModuleList, given: list[Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from talkface.models.blocks import LEAK
 from talkface.models.flow import warp_by_flow
 from talkface.models.spade_blocks import BlockWeights, CompositionBlock, PlainBlock, SpadeBlock
 from talkface.models.spade_config import SpadeConfig
@@ -104,7 +105,7 @@ class _FlowConv(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(self.conv(x)), 0.2)
+        return F.leaky_relu(self.norm(self.conv(x)), LEAK)
 
 
 class SpadeNet(nn.Module):
@@ -207,7 +208,7 @@ class SpadeNet(nn.Module):
         return x
 
     def _picture(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.to_image(F.leaky_relu(x, 0.2)))
+        return torch.tanh(self.to_image(F.leaky_relu(x, LEAK)))
 
     def _warp(self, sketch: Tensor, sources: Mapping[str, Source]) -> dict[str, Warped]:
         warped = {}

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from talkface.models.blocks import LEAK
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -63,7 +65,7 @@ class SpectralConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, I, H, W]` -> `[B, O, H / stride, W / stride]`."""
-        return F.leaky_relu(self.norm(self.conv(x)), 0.2)
+        return F.leaky_relu(self.norm(self.conv(x)), LEAK)
 
 
 class Spade(nn.Module):
@@ -113,9 +115,9 @@ class SpadeBlock(nn.Module):
     def forward(self, x: Tensor, maps: Sequence[Tensor | None], given: BlockWeights | None = None) -> Tensor:
         """`[B, I, H, W]` -> `[B, O, H, W]`."""
         hidden = self.norm1(x, maps, given.first if given else None)
-        hidden = self.norm2(self.conv1(F.leaky_relu(hidden, 0.2)), maps, given.second if given else None)
+        hidden = self.norm2(self.conv1(F.leaky_relu(hidden, LEAK)), maps, given.second if given else None)
         skip = x if self.shortcut is None else self.shortcut(x, maps, given.shortcut if given else None)
-        return skip + self.conv2(F.leaky_relu(hidden, 0.2))
+        return skip + self.conv2(F.leaky_relu(hidden, LEAK))
 
 
 class CompositionBlock(nn.Module):
@@ -168,8 +170,8 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, I, H, W]` -> `[B, O, H, W]`."""
-        hidden = self.conv1(F.leaky_relu(self.norm1(x), 0.2))
-        hidden = self.conv2(F.leaky_relu(self.norm2(hidden), 0.2))
+        hidden = self.conv1(F.leaky_relu(self.norm1(x), LEAK))
+        hidden = self.conv2(F.leaky_relu(self.norm2(hidden), LEAK))
         if self.skip_norm is None or self.skip_conv is None:
             return x + hidden
         return self.skip_conv(self.skip_norm(x)) + hidden
@@ -178,7 +180,7 @@ class PlainBlock(nn.Module):
 def _mean(norms: nn.ModuleList, x: Tensor, maps: Sequence[Tensor | None], given: SpadeWeights | None) -> Tensor:
     """Mean over the sources of the features that each has modulated and activated."""
     parts = [
-        F.leaky_relu(norm(x, [values], None if place else given), 0.2)
+        F.leaky_relu(norm(x, [values], None if place else given), LEAK)
         for place, (norm, values) in enumerate(zip(norms, maps, strict=False))
         if values is not None
     ]

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from talkface.models.blocks import LEAK
 from talkface.models.spade_blocks import BlockWeights, Kernel, PlainBlock, SpadeWeights, SpectralConv
 from talkface.models.spade_config import SpadeConfig
 
@@ -158,7 +159,7 @@ class PictureEmbedding(nn.Module):
         """`[B, I, S, S]` -> `[B, c, s, s]` from full size down, of so many levels or all."""
         maps = []
         for layer in self.down[:levels]:
-            x = F.leaky_relu(layer(x), 0.2)
+            x = F.leaky_relu(layer(x), LEAK)
             maps.append(x)
         return maps
 
@@ -185,7 +186,7 @@ class LabelEmbedding(nn.Module):
         maps = [x]
         for level in reversed(range(self.depth)):
             kernel = kernels[level] if level < self.given else None
-            x = F.leaky_relu(self.up[str(level)](x), 0.2) if kernel is None else kernel.apply_doubling(x)
+            x = F.leaky_relu(self.up[str(level)](x), LEAK) if kernel is None else kernel.apply_doubling(x)
             maps.append(x)
         return maps[::-1]
 
