@@ -13,6 +13,14 @@ from talkface.cli.progress import ProgressLines, frame_progress
 from talkface.errors import MediaError
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that the test sets, in a list of one."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now
+
+
 def test_a_line_comes_when_it_is_due(capsys: pytest.CaptureFixture[str]) -> None:
     lines = ProgressLines("out.mp4", "frames", every_s=0.0)
     lines(3, 10)
@@ -24,10 +32,8 @@ def test_a_line_comes_when_it_is_due(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_what_is_slow_is_said_with_the_time_that_is_left_and_a_hint_once(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], clock: list[float]
 ) -> None:
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     lines = ProgressLines("out.mp4", "frames", hint=" (slow)")
     lines(0, 100)
     clock[0] = 40.0
@@ -41,10 +47,8 @@ def test_what_is_slow_is_said_with_the_time_that_is_left_and_a_hint_once(
 
 
 def test_what_came_before_the_first_call_is_no_part_of_the_pace(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], clock: list[float]
 ) -> None:
-    clock = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     lines = ProgressLines("out.mp4", "frames", hint=" (slow)")
     clock[0] = 35.0
     lines(1, 2000)

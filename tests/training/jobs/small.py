@@ -82,9 +82,7 @@ def small_fewshot(folder: Path, steps: int = 4, **loss) -> FewshotTraining:
         data=FewshotDataConfig(held_out_every=3, shots=2),
         loss=FewshotLossConfig(content=content, **loss),
         optim=FewshotOptimConfig(rate=2e-3),
-        run=RunConfig(
-            out=str(folder), steps=steps, batch_size=3, device="cpu", eval_every=steps, save_every=2, log_every=1
-        ),
+        run=small_run(folder, steps, batch_size=3),
     )
 
 
@@ -113,20 +111,18 @@ def compare(one, other) -> None:
         assert one == other
 
 
+def small_run(folder: Path, steps: int, **more: float) -> RunConfig:
+    """A few steps on the CPU, scored at their end."""
+    usual = {"batch_size": 2, "save_every": 2, "log_every": 1}
+    return RunConfig(out=str(folder), steps=steps, device="cpu", eval_every=steps, **(usual | more))  # type: ignore[arg-type]
+
+
 def small_hybrid(folder: Path, steps: int) -> RendererConfig:
     return RendererConfig(
         model=HybridConfig(patch=32, channels=(8, 8, 8), depth=1, embedding=8),
         data=RendererDataConfig(held_out_every=3, shots=2, several_every=2),
         loss=RendererLossConfig(adversarial_from=steps - 2),
-        run=RunConfig(
-            out=str(folder),
-            steps=steps,
-            batch_size=4,
-            device="cpu",
-            eval_every=steps,
-            save_every=steps // 2,
-            log_every=2,
-        ),
+        run=small_run(folder, steps, batch_size=4, save_every=steps // 2, log_every=2),
     )
 
 
@@ -136,9 +132,7 @@ def small_vgnet(folder: Path, steps: int = 4, **loss) -> VgnetTraining:
         data=VgnetDataConfig(held_out_every=3, frames=4, closed=0.5, mirror=0.5, tint=0.1),
         loss=VgnetLossConfig(**loss),
         optim=VgnetOptimConfig(rate=2e-3, discriminator_rate=2e-3),
-        run=RunConfig(
-            out=str(folder), steps=steps, batch_size=2, device="cpu", eval_every=steps, save_every=2, log_every=1
-        ),
+        run=small_run(folder, steps),
     )
 
 
@@ -148,16 +142,7 @@ def small_spade(folder: Path, steps: int = 4, model: SpadeConfig = SPADE, **loss
         data=SpadeDataConfig(held_out_every=4, mirror=0.5, tint=0.1),
         loss=SpadeLossConfig(**({"content": PIXELS} | loss)),
         optim=SpadeOptimConfig(rate=2e-3),
-        run=RunConfig(
-            out=str(folder),
-            steps=steps,
-            batch_size=2,
-            device="cpu",
-            eval_every=steps,
-            save_every=2,
-            log_every=1,
-            ema=0.5,
-        ),
+        run=small_run(folder, steps, ema=0.5),
     )
 
 
@@ -166,16 +151,7 @@ def small_mouth(folder: Path, steps: int, **data: object) -> MouthTraining:
         model=MouthConfig(widths=(8, 8, 8), depth=1),
         data=MouthDataConfig(held_out_every=3, donors=2, **data),  # type: ignore[arg-type]
         optim=MouthOptimConfig(rate=2e-3, warm_up=2),
-        run=RunConfig(
-            out=str(folder),
-            steps=steps,
-            batch_size=3,
-            device="cpu",
-            eval_every=steps,
-            save_every=2,
-            log_every=2,
-            ema=0.5,
-        ),
+        run=small_run(folder, steps, batch_size=3, log_every=2, ema=0.5),
     )
 
 
