@@ -80,9 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets for a closed terminal
             signal.signal(number, _terminate)
-    gc.set_threshold(
-        50_000
-    )  # imports make a million objects that stay: looking through them took .1 s of a short video
+    # imports make a million objects that stay: looking through them took .1 s of a short video
+    gc.set_threshold(50_000)
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt as error:  # Ctrl-C while an error was being said, or files were being cleaned up

@@ -92,7 +92,7 @@ class AtnetMember(SpeechMember):
     def encode_audio(self, features: Tensor) -> Tensor:
         """`[B, 4 T, 12]` cepstra -> `[B, T, 256]`."""
         if self.training and self.overlap:
-            return self._listen_at_once(features)
+            return self._encode_at_once(features)
         windows = (frame_windows(features) - self.cepstral_mean) / self.cepstral_spread  # [B, T, 28, 12]
         batch, frames = windows.shape[:2]
         pictures = windows.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
@@ -102,7 +102,7 @@ class AtnetMember(SpeechMember):
             encoded = torch.cat([self.audio(piece) for piece in pictures.split(ATNET_SIZES.piece)])
         return encoded.reshape(batch, frames, -1)
 
-    def _listen_at_once(self, features: Tensor) -> Tensor:
+    def _encode_at_once(self, features: Tensor) -> Tensor:
         """`encode_audio` with one convolution for all windows, which share six rows in seven: a fourth of the work.
 
         Edges of the windows see the sound beyond them here, where windows of their own are padded with zeros.

@@ -239,8 +239,8 @@ class MouthRenderer:
         if identity.canvases[0].grey:
             inside = np.repeat(inside.mean(-1, keepdims=True), 3, -1)
         shown = hole.astype(np.float32) / 255 * np.float32(share)
-        painted = np.dstack([inside, shown[box]]).astype(np.float32)
-        _blend(frame, painted, to_patch - np.array([[0, 0, left], [0, 0, top]]), (width, height))
+        filling = np.dstack([inside, shown[box]]).astype(np.float32)
+        _blend(frame, filling, to_patch - np.array([[0, 0, left], [0, 0, top]]), (width, height))
         return shown, to_patch
 
     def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:

@@ -56,14 +56,14 @@ def test_atnet_has_the_papers_size(recurrent: bool, millions: float) -> None:
 def test_atnet_hears_in_the_papers_shapes() -> None:
     member = Atnet(AtnetConfig()).eval().member
     with torch.no_grad():
-        heard = member.encode_audio(torch.randn(2, 3 * MELS_PER_FRAME, 12))
-        assert heard.shape == (2, 3, 256)
-        assert member.predict_all(heard, torch.zeros(2, 6)).shape == (2, 3, 6)
+        encoded = member.encode_audio(torch.randn(2, 3 * MELS_PER_FRAME, 12))
+        assert encoded.shape == (2, 3, 256)
+        assert member.predict_all(encoded, torch.zeros(2, 6)).shape == (2, 3, 6)
     assert [type(layer).__name__ for layer in member.audio].count("BatchNorm2d") == 5
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in Atnet(AtnetConfig(recurrent=False)).modules())
 
 
-def test_hurried_training_is_nearly_the_network_and_leaves_it_as_it_is() -> None:
+def test_fast_training_is_nearly_the_network_and_leaves_it_as_it_is() -> None:
     torch.manual_seed(0)
     network = Atnet(AtnetConfig(channels=4, wide=32, heard=16, hidden=16))
     features = 5 * torch.randn(2, 20 * MELS_PER_FRAME, 12)
@@ -75,10 +75,10 @@ def test_hurried_training_is_nearly_the_network_and_leaves_it_as_it_is() -> None
         if isinstance(part, torch.nn.BatchNorm2d):
             part.training = False
     network.member.training = True
-    hurried = network.member.encode_audio(features)
-    assert hurried.shape == whole.shape
+    fast = network.member.encode_audio(features)
+    assert fast.shape == whole.shape
     late, same, early = (
-        torch.corrcoef(torch.stack([hurried[:, 1 + shift : 19 + shift].flatten(), whole[:, 1:19].flatten()]))[0, 1]
+        torch.corrcoef(torch.stack([fast[:, 1 + shift : 19 + shift].flatten(), whole[:, 1:19].flatten()]))[0, 1]
         for shift in (-1, 0, 1)
     )
     assert 0.9 < same < 0.99999 and same > max(late, early) + 0.01, "every window is at its own frame"

@@ -66,5 +66,5 @@ LSTM_HDF5 = Corpus(
     find_lstm_hdf5_clips,
     "an .h5 file with flmark (N, 75, 136) and MelFeatures (N, 75, 128)",
     "https://github.com/eeskimez/Talking-Face-Landmarks-from-Speech",
-    "that of the corpus the arrays were made from",
+    ATVGNET.licence,
 )

@@ -139,8 +139,8 @@ class Audio2LandmarkJob(StateOfParts):
         encoded, terms = self._answer_terms(member, lesson.features, lesson, rows, own)
         if lesson.noisy is None:
             return terms
-        heard_in_noise, noisy_terms = self._answer_terms(member, lesson.noisy, lesson, rows, own)
-        difference = from_all(self.accelerator, (encoded - heard_in_noise).square().mean((1, 2))).mean()
+        encoded_noisy, noisy_terms = self._answer_terms(member, lesson.noisy, lesson, rows, own)
+        difference = from_all(self.accelerator, (encoded - encoded_noisy).square().mean((1, 2))).mean()
         agreement = self.config.resilience.agreement * difference
         return {**terms, **{f"noisy_{name}": term for name, term in noisy_terms.items()}, "agreement": agreement}
 
