@@ -17,6 +17,7 @@ from talkface.cli.progress import HINT_S, ProgressLines
 from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, printable
 from talkface.scale.cluster import open_workers
+from talkface.scale.workers import preload
 
 if TYPE_CHECKING:
     from talkface.inference.batch.results import Outcome
@@ -74,10 +75,12 @@ def batch(
     Exit code 1 when a row failed.
     """
     refuse_missing([manifest, speech])
-    from talkface.inference.batch.run import batch as make_videos
-
     allowed = [kind.strip() for kind in storage.split(",") if kind.strip()]
     rows = batch_rows(manifest, speech, parse_common(common or []), allowed)
+    if ray is None:
+        preload("talkface.inference.batch.tasks")
+    from talkface.inference.batch.run import batch as make_videos
+
     with _batch_progress(len(rows), quiet) as report, open_workers(ray, workers) as places:
         outcomes = make_videos(
             rows,

@@ -3,8 +3,11 @@
 import contextlib
 import math
 import multiprocessing
+import multiprocessing.forkserver
 import os
+import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -30,6 +33,8 @@ class WorkerSettings:
 
 
 WORKERS = WorkerSettings()
+
+_THREAD_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -93,19 +98,39 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def _context() -> Any:
+    """Of multiprocessing; forking this process, which may run threads, could lock up."""
+    return multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+
+
+def preload(*modules: str) -> None:
+    """Start the process that workers are forked from, and let it import `modules` while this one goes on.
+
+    So the libraries are loaded once for all, on another core than this process loads its own. Does nothing where the
+    system cannot fork safely. Sets variables of the environment for a moment, so call it before there are threads.
+    """
+    context = _context()
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(list(modules))
+        before = dict(os.environ)
+        os.environ.update(_THREAD_VARIABLES)
+        try:
+            multiprocessing.forkserver.ensure_running()
+        finally:
+            _set_environment(before)
+
+
 @dataclass
 class LocalWorkers:
     """Processes of this machine.
 
     Attributes:
         count: of processes; 0 takes one per core.
-        threads: each may use, in libraries that read the usual variables.
         megabytes: each may take beyond its libraries, 0 as much as it likes; see `scale.memory` for the default.
         prepare: called in each process before its first task, such as to load libraries; no task's limit counts it.
     """
 
     count: int = 0
-    threads: int = 1
     megabytes: float = field(default_factory=worker_megabytes)
     prepare: Callable[[], Any] | None = None
 
@@ -140,10 +165,10 @@ class _Worker(Generic[Task]):
     """One process with its pipe, its count of steps and the task in its hands."""
 
     def __init__(self, function: Callable[[Task], Any], settings: LocalWorkers) -> None:
-        context = multiprocessing.get_context("spawn")  # forking a process that runs threads can lock up
+        context = _context()
         self._counter = context.RawValue("q", 0)
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, function, settings, self._counter)
+        arguments = (theirs, pickle.dumps(function), settings, self._counter, dict(os.environ))
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
@@ -276,13 +301,17 @@ class _Crew(Generic[Task]):
         worker.close()
 
 
-def _serve(pipe: Connection, function: Callable[[Any], Any], settings: LocalWorkers, counter: Any) -> None:
-    """Work on tasks from `pipe` until it closes; the libraries of `function` are loaded by now."""
+def _set_environment(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+def _serve(pipe: Connection, pickled: bytes, settings: LocalWorkers, counter: Any, variables: dict[str, str]) -> None:
+    """Work on tasks from `pipe` until it closes."""
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):  # the parent's to handle
         signal.signal(number, signal.SIG_IGN)
-    thread_variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    for name in thread_variables:  # read when the libraries are loaded, which is later
-        os.environ[name] = str(settings.threads)
+    _set_environment({**variables, **_THREAD_VARIABLES})  # the parent's may be another by now than at its start
+    function = pickle.loads(pickled)  # noqa: S301 - the parent's; loads its libraries, for which the variables are set
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file of ours
         score.write("1000")  # where memory ends, the system takes a worker and not the parent
     _ticks.counter = counter

@@ -1,6 +1,7 @@
 """Tasks get their results, whatever their neighbours do; workers end with the parent."""
 
 import importlib
+import os
 import signal
 import subprocess
 import sys
@@ -49,8 +50,8 @@ def die_while_counting(number: int) -> int:
 def lambdas(number: int) -> object:
     return lambda: number
 
-def threads_of(_: int) -> str:
-    return os.environ["OMP_NUM_THREADS"]
+def variable(name: str) -> str:
+    return os.environ[name]
 
 def refuse(number: int) -> int:
     raise ValueError(f"no {number}")
@@ -144,8 +145,32 @@ def test_a_fault_is_raised_here(tasks):
         list(LocalWorkers(1).run(feed([5]), tasks.refuse))
 
 
-def test_workers_are_told_their_threads(tasks):
-    assert dict(LocalWorkers(1, threads=3).run(feed([0]), tasks.threads_of)) == {0: "3"}
+def test_libraries_of_workers_use_one_thread(tasks):
+    assert dict(LocalWorkers(1).run(feed(["OMP_NUM_THREADS"]), tasks.variable)) == {"OMP_NUM_THREADS": "1"}
+
+
+def test_workers_have_the_environment_of_now(tasks, monkeypatch):
+    """Although the process that they are forked from may have been started before."""
+    list(LocalWorkers(1).run(feed([2]), tasks.square))
+    monkeypatch.setenv("TALKFACE_OF_TEST", "set")
+    assert dict(LocalWorkers(1).run(feed(["TALKFACE_OF_TEST"]), tasks.variable)) == {"TALKFACE_OF_TEST": "set"}
+
+
+def test_preloaded_libraries_are_there_when_a_worker_starts(tmp_path: Path):
+    (tmp_path / "slow_library.py").write_text("import os\nLOADED_BY = os.getpid(), os.environ.get('OMP_NUM_THREADS')\n")
+    (tmp_path / "job.py").write_text(
+        "import os, slow_library\nfrom talkface.scale.workers import LocalWorkers, preload\n"
+        "def loaded_by(_): return slow_library.LOADED_BY, os.getpid()\n"
+        "if __name__ == '__main__':\n"
+        "    preload('slow_library')\n"
+        "    assert 'OMP_NUM_THREADS' not in os.environ\n"
+        "    ((_, a), (_, b)) = LocalWorkers(2).run(lambda n=iter([0, 1]): next(n, None), loaded_by)\n"
+        "    assert a[0] == b[0] and a[0][1] == '1', 'loaded once, with one thread'\n"
+        "    assert a[0][0] not in (os.getpid(), a[1], b[1]), 'by the process that they are forked from'\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 PROGRAM = """

@@ -24,7 +24,6 @@ from talkface.inference.batch.rows import BESIDE, Row
 from talkface.inference.clip import AnimateResult
 from talkface.inference.driving import driven_track, follow_head
 from talkface.inference.photos import Shots, load_shots
-from talkface.inference.report import write_report
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import Subject, Track
 from talkface.landmarks.detect import Detector, load_detector
@@ -225,6 +224,8 @@ def _put(folder: Folder, path: Path, name: str) -> None:
 
 def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateResult) -> list[str]:
     """Write what the row's video measures; returns warnings."""
+    from talkface.inference.report import write_report  # with the measures and scipy's statistics: a second of start-up
+
     row = task.row
     inputs = {"photo": row.photos[0], "speech": row.speech or None, "landmarks": row.options.landmarks}
     inputs["head_from"] = row.options.head_from
