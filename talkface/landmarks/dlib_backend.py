@@ -126,9 +126,10 @@ def _predict(image: Image, box: Box, roll: float, starts: list[Any]) -> tuple[Fl
     matrix = _patch_matrix(box, roll)
     patch = _grey_patch(image, matrix)
     predictor = shape_predictor()
-    answers = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in starts]
-    points = np.mean(np.array(answers, np.float64), axis=0)
-    spread = float(np.std(answers, axis=0).mean()) / DLIB.patch_box_px
+    found = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in starts]
+    answers = np.array(found, np.float64)
+    points = answers.mean(0)
+    spread = float(np.sqrt(((answers - points) ** 2).mean(0)).mean()) / DLIB.patch_box_px
     return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32), spread
 
 
