@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from talkface.cli.options import normaliser, refuse_missing, refuse_missing_of, with_options
+from talkface.cli.options import former_names, refuse_missing, refuse_missing_of, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError, TalkfaceError, printable
 from talkface.files.write import fitting_name
@@ -43,7 +43,7 @@ SEVERAL = "Several faces"
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("animate", context_settings={"token_normalize_func": normaliser(AnimateOptions, ALIASES)})(animate)
+    app.command("animate", context_settings=former_names(AnimateOptions, ALIASES))(animate)
 
 
 @with_options(AnimateOptions)

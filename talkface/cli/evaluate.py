@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +12,14 @@ from talkface.cli.demo import DEMO_SPEECH
 from talkface.cli.evaluate_fewshot import evaluate_fewshot
 from talkface.cli.evaluate_headmotion import evaluate_headmotion
 from talkface.cli.evaluate_model import evaluate_model
-from talkface.cli.evaluate_renderer import evaluate_renderer
+from talkface.cli.evaluate_renderer import RendererTableOptions, evaluate_renderer
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
-from talkface.cli.options import refuse_missing_folder
+from talkface.cli.options import former_names, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
+from talkface.options import Options, option
 
 if TYPE_CHECKING:
     from talkface.evaluation.bench import Bench
@@ -51,7 +52,7 @@ EVALUATE = EvaluateSizes()
 def register(app: typer.Typer) -> None:
     """Add the verb and its tables."""
     tables = typer.Typer(help="Measure made videos.", no_args_is_help=True)
-    tables.command("default")(default)
+    tables.command("default", context_settings=former_names(DefaultTableOptions))(default)
     tables.command("video")(video)
     tables.command("set")(pair_set)
     further = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -59,10 +60,20 @@ def register(app: typer.Typer) -> None:
     tables.command("audio2landmark")(evaluate_audio2landmark)
     tables.command("fewshot")(evaluate_fewshot)
     tables.command("headmotion")(evaluate_headmotion)
-    tables.command("renderer")(evaluate_renderer)
+    tables.command("renderer", context_settings=former_names(RendererTableOptions))(evaluate_renderer)
     app.add_typer(tables, name="evaluate")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DefaultTableOptions(Options):
+    """Networks that `evaluate default` measures."""
+
+    renderer: str = option("hybrid", "The renderer that the bars are for.")
+    renderer_model: str | None = option(None, "Name or file of the renderer's network.", old="renderer_weights")
+    speech_model: str = option("audio2landmark", "Name or file of the speech network.", old="audio2landmark")
+
+
+@with_options(DefaultTableOptions)
 def default(
     data: Annotated[Path, typer.Option(help="Folder of manifest.csv, video/, portraits/ and speech/.")] = Path(
         "../shared/data"
@@ -70,7 +81,6 @@ def default(
     out: Annotated[
         Path, typer.Option(help="Where videos and scores go; crops of real clips are kept for later.")
     ] = Path("runs/evaluate_default"),
-    renderer: Annotated[str, typer.Option(help="The renderer that the bars are for.")] = "hybrid",
     quick: Annotated[bool, typer.Option("--quick", help="A few people and portraits, for a first look.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Whole clips, portraits at their own size.")] = False,
     fresh: Annotated[
@@ -81,12 +91,12 @@ def default(
         typer.Option("--natural", help="Measure lips with the default head motion and blinks, not on still heads."),
     ] = False,
     only: Annotated[str, typer.Option(help=f"Parts to measure, comma-separated, of {', '.join(PARTS)}.")] = "all",
-    audio2landmark: Annotated[str, typer.Option(help="Name or path of the speech network.")] = "audio2landmark",
-    renderer_weights: Annotated[str | None, typer.Option(help="Name or path of the renderer's network.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A number of the renderer, such as mouth.feather=1.5; repeat.")
     ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
+    *,
+    options: DefaultTableOptions,
 ) -> None:
     """Render held-out people, measure the videos, and print the table with its bars.
 
@@ -101,14 +111,13 @@ def default(
     from talkface import AnimateOptions, Animator
     from talkface.metrics.table import to_table
 
-    networks = {"renderer": renderer, "renderer_model": renderer_weights, "speech_model": audio2landmark}
-    judged = {**networks, "set": tuple(settings or ())}
-    makers = [DoorMaker(renderer, Animator.from_options(AnimateOptions.from_mapping(judged)))]
-    if renderer != "warp":
-        makers.append(DoorMaker("warp", Animator.from_pretrained("warp", speech_model=audio2landmark)))
+    judged = {**asdict(options), "set": tuple(settings or ())}
+    makers = [DoorMaker(options.renderer, Animator.from_options(AnimateOptions.from_mapping(judged)))]
+    if options.renderer != "warp":
+        makers.append(DoorMaker("warp", Animator.from_pretrained("warp", speech_model=options.speech_model)))
     measures = list(_measures(parts, data, out, makers, quick=quick, full=full, natural=natural))
     marks = ["still heads" if not natural else "natural motion", *["quick subset"] * quick, *(settings or ())]
-    title = ", ".join([renderer, *marks])
+    title = ", ".join([options.renderer, *marks])
     show_scores([to_table(title, measures)], measures, out, f"videos: {out}")
 
 

@@ -37,7 +37,9 @@ class RendererTableOptions(Options):
     landmarks: Literal["real", "predicted"] = option(
         "real", "Of the frames to generate, or predicted from the clip's sound and put on the photo."
     )
-    audio2landmark: str = option("audio2landmark", "Name or path of the speech network, for --landmarks predicted.")
+    speech_model: str = option(
+        "audio2landmark", "Name or file of the speech network, for --landmarks predicted.", old="audio2landmark"
+    )
     split: str = option("test", "Split of the shards.")
     people: int = option(8, "People at most, spread over the shards.", low=1)
     targets: int = option(5, "Other frames that are generated, per person.", low=1)
@@ -82,7 +84,7 @@ def evaluate_renderer(
     counts, targets = _counts(options.shots), options.targets
     families = {name: renderer_family(checkpoint) for name, checkpoint in column_names(checkpoints).items()}
     base = _base(options.against, list(families))
-    predict = _predictor(options.audio2landmark) if options.landmarks == "predicted" else None
+    predict = _predictor(options.speech_model) if options.landmarks == "predicted" else None
     dataset = ClipDataset(shards, options.split, speech=predict is not None)
     for name in leave_out or ():
         check_speaker(name, {meta["speaker"] for meta in dataset.metas}, shards)
@@ -199,7 +201,7 @@ def _counts(shots: str) -> list[int]:
     return sorted({int(part) for part in parts})
 
 
-def _predictor(audio2landmark: str) -> "Predict":
+def _predictor(speech_model: str) -> "Predict":
     """Landmarks as `animate` makes them from sound, with a still head and open eyes."""
     from talkface.inference.animator import Animator
     from talkface.inference.photos import Shots
@@ -207,7 +209,7 @@ def _predictor(audio2landmark: str) -> "Predict":
     from talkface.media.speech import open_speech
     from talkface.types import Waveform
 
-    animator = Animator.from_pretrained(FLOOR, "cpu", speech_model=audio2landmark)
+    animator = Animator.from_pretrained(FLOOR, "cpu", speech_model=speech_model)
 
     def predict(clip: "PreparedClip", photo: "Shot") -> "FloatArray":
         fps = Fraction(clip.fps).limit_denominator(1001)

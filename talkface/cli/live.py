@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from talkface.cli.options import normaliser, refuse_missing, refuse_missing_of, with_options
+from talkface.cli.options import former_names, refuse_missing, refuse_missing_of, with_options
 from talkface.errors import ConfigError
 from talkface.inference.request import AnimateOptions
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("live", context_settings={"token_normalize_func": normaliser(AnimateOptions, {})})(live)
+    app.command("live", context_settings=former_names(AnimateOptions))(live)
 
 
 @with_options(AnimateOptions)

@@ -4,6 +4,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -45,8 +46,8 @@ def with_options(group: type[Options], *names: str) -> Callable[[Callable[..., N
     return decorate
 
 
-def normaliser(group: type[Options], aliases: Mapping[str, str]) -> Callable[[str], str]:
-    """Function that reads `--source_image` as `--photo`, and names of one release ago with a warning."""
+def former_names(group: type[Options], aliases: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Settings of a command that reads `--source_image` as `--photo`, and names of one release ago with a warning."""
     old = {was.replace("_", "-"): now.replace("_", "-") for was, now in old_names(group).items()}
 
     def normalise(name: str) -> str:
@@ -55,7 +56,7 @@ def normaliser(group: type[Options], aliases: Mapping[str, str]) -> Callable[[st
             typer.echo(f"warning: --{dashed} is now called --{old[dashed]}", err=True)
         return old.get(dashed) or aliases.get(dashed, dashed)
 
-    return normalise
+    return {"token_normalize_func": normalise}
 
 
 def _flag(option: Option) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from talkface.cli.animate import default_out, report_result
-from talkface.cli.options import normaliser, refuse_missing, refuse_missing_of, with_options
+from talkface.cli.options import former_names, refuse_missing, refuse_missing_of, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError
 from talkface.inference.request import ReenactOptions
@@ -16,7 +16,7 @@ CAMERA = "Camera"
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("reenact", context_settings={"token_normalize_func": normaliser(ReenactOptions, {})})(reenact)
+    app.command("reenact", context_settings=former_names(ReenactOptions))(reenact)
 
 
 @with_options(ReenactOptions)

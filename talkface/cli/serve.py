@@ -2,14 +2,14 @@
 
 import typer
 
-from talkface.cli.options import normaliser, with_options
+from talkface.cli.options import former_names, with_options
 from talkface.errors import MediaError
 from talkface.serve.options import ServeOptions
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("serve", context_settings={"token_normalize_func": normaliser(ServeOptions, {})})(serve)
+    app.command("serve", context_settings=former_names(ServeOptions))(serve)
 
 
 @with_options(ServeOptions)

@@ -61,3 +61,10 @@ def test_a_missing_data_folder_is_refused_by_name(tmp_path: Path):
     result = CliRunner().invoke(build_app(), arguments)
     assert isinstance(result.exception, DatasetError)
     assert "manifest.csv" in str(result.exception)
+
+
+@pytest.mark.parametrize("words", [["default"], ["renderer", "vgnet", "--shards", "shards"]])
+def test_networks_have_the_names_that_animate_gives_them(words: list[str]):
+    result = CliRunner().invoke(build_app(), ["evaluate", *words, "--audio2landmark", "mine", "--help"])
+    assert result.exit_code == 0, result.output
+    assert "warning: --audio2landmark is now called --speech-model" in result.stderr

@@ -72,7 +72,7 @@ def test_two_families_and_two_numbers_of_shots_make_one_table(desk: Path, tmp_pa
 
 
 def test_the_speech_network_may_drive(desk: Path, tmp_path: Path, capsys):
-    heard = ["--landmarks", "predicted", "--audio2landmark", str(desk / "hears.safetensors"), "--quiet"]
+    heard = ["--landmarks", "predicted", "--speech-model", str(desk / "hears.safetensors"), "--quiet"]
     options = ["--people", "1", "--targets", "1", "--against", "few", *heard]
     assert run(command(desk, tmp_path, *options)) == 0
     assert capsys.readouterr().out == ""
