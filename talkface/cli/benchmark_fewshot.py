@@ -39,7 +39,7 @@ def benchmark_fewshot(
     config: Annotated[
         Path | None, typer.Argument(help="A configs/renderer/fewshot_*.yaml; without one, the paper's layout at 256.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames to paint per precision.")] = FEWSHOT_BENCHMARK.frames,
+    frames: Annotated[int, typer.Option(min=1, help="Frames to generate per precision.")] = FEWSHOT_BENCHMARK.frames,
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0 leaves torch's own choice.")] = 0,
     videos: Annotated[int, typer.Option(min=1, help="Rows of the table of W.")] = FEWSHOT_BENCHMARK.videos,
     train: Annotated[bool, typer.Option(help="Time a training step too, with one example per step.")] = True,

@@ -120,8 +120,8 @@ class Patch:
     """Output of a network over a warp, at the network's resolution.
 
     Attributes:
-        change: `[S, S, 3]` float32, painted minus warped, in grey levels; 0 on the border.
-        warped: `[S, S, 3]` the warp that it was painted over.
+        change: `[S, S, 3]` float32, generated minus warped, in grey levels; 0 on the border.
+        warped: `[S, S, 3]` the warp that it was generated over.
         replaced: `[S, S]` float32 in [0, 1], where the warp's fine detail is wrong and has to go, as inside the mouth.
     """
 

@@ -32,7 +32,7 @@ class MapWriter:
     """Context manager that leaves a whole folder of maps, or none.
 
     `NAME/%05d.png` from 00001 for every map at the network's own size, landmarks as drawings, all in the square that
-    the network paints; and `panel.mp4`: photo | landmarks | maps | result.
+    the network generates; and `panel.mp4`: photo | landmarks | maps | result.
     """
 
     def __init__(

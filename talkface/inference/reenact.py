@@ -21,7 +21,7 @@ from talkface.inference.request import ReenactOptions
 from talkface.inference.subject import Subject
 from talkface.inference.tracking import track_driver, usable_fps
 from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
-from talkface.landmarks.online import HOLD_S, Keeper
+from talkface.landmarks.online import HOLD_S, MissingDriver
 from talkface.landmarks.proportions import normalise_proportions
 from talkface.landmarks.retarget import Retargeter
 from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
@@ -122,7 +122,7 @@ def driven_landmarks(
     driver = fit_driver(smooth[found])
     moved = np.full_like(seen, np.nan)
     moved[found] = move_photo(subject.retargeter, subject.landmarks, driver, smooth[found], options)
-    keep = Keeper(rest_of(subject), fps)
+    keep = MissingDriver(rest_of(subject), fps)
     points = np.stack([keep(target if there else None) for target, there in zip(moved, found, strict=True)])
     return points, keep.missing
 

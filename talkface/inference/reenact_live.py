@@ -16,7 +16,7 @@ from talkface.inference.reenact import Pictures, move_photo, rest_of
 from talkface.inference.request import ReenactOptions
 from talkface.inference.subject import Subject
 from talkface.landmarks.detect import FaceTracker
-from talkface.landmarks.online import DriverLearner, Keeper, Steadier
+from talkface.landmarks.online import DriverLearner, MissingDriver, OneEuroFilter
 from talkface.media.camera import Camera
 from talkface.media.window import Window
 from talkface.media.write import VideoWriter
@@ -117,8 +117,8 @@ class Follower:
         self._renderer, self._subject, self._options = animator.renderer, subject, options
         self._identity = subject.identity.streaming()
         self._tracker = FaceTracker(animator.detector)
-        self._steady, self._learn = Steadier(fps), DriverLearner()
-        self._keep = Keeper(rest_of(subject), fps)
+        self._steady, self._learn = OneEuroFilter(fps), DriverLearner()
+        self._keep = MissingDriver(rest_of(subject), fps)
 
     @property
     def missing(self) -> int:

@@ -29,7 +29,7 @@ class RenderOptions(Options):
     panel: bool = option(False, "Write the source, the landmark sketch and the result side by side.")
     force: bool = option(False, "Overwrite the output.", per_row=False)
     renderer: Literal["hybrid", "warp", "fewshot", "vgnet", "spade"] = option(
-        "hybrid", "Network paints the mouth, geometry only, or a whole-face network.", group="Networks"
+        "hybrid", "Network generates the mouth, geometry only, or a whole-face network.", group="Networks"
     )
     renderer_model: str | None = option(
         None,

@@ -31,7 +31,7 @@ ONLINE = OnlineSettings()
 HOLD_S = 0.4  # how long a face that is lost keeps its last expression
 
 
-class Steadier:
+class OneEuroFilter:
     """Low pass whose cut-off rises with speed: still points stand still, quick ones hardly lag (Casiez et al. 2012)."""
 
     def __init__(self, fps: Fraction | float) -> None:
@@ -64,7 +64,7 @@ class Steadier:
         return 1 / (1 + self._fps / (2 * np.pi * cutoff_hz))
 
 
-class Keeper:
+class MissingDriver:
     """Motion of a face whose driver is out of sight: held for a moment, faded to rest, eased back in.
 
     Attributes:

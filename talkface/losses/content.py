@@ -1,4 +1,4 @@
-"""Features or pixels of a painted and of a real picture -> how far they are from each other."""
+"""Features or pixels of a generated and of a real picture -> how far they are from each other."""
 
 from collections.abc import Sequence
 

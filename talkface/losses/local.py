@@ -1,4 +1,4 @@
-"""Painted and real picture -> how much their local means and local contrast differ, wherever the details lie."""
+"""Generated and real picture -> how much their local means and local contrast differ, wherever the details lie."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Frames and landmarks over time -> what flickers, trembles, or shows the border of a painted part."""
+"""Frames and landmarks over time -> what flickers, trembles, or shows the border of a generated part."""
 
 import warnings
 from dataclasses import dataclass
@@ -79,9 +79,9 @@ def jitter(landmarks: FloatArray) -> float:
 
 
 class Seam:
-    """Frames one by one -> the height of the step at the border of a painted part, in grey levels.
+    """Frames one by one -> the height of the step at the border of a generated part, in grey levels.
 
-    Painted mouths end somewhere between lips and jaw. Here ellipses and rectangles of growing size are laid around
+    Generated mouths end somewhere between lips and jaw. Here ellipses and rectangles of growing size are laid around
     the mouth, in the upright face patch of `sharpness.face_patch`; along each, the step of luma across the contour is
     averaged over time, so that a border that stays counts and noise does not, and the photo's own step there (wrinkles,
     beards) is taken off. The score is the largest mean absolute step of a contour beyond that of its neighbours. A

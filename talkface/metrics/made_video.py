@@ -49,7 +49,7 @@ MADE_VIDEO = MadeVideoSettings()
 
 
 @dataclass(frozen=True)
-class Usual:
+class UsualRange:
     """Unit and usual range of one value.
 
     Attributes:
@@ -66,22 +66,22 @@ class Usual:
 
 
 USUAL = {
-    "opening_energy_lag": Usual("frames", -3, 2, "lips and voice may be out of step"),
-    "opening_energy_r": Usual("", 0.1, None, "the mouth hardly follows the voice"),
-    "opening_range": Usual("outer-eye distances", 0.014, 0.16, "the mouth moves unusually little or much"),
-    "identity_distance": Usual("", None, 0.35, "the face may not look like the photo"),
-    "sharpness": Usual("of the photo", 0.6, 1.4, "the face is not as sharp as the photo"),
-    "mouth_sharpness": Usual("of the photo", 0.5, 2.0, "the mouth is not as sharp as the photo"),
-    "sharpness_drift": Usual("end over start", 0.85, 1.18, "the picture changes over time"),
-    "seam": Usual("grey levels", None, 8.0, "a border may show around the mouth"),
-    "blink_rate": Usual("per s", None, 0.8, "the eyes blink unusually often"),
-    "unblinking": Usual("s", None, 7.5, "the lids never shut"),
-    "blink_duration": Usual("s", 0.08, 0.5, "blinks are unusually short or long"),
-    "head_diversity": Usual("degrees", None, 6.0, "the head moves unusually much"),
-    "jitter": Usual("1/1000 eye distance", None, 8.0, "the face trembles"),
-    "flicker": Usual("grey levels", None, 2.5, "the picture flickers"),
-    "brightness_flicker": Usual("grey levels", None, 0.6, "the brightness flickers"),
-    "faceless": Usual("share", None, 0.0, "no face is found in some frames"),
+    "opening_energy_lag": UsualRange("frames", -3, 2, "lips and voice may be out of step"),
+    "opening_energy_r": UsualRange("", 0.1, None, "the mouth hardly follows the voice"),
+    "opening_range": UsualRange("outer-eye distances", 0.014, 0.16, "the mouth moves unusually little or much"),
+    "identity_distance": UsualRange("", None, 0.35, "the face may not look like the photo"),
+    "sharpness": UsualRange("of the photo", 0.6, 1.4, "the face is not as sharp as the photo"),
+    "mouth_sharpness": UsualRange("of the photo", 0.5, 2.0, "the mouth is not as sharp as the photo"),
+    "sharpness_drift": UsualRange("end over start", 0.85, 1.18, "the picture changes over time"),
+    "seam": UsualRange("grey levels", None, 8.0, "a border may show around the mouth"),
+    "blink_rate": UsualRange("per s", None, 0.8, "the eyes blink unusually often"),
+    "unblinking": UsualRange("s", None, 7.5, "the lids never shut"),
+    "blink_duration": UsualRange("s", 0.08, 0.5, "blinks are unusually short or long"),
+    "head_diversity": UsualRange("degrees", None, 6.0, "the head moves unusually much"),
+    "jitter": UsualRange("1/1000 eye distance", None, 8.0, "the face trembles"),
+    "flicker": UsualRange("grey levels", None, 2.5, "the picture flickers"),
+    "brightness_flicker": UsualRange("grey levels", None, 0.6, "the brightness flickers"),
+    "faceless": UsualRange("share", None, 0.0, "no face is found in some frames"),
 }
 """Ranges that the videos of the shipped networks keep, with room: a value outside is worth a look, not an error.
 
@@ -102,8 +102,8 @@ class _Looked:
 def measure_made(path: Path, photo: Shot, detector: Detector) -> dict[str, float]:
     """Look at a video that was just made from `photo`; at most 8 s of it, spread over its length.
 
-    Everything is measured on the encoded file, at 25 frames/s, with landmarks found again, not on what the renderer was
-    told: so a mouth that was not painted is not seen to open.
+    Everything is measured on the encoded file, at 25 frames/s, with landmarks found again, not on what was asked
+    for: so a mouth that was not rendered is not seen to open.
 
     Args:
         path: the video, with or without sound.

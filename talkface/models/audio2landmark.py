@@ -32,7 +32,7 @@ class Audio2LandmarkConfig:
     members: int = 3  # networks trained on batches of their own, whose answers are averaged
 
 
-class Listener(SpeechMember):
+class LipEncoder(SpeechMember):
     """Log-mel -> coefficients: convolutions from 100 to 25 Hz, then a recurrent layer that speaks a little late."""
 
     def __init__(self, config: Audio2LandmarkConfig) -> None:
@@ -81,7 +81,7 @@ class Listener(SpeechMember):
 
 
 class Audio2Landmark(SpeechNetwork):
-    """Speech -> PCA coefficients of jaw and mouth at 25 Hz: the mean of several `Listener`s.
+    """Speech -> PCA coefficients of jaw and mouth at 25 Hz: the mean of several `LipEncoder`s.
 
     After Eskimez et al. 2018 (log-mel -> LSTM -> landmarks) with Chen et al. 2019's PCA output; what differs: the
     clip's own level and mean spectrum are taken out, so that gain and microphones do not matter.
@@ -94,13 +94,13 @@ class Audio2Landmark(SpeechNetwork):
         super().__init__()
         self.config = config
         self.mel = MelPower(config.num_mels)
-        self.listeners = nn.ModuleList([Listener(config) for _ in range(config.members)])
+        self.listeners = nn.ModuleList([LipEncoder(config) for _ in range(config.members)])
         self.register_buffer("voice_mean", torch.zeros(config.num_mels))  # mean log-mel of many voices
         self._add_basis(config.components)
 
     @property
-    def members(self) -> Sequence[Listener]:
-        return [listener for listener in self.listeners if isinstance(listener, Listener)]
+    def members(self) -> Sequence[LipEncoder]:
+        return [listener for listener in self.listeners if isinstance(listener, LipEncoder)]
 
     def features(self, power: Tensor, mean: Tensor | None = None) -> Tensor:
         """`[B, 4 T, C]` mel power over the reference -> `[B, 4 T, C]` network input, by each clip's own mean."""

@@ -11,7 +11,7 @@ from talkface.models.residual import SelfAttention
 
 
 class PatchDiscriminator(nn.Module):
-    """Says of overlapping parts of a picture whether they are photographed or painted (pix2pix, Isola et al. 2017).
+    """Says of overlapping parts of a picture whether they are photographed or generated (pix2pix, Isola et al. 2017).
 
     Instance normalisation, as in pix2pixHD; with spectral normalisation instead it had learnt nothing after 200 steps.
     """

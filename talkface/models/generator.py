@@ -42,7 +42,7 @@ class Generator(nn.Module):
         return self.projection(embedding)
 
     def forward(self, sketch: Tensor, adain_params: Tensor) -> Tensor:
-        """Paint a batch.
+        """Generate a batch.
 
         Args:
             sketch: `[B, 3, S, S]` in [-1, 1].

@@ -31,8 +31,8 @@ class Previous:
     """The frame before.
 
     Attributes:
-        image: `[B, 3, S, S]` its patch as it was painted.
-        sketch: `[B, 3, S, S]` what it was painted for.
+        image: `[B, 3, S, S]` its patch as it was generated.
+        sketch: `[B, 3, S, S]` what it was generated for.
     """
 
     image: Tensor
@@ -40,12 +40,12 @@ class Previous:
 
 
 @dataclass(frozen=True)
-class Painted:
+class PatchOutput:
     """One rendered batch.
 
     Attributes:
         image: `[B, 3, S, S]` mask * colour + (1 - mask) * warped where nothing else is composed.
-        colour: `[B, 3, S, S]` what the network painted.
+        colour: `[B, 3, S, S]` the picture of the network.
         mask: `[B, 1, S, S]` how much of the image is not `warped`, 0 at the patch's border.
         warped: `[B, 3, S, S]` the references mixed by attention.
         attention: `[B, K, S, S]` share of each reference, summing to 1.
@@ -67,7 +67,7 @@ class Painted:
 
 
 class Hybrid(nn.Module):
-    """U-Net that paints in the patch what a warp cannot show: teeth, tongue, lips that part.
+    """U-Net that generates in the patch what a warp cannot show: teeth, tongue, lips that part.
 
     Each shot passes the same encoder; attention over the shots mixes features and warps pixel by pixel (after
     Chen et al. 2020, section 3.3); the decoder is told who it is by AdaIN; colour and mask blend over the warp
@@ -113,7 +113,7 @@ class Hybrid(nn.Module):
             self.compose = ModulatedBlock(fine, (3, *extra))
 
     def enroll(self, patches: Tensor) -> Enrolled:
-        """`[K, 6, S, S]` photos' own patches and sketches -> what `paint_frames` needs of them."""
+        """`[K, 6, S, S]` photos' own patches and sketches -> what `generate_frames` needs of them."""
         return Enrolled(patches, self.embed(self._shown(patches)[None])[0])
 
     def embed(self, patches: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class Hybrid(nn.Module):
         batch, shots = patches.shape[:2]
         return self.embedder(patches.flatten(0, 1)).unflatten(0, (batch, shots)).mean(1)
 
-    def paint_frames(
+    def generate_frames(
         self,
         shots: Enrolled,
         warped: Tensor,
@@ -130,7 +130,7 @@ class Hybrid(nn.Module):
         chosen: Tensor | None = None,
         ani: Tensor | None = None,
         previous: Previous | None = None,
-    ) -> Painted:
+    ) -> PatchOutput:
         """Frames of an enrolled person.
 
         Args:
@@ -155,8 +155,8 @@ class Hybrid(nn.Module):
         *,
         ani: Tensor | None = None,
         previous: Previous | None = None,
-    ) -> Painted:
-        """Paint a batch.
+    ) -> PatchOutput:
+        """Generate a batch.
 
         Args:
             warped: `[B, K, 3, S, S]` every shot warped to the target.
@@ -178,7 +178,7 @@ class Hybrid(nn.Module):
         sources = Sources(mixed, extra[0] if self.config.drawn_face else None, before)
         colour, image, mask = self._decode((fine, middle, coarse), embedding, sketch, sources)
         warped_before = None if before is None or before_flow is None else before[:, :3]  # a first frame has none
-        return Painted(image, colour, mask, mixed, attention, references, flow, warped_before, before_flow)
+        return PatchOutput(image, colour, mask, mixed, attention, references, flow, warped_before, before_flow)
 
     def _shown(self, patches: Tensor) -> Tensor:
         """`[..., 6, S, S]` own patches, what `hide_features` hides left out."""
@@ -257,12 +257,12 @@ class Hybrid(nn.Module):
         fine = self.decode_fine(fine, *given)
         modulated = self.config.compose == "modulated"
         active = self.compose(fine, sources) if modulated else F.relu(fine)
-        painted = F.pixel_shuffle(self.paint(active).float(), 2)
-        colour, window = torch.tanh(painted[:, :3]), border_window(self.config.patch, painted)
+        generated = F.pixel_shuffle(self.paint(active).float(), 2)
+        colour, window = torch.tanh(generated[:, :3]), border_window(self.config.patch, generated)
         if modulated:
             image = sources.ref + window * (colour - sources.ref)
             return colour, image, window.expand(len(image), -1, -1, -1)
-        image, mask = blend_linear(colour, torch.sigmoid(painted[:, 3:]), sources, window)
+        image, mask = blend_linear(colour, torch.sigmoid(generated[:, 3:]), sources, window)
         return colour, image, mask
 
 

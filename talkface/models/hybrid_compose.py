@@ -74,7 +74,7 @@ class ModulatedBlock(nn.Module):
     After the non-linear composition of Chen et al. 2020, which averages behind the activation (`models.spade_blocks`).
 
     The decoded features themselves are the first source, the pictures follow at the features' size, their pixels in
-    channels. Leaky ReLU as in SPADE's generator: no mask leads around the painted colour, so where plain ReLU falls
+    channels. Leaky ReLU as in SPADE's generator: no mask leads around the generated colour, so where plain ReLU falls
     silent while the mean colour is learnt, nothing wakes it again.
     """
 
@@ -105,7 +105,7 @@ def blend_linear(colour: Tensor, opened: Tensor, sources: Sources, window: Tenso
     """Blend by masks in the order ani, ref, prev: `mask * so far + (1 - mask) * source` (Chen et al. 2020).
 
     Args:
-        colour: `[B, 3, S, S]` painted.
+        colour: `[B, 3, S, S]` generated.
         opened: `[B, 1 to 3, S, S]` masks in [0, 1] over ref, then ani, then prev, as far as there are any.
         sources: what to blend over.
         window: `[1, 1, S, S]` 0 on the border, where the references' warp shall show.

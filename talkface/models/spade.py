@@ -19,7 +19,7 @@ from talkface.models.spade_embed import (
     ReferenceAttention,
     ReferenceMatrices,
     SeparateEmbedding,
-    WeightMaker,
+    WeightGenerator,
 )
 
 
@@ -122,7 +122,7 @@ class SpadeNet(nn.Module):
         self.embedding = HybridEmbedding(config) if config.fusion == "hybrid" else SeparateEmbedding(config)
         self.matrices = ReferenceMatrices(config)
         adaptive = config.adaptive_layers if config.adaptive else 0
-        self.weights = nn.ModuleList(WeightMaker(config, level) for level in range(adaptive))
+        self.weights = nn.ModuleList(WeightGenerator(config, level) for level in range(adaptive))
         self.label = LabelEmbedding(config)
         self.combined = config.combined_layers if config.composition == "nonlinear" else 0
         self.blocks = nn.ModuleList()  # from full size down
@@ -144,7 +144,7 @@ class SpadeNet(nn.Module):
         sources: Mapping[str, Source],
         with_raw: bool = True,
     ) -> SpadeFrame:
-        """Paint a frame.
+        """Generate a frame.
 
         Args:
             sketch: `[B, c, S, S]` of the target, in [-1, 1].
@@ -162,8 +162,8 @@ class SpadeNet(nn.Module):
         warped = self._warp(sketch, sources)
         weights = [block for block, _ in made]
         if self.combined:
-            painted, raw = self._compose(image, label, warped, weights, with_raw and self.config.raw)
-            return SpadeFrame(painted, raw, warped, attention)
+            generated, raw = self._compose(image, label, warped, weights, with_raw and self.config.raw)
+            return SpadeFrame(generated, raw, warped, attention)
         every = range(len(self.blocks))
         raw = self._picture(self._decode(image, [[values] for values in label], weights, every))
         return SpadeFrame(blend(raw, warped), raw, warped, attention)

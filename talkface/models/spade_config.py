@@ -37,7 +37,7 @@ class SpadeConfig:
     warp_prev: bool = False  # the frame before, warped, is a source (the temporal stage)
     source_order: tuple[str, ...] = SOURCES  # in which the nonlinear composition numbers them; it changed between
     # versions of the authors' code
-    crop_ref: bool = False  # eyes and mouth of the warped reference are hidden, so that they are painted (crop_ref)
+    crop_ref: bool = False  # eyes and mouth of the warped reference are hidden, so that they are generated (crop_ref)
     warp: bool = True  # False: sources as they are, not warped (no_warp)
     flow_width: int = 32  # nff
     flow_depth: int = 3  # n_downsample_F

@@ -113,7 +113,7 @@ class ReferenceMatrices(nn.Module):
         return matrices[::-1]
 
 
-class WeightMaker(nn.Module):
+class WeightGenerator(nn.Module):
     """A level's matrix -> kernels of that level's SPADE layers and of the label embedding (Wang et al. 2019).
 
     Every row of the matrix goes through the same fully connected layers and gives a part of the kernels.

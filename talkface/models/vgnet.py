@@ -184,8 +184,8 @@ class VgNet(nn.Module):
         code: Tensor = self.landmark_map(self._landmark_code(landmarks))
         return VgPerson(photo, skip, self.deep(skip), code, self.posture(code))
 
-    def paint(self, person: VgPerson, landmarks: Tensor, memory: Tensor | None = None) -> tuple[VgFrames, Tensor]:
-        """Paint frames in order.
+    def generate(self, person: VgPerson, landmarks: Tensor, memory: Tensor | None = None) -> tuple[VgFrames, Tensor]:
+        """Generate frames in order.
 
         Args:
             person: of `enroll`.
@@ -210,8 +210,8 @@ class VgNet(nn.Module):
         else:
             states, kept = self.memory(joined.unflatten(0, (batch, frames)), memory)
         skip = _each(person.skip, frames)
-        painted = run(self.generator, states.flatten(0, 1))
-        heads = self.heads(run(self.base, skip + where * (painted - skip)))
+        generated = run(self.generator, states.flatten(0, 1))
+        heads = self.heads(run(self.base, skip + where * (generated - skip)))
         colour, attention = torch.tanh(heads[:, :3]), torch.sigmoid(heads[:, 3:])
         photo = _each(person.photo, frames)
         image = photo + attention * (colour - photo)
@@ -219,8 +219,8 @@ class VgNet(nn.Module):
         return VgFrames(*(part.unflatten(0, (batch, frames)) for part in maps)), kept
 
     def forward(self, photo: Tensor, photo_landmarks: Tensor, landmarks: Tensor) -> VgFrames:
-        """Frames of one sequence from its start; shapes as in `enroll` and `paint`."""
-        return self.paint(self.enroll(photo, photo_landmarks), landmarks)[0]
+        """Frames of one sequence from its start; shapes as in `enroll` and `generate`."""
+        return self.generate(self.enroll(photo, photo_landmarks), landmarks)[0]
 
     def _landmark_code(self, landmarks: Tensor) -> Tensor:
         """`[N, 68, 2]` -> `[N, planes, S / 16, S / 16]`."""

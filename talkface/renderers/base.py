@@ -1,4 +1,4 @@
-"""Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a painted mouth."""
+"""Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a generated mouth."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ RENDERERS = ("hybrid", "warp", "fewshot", "vgnet", "spade")
 RENDERER_OF = {"hybrid": "hybrid", "mouth": "hybrid", "fewshot": "fewshot", "vgnet": "vgnet", "spade": "spade"}
 """Kind of a checkpoint -> the renderer that takes it."""
 DEFAULT_INPAINTER = "mouth"  # weights of the renderer `hybrid`
-BATCH = 8  # frames painted at once
+BATCH = 8  # frames generated at once
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Rendered:
     Attributes:
         image: `[H, W, 3]` of the photo's size.
         landmarks: `[68, 2]` it was drawn for.
-        patch_mask: `[S, S]` where the network painted, None where nothing did.
-        to_patch: `[2, 3]` from the frame to the painted patch.
+        patch_mask: `[S, S]` where the network generated, None where nothing did.
+        to_patch: `[2, 3]` from the frame to the generated patch.
         maps: pictures `[S, S, 3]` of the patch by name, of what else the network makes: `attention` and `motion`.
     """
 
@@ -58,7 +58,7 @@ class Rendered:
 
     @cached_property
     def mask(self) -> FloatArray | None:
-        """`[H, W]` float32 in [0, 1], where the network painted."""
+        """`[H, W]` float32 in [0, 1], where the network generated."""
         if self.patch_mask is None or self.to_patch is None:
             return None
         height, width = self.image.shape[:2]

@@ -1,6 +1,6 @@
-"""Picture of a face that a network painted + photo -> frame with that face, without a seam.
+"""Picture of a face that a network generated + photo -> frame with that face, without a seam.
 
-The network paints a square at its own size. Of it the face, from the brows to the jaw, is blended over the warped
+The network generates a square at its own size. Of it the face, from the brows to the jaw, is blended over the warped
 photo; what differs in colour along the edge is evened out, and detail finer than the network's pixels stays the photo's
 where both show the same thing.
 """
@@ -22,9 +22,9 @@ from talkface.types import FloatArray, Image
 class BlendSettings:
     """Settings by which a rendered face is blended into the photo."""
 
-    edge: float = 0.12  # width of the blend between painted face and photo, in outer-eye distances
-    brow_raise: float = 0.12  # how far above the brows the painted face reaches, in outer-eye distances
-    # grey levels between painted and warped: up to here one thing, from here another
+    edge: float = 0.12  # width of the blend between generated face and photo, in outer-eye distances
+    brow_raise: float = 0.12  # how far above the brows the generated face reaches, in outer-eye distances
+    # grey levels between generated and warped: up to here one thing, from here another
     alike: tuple[float, float] = (8.0, 24.0)
     # how far a difference of colour at the face's edge is carried inwards, over the picture's side
     cast_reach: float = 0.16
@@ -34,11 +34,11 @@ BLEND = BlendSettings()
 
 
 def blend_face(canvas: Canvas, target: FloatArray, picture: Image, to_picture: FloatArray) -> Rendered:
-    """Blend a painted face into the photo.
+    """Blend a generated face into the photo.
 
     Args:
         canvas: the photo.
-        target: `[68, 2]` landmarks in its pixels, which the face was painted for.
+        target: `[68, 2]` landmarks in its pixels, which the face was generated for.
         picture: `[S, S, 3]`.
         to_picture: `[2, 3]` from pixels of the frame to those of the picture.
     """
@@ -78,8 +78,8 @@ def face_mask(points: FloatArray, size: int) -> FloatArray:
 def even_edge(change: FloatArray, mask: FloatArray) -> FloatArray:
     """Change `[S, S, 3]` less what it is along the mask's edge, carried inwards: no step in light or colour.
 
-    Where painted and warped show two things, such as a cheek and what is behind it, the difference is no cast of light:
-    it counts the less, the larger it is.
+    Where generated and warped show two things, such as a cheek and what is behind it, the difference is not a cast of
+    light: it counts the less, the larger it is.
     """
     difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
     edge = (mask * (1 - mask) * 4 / (1 + np.square(difference / BLEND.alike[0])))[..., None]
@@ -90,7 +90,7 @@ def even_edge(change: FloatArray, mask: FloatArray) -> FloatArray:
 
 
 def unlike(change: FloatArray) -> FloatArray:
-    """`[S, S]` float32 in [0, 1]: where painted and warped show two things, and the warp's detail has to go."""
+    """`[S, S]` float32 in [0, 1]: where generated and warped show two things, and the warp's detail has to go."""
     difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
     return np.asarray(np.clip((difference - BLEND.alike[0]) / (BLEND.alike[1] - BLEND.alike[0]), 0, 1), np.float32)
 

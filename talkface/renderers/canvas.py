@@ -23,14 +23,14 @@ class CanvasSettings:
 
     work_unit: float = 90.0  # outer-eye distance of the working copy, pixels: about that of a mouth patch
     work_reach: float = 2.2  # half the side of the working copy, in outer-eye distances
-    grey: float = 4.0  # mean difference between a face's colour channels below which nothing coloured may be painted
+    grey: float = 4.0  # mean difference between a face's colour channels below which nothing coloured may be generated
     strip_pixels: int = 4_000_000  # warped at a time: a face that fills 8K would need gigabytes at once
     # head motion in head radii from which the person is cut out of the background, and wholly so: a small motion is
     # taken up by a ring of background that stretches unseen, a large one would smear it
     cut_out: tuple[float, float] = (0.02, 0.06)
-    lips_still: tuple[float, float] = (0.005, 0.03)  # largest motion of a lip point without and with full paint
-    lips_shut: tuple[float, float] = (0.01, 0.035)  # opening below which there is nothing to paint, and from which
-    own_teeth: float = 0.85  # share of the paint that a photo's own teeth make superfluous
+    lips_still: tuple[float, float] = (0.005, 0.03)  # largest motion of a lip point: nothing, all is generated
+    lips_shut: tuple[float, float] = (0.01, 0.035)  # opening below which there is nothing to generate, and from which
+    own_teeth: float = 0.85  # share of the generated picture that a photo's own teeth make superfluous
     lids: LidSettings = LIDS
 
 
@@ -203,7 +203,7 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)
 
 
-def paint_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
+def generated_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
     """Weight of the network's output, 0 to 1.
 
     Nowhere while the lips are as in the photo or shut in both, and little where the photo shows teeth and the mouth

@@ -1,4 +1,4 @@
-"""Identity + landmarks -> frames whose face the few-shot network painted, without a seam in the photo."""
+"""Identity + landmarks -> frames whose face the few-shot network generated, without a seam in the photo."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -47,7 +47,7 @@ class FewshotIdentity(Identity):
 class FewshotRenderer:
     """The few-shot network's face (FSTH, Zakharov et al. 2019) over the warped photo.
 
-    The network paints a square at its own size, see `painted_face`.
+    The network generates a square at its own size, see `blend_face`.
     """
 
     name = "fewshot"
@@ -114,10 +114,10 @@ class FewshotRenderer:
         assert isinstance(identity, FewshotIdentity), "this identity was enrolled by another renderer"
         for start in range(0, len(landmarks), BATCH):
             block = landmarks[start : start + BATCH]
-            yield from self._composed(identity, block, self.paint(identity, block))
+            yield from self._composed(identity, block, self.generate(identity, block))
 
     @torch.no_grad()
-    def paint(self, identity: FewshotIdentity, landmarks: FloatArray) -> np.ndarray:
+    def generate(self, identity: FewshotIdentity, landmarks: FloatArray) -> np.ndarray:
         """The network's own pictures `[T, S, S, 3]` uint8 for `[T, 68, 2]` landmarks of the photo."""
         generator = identity.generator
         assert generator is not None
@@ -125,8 +125,8 @@ class FewshotRenderer:
         sketches = signed([sketch_picture(points, identity.to_picture(points), size, style) for points in landmarks])
         return unsigned(generator(sketches.to(self.device), identity.adain_params))
 
-    def _composed(self, identity: FewshotIdentity, landmarks: FloatArray, painted: np.ndarray) -> Iterator[Rendered]:
-        for target, picture in zip(landmarks, painted, strict=True):
+    def _composed(self, identity: FewshotIdentity, landmarks: FloatArray, generated: np.ndarray) -> Iterator[Rendered]:
+        for target, picture in zip(landmarks, generated, strict=True):
             yield blend_face(identity.canvases[0], target, picture, identity.to_picture(target))
 
     def _identity(self, shot: Shot, generator: Generator, adain_params: Tensor) -> FewshotIdentity:

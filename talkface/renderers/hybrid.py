@@ -1,4 +1,4 @@
-"""Identity + pixel landmarks -> frames whose mouth the `hybrid` network paints over the warp."""
+"""Identity + pixel landmarks -> frames whose mouth the `hybrid` network generates over the warp."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,10 +19,10 @@ from talkface.landmarks.deform import Deformation
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import head_rotation, reference_frames
-from talkface.models.hybrid import Hybrid, Painted, Previous, border_window
+from talkface.models.hybrid import Hybrid, PatchOutput, Previous, border_window
 from talkface.models.hybrid_config import HybridConfig, current_settings
 from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
-from talkface.renderers.canvas import Canvas, paint_share
+from talkface.renderers.canvas import Canvas, generated_share
 from talkface.types import FloatArray, Image, Shot
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Views:
 
 
 class HybridRenderer:
-    """The warp, with the mouth (or face) painted over it by the `hybrid` network where the mask says so."""
+    """The warp, with the mouth (or face) generated over it by the `hybrid` network where the mask says so."""
 
     name = "hybrid"
     tuning = Tuning()
@@ -130,7 +130,7 @@ class HybridRenderer:
     ) -> Iterator[Rendered]:
         canvas = identity.canvases[0]
         views = self._look(identity, landmarks)
-        changes, masks = self._paint(identity, views, carried)
+        changes, masks = self._generate(identity, views, carried)
         need = self._shares(canvas, views.deformations, landmarks)
         changes *= need[:, None, None, None]
         if canvas.grey:
@@ -175,7 +175,9 @@ class HybridRenderer:
         return draw_mesh(photo, mesh.places, mesh.toward(target), mesh.triangles, to_patch, size)
 
     @torch.no_grad()
-    def _paint(self, identity: HybridIdentity, views: Views, carried: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
+    def _generate(
+        self, identity: HybridIdentity, views: Views, carried: dict[str, Any]
+    ) -> tuple[FloatArray, FloatArray]:
         """Return as `_to_arrays`; `carried` goes in with the frame before and comes out with the last."""
         assert identity.enrolled is not None
         every = views.chosen.shape[1] == len(identity.canvases)
@@ -185,7 +187,7 @@ class HybridRenderer:
             ani = torch.cat([drawn[:, :3] / 127.5 - 1, drawn[:, 3:] / 255], 1)
         with one_thread(self.device):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                painted = self.network.paint_frames(
+                generated = self.network.generate_frames(
                     identity.enrolled,
                     self._to_tensor(views.warped),
                     sketch,
@@ -194,8 +196,8 @@ class HybridRenderer:
                     previous=carried.get("previous"),
                 )
             if self.network.config.previous_frame:
-                carried["previous"] = Previous(painted.image.float(), sketch)
-            return _to_arrays(painted, views.warped, self.network.config)
+                carried["previous"] = Previous(generated.image.float(), sketch)
+            return _to_arrays(generated, views.warped, self.network.config)
 
     def _choose(self, shots: Sequence[Shot]) -> list[Shot]:
         """The shots to enrol, the first one first."""
@@ -218,11 +220,11 @@ class HybridRenderer:
         return np.stack([np.concatenate([[0], 1 + np.sort(each)]) for each in near]).astype(np.intp)
 
     def _shares(self, canvas: Canvas, deformations: Sequence[Deformation], landmarks: FloatArray) -> FloatArray:
-        """`[T]` how far the paint is wanted; a whole face always."""
+        """`[T]` how much of the generated picture is wanted; a whole face always."""
         if self.network.config.region == "face":
             return np.ones(len(landmarks), np.float32)
         pairs = zip(deformations, landmarks, strict=True)
-        return np.array([paint_share(canvas, each, target) for each, target in pairs], np.float32)
+        return np.array([generated_share(canvas, each, target) for each, target in pairs], np.float32)
 
     def _frame(self, landmarks: FloatArray) -> FloatArray:
         config = self.network.config
@@ -269,14 +271,14 @@ def _turns(points: FloatArray) -> FloatArray:
     return rotation_vectors(head_rotation(points))
 
 
-def _to_arrays(painted: Painted, warped: np.ndarray, config: HybridConfig) -> tuple[FloatArray, FloatArray]:
-    """`[T, S, S, 3]` change over the canvas' warp in grey levels, and `[T, S, S]` how much of it is painted or lent."""
-    window = border_window(painted.mask.shape[-1], painted.mask)
+def _to_arrays(generated: PatchOutput, warped: np.ndarray, config: HybridConfig) -> tuple[FloatArray, FloatArray]:
+    """`[T, S, S, 3]` change over the canvas' warp in grey levels, and its share `[T, S, S]`, generated or lent."""
+    window = border_window(generated.mask.shape[-1], generated.mask)
     elsewhere = config.unwarped or config.learned_flow != "none"  # the network's references are not the canvas' warp
-    kept = painted.attention[:, :1] * (1 - painted.mask) * (0.0 if elsewhere else 1.0)
+    kept = generated.attention[:, :1] * (1 - generated.mask) * (0.0 if elsewhere else 1.0)
     mask = ((1 - kept) * window)[:, 0].float().cpu().numpy()
-    image = ((painted.image.float() + 1) * 127.5).movedim(1, -1).cpu().numpy()
+    image = ((generated.image.float() + 1) * 127.5).movedim(1, -1).cpu().numpy()
     change = image - warped[:, 0]
-    if painted.attention.shape[1] > 1 or elsewhere:  # a lent patch has no border of its own
+    if generated.attention.shape[1] > 1 or elsewhere:  # a lent patch has no border of its own
         change = change * window[0, 0, :, :, None].cpu().numpy()
     return np.ascontiguousarray(change, np.float32), np.ascontiguousarray(mask, np.float32)

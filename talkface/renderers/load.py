@@ -58,7 +58,7 @@ def _load(name: str, device: torch.device, weights: str | Path | None) -> Render
 
 
 def _load_hybrid(weights: str | Path, device: torch.device) -> Renderer:
-    """Renderer that paints over the warp: a donor's mouth, or all of the mouth by the network of kind `hybrid`."""
+    """Renderer that generates over the warp: a donor's mouth, or all of the mouth by the network of kind `hybrid`."""
     checkpoint = load_weights(weights)
     if checkpoint.kind == "mouth":
         from talkface.renderers.mouth import load_mouth_renderer

@@ -44,13 +44,13 @@ from talkface.landmarks.mouth_patch import (
 )
 from talkface.models.mouth import MouthInpainter
 from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
-from talkface.renderers.canvas import Canvas, paint_share
+from talkface.renderers.canvas import Canvas, generated_share
 from talkface.types import FloatArray, Image, Shot
 
 
 @dataclass(frozen=True)
 class MouthIdentity(Identity):
-    """A person whose mouth can be painted.
+    """A person whose mouth can be generated.
 
     Attributes:
         coarse: the donor at the network's size, in the photo's light.
@@ -160,7 +160,7 @@ class MouthRenderer:
         canvas = identity.canvases[0]
         batch = []
         for target, deformation in zip(landmarks, canvas.deform_all(landmarks), strict=True):
-            frame, share = canvas.warp(deformation), paint_share(canvas, deformation, target)
+            frame, share = canvas.warp(deformation), generated_share(canvas, deformation, target)
             place = self._place(identity, frame, target, deformation) if share > 0 else None
             batch.append(_Warped(frame, target, share, place))
         return batch
@@ -218,7 +218,7 @@ class MouthRenderer:
     def _fill(
         self, identity: MouthIdentity, frame: Image, target: FloatArray, share: float, place: _Place, maps: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Paint, in place, the hole between the lips; returns where `[H, W]`, and the map to that patch."""
+        """Fill, in place, the hole between the lips; returns where `[H, W]`, and the map to that patch."""
         assert identity.fine is not None
         settings, size = self.tuning.mouth, patch_size(identity.unit)
         to_patch = mouth_patch_frame(target, identity.unit)
@@ -314,14 +314,14 @@ def _lit(donor: Donor, gain: FloatArray) -> Donor:
     return Donor(image, donor.lips, donor.split, donor.cavity * gain, donor.skin * gain, donor.unit)
 
 
-def _blend(frame: Image, painted: FloatArray, to_patch: FloatArray, size: tuple[int, int]) -> None:
+def _blend(frame: Image, generated: FloatArray, to_patch: FloatArray, size: tuple[int, int]) -> None:
     """Lay a patch's colours (three channels) over a frame, in place, as far as its fourth channel says."""
     corners = np.array([[0, 0], [size[0], 0], [0, size[1]], [size[0], size[1]]], np.float64)
     seen = transform(invert(to_patch), corners)
     left, top, right, bottom = pixel_box(np.stack([seen.min(0), seen.max(0)]), (frame.shape[1], frame.shape[0]))
     if left >= right or top >= bottom:
         return
-    laid = place_patch(painted, to_patch, (left, top), (right - left, bottom - top))
+    laid = place_patch(generated, to_patch, (left, top), (right - left, bottom - top))
     part = frame[top:bottom, left:right].astype(np.float32)
     part += laid[..., 3:] * (laid[..., :3] - part)
     frame[top:bottom, left:right] = np.clip(part + 0.5, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Identity + landmarks -> frames whose face the whole-frame SPADE network painted, without a seam in the photo."""
+"""Identity + landmarks -> frames whose face the whole-frame SPADE network generated, without a seam in the photo."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -82,12 +82,12 @@ class SpadeRenderer:
         step = 1 if self.network.config.warp_prev else BATCH
         for start in range(0, len(landmarks), step):
             block = landmarks[start : start + step]
-            painted = self.paint(identity, block, carried)
-            for target, picture in zip(block, unsigned(painted.image), strict=True):
+            generated = self.generate(identity, block, carried)
+            for target, picture in zip(block, unsigned(generated.image), strict=True):
                 yield blend_face(identity.canvases[0], target, picture, self._to_picture(target))
 
     @torch.no_grad()
-    def paint(self, identity: SpadeIdentity, landmarks: FloatArray, carried: dict[str, Any]) -> SpadeFrame:
+    def generate(self, identity: SpadeIdentity, landmarks: FloatArray, carried: dict[str, Any]) -> SpadeFrame:
         """The network's own pictures of `[T, 68, 2]` landmarks of the photo; a single one where it has a memory."""
         assert identity.pictures is not None and identity.sketches is not None
         config = self.network.config

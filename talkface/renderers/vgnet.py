@@ -1,4 +1,4 @@
-"""Identity + landmarks -> frames whose face VG-net painted, without a seam in the photo; and its maps."""
+"""Identity + landmarks -> frames whose face VG-net generated, without a seam in the photo; and its maps."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,9 +34,9 @@ class VgnetIdentity(Identity):
 
 
 class VgnetRenderer:
-    """VG-net's face (ATVGnet, Chen et al. 2019) over the warped photo, see `painted_face`.
+    """VG-net's face (ATVGnet, Chen et al. 2019) over the warped photo, see `blend_face`.
 
-    Every frame is painted where nose and eyes lie in it, so the network sees no head motion; its memory goes on from
+    Every frame is generated where nose and eyes lie in it, so the network sees no head motion; its memory goes on from
     block to block of a streaming identity. Of several shots it looks at the first, which is the picture that moves.
     """
 
@@ -73,23 +73,23 @@ class VgnetRenderer:
         memory = "vgnet"  # its place in what an identity carries
         for start in range(0, len(landmarks), BATCH):
             block = landmarks[start : start + BATCH]
-            painted, carried[memory] = self.paint(identity, block, carried.get(memory))
-            pictures, motion = unsigned(painted.image[0]), unsigned(painted.colour[0])
-            attention = unsigned(painted.attention[0] * 2 - 1)
+            generated, carried[memory] = self.generate(identity, block, carried.get(memory))
+            pictures, motion = unsigned(generated.image[0]), unsigned(generated.colour[0])
+            attention = unsigned(generated.attention[0] * 2 - 1)
             for index, target in enumerate(block):
                 to_picture = aligned_map(target, config.size, config.reach)
                 blended = blend_face(identity.canvases[0], target, pictures[index], to_picture)
                 yield replace(blended, maps={"attention": _rgb(attention[index]), "motion": motion[index]})
 
     @torch.no_grad()
-    def paint(
+    def generate(
         self, identity: VgnetIdentity, landmarks: FloatArray, memory: Tensor | None = None
     ) -> tuple[VgFrames, Tensor]:
         """The network's own pictures of `[T, 68, 2]` landmarks of the photo, and its memory after them."""
         assert identity.person is not None
         displaced = self._displaced(landmarks, identity.canvases[0].shot)
-        painted: tuple[VgFrames, Tensor] = self.network.paint(identity.person, displaced, memory)
-        return painted
+        generated: tuple[VgFrames, Tensor] = self.network.generate(identity.person, displaced, memory)
+        return generated
 
     def _displaced(self, landmarks: FloatArray, photo: Shot) -> Tensor:
         """`[T, 68, 2]` pixels -> `[1, T, 68, 2]` as the network wants them."""

@@ -96,7 +96,7 @@ def test_a_spade_network_paints_from_the_users_own_animation(demo, shot):
     renderer = SpadeRenderer(SpadeNet(config), torch.device("cpu"))
     identity = renderer.enroll([shot])
     own = with_animation(identity, open_animation(read_quintuple(demo).ani, open_driver(demo), DEFAULT_FPS))
-    faces = [renderer.paint(who, Footage.landmarks, {}).warped["ani"].image for who in (identity, own)]
+    faces = [renderer.generate(who, Footage.landmarks, {}).warped["ani"].image for who in (identity, own)]
     drawn, taken = (127.5 * (face + 1) for face in faces)
     covered = ((drawn > 10) & (taken > 10)).all(1, keepdim=True).expand_as(drawn)
     assert covered.float().mean() > 0.1 and (drawn - taken).abs()[covered].mean() < 8

@@ -5,7 +5,7 @@ import pytest
 
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.mean_face import MEAN_FACE
-from talkface.landmarks.online import HOLD_S, ONLINE, DriverLearner, Keeper, Steadier
+from talkface.landmarks.online import HOLD_S, ONLINE, DriverLearner, MissingDriver, OneEuroFilter
 from talkface.landmarks.retarget import close_lips
 
 FPS = 25
@@ -18,7 +18,7 @@ def face() -> np.ndarray:
 
 def test_jitter_shrinks_and_a_jump_arrives(face):
     noise = np.random.default_rng(0).normal(0, 0.5, (100, 68, 2))
-    steady = Steadier(FPS)
+    steady = OneEuroFilter(FPS)
     made = np.stack([steady(face + each) for each in noise])
     rest = np.setdiff1d(np.arange(68), MOUTH)
     assert made[20:, rest].std(0).mean() < 0.6 * noise[20:, rest].std(0).mean()
@@ -27,14 +27,14 @@ def test_jitter_shrinks_and_a_jump_arrives(face):
 
 
 def test_a_reset_forgets(face):
-    steady = Steadier(FPS)
+    steady = OneEuroFilter(FPS)
     steady(face)
     steady.reset()
     np.testing.assert_array_equal(steady(face + 50), face + 50)
 
 
 def test_a_lost_face_holds_fades_to_rest_and_eases_back(face):
-    keep = Keeper(face, FPS)
+    keep = MissingDriver(face, FPS)
     moved = face + np.float32(10)
     np.testing.assert_allclose(keep(moved), moved)
     lost = np.stack([keep(None) for _ in range(round((HOLD_S + ONLINE.fade_s) * FPS) + 2)])
@@ -48,7 +48,7 @@ def test_a_lost_face_holds_fades_to_rest_and_eases_back(face):
 
 
 def test_before_the_first_face_there_is_rest(face):
-    keep = Keeper(face, FPS)
+    keep = MissingDriver(face, FPS)
     np.testing.assert_array_equal(keep(None), face)
 
 

@@ -56,7 +56,7 @@ def test_enrolling_first_gives_the_same_frames(network):
     patches = patches[:1].expand(3, -1, -1, -1, -1)
     at_once = network(warped, patches, sketch)
     enrolled = network.enroll(patches[0])
-    assert torch.allclose(network.paint_frames(enrolled, warped, sketch).image, at_once.image, atol=1e-5)
+    assert torch.allclose(network.generate_frames(enrolled, warped, sketch).image, at_once.image, atol=1e-5)
 
 
 def test_every_weight_learns(network):

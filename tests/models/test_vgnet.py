@@ -51,7 +51,7 @@ def test_shapes_are_the_published_ones_at_their_scale() -> None:
     photo, own, landmarks = given(1, 2)
     network = VgNet(TINY)
     person = network.enroll(photo, own)
-    painted, memory = network.paint(person, landmarks)
+    painted, memory = network.generate(person, landmarks)
     assert person.skip.shape == (1, 16, 8, 8) and person.deep.shape == (1, 64, 2, 2)  # 128x32x32, 512x8x8
     assert memory.shape == (1, 64, 2, 2)
     assert painted.image.shape == painted.colour.shape == (1, 2, 3, 32, 32)
@@ -65,12 +65,12 @@ def test_chunks_with_the_carried_memory_equal_one_go(norm: str) -> None:
     with torch.no_grad():
         network.memory.from_memory.weight *= 20  # untrained, it hardly remembers
         person = network.enroll(photo, own)
-        whole, _ = network.paint(person, landmarks)
+        whole, _ = network.generate(person, landmarks)
         memory, parts = None, []
         for part in landmarks.split([3, 1, 3], dim=1):
-            painted, memory = network.paint(person, part, memory)
+            painted, memory = network.generate(person, part, memory)
             parts.append(painted.image)
-        afresh, _ = network.paint(person, landmarks[:, 3:4])
+        afresh, _ = network.generate(person, landmarks[:, 3:4])
     torch.testing.assert_close(torch.cat(parts, 1), whole.image, atol=1e-5, rtol=0)
     assert not torch.allclose(afresh.image, whole.image[:, 3:4], atol=1e-4)  # the memory matters
 

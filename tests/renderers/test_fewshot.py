@@ -140,13 +140,13 @@ def test_the_picture_follows_the_head(renderer, shots):
         matrix[:, :2] @ p[30] + matrix[:, 2] for matrix, p in ((here, shots[0].landmarks), (there, moved))
     )
     np.testing.assert_allclose(nose, nose_there, atol=1e-3)
-    pictures = renderer.paint(identity, np.stack([shots[0].landmarks, moved]))
+    pictures = renderer.generate(identity, np.stack([shots[0].landmarks, moved]))
     assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2
 
 
 def test_settled_networks_paint_what_the_trained_ones_do(weights, renderer, shots):
     points = opened(shots[0].landmarks)
-    fast = renderer.paint(renderer.enroll(shots), points)
+    fast = renderer.generate(renderer.enroll(shots), points)
     trained = load_fewshot(load_checkpoint(weights, "fewshot"))
     part = embed_shots(trained, "", shots, torch.device("cpu"))
     maps = [picture_map(landmarks, SMALL.crop, SMALL.crop_side, SMALL.size) for landmarks in points]

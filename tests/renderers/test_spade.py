@@ -71,7 +71,7 @@ def test_the_shot_of_the_nearest_pose_is_warped(tmp_path, shots):
     made = renderer(tmp_path, warp=False)
     identity = made.enroll(shots)
     targets = np.stack([shot.landmarks for shot in shots])
-    warped = made.paint(identity, targets, {}).warped["ref"].image
+    warped = made.generate(identity, targets, {}).warped["ref"].image
     assert torch.equal(warped, identity.pictures[:2])
 
 
@@ -97,7 +97,7 @@ def test_the_last_frame_is_carried_from_block_to_block(tmp_path, shots):
 def test_eyes_and_mouth_of_the_warped_shot_are_hidden_where_asked_for(tmp_path, shots):
     made = renderer(tmp_path, warp=False, crop_ref=True)
     identity = made.enroll(shots)
-    warped = made.paint(identity, shots[0].landmarks[None], {}).warped["ref"].image
+    warped = made.generate(identity, shots[0].landmarks[None], {}).warped["ref"].image
     changed = (warped != identity.pictures[:1]).any(1)
     assert 0.02 < changed.float().mean() < 0.3 and (warped[changed[:, None].expand_as(warped)] == -1).all()
 

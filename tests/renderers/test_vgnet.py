@@ -103,7 +103,7 @@ def test_the_network_sees_no_head_motion(renderer, shots):
     turn = np.array([[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]])
     tilted = (1.1 * (still - 200) @ turn.T + [230, 190]).astype(np.float32)
     np.testing.assert_allclose(displacement(still), displacement(tilted), atol=1e-4)
-    one, other = (renderer.paint(identity, points[None])[0].image for points in (still, tilted))
+    one, other = (renderer.generate(identity, points[None])[0].image for points in (still, tilted))
     torch.testing.assert_close(one, other, atol=1e-3, rtol=0)
     maps = [transform(aligned_map(points, 32, 1.3), points) for points in (still, tilted)]
     np.testing.assert_allclose(*maps, atol=1e-2)
@@ -116,7 +116,7 @@ def test_with_the_attention_shut_the_own_landmarks_give_the_photo_back(renderer,
     identity = renderer.enroll(shots)
     landmarks = shots[0].landmarks[None]
     seen = cut_patch(shots[0].image, aligned_map(landmarks[0], 32, 1.3), 32)
-    painted = renderer.paint(identity, landmarks)[0].image[0, 0]
+    painted = renderer.generate(identity, landmarks)[0].image[0, 0]
     np.testing.assert_allclose((painted.permute(1, 2, 0).numpy() + 1) * 127.5, seen, atol=0.01)
     (frame,) = renderer.render(identity, landmarks)
     change = np.abs(frame.image.astype(int) - shots[0].image)

@@ -1,4 +1,4 @@
-"""ATVGnet's networks and its folder `basics` -> checkpoints that speak and paint here as they did there."""
+"""ATVGnet's networks and its folder `basics` -> checkpoints that work here as they did there."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -55,7 +55,7 @@ MOUTH_SAMPLES = MouthSettings()
 
 @dataclass(frozen=True)
 class Mouth:
-    """A photo's mouth: what can be painted, and what can be a donor.
+    """A photo's mouth: what can be generated, and what can be a donor.
 
     Attributes:
         donor: `MOUTH_SAMPLES.crop_unit` pixels between the outer eye corners, and its inner lips.

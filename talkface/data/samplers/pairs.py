@@ -1,4 +1,4 @@
-"""Prepared clips -> pairs or short runs of frames as patches: what the renderer's network sees and should paint."""
+"""Prepared clips -> pairs or short runs of frames as patches: what the renderer's network sees and should generate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -179,7 +179,7 @@ def _put(image: Image, mirrored: bool, planes: Image) -> None:
 Batch = TypeVar("Batch")
 
 
-class Ahead(Generic[Batch]):
+class Prefetcher(Generic[Batch]):
     """Batches by step, made ahead by threads; each is a function of its step, so their order changes nothing."""
 
     def __init__(self, make: Callable[[int], Batch], workers: int) -> None:

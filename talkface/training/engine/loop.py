@@ -35,7 +35,7 @@ from talkface.training.engine.job import Job
 from talkface.training.engine.processes import agreed, average_gradients
 from talkface.training.engine.run_folder import STATE, RunLog, save_config
 from talkface.training.engine.state import TrainingProgress, resume, save_state
-from talkface.training.engine.stop import StopWish, asked_of_any, stoppable
+from talkface.training.engine.stop import StopRequest, asked_of_any, stoppable
 
 
 class StateOfParts:
@@ -240,7 +240,7 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
         return _fit(job, run, config, stack.enter_context(stoppable()))
 
 
-def _fit(job: Job, run: RunConfig, config: dict[str, Any], wish: StopWish) -> dict[str, float]:
+def _fit(job: Job, run: RunConfig, config: dict[str, Any], wish: StopRequest) -> dict[str, float]:
     folder, processes = Path(run.out), PartialState()
     progress, kept_log = resume(job, folder, config)
     processes.wait_for_everyone()  # nobody writes while somebody reads

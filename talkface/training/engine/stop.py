@@ -21,7 +21,7 @@ resume_command: ContextVar[str] = ContextVar("resume_command", default="the same
 """The command that goes on with the training, which the last line names."""
 
 
-class StopWish:
+class StopRequest:
     """Requests to stop so far.
 
     Attributes:
@@ -49,14 +49,14 @@ class StopWish:
 
 
 @contextmanager
-def stoppable() -> Iterator[StopWish]:
-    """Inside, the signals that end a program set `StopWish.number`; the step in hand is done first.
+def stoppable() -> Iterator[StopRequest]:
+    """Inside, the signals that end a program set `StopRequest.number`; the step in hand is done first.
 
     Where that does not come to an end within `GRACE_S` (a long step, an evaluation, a library that does not return) the
     process ends all the same, with one line and the usual exit code. Signals that were ignored stay so, and in a thread
     nothing is caught, since only the main thread can.
     """
-    wish = StopWish()
+    wish = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return
@@ -78,7 +78,7 @@ def stoppable() -> Iterator[StopWish]:
         theirs.close()
 
 
-def asked_of_any(processes: PartialState, wish: StopWish) -> bool:
+def asked_of_any(processes: PartialState, wish: StopRequest) -> bool:
     """Whether any process of the run was asked to stop; then `wish` knows the signal in all of them."""
     if processes.num_processes > 1:
         number = torch.tensor([wish.number], device=processes.device)
@@ -87,7 +87,7 @@ def asked_of_any(processes: PartialState, wish: StopWish) -> bool:
     return wish.number > 0
 
 
-def _watch(signals: socket.socket, numbers: tuple[int, ...], over: threading.Event, wish: StopWish) -> None:
+def _watch(signals: socket.socket, numbers: tuple[int, ...], over: threading.Event, wish: StopRequest) -> None:
     """Wait for a signal, then for the end of the training, then end the process."""
     with contextlib.closing(signals):
         while came := signals.recv(1):  # empty where the other end is closed: the training is over

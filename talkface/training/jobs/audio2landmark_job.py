@@ -13,7 +13,7 @@ from torch import Tensor
 from talkface.audio.augment import augment_voice, mask_features, noise_power
 from talkface.checkpoints.format import Checkpoint, load_weights
 from talkface.data.noises import load_noises
-from talkface.data.samplers.shots import Ahead
+from talkface.data.samplers.shots import Prefetcher
 from talkface.data.samplers.speech import SpeechBatch, SpeechExample, StretchSampler
 from talkface.errors import ConfigError
 from talkface.landmarks.basis import fit_basis
@@ -80,7 +80,7 @@ class Audio2LandmarkJob(StateOfParts):
         )
         self.ema = Ema(self.network, config.run.ema)
         self.sampler = StretchSampler(train, config.batch)
-        self.batches = Ahead(self._lessons, config.data.workers)
+        self.batches = Prefetcher(self._lessons, config.data.workers)
         self.importance = torch.from_numpy(point_weights()).to(self.accelerator.device)
         self.hz = network.mel.centre_hz
         folder = config.augment.noise_folder

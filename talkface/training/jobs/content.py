@@ -1,4 +1,4 @@
-"""Painted and real picture -> the content term: perceptual networks and pixels, each weighted as its kind demands."""
+"""Generated and real picture -> the content term: perceptual networks and pixels, each weighted as its kind demands."""
 
 from dataclasses import dataclass
 from pathlib import Path

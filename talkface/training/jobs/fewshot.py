@@ -16,7 +16,7 @@ from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.shots import Ahead, FewshotBatch, ShotSampler, ShotsConfig, stored_zoom
+from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotSampler, ShotsConfig, stored_zoom
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -84,7 +84,7 @@ class FewshotJob(StateOfParts):
         judged = ShotSampler(held_out or training, plain)
         count = min(FEWSHOT_JOB.held_out, FEWSHOT_JOB.per_video * judged.usable)
         self.held_out = judged.spread(count, data.shots, step_generator(config.run.seed, 0))
-        self.batches = Ahead(self._draw, data.workers)
+        self.batches = Prefetcher(self._draw, data.workers)
         self._build(int(self.sampler.videos.max()) + 1)
         self.start_l1 = 0.0  # of the untrained networks on people held out
 

@@ -13,11 +13,11 @@ from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.pairs import PairSampler
 from talkface.data.samplers.patches import PatchBatch
-from talkface.data.samplers.shots import Ahead
+from talkface.data.samplers.shots import Prefetcher
 from talkface.errors import DatasetError
 from talkface.losses.adversarial import hinge_discriminator
 from talkface.models.discriminator import PatchDiscriminator
-from talkface.models.hybrid import Hybrid, Painted, Previous
+from talkface.models.hybrid import Hybrid, PatchOutput, Previous
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -58,7 +58,7 @@ class RendererJob(StateOfParts):
             raise DatasetError("no clip to train on: prepare some with `talkface prepare`, or check data.split")
         patches = config.patches()
         self.sampler = PairSampler(training, patches)
-        self.batches = Ahead(self._draw, config.data.workers)
+        self.batches = Prefetcher(self._draw, config.data.workers)
         self.held_out = held_out_batch(held_out or training, patches)
         device = self.accelerator.device
         with first_weights(config.run.seed):
@@ -104,16 +104,16 @@ class RendererJob(StateOfParts):
         size = max(1, run.batch_size // (shots * frames * processes)) * processes
         return self.sampler.sequences(size, shots, frames, step_generator(run.seed, step))
 
-    def _generate_run(self, batches: list[PatchBatch]) -> list[Painted]:
+    def _generate_run(self, batches: list[PatchBatch]) -> list[PatchOutput]:
         """Frames in their order; each sees the one generated before it, and leaves no gradient there."""
-        generated: list[Painted] = []
+        generated: list[PatchOutput] = []
         for index, batch in enumerate(batches):
             before = Previous(generated[-1].image.detach(), batches[index - 1].sketch) if generated else None
             generated.append(self.renderer(batch.warped, batch.patches, batch.sketch, ani=batch.ani, previous=before))
         return generated
 
     def _renderer_terms(
-        self, generated: list[Painted], batches: list[PatchBatch], adversarial: bool
+        self, generated: list[PatchOutput], batches: list[PatchBatch], adversarial: bool
     ) -> dict[str, Tensor]:
         """Every term, meaned over the frames that have it."""
         loss = self.config.loss
@@ -176,7 +176,7 @@ class RendererJob(StateOfParts):
         shared = {"renderer": self.renderer, "ema": self.ema, "optimizer": self.optimizer}
         return {**shared, **self.discriminators, **optimizers}
 
-    def _generate(self, batch: PatchBatch) -> Painted:
+    def _generate(self, batch: PatchBatch) -> PatchOutput:
         with self.accelerator.autocast():
-            generated: Painted = self.ema.network(batch.warped, batch.patches, batch.sketch, ani=batch.ani)
+            generated: PatchOutput = self.ema.network(batch.warped, batch.patches, batch.sketch, ani=batch.ani)
         return generated

@@ -13,10 +13,10 @@ from talkface.data.samplers.pairs import POSE_ERROR, pose_error
 from talkface.data.samplers.patches import Cut, PatchBatch, PatchConfig, make_examples, stack_examples
 from talkface.landmarks.layout import mouth_opening
 from talkface.losses.pixel import weighted_l1
-from talkface.models.hybrid import Painted
+from talkface.models.hybrid import PatchOutput
 from talkface.types import Image
 
-Generate = Callable[[PatchBatch], Painted]
+Generate = Callable[[PatchBatch], PatchOutput]
 
 
 def split_people(clips: Sequence[PreparedClip] | ClipDataset, every: int) -> tuple[Chosen, Chosen]:

@@ -9,11 +9,11 @@ from talkface.losses.adversarial import feature_matching, hinge_generator
 from talkface.losses.pixel import dynamic_weights, edge_l1, weighted_l1
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.flow import roughness
-from talkface.models.hybrid import Painted
+from talkface.models.hybrid import PatchOutput
 from talkface.training.jobs.hybrid_config import RendererLossConfig
 
 
-def pixel_terms(generated: Painted, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
+def pixel_terms(generated: PatchOutput, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
     """Terms of one frame against the real one."""
     weights = dynamic_weights(batch.inner_mouth, generated.mask, loss.inner_gain)
     lips = (batch.sketch[:, 1:2] + 1) / 2
@@ -26,7 +26,7 @@ def pixel_terms(generated: Painted, batch: PatchBatch, loss: RendererLossConfig)
     }
 
 
-def flow_terms(generated: Painted, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
+def flow_terms(generated: PatchOutput, batch: PatchBatch, loss: RendererLossConfig) -> dict[str, Tensor]:
     """Terms of the learned flows: what they warp is like the real frame, they are smooth, the landmarks teach them.
 
     A flow on top of the landmarks' warp has nothing to be taught but to be short. No other network is needed.

@@ -25,7 +25,7 @@ from talkface.data.voices import synthesise
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
 from talkface.files.write import atomic_file
-from talkface.models.audio2landmark import Audio2Landmark, Listener
+from talkface.models.audio2landmark import Audio2Landmark, LipEncoder
 from talkface.training.engine.kept import fingerprint
 from talkface.training.engine.loop import seeded, step_generator, training_bar
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, PhoneConfig
@@ -153,7 +153,7 @@ def train_phones(
 
 
 def _lessons(
-    listener: Listener, network: Audio2Landmark, sampler: PhoneSampler, config: Audio2LandmarkTraining, key: str
+    listener: LipEncoder, network: Audio2Landmark, sampler: PhoneSampler, config: Audio2LandmarkTraining, key: str
 ) -> None:
     """All steps, going on where an earlier start stopped."""
     phones, seed, augment = config.phones, config.run.seed, config.augment

@@ -14,7 +14,7 @@ from talkface.checkpoints.format import Checkpoint
 from talkface.config import to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.shots import Ahead, FewshotBatch, ShotsConfig, stored_zoom
+from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotsConfig, stored_zoom
 from talkface.data.samplers.warp_shots import WarpShotSampler
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.models.discriminator import PatchDiscriminator
@@ -83,7 +83,7 @@ class SpadeJob(StateOfParts):
         judged = WarpShotSampler(held_out or training, plain, model.warp_ani, model.crop_ref)
         count = min(SPADE_JOB.held_out, SPADE_JOB.per_video * judged.usable)
         self.held_out = judged.spread(count, model.shots, step_generator(config.run.seed, 0))
-        self.batches = Ahead(self._draw, data.workers)
+        self.batches = Prefetcher(self._draw, data.workers)
         device = self.accelerator.device
         with first_weights(config.run.seed):
             self.generator = SpadeNet(model)

@@ -16,7 +16,7 @@ from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.interop.aligned import picture_points
 from talkface.data.samplers.sequences import SequenceBatch, SequenceConfig, SequenceSampler
-from talkface.data.samplers.shots import Ahead
+from talkface.data.samplers.shots import Prefetcher
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
 from talkface.landmarks.layout import mouth_opening
@@ -69,7 +69,7 @@ class VgnetJob(StateOfParts):
         self.sampler = SequenceSampler(training, varied)
         # at most 16 sequences are scored, one per person
         self.held_out = SequenceSampler(held_out or training, plain).spread(16)
-        self.batches = Ahead(self._draw, data.workers)
+        self.batches = Prefetcher(self._draw, data.workers)
         device = self.accelerator.device
         with first_weights(config.run.seed):
             self.generator, self.discriminator = VgNet(model), RegressionDiscriminator(model)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.shots import Ahead, ShotSampler, ShotsConfig, framed, stored_zoom
+from talkface.data.samplers.shots import Prefetcher, ShotSampler, ShotsConfig, framed, stored_zoom
 from talkface.errors import ConfigError, DatasetError
 from tests.drawn import drawn_clip
 
@@ -99,7 +99,7 @@ def test_batches_made_ahead_are_those_made_when_asked_for():
     def make(step: int):
         return sampler.batch(2, 1, np.random.default_rng(step))
 
-    now, ahead = Ahead(make, 0), Ahead(make, 2)
+    now, ahead = Prefetcher(make, 0), Prefetcher(make, 2)
     for step in (0, 1, 2, 5):
         assert (now.get(step).real == ahead.get(step).real).all()
 

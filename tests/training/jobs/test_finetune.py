@@ -95,7 +95,7 @@ def test_the_identity_renders_without_the_network_it_came_from(tmp_path, shots):
     stored = load_identity(tmp_path / "p.safetensors")
     assert {"identity_distance_before", "identity_distance_after"} <= stored.metrics.keys()
     renderer = load_renderer("fewshot", "cpu")
-    generated = renderer.paint(renderer.enroll_stored(stored), shots[0].landmarks[None])[0]
+    generated = renderer.generate(renderer.enroll_stored(stored), shots[0].landmarks[None])[0]
     assert np.abs(generated.astype(int) - tuning.generate()[0]).mean() < 2  # kept in half precision
 
 
