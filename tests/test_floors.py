@@ -180,6 +180,11 @@ def test_no_file_over_350_lines():
     assert not long, long
 
 
+def test_evaluation_stays_small():
+    lines = sum(len(path.read_text().splitlines()) for path in FILES if room_of(path) == "evaluation")
+    assert lines <= 4000
+
+
 def test_no_function_over_12_parameters():
     """Options of a verb stand in its frozen dataclass, which every door reads."""
     many = {}

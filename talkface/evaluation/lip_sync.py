@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import medfilt
+from scipy.ndimage import median_filter
 
 from talkface.evaluation.footage import Footage
 from talkface.geometry.resample import cut_patch
@@ -17,8 +17,7 @@ from talkface.types import FloatArray, Image, Waveform
 class SyncCrop:
     """SyncNet's crop around a face."""
 
-    # of the height brow to chin: how far the published pipeline's face boxes reach above the brows
-    forehead: float = 0.3
+    forehead: float = 0.3  # of the height brow to chin: reach of the published pipeline's boxes above the brows
     margin: float = 0.4  # of the box's half side, the published pipeline's crop scale
     smoothed: int = 13  # frames of the median filter on the box
 
@@ -56,12 +55,6 @@ def _face_boxes(landmarks: FloatArray) -> FloatArray:
     low, high = landmarks.min(1), landmarks.max(1)
     low = np.column_stack([low[:, 0], low[:, 1] - SYNC_CROP.forehead * (high[:, 1] - low[:, 1])])
     boxes = np.column_stack([(low + high) / 2, (high - low).max(1) / 2])
-    times = np.arange(len(boxes))
-    filled = np.column_stack([np.interp(times, times[seen], column[seen]) for column in boxes.T])
+    filled = np.column_stack([np.interp(np.arange(len(boxes)), np.flatnonzero(seen), x[seen]) for x in boxes.T])
     size = min(SYNC_CROP.smoothed, len(filled) - 1 + len(filled) % 2)
-    return np.column_stack([_median(column, size) for column in filled.T])
-
-
-def _median(values: FloatArray, size: int) -> FloatArray:
-    half = size // 2
-    return np.asarray(medfilt(np.pad(values, half, mode="edge"), size)[half : half + len(values)])
+    return np.asarray(median_filter(filled, (size, 1), mode="nearest"))

@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +68,8 @@ def side_by_side(real: Footage, made: Footage, alignment: Alignment, folder: Pat
 
 
 def _chosen(footage: Footage, moments: FloatArray) -> dict[int, Image]:
-    wanted = {int(moment) for moment in moments}
-    frames = zip(range(max(wanted) + 1), footage.frames(), strict=False)
-    return {index: image for index, image in frames if index in wanted}
+    frames = enumerate(islice(footage.frames(), int(moments.max()) + 1))
+    return {index: image for index, image in frames if index in moments}
 
 
 def _scaled(image: Image, to_crop: FloatArray, size: int) -> Image:
