@@ -107,7 +107,7 @@ def animate(
     if not quiet:
         from talkface.inference.animator import renderer_network
 
-        moves = not (options.still or options.head_scale == 0 or options.head_from)
+        moves = options.head_amount and not options.head_from
         names = [] if driving else [options.speech_model]
         names += [options.head_model] if moves else []
         report_result(result, [*names, *renderer_network(options)])

@@ -182,7 +182,7 @@ class Animator:
 
     def _pose(self, track: Track, options: AnimateOptions) -> HeadPose | None:
         """Head motion; None where the head keeps still."""
-        if options.still or options.head_scale == 0:
+        if options.head_amount == 0:
             return None
         if track.head is not None:
             return followed_pose(track.head, len(track), options.fps, options.head_scale)
@@ -233,7 +233,7 @@ class Animator:
         options = options or AnimateOptions()
         check_live(sample_rate, options)
         subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
-        heads = None if options.still or options.head_scale == 0 else self.head_network
+        heads = None if options.head_amount == 0 else self.head_network
         face = subject.retargeter.face
         motion = MotionStream(self.speech_network, heads, options, face, subject.key, MOTION_GAIN)
         return Session(self.renderer, motion, subject, sample_rate, options)

@@ -112,7 +112,7 @@ def follow_head(track: Track, video: Path, options: AnimateOptions, detector: De
         ConfigError: the head is to stay still, or `track` holds the photo's own landmarks, head and all.
         MediaError, NoFaceError: no video, or none of a face.
     """
-    if options.still or options.head_scale == 0:
+    if options.head_amount == 0:
         raise ConfigError("the head is to keep still and to follow a video: leave out one of them")
     if track.exact is not None:
         raise ConfigError("these landmarks were made from this photo and hold its head's motion: leave out the video")

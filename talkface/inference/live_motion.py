@@ -79,7 +79,7 @@ class MotionStream:
         self._lids, self._looks_up = lids if options.blink else None, options.gaze[1]
         self._held, self._gains = held_brows(options.brow_raise), (options.mouth_opening, options.mouth_width)
         self._brows = Brows(FPS, rngs[2], BROWS_AHEAD)
-        self._amount = 0.0 if options.still else options.head_scale
+        self._amount = options.head_amount
         style = HEAD_STYLES[options.head_style]
         self._head = _Nodding(rngs[0], style) if heads is None else _PlannedHead(heads, options.seed, style)
         self._rhythms: deque[FloatArray] = deque()

@@ -152,6 +152,11 @@ class AnimateOptions(RenderOptions):
         if self.head_style != "natural" and self.head_from is not None:
             raise ConfigError("a head style is of motion from speech, and this head follows a video: leave one out")
 
+    @property
+    def head_amount(self) -> float:
+        """`head_scale`, 0 where the head keeps `still`."""
+        return 0.0 if self.still else self.head_scale
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReenactOptions(RenderOptions):
