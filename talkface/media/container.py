@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -57,14 +58,13 @@ def check_duration(seconds: float, path: Path | str) -> None:
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """First stream of moving pictures; the cover of a sound file is none.
+    """First stream of moving pictures; the cover of a sound file (ffmpeg's `attached_pic`) is none.
 
     Raises:
         MediaError: there is none, or its frames are larger than allowed.
     """
-    attached_picture = 0x400  # ffmpeg's disposition bit of cover art inside a sound file
     for stream in container.streams.video:
-        if stream.codec_context is not None and not int(stream.disposition) & attached_picture:
+        if stream.codec_context is not None and not stream.disposition & Disposition.attached_pic:
             check_pixels(stream.codec_context.width, stream.codec_context.height, path)
             # frames may grow later in a file: the decoder itself refuses them before it takes memory
             stream.codec_context.options = {"max_pixels": str(round(limit("pixels")))}

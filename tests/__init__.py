@@ -1,0 +1,1 @@
+"""Tests; a package of its own, as some releases of others install one of this name."""
