@@ -119,18 +119,30 @@ def run_whole(photo: Path, speech: Path, out: Path, renderer: str) -> WholeRun:
 
     command = [sys.executable, "-m", "talkface", "animate", str(photo), str(speech), "-o", str(out)]
     command += ["--renderer", renderer, "--force", "--quiet"]
-    with tempfile.TemporaryFile() as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        said = errors.read().decode(errors="replace").strip().splitlines()
-    if process.returncode != 0:
-        raise TalkfaceError(f"talkface animate failed: {said[-1] if said else process.returncode}")
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
-    return WholeRun(open_speech(speech).duration_s, wall_s, usage.ru_maxrss / unit)
+    wall_s, peak_mb = run_measured(command)
+    return WholeRun(open_speech(speech).duration_s, wall_s, peak_mb)
+
+
+def run_measured(command: list[str]) -> tuple[float, float]:
+    """Run a command; returns its seconds, and the peak memory in MiB of it or of one of its children.
+
+    Raises:
+        TalkfaceError: it failed; the last line that it wrote on its errors is in the message.
+    """
+    # by a small process between: Linux counts the memory of whoever starts a process as its peak
+    measure = (
+        "import resource, subprocess, sys, time\n"
+        "start = time.perf_counter()\n"
+        "code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
+        "print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+        "sys.exit(abs(code))"
+    )
+    done = subprocess.run([sys.executable, "-c", measure, *command], capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise TalkfaceError(f"{' '.join(command[1:4])} failed: {said[-1] if said else done.returncode}")
+    wall_s, peak = map(float, done.stdout.split())
+    return wall_s, peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
 
 
 def measure_start(folder: Path, renderer: str) -> Start:

@@ -1,5 +1,6 @@
 """Clocks and whole-process runs of the benchmark."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -8,7 +9,16 @@ import pytest
 from PIL import Image as Pillow
 from rich.console import Console
 
-from talkface.cli.benchmark import Stages, Start, WholeRun, _print_bars, _write_speech, measure_start, run_whole
+from talkface.cli.benchmark import (
+    Stages,
+    Start,
+    WholeRun,
+    _print_bars,
+    _write_speech,
+    measure_start,
+    run_measured,
+    run_whole,
+)
 from talkface.errors import TalkfaceError
 from talkface.media.speech import open_speech
 
@@ -43,6 +53,12 @@ def test_a_failed_process_says_why_in_one_line(tmp_path: Path):
         run_whole(tmp_path / "grey.png", tmp_path / "speech.wav", tmp_path / "out.mp4", "warp")
     assert not (tmp_path / "out.mp4").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grey.png", "speech.wav"]
+
+
+def test_the_peak_is_not_of_the_process_that_measures():
+    ballast = np.ones(40_000_000)  # 320 MB
+    seconds, peak_mb = run_measured([sys.executable, "-c", "import time; x = bytearray(50_000_000); time.sleep(0.2)"])
+    assert ballast[-1] == 1 and 50 < peak_mb < 150 and 0.2 < seconds < 5
 
 
 def test_the_first_frame_comes_before_a_whole_video(tmp_path: Path):
