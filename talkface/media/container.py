@@ -39,6 +39,10 @@ def open_container(path: Path, what: str = "a video") -> InputContainer:
     most_streams = 64
     probed = 4  # times the limit may be found while the file is opened, so that an error can say how large it is
     most = {"max_pixels": str(round(probed * limit("pixels"))), "max_streams": str(most_streams)}
+    with path.open("rb") as handle:
+        head = handle.read(12)
+    if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":  # else ffmpeg looks for DTS or AC-3 in 5 MB of samples
+        most["probesize"] = str(1 << 15)
     try:
         return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **most})
     except (av.error.FFmpegError, OSError, ValueError) as error:

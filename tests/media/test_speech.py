@@ -1,9 +1,11 @@
 """Speech files of every kind come out as 16 kHz mono on the file's own clock."""
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -64,6 +66,17 @@ def test_16_khz_wav_comes_back_to_the_bit(tmp_path: Path) -> None:
     read = read_waveform(write_wav(tmp_path / "tone.wav", samples))
     assert read.rate == SAMPLE_RATE
     np.testing.assert_array_equal(read.samples, samples)
+
+
+@pytest.mark.parametrize("words", [[], ["-c:a", "libmp3lame"], ["-c:a", "ac3"], ["-c:a", "dca", "-strict", "-2"]])
+def test_a_wav_holds_sound_of_any_codec(tmp_path: Path, words: list[str]) -> None:
+    """Even one that the header calls PCM, as DTS music discs were written: its codec is found in the first samples."""
+    source = write_wav(tmp_path / "tone.wav", np.stack([tone(3.0, 44_100)] * 2, 1), 44_100)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(source), *words, str(tmp_path / "coded.wav")]
+    subprocess.run(command, check=True)
+    samples = read_waveform(tmp_path / "coded.wav").samples
+    assert len(samples) / SAMPLE_RATE == pytest.approx(3.0, abs=0.06)
+    assert np.argmax(np.abs(np.fft.rfft(samples))) / (len(samples) / SAMPLE_RATE) == pytest.approx(220, abs=1)
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
