@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,12 +70,18 @@ def imported_modules(tree: ast.AST, package: list[str]) -> list[tuple[int, str]]
     return found
 
 
-def forbidden_imports(path: Path, source: str) -> list[str]:
-    """Sentences about the imports of `source`, a file of the package at `path`, that break the floors."""
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A file of the package, parsed once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def forbidden_imports(path: Path, tree: ast.Module) -> list[str]:
+    """Sentences about the imports of `tree`, a file of the package at `path`, that break the floors."""
     room = room_of(path)
     package = ["talkface", *path.relative_to(PACKAGE).parts[:-1]]
     complaints = []
-    for line, name in imported_modules(ast.parse(source), package):
+    for line, name in imported_modules(tree, package):
         where = f"{path.relative_to(PACKAGE.parent)}:{line}"
         parts = name.split(".")
         if room in TORCH_FREE and parts[0] in TORCH_PACKAGES:
@@ -97,7 +104,7 @@ def test_every_room_has_a_floor():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_down(path: Path):
-    complaints = forbidden_imports(path, path.read_text(encoding="utf-8"))
+    complaints = forbidden_imports(path, tree_of(path))
     assert not complaints, "\n".join(complaints)
 
 
@@ -121,7 +128,7 @@ def test_imports_go_down(path: Path):
     ],
 )
 def test_the_rule_itself(file: str, source: str, broken: bool):
-    assert bool(forbidden_imports(PACKAGE / file, source)) is broken
+    assert bool(forbidden_imports(PACKAGE / file, ast.parse(source))) is broken
 
 
 def _modules(*rooms: str) -> list[str]:
@@ -148,7 +155,7 @@ def test_no_import_cycle_of_files():
     arrows = {
         name: {
             found if found in modules else found.rpartition(".")[0]
-            for _, found in imported_modules(ast.parse(path.read_text(encoding="utf-8")), name.split(".")[:-1])
+            for _, found in imported_modules(tree_of(path), name.split(".")[:-1])
         }
         & (modules.keys() - {name, "talkface"})
         for name, path in modules.items()
@@ -168,7 +175,7 @@ def test_few_protocols():
     found = [
         f"{path.relative_to(PACKAGE)}: {node.name}"
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ClassDef) and "Protocol" in {getattr(base, "id", "") for base in node.bases}
     ]
     assert len(found) <= 10, "\n".join(found)
@@ -189,7 +196,7 @@ def test_no_function_over_12_parameters():
     """Options of a verb stand in its frozen dataclass, which every door reads."""
     many = {}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                 many |= {f"{path.relative_to(PACKAGE)}: {node.name}": len(given)} if len(given) > 12 else {}
@@ -200,9 +207,8 @@ def test_few_constants():
     """Numbers that tune a stage stand together in one frozen dataclass beside it, where they can be recorded."""
     constants = lines = 0
     for path in FILES:
-        source = path.read_text(encoding="utf-8")
-        lines += len(source.splitlines())
-        for node in ast.parse(source).body:
+        lines += len(path.read_text(encoding="utf-8").splitlines())
+        for node in tree_of(path).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             names = [each for target in targets for each in getattr(target, "elts", [target])]
             constants += sum(isinstance(name, ast.Name) and name.id.strip("_").isupper() for name in names)
