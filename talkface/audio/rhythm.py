@@ -45,7 +45,7 @@ class Rhythm:
 
     @property
     def features(self) -> FloatArray:
-        """`[T, 3]` onset, activity and loudness, what the head-motion network hears."""
+        """`[T, 3]` onset, activity and loudness, the head-motion network's input."""
         return np.stack([self.onset, self.activity, self.loudness], 1).astype(np.float32)
 
 

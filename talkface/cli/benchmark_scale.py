@@ -65,7 +65,7 @@ def benchmark_scale(
     """Measure `prepare` here and on Ray clusters of several nodes, then reckon with a large corpus.
 
     The nodes are real Ray nodes of one core each on this machine, so more nodes than cores only show what they cost.
-    The estimate (VoxCeleb2's size if not told otherwise) takes the measured processor time per frame, the measured
+    The estimate (VoxCeleb2's size if no other is given) takes the measured processor time per frame, the measured
     cost of a task, and the measured bytes per frame.
     """
     counts = [(name, _counts(words)) for name, words in (("process", processes), ("node", nodes))]

@@ -93,7 +93,7 @@ def _dotted(settings: object, prefix: str = "") -> list[str]:
     """Nested settings -> `key.sub=value` lines."""
     if isinstance(settings, dict):
         return [line for key, value in settings.items() for line in _dotted(value, f"{prefix}{key}.")]
-    value = f"[{','.join(str(one) for one in settings)}]" if isinstance(settings, list) else settings
+    value = f"[{','.join(map(str, settings))}]" if isinstance(settings, list) else settings
     return [f"{prefix[:-1]}={value}"]
 
 

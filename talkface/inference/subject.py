@@ -49,7 +49,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Subject:
-    """A person who is ready to speak: the renderer's identity and what the photos told."""
+    """A person who is ready to speak: the renderer's identity and what was found in the photos."""
 
     identity: Identity
     retargeter: Retargeter

@@ -99,7 +99,7 @@ def sync_mfcc(speech: Waveform) -> FloatArray:
     ms (rectangular) every 10 ms, 512-point power spectrum over 512, 26 triangular mel filters up to half the rate,
     logarithm, orthonormal DCT, sinusoidal lifter of 22, and the first coefficient replaced by the log energy.
     """
-    assert speech.rate == SAMPLE_RATE, f"SyncNet hears 16 kHz, got {speech.rate}"
+    assert speech.rate == SAMPLE_RATE, f"SyncNet takes 16 kHz, got {speech.rate}"
     samples = np.round(np.clip(speech.samples.astype(np.float64), -1, 1 - 2**-15) * 2**15)
     emphasised = np.concatenate([samples[:1], samples[1:] - LSE.emphasis * samples[:-1]])
     count = 1 + max(0, -(-(len(emphasised) - LSE.window) // LSE.hop))

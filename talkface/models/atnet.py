@@ -48,7 +48,7 @@ class AtnetConfig:
 class AtnetMember(SpeechMember):
     """Chen et al. 2019, Sec. 3.1: every frame's 28 x 12 MFCC window through a CNN, then an LSTM over the frames.
 
-    Beside the sound the LSTM hears, at every frame, the coefficients of an example of the face.
+    Beside the sound the LSTM takes, at every frame, the coefficients of an example of the face.
     """
 
     cepstral_mean: Tensor

@@ -26,7 +26,7 @@ class Audio2LandmarkConfig:
     hidden: int = 128  # of the recurrent layer
     layers: int = 1
     components: int = 16  # P
-    look_ahead: int = 5  # frames that the recurrent layer hears before it speaks
+    look_ahead: int = 5  # frames that the recurrent layer reads before its first output
     dropout: float = 0.3
     phones: int = 16  # classes that the front end also tells apart, see data.phones; 0 has none
     members: int = 3  # networks trained on batches of their own, whose answers are averaged

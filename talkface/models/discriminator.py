@@ -1,4 +1,4 @@
-"""Picture + sketch -> realism score, and the features behind it; the few-shot one is also told whose video it is."""
+"""Picture + sketch -> realism score, and the features behind it; the few-shot one is conditioned on the video."""
 
 import torch
 import torch.nn.functional as F

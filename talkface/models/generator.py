@@ -11,7 +11,7 @@ from talkface.models.residual import SPECTRAL_EPS, FoldedConv
 
 
 class Generator(nn.Module):
-    """FSTH's G: image-to-image network whose adaptive layers are told who it is (Zakharov et al. 2019, section 3.1).
+    """FSTH's G: image-to-image network with adaptive layers for the person (Zakharov et al. 2019, section 3.1).
 
     Attributes:
         slots: layout of `adain_params`, `[B, slots.length]`.

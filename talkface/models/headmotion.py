@@ -46,7 +46,7 @@ class HeadmotionConfig:
 
     block: int = 8  # n, frames that are predicted at a time: 0.32 s
     past: int = 16  # frames of pose that it sees behind it
-    before: int = 8  # frames of sound that it hears before the block
+    before: int = 8  # frames of sound that it reads before the block
     after: int = 8  # and behind it
     hidden: int = 64
     components: int = 20  # shapes that the block's 6 n numbers are made of

@@ -70,7 +70,7 @@ class Hybrid(nn.Module):
     """U-Net that generates in the patch what a warp cannot show: teeth, tongue, lips that part.
 
     Each shot passes the same encoder; attention over the shots mixes features and warps pixel by pixel (after
-    Chen et al. 2020, section 3.3); the decoder is told who it is by AdaIN; colour and mask blend over the warp
+    Chen et al. 2020, section 3.3); AdaIN conditions the decoder on the person; colour and mask blend over the warp
     (ATVGnet, Chen et al. 2019, equation 5). The mask's logit starts at 0: a mask that starts closed never opens.
     `HybridConfig` names the parts that can be changed.
     """

@@ -92,7 +92,7 @@ class LstmMel(SpeechNetwork):
     ones of 25 ms instead of one of 40 ms, so that voices can be varied as for the other networks.
 
     With `keras` the layers, the gates and the arithmetic on the spectrum are the code's; the sampling rate and the mean
-    of four frames are not, so a published network hears another spectrum than it was trained on.
+    of four frames are not, so a published network gets another spectrum than it was trained on.
     """
 
     def __init__(self, config: LstmMelConfig) -> None:

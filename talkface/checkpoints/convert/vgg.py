@@ -18,7 +18,7 @@ def convert_caffe(model: Path, out: Path, kind: str | None = None) -> str:
     """Write the perceptual network inside a `.caffemodel` to `out`; returns its kind.
 
     Args:
-        kind: `caffe_vgg19` or `caffe_vggface`; told by the layers where not given.
+        kind: `caffe_vgg19` or `caffe_vggface`; found from the layers where not given.
 
     Raises:
         CheckpointError: no Caffe model, neither of the two networks, or layers of other shapes.
@@ -57,7 +57,7 @@ def convert_rename(weights: Path, out: Path, kind: str = "caffe_vgg19") -> list[
     if kind not in downloads:
         raise CheckpointError(f"unknown kind {kind!r}: use one of {', '.join(downloads)}")
     state = _read_state_dict(weights)
-    renamed, told = {}, []
+    renamed, lines = {}, []
     # In vgg19-d01eb7cb.pth the dropouts were counted before the layers that they follow.
     wrong_names = {"classifier.1": "classifier.0", "classifier.4": "classifier.3"}
     for name, tensor in state.items():
@@ -67,14 +67,14 @@ def convert_rename(weights: Path, out: Path, kind: str = "caffe_vgg19") -> list[
             raise CheckpointError(f"{weights} has both {layer} and {right}: its names are right already")
         renamed[f"{right}.{part}"] = tensor
         if right != layer:
-            told.append(f"{name} -> {right}.{part}")
+            lines.append(f"{name} -> {right}.{part}")
     if out.suffix == SUFFIX:
         _save(_by_caffe_names(renamed, kind), kind, weights, out)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(out) as partial:
             torch.save(renamed, partial)
-    return told
+    return lines
 
 
 def _by_caffe_names(state: dict[str, Tensor], kind: str) -> dict[str, Tensor]:

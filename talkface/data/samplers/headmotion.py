@@ -67,7 +67,7 @@ def clip_track(clip: PreparedClip) -> FloatArray | None:
 
 
 def clip_features(audio: FloatArray, num_frames: int) -> FloatArray:
-    """`[S]` sound -> `[T, 3]` features, as `animate` hears them."""
+    """`[S]` sound -> `[T, 3]` features, as `animate` computes them."""
     stream = open_speech(Waveform(np.asarray(audio, np.float32)))
     return speech_rhythm(stream.blocks(), num_frames, DEFAULT_FPS, speech_level(stream)).features
 
@@ -159,8 +159,8 @@ class HeadSampler:
             config: how stretches are drawn.
             block: n, frames that the network predicts at once.
             past: K, poses that it sees before them.
-            before: frames of sound that it hears before a block.
-            after: frames of sound that it hears after one.
+            before: frames of sound that it reads before a block.
+            after: frames of sound that it reads after one.
         """
         self.config = config
         self.block, self.past, self.before, self.after = block, past, before, after

@@ -32,7 +32,7 @@ class PatchConfig:
     degrade: float = 0.25  # share of examples at a lower resolution or with a worse JPEG
     region: str = "mouth"  # mouth | face
     ani: bool = False  # whether the 3-D face is drawn
-    flow: bool = False  # whether the landmarks' flow between patches is told, to teach a learned one
+    flow: bool = False  # whether the landmarks' flow between patches is an input, to teach a learned one
     worst: float = 0.0  # share of examples whose first photo is the one of the pool whose pose differs most
     ref_ids: tuple[int, ...] = ()  # frames of every clip that are its photos; any if empty
 

@@ -1,6 +1,6 @@
 """One batch over several processes -> the gradients, statistics and scores that one process would have.
 
-Every process draws the same batch, works on its own rows and hears of the others' answers, so that a loss over the
+Every process draws the same batch, works on its own rows and receives the others' answers, so that a loss over the
 whole batch is the same everywhere; each one's gradient is the part that its rows have in it.
 """
 
