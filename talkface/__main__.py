@@ -96,7 +96,8 @@ def run(arguments: Sequence[str]) -> int:
     completing = "_TALKFACE_COMPLETE"  # environment variable by which a shell asks how a word goes on
     try:
         arguments = _with_current_verb(arguments)
-        typed = os.environ["COMP_WORDS"].split()[1:] if completing in os.environ else arguments
+        line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")  # bash; the other shells
+        typed = line.split()[1:] if completing in os.environ else arguments
         called = next((word for word in typed if not word.startswith("-")), "")
         code = build_app({called})(args=list(arguments), prog_name="talkface", standalone_mode=False)
     except typer.Exit as error:

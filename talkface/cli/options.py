@@ -72,6 +72,7 @@ def _flag(option: Option) -> tuple[Any, Any]:
         settings["rich_help_panel"] = option.meta["group"]
     if option.choices:
         settings["metavar"] = "|".join(option.choices)
+        settings["autocompletion"] = lambda incomplete: [word for word in option.choices if word.startswith(incomplete)]
     if kind in (int, float):
         settings |= {"min": option.meta["low"], "max": option.meta["high"]}
     return Annotated[kind | None if option.optional else kind, typer.Option(*words, **settings)], default

@@ -197,14 +197,23 @@ def test_verbs_of_a_release_ago_work_with_a_warning(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"), [("talkface ani", "animate"), ("talkface animate --head-sc", "--head-scale")]
+    ("line", "expected"),
+    [
+        ("talkface ani", "animate"),
+        ("talkface animate --head-sc", "--head-scale"),
+        ("talkface animate --renderer wa", "warp"),
+    ],
 )
-def test_a_shell_can_complete_verbs_and_options(line: str, expected: str) -> None:
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_a_shell_can_complete_verbs_options_and_choices(shell: str, line: str, expected: str) -> None:
     words = line.split()
-    asked = {"_TALKFACE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+    asked = {"_TALKFACE_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": line}
+    asked |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_WORD_TO_COMPLETE": words[-1]}
+    if shell == "bash":
+        asked = {"_TALKFACE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     code = "from talkface.__main__ import main; main([])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **asked})
-    assert expected in done.stdout.split()
+    assert re.search(rf"(?<![\w-]){expected}\b", done.stdout), (done.stdout, done.stderr)
 
 
 def test_warnings_of_other_packages_are_hidden_and_our_own_are_not() -> None:
