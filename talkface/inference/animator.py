@@ -1,8 +1,9 @@
 """Photo and speech -> talking frames, one stage a line."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from zlib import crc32
@@ -13,7 +14,7 @@ from talkface.audio.rhythm import speech_rhythm
 from talkface.checkpoints.format import SUFFIX, find_weights, load_checkpoint, load_weights
 from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import CheckpointError, MediaError
-from talkface.inference.clip import Clip
+from talkface.inference.clip import AnimateResult, Clip
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.inference.subject import RHYTHM, Subject, Track, enroll_found, followed_pose, load_heads, spoken_pose
@@ -214,7 +215,15 @@ class Animator:
         options = options or AnimateOptions()
         sound = open_speech(speech)
         subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
-        return self.clip(subject, self.track_speech(sound, options.fps, subject), sound, options)
+        made = self.clip(subject, self.track_speech(sound, options.fps, subject), sound, options)
+        return replace(made, write_report=partial(self._report, options, {"photo": person, "speech": speech}))
+
+    def _report(
+        self, options: AnimateOptions, inputs: Mapping[str, object], made: AnimateResult, path: Path, shown_as: str
+    ) -> None:
+        from talkface.inference.report import write_report  # with the measures, a dozen modules
+
+        write_report(path, made, options, self.detector, self.renderer, self.network_files(), inputs, shown_as)
 
     def live(
         self,

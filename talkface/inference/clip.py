@@ -1,11 +1,14 @@
 """Rendered frames, not made yet -> frames one by one, a video file, or a report on it."""
 
 import contextlib
+import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +70,7 @@ class Clip:
         points: makes the pixel landmarks, `[<= 32, 68, 2]` at a time, on every call.
         picture: what of a rendered frame is shown, where that is not the frame itself.
         networks: files of the networks behind it, for the signed manifest.
+        write_report: writes what the video measures to a .json, from a result, that path and the video's name.
     """
 
     num_frames: int
@@ -78,6 +82,7 @@ class Clip:
     points: Callable[[], Iterator[FloatArray]] = field(repr=False)
     picture: Callable[[Rendered], Image] | None = field(default=None, repr=False)
     networks: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    write_report: Callable[[AnimateResult, Path, str], object] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return self.num_frames
@@ -108,11 +113,12 @@ class Clip:
             out: the file to write; its ending says the format, see `media.ffmpeg`.
             encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
             progress: called with (frames written, frames in all).
-            report: writes the report on a result, whose video does not have its name yet, to a file; without it there
-                is none.
+            report: writes the report on a result, whose video does not have its name yet, to a file, instead of the
+                clip's own.
 
         Raises:
             MediaError: the output cannot be written, or there is no frame.
+            ConfigError: a report is asked for, of a clip that has none.
         """
         out, options, began = Path(out), self.options, time.perf_counter()
         check_outputs(out, options)
@@ -120,7 +126,9 @@ class Clip:
         wanted = {"video": out}
         if isinstance(options, AnimateOptions):
             wanted |= {"points": options.save_landmarks} if options.save_landmarks is not None else {}
-            wanted |= {"report": options.report} if options.report is not None and report is not None else {}
+            if options.report is not None and report is None and self.write_report is None:
+                raise ConfigError("no report can be made of this clip: leave the option report out")
+            wanted |= {"report": options.report} if options.report is not None else {}
         targets = [followed(path) for path in wanted.values()]  # a link that the user made stays one
         with atomic_files(targets, exclusive=not options.force) as hidden:
             parts = dict(zip(wanted, hidden, strict=True))
@@ -131,9 +139,28 @@ class Clip:
 
                 save_landmarks(parts["points"], self.landmarks, self.fps, self.shots.shots[0].landmarks)
             result = self._result(parts["video"], size)
-            if report is not None and "report" in parts:
+            if "report" in parts and report is not None:
                 report(result, parts["report"])
+            elif "report" in parts and self.write_report is not None:
+                self.write_report(result, parts["report"], str(out))
         return replace(result, path=out, timings={"render": time.perf_counter() - began})
+
+    def report(self) -> dict[str, Any]:
+        """Make the video in a temporary folder and measure it.
+
+        Returns:
+            What `inference.report.write_report` writes.
+
+        Raises:
+            ConfigError: of a clip that `Animator.animate` did not make, or of a panel.
+        """
+        assert isinstance(self.options, AnimateOptions), "clips of reenacted videos have no report"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "report.json"
+            options = replace(self.options, report=path, save_landmarks=None, save_maps=None)
+            replace(self, options=options).save(path.with_name("video.mp4"))
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
 
     def _result(self, video: Path, size: tuple[int, int]) -> AnimateResult:
         shot = self.shots.shots[0]

@@ -11,10 +11,11 @@ from typing import Any
 
 from talkface.checkpoints.format import file_hash
 from talkface.files.write import atomic_write
-from talkface.inference.animator import Animator
 from talkface.inference.clip import AnimateResult
 from talkface.inference.request import AnimateOptions
+from talkface.landmarks.face import Detector
 from talkface.metrics.made_video import USUAL, measure_made, out_of_range
+from talkface.renderers.base import Renderer
 
 FORMAT = 2  # raised when the meaning of a field changes
 
@@ -23,7 +24,9 @@ def write_report(
     path: Path,
     result: AnimateResult,
     options: AnimateOptions,
-    animator: Animator,
+    detector: Detector,
+    renderer: Renderer,
+    networks: Mapping[str, Path],
     inputs: Mapping[str, object],
     shown_as: str = "",
 ) -> dict[str, Any]:
@@ -33,7 +36,9 @@ def write_report(
         path: the .json to write; one that is there is replaced.
         result: the video.
         options: how it was made.
-        animator: networks that made it.
+        detector: looks for the face again.
+        renderer: made it.
+        networks: files of all networks behind it, by name.
         inputs: photo, speech and driving files by name; values in memory have no path in the report.
         shown_as: name of the video in the report, where the file is still to be moved.
 
@@ -43,7 +48,7 @@ def write_report(
         `warnings`, one line for each value outside its usual range.
     """
     started = time.perf_counter()
-    measured = measure_made(result.path, result.shot, animator.detector)
+    measured = measure_made(result.path, result.shot, detector)
     content: dict[str, Any] = {
         "format": FORMAT,
         "talkface": version("talkface"),
@@ -58,8 +63,8 @@ def write_report(
         },
         "inputs": {name: _file(value) for name, value in inputs.items() if value is not None},
         "settings": options.plain(),
-        "tuning": asdict(animator.renderer.tuning),
-        "networks": {name: _file(path) for name, path in animator.network_files().items()},
+        "tuning": asdict(renderer.tuning),
+        "networks": {name: _file(path) for name, path in networks.items()},
         "frames_measured": round(measured["frames_measured"]),
         "measured": {
             name: {"value": _plain(measured[name]), "unit": usual.unit, "usual": [usual.low, usual.high]}

@@ -212,7 +212,8 @@ def write_video(
         from talkface.inference.report import write_report  # with the measures, a dozen modules
 
         rendered.append(time.perf_counter())
-        write_report(path, _timed(made, [*laps, *rendered]), options, animator, inputs, str(out))
+        behind = animator.detector, animator.renderer, animator.network_files()
+        write_report(path, _timed(made, [*laps, *rendered]), options, *behind, inputs, str(out))
 
     result = animator.clip(subject, track, sound, options).save(out, progress=progress, report=report)
     return _timed(result, [*laps, *(rendered or [time.perf_counter()])])

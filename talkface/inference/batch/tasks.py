@@ -231,7 +231,8 @@ def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateRes
     inputs["head_from"] = row.options.head_from
     options = replace(row.options, device=task.networks.options.device)
     shown_as = f"{task.folder.place.rstrip('/')}/{row.out}"
-    warnings: list[str] = write_report(report, made, options, animator, inputs, shown_as)["warnings"]
+    behind = animator.detector, animator.renderer, animator.network_files()
+    warnings: list[str] = write_report(report, made, options, *behind, inputs, shown_as)["warnings"]
     return warnings
 
 
