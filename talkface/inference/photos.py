@@ -74,7 +74,7 @@ def load_shots(
     Raises:
         MediaError: unreadable file, a folder without photos, or what is no photo at all.
         NoFaceError: no photo has a usable face, or not as many faces as `face` asks for.
-        ConfigError: `face` is no whole number.
+        ConfigError: `face` is not a whole number.
         CheckpointError: an identity file that cannot be read.
     """
     return load_people(photos, detector, (face,), from_video)[0]
@@ -89,7 +89,7 @@ def load_people(
     """Shots of several people of the same photos, which are read and searched once; as `load_shots` otherwise."""
     for face in faces:
         if face is not None and not isinstance(face, (int, np.integer)):
-            raise ConfigError(f"face {face!r} is no whole number: count the photo's faces from 0, the largest")
+            raise ConfigError(f"invalid face {face!r}: expected the number of a face, from 0, the largest")
     sources = _sources(photos)
     stored = _stored_shots(sources)
     if stored is not None:

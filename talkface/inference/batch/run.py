@@ -29,6 +29,7 @@ from talkface.inference.batch.results import (
 from talkface.inference.batch.rows import Row
 from talkface.inference.batch.schedule import Schedule
 from talkface.inference.batch.tasks import WORK, Failure, RenderTask, work
+from talkface.renderers.load import pick_device
 from talkface.scale.storage import Folder, absolute
 from talkface.scale.workers import Died, LocalWorkers, Workers
 
@@ -83,8 +84,11 @@ def batch(
 
     Raises:
         MediaError: the folder cannot be made, or its results cannot be written.
-        ConfigError: another batch is writing to it.
+        ConfigError: another batch is writing to it, or this machine, whose processes work, has no such device.
     """
+    workers = workers or LocalWorkers()
+    if workers.same_disk:
+        pick_device(device)
     folder = Folder(absolute(str(out)))
     folder.make()
     with _only_one(folder):
@@ -93,7 +97,7 @@ def batch(
         try:
             todo = plan(rows, device, folder, load_outcomes(folder), run.take, retry_failed=retry_failed)
             run.save()
-            _work(todo, run, workers or LocalWorkers(), time_limit)
+            _work(todo, run, workers, time_limit)
         finally:
             folder.remove(WORK)
         run.save()

@@ -183,7 +183,7 @@ def _render(task: RenderTask) -> Outcome:
         sound = replace(tracked.sound, path=at[row.speech]) if tracked else None
         video = scratch / f"video{Path(row.out).suffix.lower()}"
         beside = {name: scratch / f"beside{suffix}" for name, suffix in BESIDE.items() if getattr(row.options, name)}
-        written: dict[str, Any] = {**dict.fromkeys(BESIDE), **beside}
+        written: dict[str, Any] = {**dict.fromkeys(BESIDE), **beside, "report": None}  # its warnings are wanted below
         options = replace(row.options, **written)
         made = animator.clip(subject, track, sound, options).save(video, encoder_threads=1, progress=lambda *_: tick())
         outcome = Outcome(

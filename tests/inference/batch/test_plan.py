@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from talkface.errors import MediaError
+from talkface.errors import ConfigError, MediaError
 from talkface.inference.batch.plan import plan
 from talkface.inference.batch.results import Outcome, load_outcomes, save_outcome
 from talkface.inference.batch.rows import make_rows, read_manifest
+from talkface.inference.batch.run import batch
 from talkface.inference.batch.tasks import Failure, failure_of
 from talkface.scale.storage import Folder
 
@@ -104,3 +105,10 @@ def test_many_rows_of_one_name_are_named_and_planned_at_the_same_cost_each(desk:
         times.append((time.process_time() - begun) / count)
         assert len({task.key for task in todo}) == len({task.row.out for task in todo}) == count
     assert rows[1].out == "a_a_2.mp4" and times[1] < 3 * times[0] + 1e-4
+
+
+def test_a_device_that_is_not_here_is_refused_before_any_row(desk: Path):
+    rows = make_rows([{"photo": "photo.png", "speech": "speech.wav"}], desk)
+    with pytest.raises(ConfigError, match="device 'gpu' is not on this machine: use one of auto, cpu"):
+        batch(rows, desk / "made", device="gpu")
+    assert not (desk / "made").exists()
