@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 from talkface.inference.request import AnimateOptions, ReenactOptions
 from talkface.options import markdown_table
 
-print("# Options\n\nEvery option is a flag of the command line, a keyword in Python (with `_` for `-`) and, except "
-      "`--force` and `--device`, a column of a batch.\nWritten by `scripts/options_table.sh`.")
+print("# Options\n\nEvery option is a flag of the command line and a keyword in Python (with `_` for `-`); those of "
+      "`animate`, except `--force`\nand `--device`, are columns of a batch, too. Written by `scripts/options_table.sh`.")
 for verb, group in (("animate", AnimateOptions), ("reenact", ReenactOptions)):
     print(f"\n## `talkface {verb}`\n\n{markdown_table(group)}", end="")
 EOF

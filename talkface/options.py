@@ -253,7 +253,8 @@ def _rows(group: type[Options]) -> Iterator[str]:
             flag += f", `--no-{found.name.replace('_', '-')}`"
         silent = found.default is None or found.default is False or found.default == ()
         default = "" if silent else "on" if found.default is True else f"`{found.written}`"
-        expected = "" if found.kind is bool else f" ({found.expected})"
+        said = found.kind is bool or (found.kind is str and not found.choices)  # by the help
+        expected = "" if said else f" ({found.expected})"
         yield f"| {flag} | {default} | {found.meta['help']}{expected} |"
 
 
