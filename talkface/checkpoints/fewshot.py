@@ -57,7 +57,9 @@ def load_fewshot(checkpoint: Checkpoint) -> FewshotNetworks:
         CheckpointError: another kind, or tensors that do not fit its own config.
     """
     if checkpoint.kind != KIND:
-        raise CheckpointError(f"this file holds a {checkpoint.kind} network, expected {KIND}: meta-train one first")
+        raise CheckpointError(
+            f"this file holds a network of kind {checkpoint.kind}, expected {KIND}: meta-train one first"
+        )
     with must_fit("this few-shot network", checkpoint.config, checkpoint.tensors):
         networks = empty_fewshot(FewshotConfig(**checkpoint.config))
         for name, network in networks.by_name().items():

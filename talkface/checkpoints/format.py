@@ -117,7 +117,7 @@ def _header(path: Path, metadata: Mapping[str, str], kind: str | None) -> Header
         raise CheckpointError(f"{path} has format {version}, this talkface reads up to {FORMAT}: upgrade it")
     header = build_record(Header, values, f"the header of {path}", CheckpointError)
     if kind is not None and header.kind != kind:
-        raise CheckpointError(f"{path} holds a {header.kind} network, expected {kind}")
+        raise CheckpointError(f"{path} holds a network of kind {header.kind}, expected {kind}")
     return header
 
 

@@ -103,7 +103,7 @@ def load_identity(name_or_path: str | Path) -> StoredIdentity:
     checkpoint = load_checkpoint(path)
     if checkpoint.kind != KIND:
         raise CheckpointError(
-            f"{path} holds a {checkpoint.kind} network, expected an identity: make one with `talkface enroll`"
+            f"{path} holds a network of kind {checkpoint.kind}, expected an identity: make one with `talkface enroll`"
         )
     with refusing(f"{path} is damaged or of another version: make it again", CheckpointError):
         layout = build_record(_Layout, checkpoint.config, f"the header of {path}", CheckpointError)

@@ -121,7 +121,9 @@ def renderer_family(checkpoint: str) -> tuple[str, str | None]:
         return FLOOR, None
     kind = load_weights(checkpoint).kind
     if kind not in RENDERERS:
-        raise CheckpointError(f"{checkpoint} holds a {kind} network, expected a renderer: {', '.join(RENDERERS)}")
+        raise CheckpointError(
+            f"{checkpoint} holds a network of kind {kind}, expected a renderer: {', '.join(RENDERERS)}"
+        )
     return kind, checkpoint
 
 

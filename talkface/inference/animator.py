@@ -13,7 +13,7 @@ import numpy as np
 from talkface.audio.rhythm import speech_rhythm
 from talkface.checkpoints.format import SUFFIX, find_weights, load_checkpoint, load_weights
 from talkface.checkpoints.load import load_audio2landmark, must_fit
-from talkface.errors import CheckpointError, MediaError
+from talkface.errors import CheckpointError, ConfigError, MediaError
 from talkface.inference.clip import AnimateResult, Clip
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, RenderOptions
@@ -210,9 +210,11 @@ class Animator:
             options: how the face moves and what is shown; what they say of networks is ignored.
 
         Raises:
-            MediaError, NoFaceError, ConfigError: unusable photos or speech.
+            MediaError, NoFaceError, ConfigError: unusable photos, speech or options.
         """
         options = options or AnimateOptions()
+        if not isinstance(options, AnimateOptions):
+            raise ConfigError(f"options are of type {type(options).__name__}: pass talkface.AnimateOptions(...)")
         sound = open_speech(speech)
         subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
         made = self.clip(subject, self.track_speech(sound, options.fps, subject), sound, options)
@@ -287,7 +289,9 @@ def find_networks(name: str | Path) -> dict[str, str]:
     if not path.is_dir():
         kind = load_checkpoint(find_weights(name)).kind
         if kind not in RENDERER_OF:
-            raise CheckpointError(f"{name} holds a {kind} network, expected a renderer's: {', '.join(RENDERER_OF)}")
+            raise CheckpointError(
+                f"{name} holds a network of kind {kind}, expected a renderer's: {', '.join(RENDERER_OF)}"
+            )
         return {"renderer": RENDERER_OF[kind], "renderer_model": str(name)}
     found: dict[str, str] = {}
     for file in sorted(path.glob(f"*{SUFFIX}")):

@@ -32,7 +32,7 @@ def test_networks_come_back_from_a_file(tmp_path):
 
 
 def test_another_kind_is_refused():
-    with pytest.raises(CheckpointError, match="holds a hybrid network, expected fewshot"):
+    with pytest.raises(CheckpointError, match="holds a network of kind hybrid, expected fewshot"):
         load_fewshot(Checkpoint("hybrid", {}, {}))
 
 

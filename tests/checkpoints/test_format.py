@@ -40,7 +40,7 @@ def test_everything_survives_the_file(tmp_path, checkpoint):
 
 def test_the_wrong_kind_is_named(tmp_path, checkpoint):
     save_checkpoint(tmp_path / "net.safetensors", checkpoint)
-    with pytest.raises(CheckpointError, match="holds a debug network, expected hybrid"):
+    with pytest.raises(CheckpointError, match="holds a network of kind debug, expected hybrid"):
         load_checkpoint(tmp_path / "net.safetensors", "hybrid")
 
 

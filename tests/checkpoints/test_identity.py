@@ -69,7 +69,7 @@ def test_names_are_found_in_their_folder(tmp_path, shots, monkeypatch):
 def test_other_files_are_refused_in_one_line(tmp_path, shots):
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, Checkpoint("hybrid", {}, {"a": torch.zeros(1)}))
-    with pytest.raises(CheckpointError, match="holds a hybrid network, expected an identity: make one with"):
+    with pytest.raises(CheckpointError, match="holds a network of kind hybrid, expected an identity: make one with"):
         load_identity(path)
     with pytest.raises(CheckpointError, match="no identity file"):
         load_identity(Path("none.safetensors"))

@@ -115,7 +115,7 @@ def test_wrong_options_are_one_line(options: list[str], message: str, desk: Path
 def test_a_network_that_paints_nothing_is_one_line(desk: Path, tmp_path: Path, capsys):
     arguments = ["evaluate", "renderer", str(desk / "hears.safetensors"), "--shards", str(desk / "shards")]
     assert run([*arguments, "--out", str(tmp_path / "out")]) == 1
-    assert "holds a audio2landmark network, expected a renderer" in capsys.readouterr().err
+    assert "holds a network of kind audio2landmark, expected a renderer" in capsys.readouterr().err
 
 
 def test_a_network_gets_the_table_of_its_kind(desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

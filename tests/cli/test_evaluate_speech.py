@@ -124,7 +124,7 @@ def test_wrong_inputs_are_one_line(checkpoint: Path, shards: Path, tmp_path: Pat
     broken = tmp_path / "broken.safetensors"
     save_checkpoint(broken, Checkpoint("audio2landmark", {"num_mels": 16}, {"x": torch.zeros(1)}))
     (tmp_path / "file").write_text("")
-    refused(other, shards, tmp_path, capsys, "holds a hybrid network, expected audio2landmark")
+    refused(other, shards, tmp_path, capsys, "holds a network of kind hybrid, expected audio2landmark")
     refused(broken, shards, tmp_path, capsys, "does not fit this version")
     refused(tmp_path / "nowhere.safetensors", shards, tmp_path, capsys, "nowhere")
     refused(checkpoint, tmp_path, tmp_path, capsys, "no shards in")

@@ -336,7 +336,7 @@ def test_weights_of_another_version_are_refused(
     fewer = dict(list(held.tensors.items())[1:])
     save_checkpoint(files / "old.safetensors", Checkpoint(held.kind, held.config, fewer))
     save_checkpoint(files / "other.safetensors", Checkpoint("poetry", held.config, fewer))
-    for name, says in {"old": "does not fit this version", "other": "holds a poetry network"}.items():
+    for name, says in {"old": "does not fit this version", "other": "holds a network of kind poetry"}.items():
         words = ["photo.png", "speech.wav", "-o", "o.mp4", "--renderer", "warp"]
         assert run(["animate", *words, "--speech-model", f"{name}.safetensors"]) == 1
         said = capsys.readouterr().err

@@ -44,6 +44,12 @@ def test_a_clip_measures_itself(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "video.mp4"]
 
 
+def test_options_of_another_type_are_refused():
+    speech = Waveform(np.zeros(16_000, np.float32))
+    with pytest.raises(ConfigError, match=r"options are of type dict: pass talkface.AnimateOptions"):
+        Animator.from_pretrained("warp", "cpu").animate(DEMO_PHOTO, speech, {"fps": 30})
+
+
 @pytest.mark.flow
 def test_a_clip_that_cannot_be_measured_says_so_and_writes_nothing(tmp_path: Path):
     animator = Animator.from_pretrained("warp", "cpu")

@@ -99,7 +99,7 @@ def test_an_identity_of_another_network_or_of_none_is_refused(weights, renderer,
 
 def test_another_kind_of_network_is_refused(tmp_path):
     save_checkpoint(tmp_path / "h.safetensors", Checkpoint("hybrid", {}, {"a": torch.zeros(1)}))
-    with pytest.raises(CheckpointError, match="holds a hybrid network, expected fewshot"):
+    with pytest.raises(CheckpointError, match="holds a network of kind hybrid, expected fewshot"):
         load_renderer("fewshot", "cpu", tmp_path / "h.safetensors")
 
 

@@ -140,7 +140,7 @@ def test_without_weights_it_is_said_how_to_train():
 
 def test_another_kind_or_other_settings_are_refused(tmp_path, weights):
     save_checkpoint(tmp_path / "h.safetensors", Checkpoint("hybrid", {}, {"a": torch.zeros(1)}))
-    with pytest.raises(CheckpointError, match="holds a hybrid network, expected vgnet"):
+    with pytest.raises(CheckpointError, match="holds a network of kind hybrid, expected vgnet"):
         load_renderer("vgnet", "cpu", tmp_path / "h.safetensors")
     save_checkpoint(tmp_path / "o.safetensors", Checkpoint("vgnet", asdict(SMALL), {"a": torch.zeros(1)}))
     with pytest.raises(CheckpointError, match="does not fit this version"):

@@ -103,7 +103,7 @@ def test_the_converted_vgg19_becomes_a_perceptual_network(tmp_path):
     network = load_perceptual("caffe_vgg19", tmp_path / "vgg.safetensors")
     for name, index in (("conv1_1", 0), ("conv2_2", 7), ("conv3_4", 16), ("conv5_1", 28)):
         assert torch.equal(network.convs[name].weight, state[f"features.{index}.weight"])
-    with pytest.raises(CheckpointError, match="holds a caffe_vgg19 network, expected torchvision_vgg19"):
+    with pytest.raises(CheckpointError, match="holds a network of kind caffe_vgg19, expected torchvision_vgg19"):
         load_perceptual("torchvision_vgg19", tmp_path / "vgg.safetensors")
 
 

@@ -150,7 +150,7 @@ def test_the_command_writes_tables_and_plots(shards: Path, checkpoint: Path, tmp
 def test_what_cannot_be_scored_is_one_line(shards: Path, checkpoint: Path, tmp_path: Path, capsys):
     other = tmp_path / "other.safetensors"
     save_checkpoint(other, Checkpoint("hybrid", {}, {"x": torch.zeros(1)}))
-    for network, words in (("rhythm", "what networks are scored against"), (other, "holds a hybrid network")):
+    for network, words in (("rhythm", "what networks are scored against"), (other, "holds a network of kind hybrid")):
         assert run(["evaluate", "headmotion", str(network), str(shards), "--out", str(tmp_path / "out")]) == 1
         printed = capsys.readouterr().err
         assert words in printed and printed.count("\n") == 1

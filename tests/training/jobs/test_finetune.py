@@ -139,4 +139,4 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path, capsys):
             str(tmp_path / "h.safetensors"),
         ]
     )
-    assert code == 1 and "holds a hybrid network, expected fewshot" in capsys.readouterr().err
+    assert code == 1 and "holds a network of kind hybrid, expected fewshot" in capsys.readouterr().err

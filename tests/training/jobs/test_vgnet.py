@@ -163,5 +163,5 @@ def test_training_goes_on_from_given_weights_of_both_networks(tmp_path, job):
     other = dataclasses.replace(on, model=dataclasses.replace(VGNET, blocks=2))
     with pytest.raises(CheckpointError, match=r"start=.*g.safetensors has other layers than model describes"):
         VgnetJob(other, CLIPS)
-    with pytest.raises(CheckpointError, match=r"holds a vgnet network, expected vgnet_discriminator"):
+    with pytest.raises(CheckpointError, match=r"holds a network of kind vgnet, expected vgnet_discriminator"):
         VgnetJob(dataclasses.replace(on, start_discriminator=str(generator)), CLIPS)
