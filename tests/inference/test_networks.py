@@ -15,7 +15,7 @@ def test_every_shipped_mouth_belongs_to_the_default_family(name: str):
 
 
 def test_a_network_of_another_kind_is_refused():
-    with pytest.raises(CheckpointError, match="audio2landmark network"):
+    with pytest.raises(CheckpointError, match="network of kind audio2landmark"):
         find_networks("audio2landmark")
 
 
