@@ -27,10 +27,10 @@ Start = tuple[tuple[Box, float], float]
 class DetectSettings:
     """When two boxes are one face, and when a face is sure."""
 
-    # video: a known face is looked for this many box sides beyond its last box, and at this size; dlib's HOG needs 80.
-    # The first look takes .3 of the second's time and confirms .99 of the faces (338 looks, 24 training clips).
-    search_reach: tuple[float, ...] = (0.15, 0.6)
-    search_face_px: tuple[int, ...] = (100, 110)
+    # video: a known face is looked for so many box sides beyond its last box, with a face of so many pixels; dlib's HOG
+    # needs 80. The close look takes .3 of the wide one's time and confirms .99 of faces (338 looks, 24 training clips).
+    close: tuple[float, int] = (0.15, 100)
+    wide: tuple[float, int] = (0.6, 110)
     same_face: float = 0.3  # smallest overlap of a detection with the tracked box
     good_overlap: float = 0.5  # above it the track's own box, which is steadier, is kept
     # score of a face that is taken without a look at the other turns; false ones were seen up to 0.51
@@ -140,33 +140,30 @@ class FaceTracker:
     def _near(self, image: Image, last: Face) -> Start | None:
         """Where `last` is confirmed or corrected by a detection close to it."""
         tracked, roll = box_of_landmarks(last.landmarks)
-        close, wide = zip(DETECT.search_reach, DETECT.search_face_px, strict=True)
-        looks: tuple[tuple[tuple[float, int], Effort], ...] = (
-            (close, "near"),
-            (wide, "near"),
-            (wide, "hard"),  # for heads that turn away for a moment
-        )
-        for where, effort in looks:
-            agreement, box, score = max(self._same(image, tracked, *where, effort), default=(0.0, tracked, 0.0))
+        efforts: tuple[Effort, ...] = ("near", "hard")  # the second for heads that turn away for a moment
+        for (reach, face_px), tried in ((DETECT.close, efforts[:1]), (DETECT.wide, efforts)):
+            same = self._same(image, tracked, reach, face_px, tried)
+            agreement, box, score = max(same, default=(0.0, tracked, 0.0))
             if agreement >= DETECT.good_overlap:
                 return (tracked, roll), score
-            if agreement and where is wide:
-                return box_of_landmarks(self._detector.landmarks(image, box)), score
-        return None
+        return (box_of_landmarks(self._detector.landmarks(image, box)), score) if agreement else None
 
     def _same(
-        self, image: Image, tracked: Box, reach: float, face_px: int, effort: Effort
+        self, image: Image, tracked: Box, reach: float, face_px: int, efforts: Iterable[Effort]
     ) -> list[tuple[float, Box, float]]:
-        """Overlap, box and score of what the detector finds around the box `tracked` that may be the same face."""
+        """Overlap, box and score of what may be the face of the box `tracked`, by the first effort that finds it."""
         side = tracked[2] - tracked[0]
         scale, margin = face_px / side, reach * side
         matrix = np.array([[scale, 0, (margin - tracked[0]) * scale], [0, scale, (margin - tracked[1]) * scale]])
         region = cut_patch(image, matrix, round((side + 2 * margin) * scale))
-        found = [
-            (_unscaled(box, scale, margin, tracked[:2]), score) for box, score in self._detector.boxes(region, effort)
-        ]
-        same = [(overlap(box, tracked), box, score) for box, score in found]
-        return [each for each in same if each[0] >= DETECT.same_face]
+        for effort in efforts:
+            found = self._detector.boxes(region, effort)
+            boxes = [(_unscaled(box, scale, margin, tracked[:2]), score) for box, score in found]
+            same = [(overlap(box, tracked), box, score) for box, score in boxes]
+            same = [each for each in same if each[0] >= DETECT.same_face]
+            if same:
+                return same
+        return []
 
 
 def _unscaled(box: Box, scale: float, reach: float, corner: tuple[float, float]) -> Box:
