@@ -218,14 +218,16 @@ class Animator:
         sound = open_speech(speech)
         subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
         made = self.clip(subject, self.track_speech(sound, options.fps, subject), sound, options)
-        return replace(made, write_report=partial(self._report, options, {"photo": person, "speech": speech}))
+        return replace(made, write_report=partial(self.write_report, options, {"photo": person, "speech": speech}))
 
-    def _report(
+    def write_report(
         self, options: AnimateOptions, inputs: Mapping[str, object], made: AnimateResult, path: Path, shown_as: str
-    ) -> None:
-        from talkface.inference.report import write_report  # with the measures, a dozen modules
+    ) -> dict[str, Any]:
+        """Measure a video of this animator; see `inference.report.write_report`."""
+        from talkface.inference.report import write_report  # a second of start-up: a dozen modules, scipy's statistics
 
-        write_report(path, made, options, self.detector, self.renderer, self.network_files(), inputs, shown_as)
+        networks = self.network_files()
+        return write_report(path, made, options, self.detector, self.renderer, networks, inputs, shown_as)
 
     def live(
         self,

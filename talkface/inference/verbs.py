@@ -209,11 +209,8 @@ def write_video(
     rendered: list[float] = []  # when, where a report is made after it
 
     def report(made: AnimateResult, path: Path) -> None:
-        from talkface.inference.report import write_report  # with the measures, a dozen modules
-
         rendered.append(time.perf_counter())
-        behind = animator.detector, animator.renderer, animator.network_files()
-        write_report(path, _timed(made, [*laps, *rendered]), options, *behind, inputs, str(out))
+        animator.write_report(options, inputs, _timed(made, [*laps, *rendered]), path, str(out))
 
     result = animator.clip(subject, track, sound, options).save(out, progress=progress, report=report)
     return _timed(result, [*laps, *(rendered or [time.perf_counter()])])

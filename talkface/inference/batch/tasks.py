@@ -224,15 +224,12 @@ def _put(folder: Folder, path: Path, name: str) -> None:
 
 def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateResult) -> list[str]:
     """Write what the row's video measures; returns warnings."""
-    from talkface.inference.report import write_report  # with the measures and scipy's statistics: a second of start-up
-
     row = task.row
     inputs = {"photo": row.photos[0], "speech": row.speech or None, "landmarks": row.options.landmarks}
     inputs["head_from"] = row.options.head_from
     options = replace(row.options, device=task.networks.options.device)
     shown_as = f"{task.folder.place.rstrip('/')}/{row.out}"
-    behind = animator.detector, animator.renderer, animator.network_files()
-    warnings: list[str] = write_report(report, made, options, *behind, inputs, shown_as)["warnings"]
+    warnings: list[str] = animator.write_report(options, inputs, made, report, shown_as)["warnings"]
     return warnings
 
 
