@@ -168,7 +168,7 @@ class _Worker(Generic[Task]):
         context = _context()
         self._counter = context.RawValue("q", 0)
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, pickle.dumps(function), settings, self._counter, dict(os.environ))
+        arguments = (theirs, pickle.dumps((function, settings)), self._counter, dict(os.environ))
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
@@ -306,12 +306,12 @@ def _set_environment(variables: dict[str, str]) -> None:
     os.environ.update(variables)
 
 
-def _serve(pipe: Connection, pickled: bytes, settings: LocalWorkers, counter: Any, variables: dict[str, str]) -> None:
+def _serve(pipe: Connection, pickled: bytes, counter: Any, variables: dict[str, str]) -> None:
     """Work on tasks from `pipe` until it closes."""
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):  # the parent's to handle
         signal.signal(number, signal.SIG_IGN)
     _set_environment({**variables, **_THREAD_VARIABLES})  # the parent's may be another by now than at its start
-    function = pickle.loads(pickled)  # noqa: S301 - the parent's; loads its libraries, for which the variables are set
+    function, settings = pickle.loads(pickled)  # noqa: S301 - the parent's own; loads the libraries of both
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file of ours
         score.write("1000")  # where memory ends, the system takes a worker and not the parent
     _ticks.counter = counter
