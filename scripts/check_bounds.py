@@ -48,7 +48,7 @@ def install(python: Path, end: str) -> None:
 
 
 def smoke(python: Path) -> bool:
-    """Import, doctor, demo, one test of every room; prints what fails."""
+    """Import, doctor, demo, tests of every room and extra; prints what fails."""
     tests = [str(ROOT / "tests" / name) for name in TESTS]
     with tempfile.TemporaryDirectory() as folder:
         for words in SMOKE:

@@ -36,7 +36,7 @@ def fit_similarity(source: FloatArray, target: FloatArray, weights: FloatArray |
 
 
 def _fit_one(source: FloatArray, target: FloatArray) -> FloatArray:
-    """`fit_similarity` of `[N, 2]` points that count alike, in a fifth of the time."""
+    """`fit_similarity` of `[N, 2]` points that count alike, in two fifths of the time."""
     (source_x, source_y), (target_x, target_y) = source.mean(0).tolist(), target.mean(0).tolist()
     a = source @ np.array([1, 1j]) - complex(source_x, source_y)
     b = target @ np.array([1, 1j]) - complex(target_x, target_y)
