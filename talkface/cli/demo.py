@@ -43,7 +43,7 @@ def demo(
             progress=report,
         )
     if not quiet:
-        from talkface.inference.animator import network_names
+        from talkface.inference.networks import network_names
         from talkface.inference.request import AnimateOptions
 
         report_result(result, network_names(AnimateOptions.from_mapping({"renderer": renderer})))

@@ -1,5 +1,6 @@
 """Photo and speech -> talking frames, one stage a line."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -11,29 +12,28 @@ from zlib import crc32
 import numpy as np
 
 from talkface.audio.rhythm import speech_rhythm
-from talkface.checkpoints.format import SUFFIX, find_weights, load_checkpoint, load_weights
+from talkface.checkpoints.format import find_weights, load_weights
 from talkface.checkpoints.load import load_audio2landmark, must_fit
-from talkface.errors import CheckpointError, ConfigError, MediaError
-from talkface.inference.clip import AnimateResult, Clip
+from talkface.errors import ConfigError, MediaError
+from talkface.inference.clip import AnimateResult, Clip, Progress
+from talkface.inference.networks import NETWORKS, find_networks, network_names
 from talkface.inference.photos import PhotoSource, Shots, load_shots
-from talkface.inference.request import AnimateOptions, RenderOptions
-from talkface.inference.subject import RHYTHM, Subject, Track, enroll_found, followed_pose, load_heads, spoken_pose
+from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
+from talkface.inference.subject import Subject, Track, enroll_found, followed_pose, load_heads, spoken_pose
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, follow_gaze, held_brows, raise_brows, scale_mouth
 from talkface.landmarks.retarget import Retargeter
 from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
-from talkface.renderers.base import DEFAULT_INPAINTER, RENDERER_OF, RENDERERS, Rendered, Renderer
+from talkface.renderers.base import Rendered, Renderer
 from talkface.renderers.load import load_renderer
-from talkface.types import SAMPLE_RATE, FloatArray, HeadPose, Waveform, num_frames
+from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, HeadPose, Waveform, num_frames
 
 if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity
     from talkface.inference.live import Session
 
-NETWORKS = ("renderer", "renderer_model", "set", "detector", "device", "speech_model", "head_model")
-"""Options that choose networks; the others say what to do with them."""
 BLOCK = 32  # frames of landmarks made and rendered at a time
 MOTION_GAIN = 1.0  # at 1.15 test people's rendered mouths measured 1.21 of real openings (95th percentile, quick set)
 
@@ -161,11 +161,12 @@ class Animator:
         displacement = self.speech_network.predict(speech.blocks(), count, level, fps=fps, example=face)
         return Track(MOTION_GAIN * displacement, rhythm, key=crc32(np.round(100 * rhythm.loudness).tobytes()))
 
-    def landmarks(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[FloatArray]:
+    def landmarks(self, subject: Subject, track: Track, options: RenderOptions) -> Iterator[FloatArray]:
         """Pixel landmarks of the photo's face, `[<= 32, 68, 2]` at a time."""
         if track.exact is not None:
             yield from (track.exact[i : i + BLOCK] for i in range(0, len(track), BLOCK))
             return
+        assert isinstance(options, AnimateOptions), "a reenacted face has exact landmarks"
         pose = self._pose(track, options)
         own = [options.seed, subject.key, track.key]
         blink_rng, brow_rng = (np.random.default_rng([*own, purpose]) for purpose in (1, 2))
@@ -190,7 +191,7 @@ class Animator:
         amount, style = options.head_scale, options.head_style
         return spoken_pose(self.head_network, track.rhythm, options.fps, options.seed, amount, style)
 
-    def render(self, subject: Subject, track: Track, options: AnimateOptions) -> Iterator[Rendered]:
+    def render(self, subject: Subject, track: Track, options: RenderOptions) -> Iterator[Rendered]:
         """One rendered frame after the other."""
         identity = subject.identity.streaming()
         for points in self.landmarks(subject, track, options):
@@ -199,26 +200,74 @@ class Animator:
     def animate(
         self,
         person: PhotoSource | Sequence[PhotoSource] | Subject,
-        speech: str | Path | Waveform,
+        speech: str | Path | Waveform | None,
         options: AnimateOptions | None = None,
     ) -> Clip:
         """Video of a person speaking, `round(duration * fps)` frames, made when it is read or saved.
 
         Args:
             person: photos, an identity, or a subject that `prepare` made.
-            speech: any sound or video file that ffmpeg decodes, or a `Waveform`.
+            speech: any sound or video file that ffmpeg decodes, or a `Waveform`; None where the option `landmarks`
+                drives a silent video.
             options: how the face moves and what is shown; what they say of networks is ignored.
 
         Raises:
             MediaError, NoFaceError, ConfigError: unusable photos, speech or options.
         """
-        options = options or AnimateOptions()
-        if not isinstance(options, AnimateOptions):
-            raise ConfigError(f"options are of type {type(options).__name__}: pass talkface.AnimateOptions(...)")
-        sound = open_speech(speech)
-        subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
-        made = self.clip(subject, self.track_speech(sound, options.fps, subject), sound, options)
-        return replace(made, write_report=partial(self.write_report, options, {"photo": person, "speech": speech}))
+        options = check_options(options or AnimateOptions(), AnimateOptions)
+        if speech is None and options.landmarks is None:
+            raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
+        if options.head_from is not None:
+            from talkface.media.read import probe_video
+
+            probe_video(Path(options.head_from))
+        sound = None if speech is None else open_speech(speech)
+        began = time.perf_counter()
+        subject = self._subject(person, options)
+        enrolled = time.perf_counter()
+        if options.landmarks is not None:
+            from talkface.inference.driving import driven_track
+
+            track = driven_track(subject, options.landmarks, options.fps)
+        else:
+            assert sound is not None
+            track = self.track_speech(sound, options.fps, subject)
+        if options.head_from is not None:
+            from talkface.inference.driving import follow_head
+
+            track = follow_head(track, Path(options.head_from), options, self.detector)
+        timings = {"enroll": enrolled - began, "speech": time.perf_counter() - enrolled}
+        inputs = {"photo": person, "speech": speech, "landmarks": options.landmarks, "head_from": options.head_from}
+        report = partial(self.write_report, options, inputs)
+        return replace(self.clip(subject, track, sound, options), write_report=report, timings=timings)
+
+    def reenact(
+        self,
+        person: PhotoSource | Sequence[PhotoSource] | Subject,
+        driving: str | Path,
+        options: ReenactOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Clip:
+        """Video of a person doing what the face in `driving` does, made when it is read or saved.
+
+        Args:
+            person: as for `animate`.
+            driving: video of the face that drives, or `FOLDER/X` of demo files; its motion is carried over, its shape
+                is not. It is tracked here.
+            options: how the motion is followed and what is shown; what they say of networks is ignored.
+            progress: called with (frames tracked, frames in all).
+
+        Raises:
+            MediaError, NoFaceError, ConfigError: unusable photos, driver or options.
+        """
+        from talkface.inference.reenact import reenact  # not behind every video
+
+        chosen = check_options(options or ReenactOptions(), ReenactOptions)
+        subject = partial(self._subject, person, chosen)
+        return reenact(Path(driving), subject, self.detector, self.clip, chosen, progress)
+
+    def _subject(self, person: PhotoSource | Sequence[PhotoSource] | Subject, options: RenderOptions) -> Subject:
+        return person if isinstance(person, Subject) else self.prepare(person, options.face)
 
     def write_report(
         self, options: AnimateOptions, inputs: Mapping[str, object], made: AnimateResult, path: Path, shown_as: str
@@ -245,17 +294,19 @@ class Animator:
 
         options = options or AnimateOptions()
         check_live(sample_rate, options)
-        subject = person if isinstance(person, Subject) else self.prepare(person, options.face)
+        subject = self._subject(person, options)
         heads = None if options.head_amount == 0 else self.head_network
         face = subject.retargeter.face
         motion = MotionStream(self.speech_network, heads, options, face, subject.key, MOTION_GAIN)
         return Session(self.renderer, motion, subject, sample_rate, options)
 
-    def clip(self, subject: Subject, track: Track, sound: SpeechStream | None, options: AnimateOptions) -> Clip:
+    def clip(
+        self, subject: Subject, track: Track, sound: SpeechStream | None, options: AnimateOptions | ReenactOptions
+    ) -> Clip:
         """Video of a subject that `track` drives; `sound` is only muxed."""
         return Clip(
             len(track),
-            options.fps,
+            options.fps or DEFAULT_FPS,
             subject.shots,
             sound,
             options,
@@ -263,45 +314,3 @@ class Animator:
             points=lambda: self.landmarks(subject, track, options),
             networks=self.network_files(),
         )
-
-
-def network_names(options: AnimateOptions) -> tuple[str, ...]:
-    """Names or paths of the networks that an animator of these options has."""
-    heads = () if options.head_model == RHYTHM else (options.head_model,)
-    return (options.speech_model, *heads, *renderer_network(options))
-
-
-def renderer_network(options: RenderOptions) -> tuple[str, ...]:
-    """Name or path of the renderer's network; none for `warp`, or where a person's file holds it."""
-    if options.renderer == "warp":
-        return ()
-    named = options.renderer_model or {"hybrid": DEFAULT_INPAINTER}.get(options.renderer)
-    return () if named is None else (named,)
-
-
-def find_networks(name: str | Path) -> dict[str, str]:
-    """Options that name the networks of a renderer family, of a file, or of a folder.
-
-    Raises:
-        CheckpointError: no such weights, or a folder without a renderer's.
-    """
-    if str(name) in RENDERERS:
-        return {"renderer": str(name)}
-    path = Path(name)
-    if not path.is_dir():
-        kind = load_checkpoint(find_weights(name)).kind
-        if kind not in RENDERER_OF:
-            raise CheckpointError(
-                f"{name} holds a network of kind {kind}, expected a renderer's: {', '.join(RENDERER_OF)}"
-            )
-        return {"renderer": RENDERER_OF[kind], "renderer_model": str(name)}
-    found: dict[str, str] = {}
-    for file in sorted(path.glob(f"*{SUFFIX}")):
-        kind = load_checkpoint(file).kind
-        if kind in RENDERER_OF:
-            found |= {"renderer": RENDERER_OF[kind], "renderer_model": str(file)}
-        elif kind in ("audio2landmark", "headmotion"):
-            found["speech_model" if kind == "audio2landmark" else "head_model"] = str(file)
-    if "renderer" not in found:
-        raise CheckpointError(f"no renderer's network in {path}: expected a {SUFFIX} file of {', '.join(RENDERER_OF)}")
-    return found

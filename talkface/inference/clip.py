@@ -40,7 +40,9 @@ class AnimateResult:
         size: width and height in pixels.
         faces_found: faces in the first photo.
         notes: remarks on the input.
-        timings: seconds by stage: `enroll`, `speech`, `render`.
+        timings: seconds by stage: `enroll`, `speech` or `track`, `render`.
+        frames_without_face: of a driving video; there the last expression is held for 0.4 s, then the face fades to
+            rest.
         shot: the photo that was animated, with its landmarks.
     """
 
@@ -52,6 +54,7 @@ class AnimateResult:
     faces_found: int
     notes: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    frames_without_face: int = 0
     shot: Shot = field(kw_only=True, repr=False, compare=False)
 
 
@@ -68,8 +71,11 @@ class Clip:
         options: what was asked for.
         render: makes the frames, from the first one, on every call.
         points: makes the pixel landmarks, `[<= 32, 68, 2]` at a time, on every call.
-        picture: what of a rendered frame is shown, where that is not the frame itself.
         networks: files of the networks behind it, for the signed manifest.
+        driving: the video that drives it, instead of speech.
+        drivers: reads the driver's picture for every frame, on every call, where panels show it.
+        frames_without_face: frames in which the driver's face was not found.
+        timings: seconds that the stages before took.
         write_report: writes what the video measures to a .json, from a result, that path and the video's name.
     """
 
@@ -80,8 +86,11 @@ class Clip:
     options: RenderOptions = field(repr=False)
     render: Callable[[], Iterator[Rendered]] = field(repr=False)
     points: Callable[[], Iterator[FloatArray]] = field(repr=False)
-    picture: Callable[[Rendered], Image] | None = field(default=None, repr=False)
     networks: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    driving: Path | None = None
+    drivers: Callable[[], Iterator[Image]] | None = field(default=None, repr=False)
+    frames_without_face: int = 0
+    timings: Mapping[str, float] = field(default_factory=dict, repr=False)
     write_report: Callable[[AnimateResult, Path, str], object] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -105,7 +114,6 @@ class Clip:
         *,
         encoder_threads: int = 0,
         progress: Progress | None = None,
-        report: Callable[[AnimateResult, Path], object] | None = None,
     ) -> AnimateResult:
         """Write the video, and the landmarks, maps and report that the options ask for: all of them, or none.
 
@@ -113,8 +121,6 @@ class Clip:
             out: the file to write; its ending says the format, see `media.ffmpeg`.
             encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
             progress: called with (frames written, frames in all).
-            report: writes the report on a result, whose video does not have its name yet, to a file, instead of the
-                clip's own.
 
         Raises:
             MediaError: the output cannot be written, or there is no frame.
@@ -126,7 +132,7 @@ class Clip:
         wanted = {"video": out}
         if isinstance(options, AnimateOptions):
             wanted |= {"points": options.save_landmarks} if options.save_landmarks is not None else {}
-            if options.report is not None and report is None and self.write_report is None:
+            if options.report is not None and self.write_report is None:
                 raise ConfigError("no report can be made of this clip: leave the option report out")
             wanted |= {"report": options.report} if options.report is not None else {}
         targets = [followed(path) for path in wanted.values()]  # a link that the user made stays one
@@ -138,12 +144,10 @@ class Clip:
                 from talkface.inference.driving import save_landmarks
 
                 save_landmarks(parts["points"], self.landmarks, self.fps, self.shots.shots[0].landmarks)
-            result = self._result(parts["video"], size)
-            if "report" in parts and report is not None:
-                report(result, parts["report"])
-            elif "report" in parts and self.write_report is not None:
+            result = self._result(parts["video"], size, time.perf_counter() - began)
+            if "report" in parts and self.write_report is not None:
                 self.write_report(result, parts["report"], str(out))
-        return replace(result, path=out, timings={"render": time.perf_counter() - began})
+        return replace(result, path=out)
 
     def report(self) -> dict[str, Any]:
         """Make the video in a temporary folder and measure it.
@@ -154,7 +158,8 @@ class Clip:
         Raises:
             ConfigError: of a clip that `Animator.animate` did not make, or of a panel.
         """
-        assert isinstance(self.options, AnimateOptions), "clips of reenacted videos have no report"
+        if not isinstance(self.options, AnimateOptions):
+            raise ConfigError("no report can be made of a reenacted video: `talkface evaluate video` measures it")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "report.json"
             options = replace(self.options, report=path, save_landmarks=None, save_maps=None)
@@ -162,7 +167,7 @@ class Clip:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content
 
-    def _result(self, video: Path, size: tuple[int, int]) -> AnimateResult:
+    def _result(self, video: Path, size: tuple[int, int], render_s: float) -> AnimateResult:
         shot = self.shots.shots[0]
         return AnimateResult(
             path=video,
@@ -172,17 +177,18 @@ class Clip:
             size=size,
             faces_found=self.shots.faces_found,
             notes=[*self.shots.notes, *(self.sound.notes if self.sound else ()), *cut_notes(self.options, shot)],
+            timings={**self.timings, "render": render_s},
+            frames_without_face=self.frames_without_face,
             shot=shot,
         )
 
     def _pictures(self, rendered: Iterator[Rendered]) -> Iterator[Image]:
-        shot = self.shots.shots[0]
-        finish = Finish(self.options, shot)
+        finish = Finish(self.options, self.shots.shots[0])
+        drivers = iter(()) if self.drivers is None else self.drivers()
+        driver: Image | None = None
         for index, frame in enumerate(rendered):
-            if self.picture is not None:
-                yield self.picture(frame)
-                continue
-            yield finish.letter(finish.shown(frame), float(index / self.fps))
+            driver = next(drivers, driver)
+            yield finish.letter(finish.shown(frame, driver), float(index / self.fps))
 
     @contextlib.contextmanager
     def _mapping(self) -> Iterator[Callable[[Iterator[Rendered]], Iterator[Rendered]]]:
@@ -203,7 +209,8 @@ class Clip:
             return Origin()
         from talkface.inference.origin import find_origin
 
-        return find_origin(self.options, self.shots, self.networks, speech=self.sound)
+        speech = self.sound if self.driving is None else None  # a driving video is hashed as a whole
+        return find_origin(self.options, self.shots, self.networks, speech, self.driving)
 
     def _write(self, frames: Iterator[Image], out: Path, threads: int, progress: Progress | None) -> tuple[int, int]:
         """Encode frame by frame into a file of ours; returns width and height."""

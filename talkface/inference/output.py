@@ -51,12 +51,14 @@ class Finish:
             self._font: Path | None = find_font("".join(cue.text for cue in self._cues), options.caption_font)
         self._stickers: dict[object, Sticker] = {}
 
-    def shown(self, rendered: Rendered) -> Image:
-        """The person, or the panel of photo, sketch, mask and result where that is asked for."""
+    def shown(self, rendered: Rendered, driver: Image | None = None) -> Image:
+        """The person, or the panel of photo, or driver, sketch, mask and result where that is asked for."""
         if not self._options.panel:
             return self.person(rendered)
-        from talkface.inference.panel import panel
+        from talkface.inference.panel import panel, reenact_panel
 
+        if driver is not None:
+            return reenact_panel(driver, rendered, self.window)
         return panel(self._shot.image, rendered, self.window)
 
     def person(self, rendered: Rendered) -> Image:

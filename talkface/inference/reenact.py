@@ -1,25 +1,22 @@
-"""Photo and driving video -> video of the photo's person doing what the driver does, marked as synthetic."""
+"""Photo and driving video -> clip of the photo's person doing what the driver does."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
+from talkface.audio.rhythm import no_rhythm
 from talkface.errors import MediaError
-from talkface.inference.animator import BLOCK, Animator
-from talkface.inference.clip import AnimateResult, Progress, check_outputs
+from talkface.inference.clip import Clip, Progress
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
-from talkface.inference.origin import find_origin
-from talkface.inference.output import Finish, cut_notes, track_text
-from talkface.inference.panel import reenact_panel
-from talkface.inference.photos import HDR_NOTE, PhotoSource
+from talkface.inference.photos import HDR_NOTE
 from talkface.inference.request import ReenactOptions
-from talkface.inference.subject import Subject
+from talkface.inference.subject import Subject, Track
 from talkface.inference.tracking import track_driver, usable_fps
+from talkface.landmarks.detect import Detector
 from talkface.landmarks.driver import DriverFace, fit_driver, follow_motion
 from talkface.landmarks.online import HOLD_S, MissingDriver
 from talkface.landmarks.proportions import normalise_proportions
@@ -27,78 +24,61 @@ from talkface.landmarks.retarget import Retargeter
 from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
 from talkface.media.read import VideoInfo, probe_video, read_frames
 from talkface.media.speech import SpeechStream, open_speech
-from talkface.media.write import VideoWriter
 from talkface.renderers.animation import with_animation
-from talkface.renderers.base import Rendered
-from talkface.types import FloatArray, Image
-
-
-@dataclass(frozen=True)
-class ReenactResult(AnimateResult):
-    """Result of a reenactment; see `AnimateResult`.
-
-    Attributes:
-        frames_without_face: frames in which the driver's face was not found; there the last expression is held for
-            0.4 s, then the face fades to rest.
-    """
-
-    frames_without_face: int = 0
+from talkface.types import FloatArray
 
 
 def reenact(
-    animator: Animator,
-    photo: PhotoSource | Sequence[PhotoSource],
     driving: Path,
-    out: Path,
-    *,
+    prepare: Callable[[], Subject],
+    detector: Detector,
+    make_clip: Callable[[Subject, Track, SpeechStream | None, ReenactOptions], Clip],
     options: ReenactOptions,
     progress: Progress | None = None,
-) -> ReenactResult:
-    """Write a video of `photo` doing what the person in `driving` does, frame for frame.
+) -> Clip:
+    """Clip of a person doing what the face in `driving` does, frame for frame.
 
     `driving` is a video, or demo files of "Rhythmic Head Motion", whose landmarks are taken as they are. A video is
-    read twice: once to find the face in every frame, so that the driver's face at rest is known before the first frame
-    is made and smoothing has no lag, and (for panels) once more for its pictures.
+    read twice: once here to find the face in every frame, so that the driver's face at rest is known before the first
+    frame is made and smoothing has no lag, and (for panels) once more for its pictures.
 
     Args:
-        progress: called with (frames done, frames in all), once through while tracking and once while writing.
+        driving: who drives.
+        prepare: gets the person, once the driver was found to be usable.
+        detector: finds the driver's face.
+        make_clip: makes a clip of a track.
+        options: how the motion is followed and what is shown.
+        progress: called with (frames tracked, frames in all).
 
     Raises:
         MediaError, NoFaceError, ConfigError: one line that names the next step.
     """
-    check_outputs(out, options)
     driver = open_driver(driving)
     info = probe_video(driver.video)
     fps = options.fps or usable_fps(info)
     animation = None if options.ani is None else open_animation(options.ani, driver, fps)
     laps = [time.perf_counter()]
-    subject = animator.prepare(photo, options.face)
+    subject = prepare()
     if animation is not None:
         subject = replace(subject, identity=with_animation(subject.identity, animation))
     laps.append(time.perf_counter())
     seen = driver.landmarks_at(fps)
     if seen is None:
-        seen = track_driver(driver.video, fps, info, animator.detector, progress)
+        seen = track_driver(driver.video, fps, info, detector, progress)
     points, missing = driven_landmarks(seen, subject, fps, options)
     laps.append(time.perf_counter())
     sound, notes = _sound(driver, info, options)
     notes += [HDR_NOTE.format(driver.video)] if info.hdr else []
     if missing:
         notes.append(f"no face in {missing} of {len(points)} driving frames: held {HOLD_S} s, then faded to rest")
-    notes += cut_notes(options, subject.shots.shots[0])
-    size = _write(animator, subject, points, driver.video, sound, out, fps, options, progress)
-    laps.append(time.perf_counter())
-    return ReenactResult(
-        path=out,
-        num_frames=len(points),
-        fps=fps,
-        duration_s=float(len(points) / fps),
-        size=size,
-        faces_found=subject.shots.faces_found,
-        notes=[*subject.shots.notes, *notes],
-        timings=dict(zip(("enroll", "track", "render"), np.diff(laps).tolist(), strict=True)),
+    track = Track(np.zeros_like(points), no_rhythm(len(points)), exact=points)
+    return replace(
+        make_clip(subject, track, sound, replace(options, fps=fps)),
+        shots=replace(subject.shots, notes=[*subject.shots.notes, *notes]),
+        driving=driver.video,
+        drivers=(lambda: (image for image, _ in read_frames(driver.video, fps))) if options.panel else None,
         frames_without_face=missing,
-        shot=subject.shots.shots[0],
+        timings=dict(zip(("enroll", "track"), np.diff(laps).tolist(), strict=True)),
     )
 
 
@@ -155,65 +135,3 @@ def _sound(driver: DrivingFace, info: VideoInfo, options: ReenactOptions) -> tup
         return open_speech(driver.sound or driver.video), []
     except MediaError as error:
         return None, [f"the video is silent: {error}"]
-
-
-def _write(
-    animator: Animator,
-    subject: Subject,
-    points: FloatArray,
-    driving: Path,
-    sound: SpeechStream | None,
-    out: Path,
-    fps: Fraction,
-    options: ReenactOptions,
-    progress: Progress | None,
-) -> tuple[int, int]:
-    """Render and encode frame by frame; returns width and height."""
-    pictures = Pictures(subject, options)
-    watched = (image for image, _ in read_frames(driving, fps)) if options.panel else iter(())
-    blocks = (points[start : start + BLOCK] for start in range(0, len(points), BLOCK))
-    identity = subject.identity.streaming()
-    rendered = (frame for block in blocks for frame in animator.renderer.render(identity, block))
-    size = pictures.size(next(iter(read_frames(driving, fps)))[0] if options.panel else None)
-    origin = find_origin(options, subject.shots, animator.network_files(), driving=driving)
-    with VideoWriter(
-        out,
-        size,
-        fps,
-        sound,
-        force=options.force,
-        origin=origin,
-        alpha=options.alpha,
-        captions=track_text(options),
-    ) as writer:
-        last: Image | None = None
-        for index, (frame, image) in enumerate(zip_longest(rendered, watched), start=1):
-            if frame is None:
-                break
-            last = image if image is not None else last
-            writer.write(pictures(frame, last, float((index - 1) / fps)))
-            if progress:
-                progress(index, len(points))
-    return size
-
-
-class Pictures:
-    """Presentation of a rendered frame: all of it, only the face, or three panels."""
-
-    def __init__(self, subject: Subject, options: ReenactOptions) -> None:
-        shot = subject.shots.shots[0]
-        self._photo, self._landmarks = shot.image, shot.landmarks
-        self._panel = options.panel
-        self._finish = Finish(options, shot)
-
-    def __call__(self, rendered: Rendered, driver: Image | None, time_s: float = 0.0) -> Image:
-        if self._panel:
-            assert driver is not None, "panels need the driver's picture"
-            return self._finish.letter(reenact_panel(driver, rendered, self._finish.window), time_s)
-        return self._finish.letter(self._finish.person(rendered), time_s)
-
-    def size(self, driver: Image | None) -> tuple[int, int]:
-        """Width and height of every picture."""
-        empty = Rendered(self._photo, self._landmarks)
-        height, width = self(empty, driver).shape[:2]
-        return width, height

@@ -11,8 +11,9 @@ from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
 from talkface.inference.clip import check_outputs
 from talkface.inference.origin import find_origin
+from talkface.inference.output import Finish
 from talkface.inference.photos import PhotoSource
-from talkface.inference.reenact import Pictures, move_photo, rest_of
+from talkface.inference.reenact import move_photo, rest_of
 from talkface.inference.request import ReenactOptions
 from talkface.inference.subject import Subject
 from talkface.landmarks.detect import FaceTracker
@@ -76,14 +77,17 @@ def reenact_live(
         screen = stack.enter_context(Window("talkface")) if window else None
         device = stack.enter_context(Camera(camera))
         subject = animator.prepare(photo, options.face)
-        show = Pictures(subject, options)
+        shot = subject.shots.shots[0]
+        finish = Finish(options, shot)
         fps = options.fps or device.fps
         writer = None
         if out is not None:
-            size = show.size(device.first)
+            height, width = finish.shown(Rendered(shot.image, shot.landmarks), device.first).shape[:2]
             origin = find_origin(options, subject.shots, animator.network_files())
             writer = stack.enter_context(
-                VideoWriter(out, size, fps, comment="live", force=options.force, origin=origin, alpha=options.alpha)
+                VideoWriter(
+                    out, (width, height), fps, comment="live", force=options.force, origin=origin, alpha=options.alpha
+                )
             )
         follow = Follower(animator, subject, fps, options)
         done, started = 0, time.monotonic()
@@ -92,7 +96,7 @@ def reenact_live(
                 if seconds is not None and time_s >= seconds:
                     break
                 done += 1
-                picture = show(follow(image), image, time_s)
+                picture = finish.letter(finish.shown(follow(image), image), time_s)
                 _record(writer, picture, time_s)
                 if not progress(done) or (screen is not None and not screen.show(picture)):
                     break

@@ -1,10 +1,8 @@
 """Words of Python -> videos: `talkface.animate`, `reenact` and `batch`, with options as keywords."""
 
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +10,13 @@ from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
 from talkface.inference.clip import AnimateResult, Progress, as_path, check_outputs
 from talkface.inference.photos import PhotoSource
-from talkface.inference.request import AnimateOptions, ReenactOptions
-from talkface.media.speech import open_speech
+from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
 from talkface.options import current_name
 from talkface.types import Waveform
 
 if TYPE_CHECKING:
     from talkface.inference.batch.results import Outcome
     from talkface.inference.batch.run import BatchProgress
-    from talkface.inference.reenact import ReenactResult
 
 
 def animate(
@@ -51,8 +47,9 @@ def animate(
     """
     target = as_path(out, "out")
     chosen = _chosen(AnimateOptions, options, keywords)
+    _check_call(target, chosen, progress)
     networks = _checked(animator) or Animator.from_options(chosen)
-    return write_video(networks, photo, speech, target, options=chosen, progress=progress)
+    return networks.animate(photo, speech, chosen).save(target, progress=progress)
 
 
 def reenact(
@@ -64,7 +61,7 @@ def reenact(
     animator: Animator | None = None,
     progress: Progress | None = None,
     **keywords: Any,
-) -> "ReenactResult":
+) -> AnimateResult:
     """Write a video of the person in `photo` doing what the face in `driving` does, frame for frame.
 
     Args:
@@ -80,12 +77,11 @@ def reenact(
     Raises:
         TalkfaceError: anything wrong with the input, in one line that names the next step.
     """
-    from talkface.inference.reenact import reenact as write_reenacted
-
     driver, target = as_path(driving, "driving"), as_path(out, "out")
     chosen = _chosen(ReenactOptions, options, keywords)
+    _check_call(target, chosen, progress)
     networks = _checked(animator) or Animator.from_options(chosen)
-    return write_reenacted(networks, photo, driver, target, options=chosen, progress=progress)
+    return networks.reenact(photo, driver, chosen, progress).save(target, progress=progress)
 
 
 def batch(
@@ -153,9 +149,9 @@ def _chosen(group: Any, options: Any, keywords: Mapping[str, Any]) -> Any:
     """Options with keywords laid over them."""
     if options is None:
         return group.from_mapping(keywords)
-    if not isinstance(options, group):
-        raise ConfigError(f"options are of type {type(options).__name__}: pass talkface.{group.__name__}(...)")
-    return replace(options, **{current_name(group, name): value for name, value in keywords.items()})
+    return replace(
+        check_options(options, group), **{current_name(group, name): value for name, value in keywords.items()}
+    )
 
 
 def _checked(given: object) -> Animator | None:
@@ -166,56 +162,8 @@ def _checked(given: object) -> Animator | None:
     return given
 
 
-def write_video(
-    animator: Animator,
-    photo: PhotoSource | Sequence[PhotoSource],
-    speech: str | Path | Waveform | None,
-    out: Path,
-    *,
-    options: AnimateOptions,
-    progress: Progress | None = None,
-) -> AnimateResult:
-    """Write a video of `photo` speaking `speech`; everything a user can get wrong is checked before the first frame.
-
-    Raises:
-        MediaError, NoFaceError, ConfigError: one line that names the next step.
-    """
+def _check_call(out: Path, options: RenderOptions, progress: object) -> None:
+    """Refuse what could not be written or called before networks are loaded."""
     check_outputs(out, options)
-    if speech is None and options.landmarks is None:
-        raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
     if progress is not None and not callable(progress):
         raise ConfigError(f"progress is of type {type(progress).__name__}: pass a function of (frames done, in all)")
-    if options.head_from is not None:
-        from talkface.media.read import probe_video
-
-        probe_video(Path(options.head_from))
-    sound = open_speech(speech) if speech is not None else None
-    laps = [time.perf_counter()]
-    subject = animator.prepare(photo, options.face)
-    laps.append(time.perf_counter())
-    if options.landmarks is None:
-        assert sound is not None
-        track = animator.track_speech(sound, options.fps, subject)
-    else:
-        from talkface.inference.driving import driven_track
-
-        track = driven_track(subject, options.landmarks, options.fps)
-    if options.head_from is not None:
-        from talkface.inference.driving import follow_head
-
-        track = follow_head(track, Path(options.head_from), options, animator.detector)
-    laps.append(time.perf_counter())
-    inputs = {"photo": photo, "speech": speech, "landmarks": options.landmarks, "head_from": options.head_from}
-    rendered: list[float] = []  # when, where a report is made after it
-
-    def report(made: AnimateResult, path: Path) -> None:
-        rendered.append(time.perf_counter())
-        animator.write_report(options, inputs, _timed(made, [*laps, *rendered]), path, str(out))
-
-    result = animator.clip(subject, track, sound, options).save(out, progress=progress, report=report)
-    return _timed(result, [*laps, *(rendered or [time.perf_counter()])])
-
-
-def _timed(result: AnimateResult, laps: Sequence[float]) -> AnimateResult:
-    seconds = [end - start for start, end in pairwise(laps)]
-    return replace(result, timings=dict(zip(("enroll", "speech", "render"), seconds, strict=True)))

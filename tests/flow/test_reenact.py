@@ -247,3 +247,18 @@ def test_demo_files_drive_by_their_own_landmarks_and_sound(
     Path(f"{tmp_path}/ada_aligned_front.npy").unlink()
     with pytest.raises(DatasetError, match=r"no file .*ada_aligned_front"):
         talkface.reenact(wide, tmp_path, tmp_path / "p.mp4", animator=animator)
+
+
+def test_the_animators_clip_equals_the_video(tmp_path, animator, wide, driving):
+    clip = animator.reenact(wide, driving, ReenactOptions(panel=True, fps=5))
+    first = next(iter(clip))
+    assert len(clip) == round(FRAMES / FPS * 5) and clip.fps == 5 and first.shape == (300, 300 + 2 * 390, 3)
+    assert clip.landmarks.shape == (len(clip), 68, 2) and clip.frames_without_face > 0
+    result = clip.save(tmp_path / "clip.mp4")
+    assert set(result.timings) == {"enroll", "track", "render"} and probe_video(result.path).has_sound
+    written, _ = next(read_frames(result.path))
+    assert np.abs(written.astype(int) - first).mean() < 3
+    with pytest.raises(ConfigError, match="evaluate video"):
+        clip.report()
+    with pytest.raises(ConfigError, match=r"pass talkface\.ReenactOptions"):
+        animator.reenact(wide, driving, talkface.AnimateOptions())

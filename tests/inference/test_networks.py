@@ -3,7 +3,7 @@
 import pytest
 
 from talkface.errors import CheckpointError
-from talkface.inference.animator import find_networks, network_names
+from talkface.inference.networks import find_networks, network_names
 from talkface.inference.request import AnimateOptions
 
 

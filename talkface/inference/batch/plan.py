@@ -10,10 +10,10 @@ from typing import Any
 
 from talkface.checkpoints.format import file_hash, find_weights
 from talkface.errors import MediaError, TalkfaceError
-from talkface.inference.animator import NETWORKS, network_names
 from talkface.inference.batch.results import Outcome, current, failure
 from talkface.inference.batch.rows import Row
 from talkface.inference.batch.tasks import Loaded, failure_of
+from talkface.inference.networks import NETWORKS, network_names
 from talkface.inference.request import AnimateOptions
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
