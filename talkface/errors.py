@@ -44,6 +44,10 @@ class StoppedError(TalkfaceError):
         return 128 + self.number
 
 
+class DivergedError(TalkfaceError):
+    """A training whose loss or gradient became infinite or NaN."""
+
+
 class NoFaceError(TalkfaceError):
     """An image or video without a usable face."""
 

@@ -67,3 +67,20 @@ def test_files_are_written_through_the_room_of_files():
             if (opened or node.func.attr in ("write_text", "write_bytes")) and receiver != "part":
                 found.append(f"{name}:{node.lineno} {ast.unparse(node)[:60]}")
     assert not found
+
+
+@pytest.mark.parametrize(
+    ("expression", "room", "places"),
+    [
+        pytest.param(r"\.backward\(", "", {"training/engine/step.py"}, id="gradients"),
+        pytest.param(r"\.step\(\)", "training", {"training/engine/step.py"}, id="steps of an optimiser"),
+        pytest.param(
+            r"math\.isfinite\(|\.isfinite\(\)", "training", {"training/engine/step.py"}, id="a loss that is not finite"
+        ),
+        pytest.param(r"torch\.manual_seed\(|fork_rng\(", "", {"training/engine/step.py"}, id="torch's generator"),
+    ],
+)
+def test_what_is_easily_done_wrong_is_done_in_one_place(expression: str, room: str, places: set[str]):
+    files = sorted((ROOT / "talkface" / room).rglob("*.py"))
+    found = {path for path in files if re.search(expression, path.read_text(encoding="utf-8"))}
+    assert {path.relative_to(ROOT / "talkface").as_posix() for path in found} == places

@@ -12,7 +12,7 @@ import contextlib
 import copy
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,16 +25,17 @@ from accelerate.state import AcceleratorState, is_initialized
 from PIL import Image as PilImage
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 
 from talkface.checkpoints.format import save_checkpoint
 from talkface.config import RunConfig
-from talkface.errors import ConfigError, TalkfaceError
+from talkface.errors import ConfigError, DivergedError
 from talkface.files.write import atomic_file, file_lock
 from talkface.training.engine.job import Job
-from talkface.training.engine.processes import agreed, average_gradients
+from talkface.training.engine.processes import agreed
 from talkface.training.engine.run_folder import STATE, RunLog, save_config
 from talkface.training.engine.state import TrainingProgress, resume, save_state
+from talkface.training.engine.step import check_finite, seeded
 from talkface.training.engine.stop import StopRequest, asked_of_any, stoppable
 
 
@@ -102,27 +103,6 @@ def step_generator(seed: int, step: int) -> np.random.Generator:
     return np.random.default_rng((seed, step))
 
 
-@contextlib.contextmanager
-def seeded(seed: int, step: int) -> Iterator[None]:
-    """Inside, torch's own random numbers (dropout) follow from (seed, step); outside they are left as they were.
-
-    Each process of several has its own.
-    """
-    process = PartialState().process_index if is_initialized() else 0
-    entropy = (seed, step, 1, process) if process else (seed, step, 1)
-    with torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0]))
-        yield
-
-
-@contextlib.contextmanager
-def first_weights(seed: int) -> Iterator[None]:
-    """Inside, the weights of new networks follow from `seed`; outside torch's random numbers are left as they were."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-
-
 class Ema:
     """Running average of a network's weights, `average <- decay * average + (1 - decay) * weights`.
 
@@ -152,71 +132,6 @@ class Ema:
         self.network.load_state_dict(state["network"])
 
 
-def backward_and_step(
-    accelerator: Accelerator, loss: Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, grad_clip: float
-) -> None:
-    """Gradients of `loss`, meaned over the processes, clipped to the norm `grad_clip`, one step of `optimizer`."""
-    step_on(accelerator, [loss], optimizer, network, grad_clip)
-
-
-def step_on(
-    accelerator: Accelerator,
-    losses: Iterable[Tensor],
-    optimizer: torch.optim.Optimizer,
-    network: nn.Module,
-    grad_clip: float,
-) -> None:
-    """As `backward_and_step` for a loss that comes in parts, to be summed; each is forgotten before the next is made.
-
-    A `grad_clip` of 0 leaves the gradients as they are.
-    """
-    optimizer.zero_grad(set_to_none=True)
-    for loss in losses:
-        accelerator.backward(loss)
-    average_gradients(accelerator, network)
-    if grad_clip > 0:
-        accelerator.clip_grad_norm_(network.parameters(), grad_clip)
-    optimizer.step()
-
-
-def finite_terms(terms: dict[str, Tensor], step: int) -> dict[str, float]:
-    """Values of loss terms, before any gradient is made of them.
-
-    Raises:
-        TalkfaceError: one is infinite or not a number; it is named.
-    """
-    values = {name: float(term.detach()) for name, term in terms.items()}
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise TalkfaceError(
-                f"{name} is {value} at step {step + 1}: lower optim.rate, or set run.grad_clip, in a new run.out"
-            )
-    return values
-
-
-def descend(
-    accelerator: Accelerator, optimizer: torch.optim.Optimizer, network: nn.Module, grad_clip: float, step: int
-) -> float:
-    """Average the gradients that are there over processes, check and clip them, step; returns their norm.
-
-    Raises:
-        TalkfaceError: a gradient is not finite; the weights stay as they are.
-    """
-    average_gradients(accelerator, network)
-    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-    norm = torch.nn.utils.get_total_norm(list(gradients.values()))
-    if not bool(norm.isfinite()):
-        bad = next(name for name, gradient in gradients.items() if not gradient.isfinite().all())
-        raise TalkfaceError(
-            f"the gradient of {bad} is not finite at step {step + 1}: lower optim.rate, or set run.grad_clip, in a"
-            " new run.out"
-        )
-    if grad_clip > 0:
-        torch.nn.utils.clip_grads_with_norm_(network.parameters(), grad_clip, norm)
-    optimizer.step()
-    return float(norm)
-
-
 def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
     """Train `job` for `run.steps` steps in the folder `run.out`, going on from where an earlier call stopped.
 
@@ -229,7 +144,7 @@ def fit(job: Job, run: RunConfig, config: dict[str, Any]) -> dict[str, float]:
     Raises:
         ConfigError: the folder belongs to a run with other settings, or another training is writing to it.
         StoppedError: SIGINT, SIGTERM or SIGHUP came; the state was saved.
-        TalkfaceError: a loss term became infinite or not a number.
+        DivergedError: a loss term or a gradient became infinite or NaN.
     """
     folder = Path(run.out)
     with contextlib.ExitStack() as stack:
@@ -285,16 +200,14 @@ def _log_means(progress: TrainingProgress, log: RunLog | None) -> None:
 
 
 def _checked_step(job: Job, seed: int, step: int, folder: Path) -> dict[str, float]:
-    with seeded(seed, step):
-        terms = job.train_step(step)
-    for name, value in terms.items():
-        if not math.isfinite(value):
-            kept = folder / STATE
-            good = f"; {kept} still holds the last good state" if kept.is_file() else ""
-            raise TalkfaceError(
-                f"loss term {name} is {value} at step {step + 1}: lower the rate or grad_clip in a new run.out{good}"
-            )
-    return terms
+    try:
+        with seeded(seed, step):
+            return check_finite(job.train_step(step), step)
+    except DivergedError as error:
+        kept = folder / STATE
+        if not kept.is_file():
+            raise
+        raise DivergedError(f"{error}; {kept} still holds the last good state") from error
 
 
 def _evaluate(job: Job, run: RunConfig, folder: Path, progress: TrainingProgress, log: RunLog | None) -> None:

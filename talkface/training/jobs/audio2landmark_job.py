@@ -25,14 +25,12 @@ from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
-    first_weights,
     make_accelerator,
-    seeded,
     step_generator,
-    step_on,
     training_bar,
 )
 from talkface.training.engine.processes import from_all, own_rows, share_norms
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
 from talkface.training.jobs.lip_range import MeasuredLips, measure_lips
 from talkface.training.jobs.opening_scores import score_openings
@@ -94,7 +92,8 @@ class Audio2LandmarkJob(StateOfParts):
         self.network.train_fast(step < self.config.optim.hurried * self.config.run.steps)
         lessons = self.batches.get(step)
         sums: dict[str, float] = {}
-        step_on(self.accelerator, self._losses(lessons, sums), self.optimizer, self.network, self.config.run.grad_clip)
+        losses = self._losses(lessons, step, sums)
+        step_on(losses, self.optimizer, self.network, step, self.config.run.grad_clip, self.accelerator)
         self.ema.update(self.network)
         return {name: total / len(lessons) / len(self.rows) for name, total in sums.items()}
 
@@ -119,7 +118,7 @@ class Audio2LandmarkJob(StateOfParts):
             noisy = self.network.features(added.to(device))
         return _Lesson(features, noisy, batch, self.network.encode_faces(batch.example.to(device)))
 
-    def _losses(self, lessons: Sequence[_Lesson], sums: dict[str, float]) -> Iterator[Tensor]:
+    def _losses(self, lessons: Sequence[_Lesson], step: int, sums: dict[str, float]) -> Iterator[Tensor]:
         """The loss of each part of the batch, their mean being the batch's; adds the terms to `sums`.
 
         Every process knows the whole loss but only differentiates its rows, so it counts once per process.
@@ -129,8 +128,8 @@ class Audio2LandmarkJob(StateOfParts):
             for member, lesson in zip(self.network.members, lessons, strict=True):
                 for name, term in self._terms(member, lesson, rows, own).items():
                     terms[name] = terms[name] + term if name in terms else term
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + term.item()
+            for name, value in check_finite(terms, step).items():
+                sums[name] = sums.get(name, 0.0) + value
             share = self.accelerator.num_processes / len(self.rows)
             loss = torch.stack(list(terms.values())).sum()
             yield loss if share == 1 else share * loss
@@ -230,7 +229,7 @@ class Audio2LandmarkJob(StateOfParts):
 
 def new_network(config: Audio2LandmarkTraining) -> SpeechNetwork:
     """Network of the config's family with weights that follow from its seed."""
-    with first_weights(config.run.seed):
+    with seeded(config.run.seed):
         return build_audio2landmark(config_dict(config.network))
 
 

@@ -25,9 +25,6 @@ from talkface.models.video_table import VideoTable
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
-    descend,
-    finite_terms,
-    first_weights,
     fit,
     make_accelerator,
     step_generator,
@@ -35,6 +32,7 @@ from talkface.training.engine.loop import (
 from talkface.training.engine.memory import oom_hint
 from talkface.training.engine.processes import own_rows
 from talkface.training.engine.run_folder import check_resumable
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.content import ContentLoss
 from talkface.training.jobs.fewshot_config import FewshotTraining
 from talkface.training.jobs.hybrid_scores import split_people
@@ -91,7 +89,7 @@ class FewshotJob(StateOfParts):
     def _build(self, videos: int) -> None:
         """Networks, averages and optimisers, the same for the same seed."""
         config, device = self.config, self.accelerator.device
-        with first_weights(config.run.seed):
+        with seeded(config.run.seed):
             networks = build_fewshot(config.model)
             self.video_table = VideoTable(videos, config.model.embedding, config.optim.beta2)
         if config.start:
@@ -133,9 +131,25 @@ class FewshotJob(StateOfParts):
         discriminator = self.networks.discriminator
         discriminator.requires_grad_(False).eval()  # in training mode its spectral norms would move
         self.learners.train()
-        self.optimizer.zero_grad(set_to_none=True)
         logged: dict[str, float] = {}
-        fakes = []
+        fakes: list[Tensor] = []
+        losses = self._generator_losses(parts, adversarial, step, logged, fakes)
+        clip = self.config.run.grad_clip
+        norm = step_on(losses, self.optimizer, self.learners, step, clip, self.accelerator)
+        logged["norm/generator_gradient"] = norm
+        self.ema.update(self.learners)
+        discriminator.requires_grad_(True)
+        return logged, fakes
+
+    def _generator_losses(
+        self,
+        parts: Sequence[FewshotBatch],
+        adversarial: bool,
+        step: int,
+        logged: dict[str, float],
+        fakes: list[Tensor],
+    ) -> Iterator[Tensor]:
+        """The share of every part in the generator's loss; adds the terms to `logged`, the pictures to `fakes`."""
         for part in parts:
             with self.accelerator.autocast():
                 each = self.networks.embedder.each(part.shots, part.shot_sketches)
@@ -147,12 +161,8 @@ class FewshotJob(StateOfParts):
             _add(logged, {"norm/identity_embedding": embedding.norm(dim=1).mean()}, 1 / len(parts), step)
             if step == 0:
                 _add(logged, self.content.start_terms(fake, part.real), 1 / len(parts), step)
-            self.accelerator.backward(sum(terms.values(), fake.new_zeros(())) / len(parts))
             fakes.append(fake.detach())
-        logged["norm/generator_gradient"] = self._descend(self.optimizer, self.learners, step)
-        self.ema.update(self.learners)
-        discriminator.requires_grad_(True)
-        return logged, fakes
+            yield sum(terms.values(), fake.new_zeros(())) / len(parts)
 
     def _generator_terms(
         self, matched: Tensor, fake: Tensor, part: FewshotBatch, adversarial: bool
@@ -176,28 +186,37 @@ class FewshotJob(StateOfParts):
     def discriminator_step(self, parts: Sequence[FewshotBatch], fakes: Sequence[Tensor], step: int) -> dict[str, float]:
         """One update of V, w0, b and of the batch's rows of W, by the hinge alone."""
         discriminator = self.networks.discriminator.train()
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
         logged: dict[str, float] = {}
-        gradients = []
-        for part, fake in zip(parts, fakes, strict=True):
-            rows = self.video_table.rows(part.videos).requires_grad_()
-            with self.accelerator.autocast():
-                pictures, sketches = torch.cat([fake, part.real]), torch.cat([part.sketch, part.sketch])
-                scores, _ = discriminator(pictures, sketches, torch.cat([rows, rows]))
-            hinge = hinge_discriminator(*scores.chunk(2))
-            _add(logged, {"d/hinge": hinge}, 1 / len(parts), step)
-            _add(logged, {"norm/video_embedding": rows.norm(dim=1).mean()}, 1 / len(parts), step)
-            self.accelerator.backward(hinge / len(parts))
-            assert rows.grad is not None
-            gradients.append(rows.grad)
-        logged["norm/discriminator_gradient"] = self._descend(self.discriminator_optimizer, discriminator, step)
+        gradients: list[Tensor] = []
+        losses = self._discriminator_losses(parts, fakes, step, logged, gradients)
+        clip = self.config.run.grad_clip
+        norm = step_on(losses, self.discriminator_optimizer, discriminator, step, clip, self.accelerator)
+        logged["norm/discriminator_gradient"] = norm
         videos = self.accelerator.gather(torch.cat([part.videos for part in parts]))
         gradient = self.accelerator.gather(torch.cat(gradients)) / self.accelerator.num_processes
         self.video_table.step(videos, gradient, self.config.optim.video_rate)
         return logged
 
-    def _descend(self, optimizer: torch.optim.Optimizer, network: nn.Module, step: int) -> float:
-        return descend(self.accelerator, optimizer, network, self.config.run.grad_clip, step)
+    def _discriminator_losses(
+        self,
+        parts: Sequence[FewshotBatch],
+        fakes: Sequence[Tensor],
+        step: int,
+        logged: dict[str, float],
+        gradients: list[Tensor],
+    ) -> Iterator[Tensor]:
+        """The share of every part in the hinge; adds the terms to `logged`, its rows' gradients to `gradients`."""
+        for part, fake in zip(parts, fakes, strict=True):
+            rows = self.video_table.rows(part.videos).requires_grad_()
+            with self.accelerator.autocast():
+                pictures, sketches = torch.cat([fake, part.real]), torch.cat([part.sketch, part.sketch])
+                scores, _ = self.networks.discriminator(pictures, sketches, torch.cat([rows, rows]))
+            hinge = hinge_discriminator(*scores.chunk(2))
+            _add(logged, {"d/hinge": hinge}, 1 / len(parts), step)
+            _add(logged, {"norm/video_embedding": rows.norm(dim=1).mean()}, 1 / len(parts), step)
+            yield hinge / len(parts)
+            assert rows.grad is not None
+            gradients.append(rows.grad)
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
@@ -303,7 +322,7 @@ def _go_on_from(networks: FewshotNetworks, start: Path) -> None:
 
 def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step: int) -> None:
     """Add `share` of each term to what is logged; one that is not finite is named."""
-    for name, value in finite_terms(terms, step).items():
+    for name, value in check_finite(terms, step).items():
         logged[name] = logged.get(name, 0.0) + share * value
 
 

@@ -5,7 +5,7 @@ embedding, w' at w0 plus that embedding; both become parameters of their own bef
 generator and discriminator go on learning on these shots alone, without the match term.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,26 +17,28 @@ from talkface.checkpoints.fewshot import FewshotNetworks
 from talkface.checkpoints.identity import FewshotPart, StoredIdentity
 from talkface.config import to_dict
 from talkface.data.samplers.shot_pictures import picture_map, shot_pictures, unsigned
-from talkface.errors import ConfigError, TalkfaceError
+from talkface.errors import ConfigError
 from talkface.geometry.affine import transform
 from talkface.landmarks.describe import describe
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.models.perceptual import KINDS
-from talkface.training.engine.loop import Ema, seeded, step_generator
+from talkface.training.engine.loop import Ema, step_generator
 from talkface.training.engine.memory import oom_hint
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.content import ContentConfig, ContentLoss
 from talkface.types import FloatArray, Image, Shot
 
 
 @dataclass(frozen=True)
 class FinetuneLimits:
-    """Steps and shots of fine-tuning to one person."""
+    """Steps and shots of fine-tuning to one person, and what to do where it diverges."""
 
     fewest_steps: int = 125  # for one photo, and for
     most_steps: int = 230
     many_shots: int = 30  # photos or more (authors' later code)
     scored_shots: int = 8
     shown_shots: int = 4
+    advice: str = "fine-tune with a lower rate"
 
 
 FINETUNE = FinetuneLimits()
@@ -171,17 +173,18 @@ class Finetuning:
         self._before = self.generate()
 
     def step(self, step: int) -> dict[str, float]:
-        """One update of generator and psi', one of discriminator and w', on shots drawn by (seed, step)."""
+        """One update of generator and psi', one of discriminator and w', on shots drawn by (seed, step).
+
+        Raises:
+            DivergedError: a loss term or a gradient is not finite.
+        """
         config = self.config
         rng = step_generator(config.seed, step)
         size = min(config.batch_size, len(self.shots))
         batches = [torch.from_numpy(rng.permutation(len(self.shots))[:size]) for _ in range(config.accumulate)]
         with seeded(config.seed, step), oom_hint("batch_size", config.batch_size, config.accumulate):
-            terms, fakes = self._generator_step(batches)
-            terms |= self._discriminator_step(batches, fakes) if config.adversarial > 0 else {}
-        for name, value in terms.items():
-            if not np.isfinite(value):
-                raise TalkfaceError(f"{name} is {value} at step {step + 1}: fine-tune with a lower rate")
+            terms, fakes = self._generator_step(batches, step)
+            terms |= self._discriminator_step(batches, fakes, step) if config.adversarial > 0 else {}
         return terms
 
     def run(self, report: Callable[[Progress], None] = lambda _: None) -> None:
@@ -232,26 +235,31 @@ class Finetuning:
             {"identity_distance_before": before, "identity_distance_after": after},
         )
 
-    def _generator_step(self, batches: Sequence[Tensor]) -> tuple[dict[str, float], list[Tensor]]:
+    def _generator_step(self, batches: Sequence[Tensor], step: int) -> tuple[dict[str, float], list[Tensor]]:
         """Content, adversarial and feature matching terms, and the fakes; the discriminator stays as it is."""
         discriminator = self.discriminator.requires_grad_(False).eval()
         self.learners.train()
-        self.optimizer.zero_grad(set_to_none=True)
         logged: dict[str, float] = {}
-        fakes = []
+        fakes: list[Tensor] = []
+        losses = self._generator_losses(batches, step, logged, fakes)
+        step_on(losses, self.optimizer, self.learners, step, advice=FINETUNE.advice)
+        self.ema.update(self.learners)
+        discriminator.requires_grad_(True)
+        return logged, fakes
+
+    def _generator_losses(
+        self, batches: Sequence[Tensor], step: int, logged: dict[str, float], fakes: list[Tensor]
+    ) -> Iterator[Tensor]:
+        """The share of every batch in the loss; adds the terms to `logged`, the pictures to `fakes`."""
         for batch in batches:
             real, sketch = self.images[batch], self.sketches[batch]
             with self._autocast():
                 fake = self.generator(sketch, self.adain_params)
                 terms = {"g/content": self.content(fake, real)} | self._judged_terms(fake, real, sketch)
-            (sum(terms.values(), torch.zeros((), device=self.device)) / len(batches)).backward()
-            for name, term in terms.items():
-                logged[name] = logged.get(name, 0.0) + float(term.detach()) / len(batches)
+            for name, value in check_finite(terms, step, FINETUNE.advice).items():
+                logged[name] = logged.get(name, 0.0) + value / len(batches)
             fakes.append(fake.detach())
-        self.optimizer.step()
-        self.ema.update(self.learners)
-        discriminator.requires_grad_(True)
-        return logged, fakes
+            yield sum(terms.values(), torch.zeros((), device=self.device)) / len(batches)
 
     def _judged_terms(self, fake: Tensor, real: Tensor, sketch: Tensor) -> dict[str, Tensor]:
         """Discriminator's score of a fake, and the difference of its features from the real picture's."""
@@ -270,20 +278,25 @@ class Finetuning:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
-    def _discriminator_step(self, batches: Sequence[Tensor], fakes: Sequence[Tensor]) -> dict[str, float]:
+    def _discriminator_step(self, batches: Sequence[Tensor], fakes: Sequence[Tensor], step: int) -> dict[str, float]:
         """Hinge on the shots and on the fakes of them."""
         self.discriminator.train()
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
-        hinge_value = 0.0
+        logged = {"d/hinge": 0.0}
+        losses = self._discriminator_losses(batches, fakes, step, logged)
+        step_on(losses, self.discriminator_optimizer, self.discriminator, step, advice=FINETUNE.advice)
+        return logged
+
+    def _discriminator_losses(
+        self, batches: Sequence[Tensor], fakes: Sequence[Tensor], step: int, logged: dict[str, float]
+    ) -> Iterator[Tensor]:
+        """The share of every batch in the hinge, which is added to `logged`."""
         for batch, fake in zip(batches, fakes, strict=True):
             real, sketch = self.images[batch], self.sketches[batch]
             with self._autocast():
                 scores, _ = self.discriminator(torch.cat([fake, real]), torch.cat([sketch, sketch]))
             hinge = hinge_discriminator(*scores.chunk(2)) / len(batches)
-            hinge.backward()
-            hinge_value += float(hinge.detach())
-        self.discriminator_optimizer.step()
-        return {"d/hinge": hinge_value}
+            logged["d/hinge"] += check_finite({"d/hinge": hinge}, step, FINETUNE.advice)["d/hinge"]
+            yield hinge
 
 
 class _Person(nn.Module):

@@ -25,14 +25,13 @@ from talkface.models.headmotion import POSE, Headmotion, HeadmotionConfig, build
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
-    backward_and_step,
-    first_weights,
     fit,
     make_accelerator,
     step_generator,
 )
 from talkface.training.engine.processes import own_part
 from talkface.training.engine.run_folder import check_resumable
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.audio2landmark import hold_out, load_clips
 from talkface.training.jobs.headmotion_config import HeadmotionTraining
 from talkface.types import FloatArray, Image
@@ -76,7 +75,7 @@ class HeadmotionJob(StateOfParts):
     ) -> None:
         self.config, self.train, self.held_out = config, train, held_out
         self.accelerator = make_accelerator(config.run)
-        with first_weights(config.run.seed):
+        with seeded(config.run.seed):
             network = build_headmotion(config_dict(config.model))
         model = config.model
         self.sampler = HeadSampler(
@@ -99,11 +98,12 @@ class HeadmotionJob(StateOfParts):
         batch = self.sampler.draw(self.config.run.batch_size, step_generator(self.config.run.seed, step))
         own = own_part(self.accelerator, batch)
         loss = surprise(self.network, own, self.config.optim.past_noise)
+        logged = check_finite({"surprise": loss}, step)
         share = own.weight.sum().clamp(min=1) / batch.weight.sum().clamp(min=1)  # of all blocks that are measured
         weighted = loss * float(share) * self.accelerator.num_processes
-        backward_and_step(self.accelerator, weighted, self.optimizer, self.network, self.config.run.grad_clip)
+        step_on([weighted], self.optimizer, self.network, step, self.config.run.grad_clip, self.accelerator)
         self.ema.update(self.network)
-        return {"surprise": loss.item()}
+        return logged
 
     def _rate(self, step: int) -> float:
         optim, steps = self.config.optim, self.config.run.steps

@@ -21,13 +21,12 @@ from talkface.models.hybrid import Hybrid, PatchOutput, Previous
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
-    backward_and_step,
-    first_weights,
     fit,
     make_accelerator,
     step_generator,
 )
 from talkface.training.engine.processes import own_part, whole_answer
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.hybrid_config import RendererConfig
 from talkface.training.jobs.hybrid_scores import draw_preview, held_out_batch, score, signed_batch, split_people
 from talkface.training.jobs.hybrid_terms import adversarial_terms, cut_mouth, flow_terms, pixel_terms
@@ -61,7 +60,7 @@ class RendererJob(StateOfParts):
         self.batches = Prefetcher(self._draw, config.data.workers)
         self.held_out = held_out_batch(held_out or training, patches)
         device = self.accelerator.device
-        with first_weights(config.run.seed):
+        with seeded(config.run.seed):
             self.renderer = Hybrid(config.model).to(device)
             self.discriminators = {"discriminator": PatchDiscriminator().to(device)}
             if config.model.region == "face" and config.loss.mouth_adversarial > 0:
@@ -86,14 +85,15 @@ class RendererJob(StateOfParts):
             own = self._generate_run([own_part(self.accelerator, batch) for batch in batches])
             generated = [whole_answer(self.accelerator, each) for each in own]
             terms = self._renderer_terms(generated, batches, adversarial)
-        loss = sum(terms.values(), torch.zeros((), device=self.accelerator.device))
-        backward_and_step(self.accelerator, loss * processes, self.optimizer, self.renderer, run.grad_clip)
+        logged = check_finite(terms, step)
+        loss = sum(terms.values(), torch.zeros((), device=self.accelerator.device)) * processes
+        step_on([loss], self.optimizer, self.renderer, step, run.grad_clip, self.accelerator)
         self.ema.update(self.renderer)
-        logged = {name: float(term.detach()) for name, term in terms.items()}
         if self.config.model.previous_frame:
             logged["frames"] = float(frames)
         if adversarial:
-            logged |= self._discriminator_steps(torch.cat([output.image.detach() for output in generated]), batches)
+            fakes = torch.cat([output.image.detach() for output in generated])
+            logged |= self._discriminator_steps(fakes, batches, step)
         return logged
 
     def _draw(self, step: int) -> list[PatchBatch]:
@@ -141,16 +141,16 @@ class RendererJob(StateOfParts):
             seen["mouth_discriminator"] = (mouths[0], mouths[1], mouths[2])
         return seen
 
-    def _discriminator_steps(self, generated: Tensor, batches: list[PatchBatch]) -> dict[str, float]:
-        logged = {}
+    def _discriminator_steps(self, generated: Tensor, batches: list[PatchBatch], step: int) -> dict[str, float]:
+        logged: dict[str, float] = {}
         for name, (fake, real, sketch) in self._discriminated(generated, batches).items():
             network = self.discriminators[name]
             with self.accelerator.autocast():
                 scores, _ = network(torch.cat([fake, real]), torch.cat([sketch, sketch]))
             hinge = hinge_discriminator(*scores.float().chunk(2))
-            optimizer = self.discriminator_optimizers[name]
-            backward_and_step(self.accelerator, hinge, optimizer, network, self.config.run.grad_clip)
-            logged["d/hinge" if name == "discriminator" else "d/mouth_hinge"] = float(hinge.detach())
+            logged |= check_finite({"d/hinge" if name == "discriminator" else "d/mouth_hinge": hinge}, step)
+            optimizer, clip = self.discriminator_optimizers[name], self.config.run.grad_clip
+            step_on([hinge], optimizer, network, step, clip, self.accelerator)
         return logged
 
     @torch.no_grad()

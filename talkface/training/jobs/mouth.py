@@ -33,13 +33,12 @@ from talkface.models.mouth import MouthInpainter, donor_detail, fill_hole, to_si
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
-    backward_and_step,
-    first_weights,
     fit,
     make_accelerator,
     step_generator,
 )
 from talkface.training.engine.processes import from_all, own_part
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.hybrid_scores import held_out_speakers
 from talkface.training.jobs.mouth_config import MouthTraining
 from talkface.types import FloatArray, Image
@@ -97,7 +96,7 @@ class MouthJob(StateOfParts):
         picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, MOUTH_JOB.scored).astype(int))]
         best = [coarse[int(misfit(coarse, mouth.donor, mouth.donor.opening + 0.03).argmin())] for mouth in picked]
         self.held_out = stack([fixed_example(mouth, donor) for mouth, donor in zip(picked, best, strict=True)])
-        with first_weights(config.run.seed):
+        with seeded(config.run.seed):
             self.inpainter = MouthInpainter(config.model).to(self.accelerator.device)
         if self.accelerator.device.type == "cpu":
             self.inpainter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -117,10 +116,11 @@ class MouthJob(StateOfParts):
             both = batch.masks[:, 2:] * batch.again[:, 2:]
             second = from_all(self.accelerator, self._maps(self.inpainter, own, own.again)[0])
             terms["g/steady"] = loss.steady * ((colours - second).abs() * both).sum() / (3 * both.sum() + 1)
-        total = sum(terms.values(), torch.zeros((), device=colours.device))
-        backward_and_step(self.accelerator, total * processes, self.optimizer, self.inpainter, run.grad_clip)
+        logged = check_finite(terms, step)
+        total = sum(terms.values(), torch.zeros((), device=colours.device)) * processes
+        step_on([total], self.optimizer, self.inpainter, step, run.grad_clip, self.accelerator)
         self.ema.update(self.inpainter)
-        return {name: float(term.detach()) for name, term in terms.items()}
+        return logged
 
     def _terms(self, colours: Tensor, share: Tensor, batch: MouthBatch) -> dict[str, Tensor]:
         """Pixels of the colours; slopes, which the share of the donor's detail is to bring back, of the sum."""

@@ -27,7 +27,8 @@ from talkface.files.read import refusing
 from talkface.files.write import atomic_file
 from talkface.models.audio2landmark import Audio2Landmark, LipEncoder
 from talkface.training.engine.kept import fingerprint
-from talkface.training.engine.loop import seeded, step_generator, training_bar
+from talkface.training.engine.loop import step_generator, training_bar
+from talkface.training.engine.step import seeded, step_on
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, PhoneConfig
 from talkface.types import SAMPLE_RATE, FloatArray
 
@@ -180,10 +181,7 @@ def _lessons(
             with seeded(seed, step):
                 features = mask_features(network.features(augment_voice(power, augment, rng)), augment, rng)
                 loss, right = phone_loss(listener.phones(features), labels)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(listener.parameters(), 1.0)
-            optimizer.step()
+            step_on([loss], optimizer, listener, step, grad_clip=1.0, advice="lower phones.rate in a new run.out")
             bar.update(task, completed=step + 1, description=f"phone lessons  right {right.item():.2f}")
 
 

@@ -23,9 +23,6 @@ from talkface.models.spade_config import SpadeConfig
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
-    descend,
-    finite_terms,
-    first_weights,
     fit,
     make_accelerator,
     step_generator,
@@ -33,6 +30,7 @@ from talkface.training.engine.loop import (
 from talkface.training.engine.memory import oom_hint
 from talkface.training.engine.processes import own_rows, share_norms
 from talkface.training.engine.run_folder import check_resumable
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.content import ContentLoss
 from talkface.training.jobs.hybrid_scores import split_people
 from talkface.training.jobs.spade_config import SpadeTraining
@@ -85,7 +83,7 @@ class SpadeJob(StateOfParts):
         self.held_out = judged.spread(count, model.shots, step_generator(config.run.seed, 0))
         self.batches = Prefetcher(self._draw, data.workers)
         device = self.accelerator.device
-        with first_weights(config.run.seed):
+        with seeded(config.run.seed):
             self.generator = SpadeNet(model)
             self.discriminator = PatchDiscriminator(3 + model.sketch_channels).to(device)
         if self.accelerator.num_processes > 1:
@@ -119,13 +117,13 @@ class SpadeJob(StateOfParts):
         """One update of the generator; returns the terms and the fakes. The discriminator stays as it is."""
         self.discriminator.requires_grad_(False)
         self.generator.train()
-        self.optimizer.zero_grad(set_to_none=True)
         with self.accelerator.autocast():
             frame = self._generate(self.generator, batch)
             terms = self.generator_terms(frame, batch, adversarial)
-        logged = finite_terms(terms, step)
-        self.accelerator.backward(sum(terms.values(), torch.zeros((), device=batch.real.device)))
-        logged["norm/generator_gradient"] = self._descend(self.optimizer, self.generator, step)
+        logged = check_finite(terms, step)
+        loss, clip = sum(terms.values(), torch.zeros((), device=batch.real.device)), self.config.run.grad_clip
+        norm = step_on([loss], self.optimizer, self.generator, step, clip, self.accelerator)
+        logged["norm/generator_gradient"] = norm
         self.ema.update(self.generator)
         self.discriminator.requires_grad_(True)
         return logged, [fake.detach() for fake in _fakes(frame)]
@@ -168,19 +166,15 @@ class SpadeJob(StateOfParts):
     def discriminator_step(self, batch: FewshotBatch, fakes: Sequence[Tensor], step: int) -> dict[str, float]:
         """One update of the discriminator."""
         sketch = network_sketch(batch.sketch, self.config.model)
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
         with self.accelerator.autocast():
             real_score, _ = self.discriminator(batch.real, sketch)
             scores = [self.discriminator(fake, sketch)[0] for fake in fakes]
         hinges = [hinge_discriminator(score.float(), real_score.float()) for score in scores]
         hinge = torch.stack(hinges).mean()
-        logged = finite_terms({"d/hinge": hinge}, step)
-        self.accelerator.backward(hinge)
-        norm = self._descend(self.discriminator_optimizer, self.discriminator, step)
+        logged = check_finite({"d/hinge": hinge}, step)
+        clip = self.config.run.grad_clip
+        norm = step_on([hinge], self.discriminator_optimizer, self.discriminator, step, clip, self.accelerator)
         return logged | {"norm/discriminator_gradient": norm}
-
-    def _descend(self, optimizer: torch.optim.Optimizer, network: torch.nn.Module, step: int) -> float:
-        return descend(self.accelerator, optimizer, network, self.config.run.grad_clip, step)
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:

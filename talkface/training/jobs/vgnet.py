@@ -30,9 +30,6 @@ from talkface.models.vgnet_discriminator import RegressionDiscriminator
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
-    descend,
-    finite_terms,
-    first_weights,
     fit,
     make_accelerator,
     step_generator,
@@ -40,6 +37,7 @@ from talkface.training.engine.loop import (
 from talkface.training.engine.memory import oom_hint
 from talkface.training.engine.processes import own_part, share_norms
 from talkface.training.engine.run_folder import check_resumable
+from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.hybrid_scores import split_people
 from talkface.training.jobs.vgnet_config import VgnetTraining
 from talkface.types import Image
@@ -71,7 +69,7 @@ class VgnetJob(StateOfParts):
         self.held_out = SequenceSampler(held_out or training, plain).spread(16)
         self.batches = Prefetcher(self._draw, data.workers)
         device = self.accelerator.device
-        with first_weights(config.run.seed):
+        with seeded(config.run.seed):
             self.generator, self.discriminator = VgNet(model), RegressionDiscriminator(model)
         if config.start:
             _go_on_from(self.generator, "start", config.start, "vgnet")
@@ -104,14 +102,14 @@ class VgnetJob(StateOfParts):
         """One update of the generator; returns the terms and the frames. The discriminator stays as it is."""
         self.discriminator.requires_grad_(False)
         self.generator.train()
-        self.optimizer.zero_grad(set_to_none=True)
         with self.accelerator.autocast():
             generated: VgFrames = self.generator(batch.photo, batch.photo_landmarks, batch.landmarks)
             terms = self._generator_terms(generated, batch, judged)
-        logged = finite_terms(terms, step)
+        logged = check_finite(terms, step)
         logged["attention"] = float(generated.attention.detach().float().mean())
-        self.accelerator.backward(sum(terms.values(), torch.zeros((), device=batch.real.device)))
-        logged["norm/generator_gradient"] = self._descend(self.optimizer, self.generator, step)
+        loss, clip = sum(terms.values(), torch.zeros((), device=batch.real.device)), self.config.run.grad_clip
+        norm = step_on([loss], self.optimizer, self.generator, step, clip, self.accelerator)
+        logged["norm/generator_gradient"] = norm
         self.ema.update(self.generator)
         self.discriminator.requires_grad_(True)
         return logged, generated.image.detach()
@@ -132,7 +130,6 @@ class VgnetJob(StateOfParts):
         """One update of the discriminator, which learns to read landmarks from real frames."""
         loss = self.config.loss
         self.discriminator.train()
-        self.discriminator_optimizer.zero_grad(set_to_none=True)
         with self.accelerator.autocast():
             fake_score, fake_landmarks = self.discriminator(fake, batch.photo_landmarks)
             real_score, real_landmarks = self.discriminator(batch.real, batch.photo_landmarks)
@@ -143,13 +140,10 @@ class VgnetJob(StateOfParts):
                 "d/bce": loss.adversarial * bce_discriminator(fake_score, real_score),
                 "d/landmark": loss.landmark * error,
             }
-        logged = finite_terms(terms, step)
-        self.accelerator.backward(sum(terms.values(), torch.zeros((), device=fake.device)))
-        norm = self._descend(self.discriminator_optimizer, self.discriminator, step)
+        logged = check_finite(terms, step)
+        total, clip = sum(terms.values(), torch.zeros((), device=fake.device)), self.config.run.grad_clip
+        norm = step_on([total], self.discriminator_optimizer, self.discriminator, step, clip, self.accelerator)
         return logged | {"norm/discriminator_gradient": norm}
-
-    def _descend(self, optimizer: torch.optim.Optimizer, network: torch.nn.Module, step: int) -> float:
-        return descend(self.accelerator, optimizer, network, self.config.run.grad_clip, step)
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:

@@ -6,7 +6,8 @@ from torch import nn
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.config import RunConfig
-from talkface.training.engine.loop import Ema, backward_and_step, make_accelerator, step_generator
+from talkface.training.engine.loop import Ema, make_accelerator, step_generator
+from talkface.training.engine.step import step_on
 
 
 class LineJob:
@@ -26,7 +27,7 @@ class LineJob:
         x = torch.from_numpy(step_generator(self.run.seed, step).standard_normal((32, 1)).astype(np.float32))
         self.network.train()
         loss = (self.network(x) - (2 * x - 1)).square().mean()
-        backward_and_step(self.accelerator, loss, self.optimizer, self.network, 1.0)
+        step_on([loss], self.optimizer, self.network, step, 1.0, self.accelerator)
         self.ema.update(self.network)
         return {"mse": float("nan") if step == self.poison_at else loss.item()}
 

@@ -13,7 +13,7 @@ import torch
 
 from talkface.checkpoints.format import load_checkpoint
 from talkface.config import RunConfig, read_mapping
-from talkface.errors import CheckpointError, ConfigError, StoppedError, TalkfaceError
+from talkface.errors import CheckpointError, ConfigError, DivergedError, StoppedError
 from talkface.training.engine.loop import check_launched, fit, make_accelerator
 from tests.training.engine.line import LineJob, config_of
 
@@ -67,7 +67,7 @@ def test_another_setting_in_the_same_folder_is_refused(run: RunConfig) -> None:
 
 
 def test_not_a_number_is_named_and_the_good_state_stays(run: RunConfig) -> None:
-    with pytest.raises(TalkfaceError, match="mse is nan at step 8"):
+    with pytest.raises(DivergedError, match=r"mse is nan at step 8: .*state\.pt still holds the last good state"):
         fit(LineJob(run, poison_at=7), run, config_of(run))
     assert torch.load(Path(run.out) / "state.pt", weights_only=True)["progress"]["step"] == 5
 

@@ -11,7 +11,7 @@ from talkface.checkpoints.fewshot import build_fewshot
 from talkface.checkpoints.format import Checkpoint, save_checkpoint
 from talkface.checkpoints.identity import load_identity, save_identity
 from talkface.config import to_dict
-from talkface.errors import CheckpointError, TalkfaceError
+from talkface.errors import CheckpointError, DivergedError, TalkfaceError
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.models.fewshot import FewshotConfig
 from talkface.renderers.load import load_renderer
@@ -65,10 +65,10 @@ def test_the_generators_step_leaves_the_discriminator_alone_and_the_other_way_ro
     tuning = job(shots)
     batch = [torch.arange(3)]
     judge = {name: tensor.clone() for name, tensor in tuning.discriminator.state_dict().items()}
-    _, fakes = tuning._generator_step(batch)
+    _, fakes = tuning._generator_step(batch, 0)
     assert all(torch.equal(judge[name], tensor) for name, tensor in tuning.discriminator.state_dict().items())
     network = {name: p.detach().clone() for name, p in tuning.learners.named_parameters()}
-    tuning._discriminator_step(batch, fakes)
+    tuning._discriminator_step(batch, fakes, 0)
     assert all(torch.equal(network[name], p) for name, p in tuning.learners.named_parameters())
 
 
@@ -97,6 +97,16 @@ def test_the_identity_renders_without_the_network_it_came_from(tmp_path, shots):
     renderer = load_renderer("fewshot", "cpu")
     generated = renderer.generate(renderer.enroll_stored(stored), shots[0].landmarks[None])[0]
     assert np.abs(generated.astype(int) - tuning.generate()[0]).mean() < 2  # kept in half precision
+
+
+def test_a_term_that_is_not_finite_is_named_before_any_weight_moves(shots):
+    tuning = job(shots)
+    with torch.no_grad():
+        tuning.adain_params[0, 0] = float("inf")
+    before = {name: tensor.clone() for name, tensor in tuning.ema.network.state_dict().items()}
+    with pytest.raises(DivergedError, match="g/content is nan at step 3: fine-tune with a lower rate"):
+        tuning.step(2)
+    assert all(torch.equal(before[name], tensor) for name, tensor in tuning.ema.network.state_dict().items())
 
 
 def test_steps_follow_the_number_of_photos():

@@ -175,7 +175,7 @@ def test_sound_that_is_no_number_names_the_clip(config: Audio2LandmarkTraining, 
 
 def test_a_diverging_run_names_the_term_and_promises_no_state_it_lacks(config: Audio2LandmarkTraining) -> None:
     wild = replace(config, family="lstm_mel", optim=SpeechOptimConfig(rate=1e30, warm_up=1))
-    with pytest.raises(TalkfaceError, match=r"coefficient_mse is (nan|inf) at step \d: lower the rate") as caught:
+    with pytest.raises(TalkfaceError, match=r"coefficient_mse is (nan|inf) at step \d: lower optim.rate") as caught:
         train_audio2landmark(wild)
     assert "state.pt" not in str(caught.value)
 
