@@ -154,3 +154,18 @@ def test_a_landmark_sequence_drives(animator: Animator, face: np.ndarray, tmp_pa
     points = np.repeat(animator.prepare(face).landmarks[None].astype(np.float32), 5, axis=0)
     driving = LandmarkSequence(points)
     assert talkface.animate(face, None, tmp_path / "o.mp4", animator=animator, landmarks=driving).num_frames == 5
+
+
+def test_the_animators_clip_follows_every_option(animator: Animator, face: np.ndarray, tmp_path: Path) -> None:
+    landmarks = animator.prepare(face).landmarks
+    driving = np.repeat(landmarks[None], 6, 0)
+    driving[3:, 48:68, 1] += np.linspace(-4, 6, 20)
+    options = talkface.AnimateOptions(landmarks=LandmarkSequence(driving.astype(np.float32)))
+    clip = animator.animate(face, None, options)
+    made = talkface.animate(face, None, tmp_path / "o.mp4", options, animator=animator)
+    assert len(clip) == made.num_frames == 6 and set(made.timings) == {"enroll", "speech", "render"}
+    assert np.ptp(clip.landmarks, axis=0).max() > 2
+    with pytest.raises(ConfigError, match="neither speech nor landmarks"):
+        animator.animate(face, None)
+    with pytest.raises(MediaError, match="no file"):
+        animator.animate(face, None, talkface.AnimateOptions(landmarks=options.landmarks, head_from="none.mp4"))
