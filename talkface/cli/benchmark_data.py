@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from talkface.cli.score_output import limit_threads
 from talkface.config import load_config, read_kind
 from talkface.errors import ConfigError
 
@@ -21,11 +22,9 @@ def benchmark_data(config: Path, overrides: Sequence[str], seconds: float) -> No
         ConfigError: a kind of training whose batches are not drawn from shards here.
         DatasetError: no shards.
     """
-    import torch
-
     from talkface.training.engine.loop import step_generator
 
-    torch.set_num_threads(1)
+    limit_threads(1)
     start = time.perf_counter()
     draw, amount, unit = _drawn(config, overrides)
     draw(step_generator(0, 0))

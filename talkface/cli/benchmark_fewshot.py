@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from talkface.cli.score_output import limit_threads
+
 if TYPE_CHECKING:
     from talkface.models.fewshot import FewshotConfig
 
@@ -65,8 +67,7 @@ def benchmark_fewshot(
     from talkface.config import load_config
     from talkface.training.jobs.fewshot_config import FewshotTraining
 
-    if threads:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     settings = load_config(FewshotTraining, config)
     console = Console()
     console.print(f"{torch.get_num_threads()} threads, {settings.model.size} x {settings.model.size} pixels")

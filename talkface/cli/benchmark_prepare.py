@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from talkface.cli.score_output import limit_threads
 from talkface.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -61,11 +62,9 @@ def benchmark_prepare(
     same dlib detector and predictor; the plain way runs the detector on every frame at its full size. Processor time is
     counted, so other work on the machine changes little. Exit code 1 when preparing is less than 4 times as fast.
     """
-    import cv2
-
     from talkface.data.prepare.preprocess import PreprocessConfig
 
-    cv2.setNumThreads(1)
+    limit_threads(1)
     config = PreprocessConfig(starts=starts)
     speeds = [measure_clip(path, frames, config, upsample) for path in find_videos(clips)]
     table = Table(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def limit_threads(threads: int) -> None:
-    """Give torch and OpenCV so many threads; 0 leaves the choice to them."""
+    """Give torch and OpenCV so many threads, 0 as many as they like; for a command, which owns its process."""
     if threads:
         import cv2
         import torch

@@ -6,7 +6,7 @@ and is made again where they differ.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from talkface.files.read import check_record, parse_json, refusing
 from talkface.files.write import atomic_file
 from talkface.scale.block_cache import BlockCache, RemoteFile
 from talkface.scale.storage import is_url
+from talkface.scale.workers import Died, Workers
 
 INDEX_NAME = "clips.index"
 MEMBERS = ("json", "landmarks.npy", "crops.npy", "mjpeg", "audio.npy")
@@ -161,8 +162,8 @@ def _open_remote(place: str) -> ClipIndex:
     return replace(found[0], remote=RemoteShards(cache, found[1], path.name.rpartition(".")[2]))
 
 
-def build_index(folder: Path, run: Callable[..., Any] = map) -> ClipIndex:
-    """Measure every clip and write the table; `run` works through the shards as `map` does, in their order.
+def build_index(folder: Path, workers: Workers | None = None) -> ClipIndex:
+    """Measure every clip and write the table, in this process or by workers.
 
     Raises:
         DatasetError: no shards, or damaged ones.
@@ -170,7 +171,15 @@ def build_index(folder: Path, run: Callable[..., Any] = map) -> ClipIndex:
     shards = find_shards(folder)
     if not shards:
         raise DatasetError(f"no shards in {folder}: make them with `talkface prepare folder DIR {folder}`")
-    save_index(_joined(folder, shards, list(run(partial(shard_columns, measure=True), shards)), measured=True))
+    measure = partial(shard_columns, measure=True)
+    todo = iter(shards)
+    here = ((shard, measure(shard)) for shard in todo)
+    found: dict[Path, dict[str, Any]] = {}
+    for shard, columns in here if workers is None else workers.run(lambda: next(todo, None), measure):
+        if isinstance(columns, Died):
+            raise DatasetError(f"the process that measured {shard} died: try again with fewer workers")
+        found[shard] = columns
+    save_index(_joined(folder, shards, [found[shard] for shard in shards], measured=True))
     return open_index(folder)
 
 

@@ -21,8 +21,9 @@ from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.models.hybrid import Hybrid, PatchOutput, Previous, border_window
 from talkface.models.hybrid_config import HybridConfig, current_settings
-from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16
 from talkface.renderers.canvas import Canvas, generated_share
+from talkface.scale.threads import limit_threads
 from talkface.types import FloatArray, Image, Shot
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ class HybridRenderer:
         if identity.mesh is not None:
             drawn = torch.from_numpy(views.ani).to(self.device).float().movedim(-1, -3)
             ani = torch.cat([drawn[:, :3] / 127.5 - 1, drawn[:, 3:] / 255], 1)
-        with one_thread(self.device):
+        # patches are too small to share out: threads would wait for each other, and for the encoder
+        with limit_threads(1 if self.device.type == "cpu" else 0, opencv=False):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 generated = self.network.generate_frames(
                     identity.enrolled,

@@ -43,8 +43,9 @@ from talkface.landmarks.mouth_patch import (
     teeth_share,
 )
 from talkface.models.mouth import MouthInpainter
-from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16
 from talkface.renderers.canvas import Canvas, generated_share
+from talkface.scale.threads import limit_threads
 from talkface.types import FloatArray, Image, Shot
 
 
@@ -210,7 +211,8 @@ class MouthRenderer:
         masks = self._tensor([place.masks for place in places]) / 255
         cover = self._tensor([place.cover[..., None] for place in places])
         own = torch.full((len(places),), float(identity.own), device=self.device, dtype=cover.dtype)
-        with one_thread(self.device):
+        # patches are too small to share out: threads would wait for each other, and for the encoder
+        with limit_threads(1 if self.device.type == "cpu" else 0, opencv=False):
             first, second = self.network(picture, colours, cover, masks, own)
         both = [first, 127.5 * second] if self.network.recolours else [127.5 * (first + 1), second]
         return np.asarray(torch.cat(both, 1).movedim(1, -1).cpu().numpy(), np.float32)

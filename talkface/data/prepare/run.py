@@ -4,13 +4,9 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
-
-import cv2
 
 from talkface.data.prepare.example import members
 from talkface.data.prepare.frames import Refusal
@@ -25,6 +21,7 @@ from talkface.files.write import FULL, atomic_write
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
 from talkface.scale.memory import is_out_of_memory, memory_advice
+from talkface.scale.threads import limit_threads
 from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
 from talkface.types import Clip
 
@@ -92,10 +89,7 @@ def index_shards(folder: Path, workers: int = 0) -> int:
     from talkface.data.clip_index import build_index  # loads torch
 
     count = min(workers or usable_cores(), len(find_shards(folder)))
-    if count < 2:
-        return len(build_index(folder))
-    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        return len(build_index(folder, pool.map))
+    return len(build_index(folder, LocalWorkers(count) if count > 1 else None))
 
 
 def _tell(progress: Progress | None, record: Record) -> None:
@@ -156,8 +150,7 @@ def _run(clips: Sequence[Clip], out: Path, config: PrepareConfig, workers: Worke
 
 @cache
 def load_workers_detector(backend: str, starts: int) -> Detector:
-    """Landmark backend for one worker, on one thread: the workers are the parallelism."""
-    cv2.setNumThreads(1)
+    """Landmark backend of a worker, loaded once for all its clips."""
     return DlibDetector(starts) if backend == "dlib" else load_detector(backend)
 
 
@@ -178,7 +171,7 @@ def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig, archived: Mapp
     """
     spans = archived or {}
     try:
-        with unpacked(clip, spans) as local:
+        with unpacked(clip, spans) as local, limit_threads(1):  # the workers are the parallelism
             record = _prepared(local, clip, out, config)
     except DatasetError as error:
         record = _record(clip, reason="unreadable", detail=str(error))

@@ -3,10 +3,10 @@
 import base64
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,12 @@ from talkface.inference.driving import driven_track, follow_head
 from talkface.inference.photos import Shots, load_shots
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import Subject, Track
-from talkface.landmarks.detect import Detector, load_detector
+from talkface.landmarks.detect import load_detector
 from talkface.media.read import read_frames
 from talkface.media.speech import SpeechStream, open_speech
 from talkface.scale.memory import is_out_of_memory, memory_advice
 from talkface.scale.storage import Folder, local_copies
+from talkface.scale.threads import limit_threads
 from talkface.scale.workers import tick
 
 WORK = ".work"  # sub-folder where videos lie until they are whole
@@ -124,14 +125,14 @@ Result = Shots | TrackedSpeech | Outcome | Failure
 
 def work(task: Task) -> Result:
     """Work on one task; every mistake becomes a `Failure`, so that one bad row never stops the rest."""
-    _one_thread_each()
     try:
-        if isinstance(task, EnrollTask):
-            return _enroll(task)
-        if isinstance(task, SpeechTask):
-            return _track_speech(task)
-        assert isinstance(task, RenderTask), type(task)
-        return _render(task)
+        with limit_threads(1):  # the workers are the parallelism; threads inside them would wait for each other
+            if isinstance(task, EnrollTask):
+                return _enroll(task)
+            if isinstance(task, SpeechTask):
+                return _track_speech(task)
+            assert isinstance(task, RenderTask), type(task)
+            return _render(task)
     except Exception as error:  # noqa: BLE001 - the door of a worker: a fault in one row is that row's failure
         return failure_of(error)
 
@@ -148,21 +149,14 @@ def failure_of(error: Exception) -> Failure:
     return Failure(printable(f"fault in talkface: {type(error).__name__}: {error}"))
 
 
-@cache
-def _one_thread_each() -> None:
-    """The workers are the parallelism; threads inside them would wait for each other."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
 def _enroll(task: EnrollTask) -> Shots:
     with local_copies(task.photos) as photos:
-        return load_shots(photos if len(photos) > 1 else photos[0], _detector(task.detector), task.face)
+        return load_shots(photos if len(photos) > 1 else photos[0], KEPT.detector(task.detector), task.face)
 
 
 def _track_speech(task: SpeechTask) -> TrackedSpeech:
     with local_copies([task.speech]) as paths:
-        sound, animator = open_speech(paths[0]), _animator(task.networks)
+        sound, animator = open_speech(paths[0]), KEPT.animator(task.networks)
         takes_face = animator.speech_network.encode_faces(torch.zeros(1, 68, 2)) is not None
         track = None if takes_face else animator.track_speech(sound, task.fps)
     return TrackedSpeech(track, replace(sound, kept=None))
@@ -171,8 +165,8 @@ def _track_speech(task: SpeechTask) -> TrackedSpeech:
 def _render(task: RenderTask) -> Outcome:
     start = time.perf_counter()
     row, tracked = task.row, task.tracked
-    animator = _animator(task.networks)
-    subject = _subject(task.shots_key, task.networks, lambda: animator.subject(task.shots))
+    animator = KEPT.animator(task.networks)
+    subject = KEPT.subject(task)
     driving = [file for file in (row.options.head_from, row.options.landmarks) if isinstance(file, str)]
     speech = [row.speech] if tracked else []
     with local_copies([*driving, *speech]) as copies, task.folder.scratch(WORK) as scratch:
@@ -255,14 +249,8 @@ def _thumbnail(video: Path) -> str:
     return base64.b64encode(data.tobytes()).decode()
 
 
-@cache
-def _detector(name: str) -> Detector:
-    return load_detector(name)
-
-
-@lru_cache(maxsize=4)
-def _animator(loaded: Loaded) -> Animator:
-    """Networks of this process, loaded once; raises `CheckpointError` where another machine has other files."""
+def load_networks(loaded: Loaded) -> Animator:
+    """Networks of a row; raises `CheckpointError` where this machine has other files than the one that asks."""
     for name, digest in loaded.hashes:
         path = find_weights(name)
         if file_hash(path) != digest:
@@ -270,14 +258,22 @@ def _animator(loaded: Loaded) -> Animator:
     return Animator.from_options(loaded.options)
 
 
-_subjects: dict[tuple[str, Loaded], Subject] = {}
+class Kept:
+    """Networks, detectors and people that a process keeps ready for the rows that follow."""
+
+    def __init__(self) -> None:
+        self.detector = lru_cache(load_detector)
+        self.animator = lru_cache(maxsize=4)(load_networks)
+        self._subjects: dict[tuple[str, Loaded], Subject] = {}
+
+    def subject(self, task: RenderTask) -> Subject:
+        """The person of a row, prepared once for several rows of theirs that come one after the other."""
+        key = task.shots_key, task.networks
+        subject = self._subjects.pop(key, None) or self.animator(task.networks).subject(task.shots)
+        while len(self._subjects) > 1:
+            del self._subjects[next(iter(self._subjects))]
+        self._subjects[key] = subject
+        return subject
 
 
-def _subject(key: str, loaded: Loaded, make: Callable[[], Subject]) -> Subject:
-    """The person called `key`, kept ready for the rows that follow."""
-    subject = _subjects.pop((key, loaded), None) or make()
-    subjects_kept = 2  # people that a worker keeps ready: rows of one photo come one after the other
-    while len(_subjects) >= subjects_kept:
-        del _subjects[next(iter(_subjects))]
-    _subjects[key, loaded] = subject
-    return subject
+KEPT = Kept()
