@@ -139,8 +139,8 @@ def run_measured(command: list[str]) -> tuple[float, float]:
     )
     done = subprocess.run([sys.executable, "-c", measure, *command], capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise TalkfaceError(f"{' '.join(command[1:4])} failed: {said[-1] if said else done.returncode}")
+        lines = done.stderr.strip().splitlines()
+        raise TalkfaceError(f"{' '.join(command[1:4])} failed: {lines[-1] if lines else done.returncode}")
     wall_s, peak = map(float, done.stdout.split())
     return wall_s, peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
 

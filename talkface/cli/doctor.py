@@ -75,8 +75,8 @@ def doctor(
         try:
             found, state = check.look(), "[green]ok[/green]"
         except Exception as error:  # noqa: BLE001 - whatever is broken here is the finding, not a fault
-            said = " ".join(str(error).split())[:200]
-            found = f"{said or type(error).__name__}. {check.advice}"
+            message = " ".join(str(error).split())[:200]
+            found = f"{message or type(error).__name__}. {check.advice}"
             state = "[red]fault[/red]" if check.needed else "[yellow]without[/yellow]"
             healthy = healthy and not check.needed
         table.add_row(check.name, state, found)

@@ -243,8 +243,8 @@ def _error_number(error: Exception) -> int | None:
     """The system's number of an error; libraries in Rust, such as safetensors, have it in their words only."""
     if isinstance(error, OSError):
         return error.errno
-    said = re.search(r"\(os error (\d+)\)", str(error))
-    return int(said[1]) if said else None
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
 
 
 def _meant(error: Exception, finals: Mapping[Path, Path]) -> Path:

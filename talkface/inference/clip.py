@@ -201,7 +201,7 @@ class Clip:
         from talkface.inference.maps import MapWriter
 
         with MapWriter(options.save_maps, photo, self.fps, self.sound, force=options.force) as writer:
-            yield writer.taking
+            yield writer.tee
 
     def _origin(self) -> Origin:
         """Content of the signed manifest; empty without a signature."""

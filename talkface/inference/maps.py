@@ -72,7 +72,7 @@ class MapWriter:
             shutil.rmtree(self._work, ignore_errors=True)
             self._lock.close()
 
-    def taking(self, rendered: Iterator[Rendered]) -> Iterator[Rendered]:
+    def tee(self, rendered: Iterator[Rendered]) -> Iterator[Rendered]:
         """The same frames, each written on its way.
 
         Raises:
@@ -84,7 +84,7 @@ class MapWriter:
             yield frame
 
     def write(self, rendered: Rendered) -> None:
-        """Write one frame's maps; raises as `taking` does."""
+        """Write one frame's maps; raises as `tee` does."""
         to_patch = rendered.to_patch
         if to_patch is None:
             raise ConfigError(

@@ -67,7 +67,7 @@ def probe_webp(path: Path) -> tuple[tuple[int, int], Fraction, float]:
 
 
 def _duration_ms(picture: Pillow.Image) -> int:
-    said = int(picture.info.get("duration", 0))
+    stated_ms = int(picture.info.get("duration", 0))
     shortest_ms = 11  # browsers show frames that claim less for a tenth of a second
     usual_ms = 100
-    return said if said >= shortest_ms else usual_ms
+    return stated_ms if stated_ms >= shortest_ms else usual_ms

@@ -48,13 +48,13 @@ class Camera:
             raise MediaError(f"camera {self._name} gives no picture: {_advice(number, is_file)}")
         self.first = first
         if self._capture is None:
-            said = probe_video(self._name).fps
+            stated = probe_video(self._name).fps
         else:
             self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old pictures would pile up and be shown late
-            said = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
+            stated = Fraction(self._capture.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
         usual_fps = Fraction(25)  # where a device does not say
         highest_fps = 120
-        self.fps = said if 1 <= said <= highest_fps else usual_fps
+        self.fps = stated if 1 <= stated <= highest_fps else usual_fps
 
     def __enter__(self) -> "Camera":
         return self
@@ -76,7 +76,7 @@ class Camera:
 
 
 def _open_device(source: str | int) -> cv2.VideoCapture:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # warnings are said here, in one line
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # warnings are given here, in one line
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2.VideoCapture(source)
 

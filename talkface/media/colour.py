@@ -293,12 +293,12 @@ def _png_space(info: Mapping[str | tuple[int, int], object]) -> ColourSpace:
 def _is_adobe(photo: Pillow.Image) -> bool:
     tags = photo.getexif()
     details = tags.get_ifd(PHOTO_COLOUR.exif)
-    said = details.get(PHOTO_COLOUR.exif_colour_space)
+    stated = details.get(PHOTO_COLOUR.exif_colour_space)
     adobe_rgb, uncalibrated, index_srgb = 2, 0xFFFF, "R98"  # cameras say "uncalibrated" for Adobe RGB only (DCF 2.0)
-    if said == uncalibrated:
+    if stated == uncalibrated:
         known = PHOTO_COLOUR.interoperability in details  # Pillow 12 has a KeyError for a part that is not there
         index = (
             tags.get_ifd(PHOTO_COLOUR.interoperability).get(PHOTO_COLOUR.interoperability_index, "") if known else ""
         )
         return str(index).strip("\0 ") != index_srgb
-    return bool(said == adobe_rgb)
+    return bool(stated == adobe_rgb)

@@ -93,10 +93,10 @@ class FfmpegProcess:
             self._process.stdin.close()
         code = self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip()
+        output = self._errors.read().decode(errors="replace").strip()
         self._errors.close()
         if code != 0:
-            why = reason(code, said)
+            why = reason(code, output)
             kind = PassingError if why == FULL or why.endswith(KILLED) else MediaError
             raise kind(f"{self._path} cannot be written: {why}")
         if not whole:
@@ -113,15 +113,15 @@ class FfmpegProcess:
         self._errors.close()
 
 
-def reason(code: int, said: str) -> str:
+def reason(code: int, output: str) -> str:
     """ffmpeg's exit code and words -> what the user can do something about."""
-    if "No space left on device" in said or code == 256 - errno.ENOSPC:  # whose words found no room either
+    if "No space left on device" in output or code == 256 - errno.ENOSPC:  # whose words found no room either
         return FULL
-    if code == -getattr(signal, "SIGXFSZ", 0) or "File too large" in said:
+    if code == -getattr(signal, "SIGXFSZ", 0) or "File too large" in output:
         return "the file would be larger than allowed here (ulimit -f); write elsewhere"
     if code < 0:
         return f"ffmpeg was ended by signal {-code}; {KILLED}"
-    lines = [line for line in said.splitlines() if line.strip()]
+    lines = [line for line in output.splitlines() if line.strip()]
     return lines[0].strip() if lines else f"ffmpeg ended with code {code}"
 
 

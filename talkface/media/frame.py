@@ -26,10 +26,10 @@ FRAME = FrameSettings()
 
 def pixel_aspect(stream: VideoStream) -> Fraction:
     """Width over height of a stored pixel: 64/45 in wide PAL, 1 where the file does not say."""
-    said = stream.sample_aspect_ratio
-    if said is None or not Fraction(1, FRAME.widest_pixel) <= said <= FRAME.widest_pixel:
+    stated = stream.sample_aspect_ratio
+    if stated is None or not Fraction(1, FRAME.widest_pixel) <= stated <= FRAME.widest_pixel:
         return Fraction(1)
-    return Fraction(said)
+    return Fraction(stated)
 
 
 def frame_size(frame: VideoFrame, aspect: Fraction = Fraction(1)) -> tuple[int, int]:

@@ -32,9 +32,9 @@ class Microphone:
         try:
             self._container = av.open(device or usual, format=system)
         except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
+            why = getattr(error, "strerror", None) or error
             hint = "give --source DEVICE, or --speech FILE"
-            raise MediaError(f"the microphone cannot be opened ({said}): {hint}") from error
+            raise MediaError(f"the microphone cannot be opened ({why}): {hint}") from error
         self._resampler = AudioResampler(format="flt", layout="mono", rate=rate)
         self._heard: queue.SimpleQueue[FloatArray] = queue.SimpleQueue()
         self._end = False

@@ -64,7 +64,7 @@ def read_photo(path: Path | str) -> Image:
     data = _read_bytes(path)
     expected = "expected JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
     with warnings.catch_warnings(), refusing(f"{path} is a damaged picture or cut short: save it again", MediaError):
-        _hush_pillow()
+        _ignore_pillow_warnings()
         if is_heic(data):
             from talkface.media.heif import read_heic
 
@@ -80,7 +80,7 @@ def read_photo(path: Path | str) -> Image:
             raise MediaError(f"{path} has far too many pixels: scale it down or save it as JPEG") from error
 
 
-def _hush_pillow() -> None:
+def _ignore_pillow_warnings() -> None:
     """Inside `catch_warnings`: Pillow warns of large photos, whose size is checked here, and of odd EXIF blocks."""
     warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b")
@@ -108,7 +108,7 @@ def decode_picture(
         error: damaged, of another format, or above the limit of pixels.
     """
     with warnings.catch_warnings(), refusing(f"{where} is damaged", error):
-        _hush_pillow()
+        _ignore_pillow_warnings()
         size = _jpeg_size(content) if "JPEG" in formats else None
         if size is None:
             with Pillow.open(io.BytesIO(content), formats=formats) as header:
@@ -145,7 +145,7 @@ def is_photo(path: Path | str) -> bool:
             if is_heic(file.read(64)):
                 return True
         with warnings.catch_warnings(), refusing("not a picture", MediaError):
-            _hush_pillow()
+            _ignore_pillow_warnings()
             with Path(path).open("rb") as file, _opened(file) as photo:
                 return not (photo.format in animated and getattr(photo, "is_animated", False))
     except (MediaError, OSError):

@@ -101,20 +101,20 @@ async def _serve(server: Server, socket: WebSocket) -> None:
 async def _greet(server: Server, socket: WebSocket) -> tuple[Hello, bytes]:
     """Token, wishes and photo of a client."""
     try:
-        said = json.loads(await socket.receive_text())
+        request = json.loads(await socket.receive_text())
     except (ValueError, KeyError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
+        request = None
+    if not isinstance(request, dict):
         raise Refusal(400, "bad_request", "the first message must be a JSON object, see docs/serve.md")
-    check_token(server.options.token, said.get("token"))
-    if said.get("consent") is not True:
+    check_token(server.options.token, request.get("token"))
+    if request.get("consent") is not True:
         raise Refusal(422, "no_consent", "animate only people who agreed: say so with consent: true")
     hello = Hello(
-        said.get("rate", 16_000),
-        said.get("format", "jpeg"),
-        said.get("photo", 0),
-        said.get("identity"),
-        said.get("options", {}),
+        request.get("rate", 16_000),
+        request.get("format", "jpeg"),
+        request.get("photo", 0),
+        request.get("identity"),
+        request.get("options", {}),
     )
     if hello.format not in ("jpeg", "mp4") or not isinstance(hello.photo, int) or hello.photo < 0:
         raise Refusal(400, "bad_request", "invalid first message: format is jpeg or mp4, photo a number of bytes")

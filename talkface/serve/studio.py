@@ -148,15 +148,15 @@ class Studio:
         except TalkfaceError as error:
             ended = self._failed(job, error)
         except Exception as error:  # noqa: BLE001 - a fault in one job must not end the thread
-            said = f"fault in talkface: {type(error).__name__}"
-            ended = {"state": "failed", "code": "fault", "error": said, "finished": time.time()}
+            message = f"fault in talkface: {type(error).__name__}"
+            ended = {"state": "failed", "code": "fault", "error": message, "finished": time.time()}
         self._preview = ("", 0.0, None)
         self._note(job.id, **ended)
 
     def _failed(self, job: Job, error: TalkfaceError) -> dict[str, Any]:
         """Record of a failed job, without the path of its folder."""
-        said = str(error).replace(f"{self.job_folder(job.id)}/", "")
-        return {"state": "failed", "code": code_of(error), "error": said, "finished": time.time()}
+        message = str(error).replace(f"{self.job_folder(job.id)}/", "")
+        return {"state": "failed", "code": code_of(error), "error": message, "finished": time.time()}
 
     def _note(self, job_id: str, **changes: Any) -> None:
         """Write how a job ended, as soon as the disk has room for it."""

@@ -126,8 +126,8 @@ async def take_offer(server: Server, sdp: str, hello: Hello, photo: bytes) -> di
             await connection.setLocalDescription(await connection.createAnswer())
         except Exception as error:
             await connection.close()
-            said = "the offer cannot be understood: send the SDP of an RTCPeerConnection"
-            raise Refusal(422, "bad_offer", said) from error
+            message = "the offer cannot be understood: send the SDP of an RTCPeerConnection"
+            raise Refusal(422, "bad_offer", message) from error
         left.place = places.pop_all()
         server.leaving.add(left)
     described = connection.localDescription
@@ -161,7 +161,7 @@ def _follow(connection: RTCPeerConnection, session: Session, left: _Leaving) -> 
     @connection.on("datachannel")
     def opened(channel: Any) -> None:
         @channel.on("message")  # type: ignore[untyped-decorator]
-        def said(message: object) -> None:
+        def obey(message: object) -> None:
             acts = {"flush": session.flush, "interrupt": session.interrupt}
             if isinstance(message, str) and message in acts:
                 acts[message]()

@@ -33,7 +33,7 @@ def files(folder: Path) -> list[str]:
 def test_every_map_of_every_frame_and_a_panel(tmp_path):
     maps = {"attention": np.full((40, 40, 3), 70, np.uint8), "motion": np.full((40, 40, 3), [9, 80, 160], np.uint8)}
     with MapWriter(tmp_path / "maps", PHOTO, FPS) as writer:
-        assert len(list(writer.taking(iter([frame(maps)] * 3)))) == 3
+        assert len(list(writer.tee(iter([frame(maps)] * 3)))) == 3
     names = [f"{name}/0000{i}.png" for name in ("attention", "landmarks", "motion") for i in (1, 2, 3)]
     assert files(tmp_path / "maps") == [*names, "panel.mp4"]
     assert list(tmp_path.iterdir()) == [tmp_path / "maps"]

@@ -14,12 +14,12 @@ from talkface.data.samplers.patches import (
     PatchBatch,
     PatchConfig,
     Variation,
+    degrade,
     draw_variation,
     landmark_noise,
     make_examples,
     stack_examples,
     vary,
-    worsen,
 )
 from talkface.errors import DatasetError
 from talkface.geometry.affine import fit_similarity, rotation_vectors, transform
@@ -103,7 +103,7 @@ class PairSampler:
                 break
         photos = [clip.image(int(frame)) for frame in sources]
         if rng.random() < self.config.degrade:
-            photos = [worsen(photo, rng) for photo in photos]
+            photos = [degrade(photo, rng) for photo in photos]
         noise = landmark_noise(self.config.jitter, rng)
         frames = [target] if length == 1 else self._run(clip, target, sources, length, rng)
         return _Run(clip, photos, sources, frames, noise, draw_variation(rng))

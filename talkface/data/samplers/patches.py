@@ -260,7 +260,7 @@ def landmark_noise(amount: float, rng: np.random.Generator) -> FloatArray:
     return noise
 
 
-def worsen(photo: Image, rng: np.random.Generator) -> Image:
+def degrade(photo: Image, rng: np.random.Generator) -> Image:
     """Photo through a coarse JPEG; the target keeps its own quality."""
     _, coded = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 85))])
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

@@ -96,7 +96,7 @@ class SequenceSampler:
         """Examples for scores: speakers in turn, the most closed frame as the photo, then the most open one's row."""
         chosen = [self.by_speaker[place] for place in np.unique(np.linspace(0, len(self.by_speaker) - 1, size).round())
                   .astype(int)]  # fmt: skip
-        return _stack([self._example(*self._telling(group[0]), None) for group in chosen])
+        return _stack([self._example(*self._clearest(group[0]), None) for group in chosen])
 
     def pick(self, clip: int, rng: np.random.Generator) -> tuple[int, int]:
         """The photo's frame, and the first frame of the sequence."""
@@ -132,7 +132,8 @@ class SequenceSampler:
         clip = int(group[rng.integers(len(group))])
         return self._example(clip, *self.pick(clip, rng), rng)
 
-    def _telling(self, clip: int) -> tuple[int, int, int]:
+    def _clearest(self, clip: int) -> tuple[int, int, int]:
+        """The clip, its most closed frame and the start of its most open sequence."""
         starts, frames, openings = self.starts[clip], self.config.frames, self.openings[clip]
         widest = [np.nanmax(openings[start : start + frames]) for start in starts]
         start = int(starts[int(np.argmax(widest))])
