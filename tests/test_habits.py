@@ -78,6 +78,9 @@ def test_files_are_written_through_the_room_of_files():
             r"math\.isfinite\(|\.isfinite\(\)", "training", {"training/engine/step.py"}, id="a loss that is not finite"
         ),
         pytest.param(r"torch\.manual_seed\(|fork_rng\(", "", {"training/engine/step.py"}, id="torch's generator"),
+        pytest.param(
+            r"set_?[nN]um_?[tT]hreads\(", "", {"scale/threads.py", "cli/score_output.py"}, id="threads of the process"
+        ),
     ],
 )
 def test_what_is_easily_done_wrong_is_done_in_one_place(expression: str, room: str, places: set[str]):

@@ -55,13 +55,11 @@ class StateOfParts:
 
 
 def make_accelerator(run: RunConfig) -> Accelerator:
-    """Accelerate's handle on device, precision and processes, as `run` asks; also sets the CPU threads.
+    """Accelerate's handle on device, precision and processes, as `run` asks.
 
     Raises:
         ConfigError: a device that this machine does not have.
     """
-    if run.threads > 0:
-        torch.set_num_threads(run.threads)
     on_cpu = not (torch.cuda.is_available() or torch.backends.mps.is_available()) or run.device == "cpu"
     available = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(run.device, False):

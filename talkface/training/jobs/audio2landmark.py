@@ -22,6 +22,7 @@ from talkface.data.samplers.speech_store import speech_examples
 from talkface.errors import DatasetError
 from talkface.landmarks.lip_shape import LipRange
 from talkface.models.audio2landmark import Audio2Landmark
+from talkface.scale.threads import limit_threads
 from talkface.training.engine.kept import fingerprint
 from talkface.training.engine.loop import fit, make_accelerator
 from talkface.training.engine.processes import agreed
@@ -69,23 +70,24 @@ def train_audio2landmark(
         DatasetError: no clip is usable.
     """
     check_resumable(Path(config.run.out), to_dict(config))
-    make_accelerator(config.run)
-    clips, judged = (clips, []) if clips is not None else load_clips(config.data)
-    clips = _chosen(clips, config.data.speakers)
-    every = _both(clips, judged)
-    examples = speech_examples(every, new_network(config).mel, config.data.memory_mb << 20)
-    keys = {clip.key for clip in judged}
-    train, held_out = ([e for e in examples if (e.key in keys) is apart] for apart in (False, True))
-    front_end = _train_phones(clips, train, config)
-    _correct_offsets(every, examples, config, front_end)
-    if not held_out:
-        train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
-    job = Audio2LandmarkJob(config, train, held_out, front_end)
-    if config.range.steps > 0:  # which no loss and no score depends on, so that training starts first
-        job.measure_range = lambda: _measure_range(every, train, config, front_end, float(job.network.scale))
-    if config.range.only:
-        return _write_as_is(job, Path(config.run.out))
-    return fit(job, config.run, to_dict(config))
+    with limit_threads(config.run.threads, opencv=False):
+        make_accelerator(config.run)
+        clips, judged = (clips, []) if clips is not None else load_clips(config.data)
+        clips = _chosen(clips, config.data.speakers)
+        every = _both(clips, judged)
+        examples = speech_examples(every, new_network(config).mel, config.data.memory_mb << 20)
+        keys = {clip.key for clip in judged}
+        train, held_out = ([e for e in examples if (e.key in keys) is apart] for apart in (False, True))
+        front_end = _train_phones(clips, train, config)
+        _correct_offsets(every, examples, config, front_end)
+        if not held_out:
+            train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
+        job = Audio2LandmarkJob(config, train, held_out, front_end)
+        if config.range.steps > 0:  # which no loss and no score depends on, so that training starts first
+            job.measure_range = lambda: _measure_range(every, train, config, front_end, float(job.network.scale))
+        if config.range.only:
+            return _write_as_is(job, Path(config.run.out))
+        return fit(job, config.run, to_dict(config))
 
 
 def _write_as_is(job: Audio2LandmarkJob, folder: Path) -> dict[str, float]:

@@ -22,6 +22,7 @@ from talkface.files.read import refusing
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.losses.matching import embedding_match
 from talkface.models.video_table import VideoTable
+from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -61,11 +62,12 @@ def train_fewshot(config: FewshotTraining, clips: Sequence[PreparedClip] | None 
         CheckpointError: missing weights of a perceptual network.
     """
     check_resumable(Path(config.run.out), to_dict(config))
-    if clips is not None:
-        return fit(FewshotJob(config, clips), config.run, to_dict(config))
-    shards = config.data.shards
-    zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
-    return fit(FewshotJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
+    with limit_threads(config.run.threads, opencv=False):
+        if clips is not None:
+            return fit(FewshotJob(config, clips), config.run, to_dict(config))
+        shards = config.data.shards
+        zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
+        return fit(FewshotJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
 
 
 class FewshotJob(StateOfParts):

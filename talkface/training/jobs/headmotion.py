@@ -22,6 +22,7 @@ from talkface.data.samplers.headmotion import (
 )
 from talkface.errors import ConfigError
 from talkface.models.headmotion import POSE, Headmotion, HeadmotionConfig, build_headmotion, config_dict
+from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -51,12 +52,13 @@ def train_headmotion(config: HeadmotionTraining, clips: Sequence[PreparedClip] |
     """
     _check(config.model)
     check_resumable(Path(config.run.out), to_dict(config))
-    make_accelerator(config.run)
-    if clips is None:
-        clips = cast(Sequence[PreparedClip], load_clips(config.data)[0])
-    examples = make_head_examples(clips)
-    train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
-    return fit(HeadmotionJob(config, train, held_out), config.run, to_dict(config))
+    with limit_threads(config.run.threads, opencv=False):
+        make_accelerator(config.run)
+        if clips is None:
+            clips = cast(Sequence[PreparedClip], load_clips(config.data)[0])
+        examples = make_head_examples(clips)
+        train, held_out = hold_out(examples, config.data.held_out_every, config.data.held_out_first)
+        return fit(HeadmotionJob(config, train, held_out), config.run, to_dict(config))
 
 
 def _check(model: HeadmotionConfig) -> None:

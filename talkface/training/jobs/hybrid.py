@@ -18,6 +18,7 @@ from talkface.errors import DatasetError
 from talkface.losses.adversarial import hinge_discriminator
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.hybrid import Hybrid, PatchOutput, Previous
+from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -43,7 +44,8 @@ def train_renderer(config: RendererConfig, clips: Sequence[PreparedClip] | None 
     """
     if clips is None:
         clips = ClipDataset(config.data.shards, config.data.split, kept_bytes=KEPT_BYTES)
-    return fit(RendererJob(config, clips), config.run, to_dict(config))
+    with limit_threads(config.run.threads, opencv=False):
+        return fit(RendererJob(config, clips), config.run, to_dict(config))
 
 
 class RendererJob(StateOfParts):

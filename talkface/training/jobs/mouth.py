@@ -30,6 +30,7 @@ from talkface.landmarks.mouth_patch import UNIT
 from talkface.losses.local import local_contrast
 from talkface.metrics.mouth import inner_sharpness
 from talkface.models.mouth import MouthInpainter, donor_detail, fill_hole, to_size
+from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -70,7 +71,8 @@ def train_mouth(config: MouthTraining, clips: Sequence[PreparedClip] | None = No
         names = [name for name in (config.data.shards, config.data.talk_shards) if name]
         datasets = [ClipDataset(name, config.data.split) for name in names]
         clips = [dataset[index] for dataset in datasets for index in range(len(dataset))]
-    return fit(MouthJob(config, clips), config.run, to_dict(config))
+    with limit_threads(config.run.threads, opencv=False):
+        return fit(MouthJob(config, clips), config.run, to_dict(config))
 
 
 class MouthJob(StateOfParts):

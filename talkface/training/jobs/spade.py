@@ -20,6 +20,7 @@ from talkface.losses.adversarial import feature_matching, hinge_discriminator, h
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.spade import Source, SpadeFrame, SpadeNet, network_sketch
 from talkface.models.spade_config import SpadeConfig
+from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -59,11 +60,12 @@ def train_spade(config: SpadeTraining, clips: Sequence[PreparedClip] | None = No
         CheckpointError: missing weights of a perceptual network.
     """
     check_resumable(Path(config.run.out), to_dict(config))
-    if clips is not None:
-        return fit(SpadeJob(config, clips), config.run, to_dict(config))
-    shards = config.data.shards
-    zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
-    return fit(SpadeJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
+    with limit_threads(config.run.threads, opencv=False):
+        if clips is not None:
+            return fit(SpadeJob(config, clips), config.run, to_dict(config))
+        shards = config.data.shards
+        zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
+        return fit(SpadeJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
 
 
 class SpadeJob(StateOfParts):

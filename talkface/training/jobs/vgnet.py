@@ -27,6 +27,7 @@ from talkface.losses.landmark import mouth_weighted_mse
 from talkface.losses.pixel import dynamic_l1, dynamic_weights
 from talkface.models.vgnet import SHAPES, VgFrames, VgNet
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
+from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
     Ema,
     StateOfParts,
@@ -51,7 +52,8 @@ def train_vgnet(config: VgnetTraining, clips: Sequence[PreparedClip] | None = No
     """
     check_resumable(Path(config.run.out), to_dict(config))
     given = clips if clips is not None else ClipDataset(config.data.shards, config.data.split)
-    return fit(VgnetJob(config, given), config.run, to_dict(config))
+    with limit_threads(config.run.threads, opencv=False):
+        return fit(VgnetJob(config, given), config.run, to_dict(config))
 
 
 class VgnetJob(StateOfParts):
