@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from talkface.checkpoints.format import load_weights
-from talkface.errors import ConfigError
+from talkface.checkpoints.format import Checkpoint, load_weights, shipped_names
+from talkface.errors import CheckpointError, ConfigError
 from talkface.renderers.base import DEFAULT_INPAINTER, RENDERERS, Renderer, Tuning
 
 
@@ -47,14 +47,24 @@ def _load(name: str, device: torch.device, weights: str | Path | None) -> Render
 
         return load_fewshot_renderer(weights, device)
     if name == "vgnet":
-        from talkface.renderers.vgnet import load_vgnet_renderer
+        from talkface.renderers.vgnet import VgnetRenderer, build_vgnet
 
-        return load_vgnet_renderer(weights, device)
+        return VgnetRenderer(build_vgnet(_trained(name, weights)), device)
     if name == "spade":
-        from talkface.renderers.spade import load_spade_renderer
+        from talkface.renderers.spade import SpadeRenderer, build_spade
 
-        return load_spade_renderer(weights, device)
+        return SpadeRenderer(build_spade(_trained(name, weights)), device)
     raise ConfigError(f"unknown renderer {name!r}: expected one of {', '.join(RENDERERS)}")
+
+
+def _trained(kind: str, weights: str | Path | None) -> Checkpoint:
+    """Network of a family that may have none in the package."""
+    if weights is None and kind not in shipped_names():
+        raise CheckpointError(
+            f"renderer {kind} ships no network: train one with `talkface train configs/renderer/{kind}_small.yaml "
+            f"--set data.shards=SHARDS` and give it with --renderer-model runs/{kind}_small/best.safetensors"
+        )
+    return load_weights(weights or kind, kind)
 
 
 def _load_hybrid(weights: str | Path, device: torch.device) -> Renderer:

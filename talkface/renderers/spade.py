@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.format import Checkpoint, load_weights, shipped_names
+from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.load import must_fit
 from talkface.data.samplers.patches import draw_face
 from talkface.data.samplers.shot_pictures import picture_map, shot_pictures, signed, sketch_picture, unsigned
 from talkface.data.samplers.warp_shots import hidden_features, nearest_first
-from talkface.errors import CheckpointError
 from talkface.geometry.affine import transform
 from talkface.models.spade import Source, SpadeFrame, SpadeNet, network_sketch
 from talkface.models.spade_config import SpadeConfig
@@ -131,21 +129,6 @@ class SpadeRenderer:
         """`[2, 3]` from pixels of the frame to the network's picture, laid around the face as in training."""
         config = self.network.config
         return picture_map(landmarks, config.crop, config.crop_side, config.size)
-
-
-def load_spade_renderer(weights: str | Path | None, device: torch.device) -> SpadeRenderer:
-    """Renderer by name or path of its network.
-
-    Raises:
-        CheckpointError: no network given, no such file, or another kind of network.
-    """
-    kind = "spade"
-    if weights is None and kind not in shipped_names():
-        raise CheckpointError(
-            "renderer spade ships no network: train one with `talkface train configs/renderer/spade_small.yaml "
-            "data.shards=SHARDS` and give it with --renderer-model runs/spade_small/best.safetensors"
-        )
-    return SpadeRenderer(build_spade(load_weights(weights or kind, kind)), device)
 
 
 def build_spade(checkpoint: Checkpoint) -> SpadeNet:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from talkface.checkpoints.format import Checkpoint, load_weights, shipped_names
+from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.load import must_fit
 from talkface.data.interop.aligned import aligned_map, displacement
 from talkface.data.interop.atvgnet_shapes import AtvgnetShapes
@@ -98,21 +97,6 @@ class VgnetRenderer:
         else:
             moved = np.stack([displacement(points) for points in landmarks])
         return torch.from_numpy(moved)[None].to(self.device)
-
-
-def load_vgnet_renderer(weights: str | Path | None, device: torch.device) -> VgnetRenderer:
-    """Renderer by name or path of its network.
-
-    Raises:
-        CheckpointError: no network given, no such file, or another kind of network.
-    """
-    kind = "vgnet"
-    if weights is None and kind not in shipped_names():
-        raise CheckpointError(
-            "renderer vgnet ships no network: train one with `talkface train configs/renderer/vgnet_small.yaml "
-            "data.shards=SHARDS` and give it with --renderer-model runs/vgnet_small/best.safetensors"
-        )
-    return VgnetRenderer(build_vgnet(load_weights(weights or kind, kind)), device)
 
 
 def build_vgnet(checkpoint: Checkpoint) -> VgNet:
