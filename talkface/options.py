@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -15,6 +16,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from talkface.errors import ConfigError
 from talkface.files.check import parse_ratio
 
+Device = Literal["auto", "cpu", "cuda", "mps"]
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -26,6 +28,9 @@ def option(
     low: float | None = None,
     high: float | None = None,
     old: str = "",
+    short: str = "",
+    lone: str = "",
+    indexed: bool = False,
     beside: str = "",
     per_row: bool = True,
 ) -> Any:
@@ -37,12 +42,21 @@ def option(
         group: heading under which `--help` lists it.
         low: least value of a number.
         high: greatest value of a number.
-        old: name that the option had one release ago, still read with a warning.
+        old: names that the option had one release ago, a space between them, still read with a warning.
+        short: letter of the flag's short form.
+        lone: value where the flag stands without any.
+        indexed: whether a choice may have a number behind it, such as cuda:1.
         beside: suffix of a file that is written beside the video; in a batch `true` names it after the video.
         per_row: whether a row of a batch may set it.
     """
     known = {"help": help, "group": group, "low": low, "high": high, "old": old, "beside": beside, "per_row": per_row}
-    return field(default=default, metadata=known)
+    return field(default=default, metadata={**known, "short": short, "lone": lone, "indexed": indexed})
+
+
+def device_option(default: str = "auto") -> Any:
+    """Field of type `Device`: where networks work."""
+    help = "Where networks work; auto takes a GPU where there is one."
+    return option(default, help, group="Networks", per_row=False, indexed=True)
 
 
 @dataclass(frozen=True)
@@ -79,21 +93,29 @@ class Option:
         """The values that it takes, in words."""
         if self.choices:
             *before, last = self.choices
-            return f"{', '.join(before)} or {last}" if before else last
+            words = f"{', '.join(before)} or {last}" if before else last
+            words += ", and cuda:1 for the second" if self.meta["indexed"] else ""
+            return f"{words}, or a path" if Path in self.others else words
         low, high = self.meta["low"], self.meta["high"]
         reach = "" if low is None else f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
-        words = {
+        words_of = {
             bool: "true or false",
             int: f"a whole number{', ' * bool(reach)}{reach}",
             float: f"a number{', ' * bool(reach)}{reach}",
             Fraction: f"a number such as 25, 29.97 or 30000/1001, above 0 and at most {high or 0:g}",
             Path: "a path",
             str: "a name or a path",
-            list: "words such as mouth.feather=1.5",
+            list: "a list of words",
             tuple: f"a number or two such as 0.5,-0.5, each {reach}",
         }
         others = "".join(f", or {other.__module__}.{other.__qualname__}" for other in self.others)
-        return words[self.kind] + others
+        return words_of[self.kind] + others
+
+    @property
+    def described(self) -> str:
+        """The help, and the values that it takes where their type does not say so."""
+        said = self.kind in (bool, list) or (self.kind is str and not self.choices)
+        return self.meta["help"] if said else f"{self.meta['help']} ({self.expected})"
 
     def read(self, value: object) -> Any:
         """Typed and checked value from what a program, a flag, a table or JSON gave.
@@ -107,14 +129,14 @@ class Option:
             return value
         try:
             read = self._typed(value)
-        except (ValueError, TypeError, ZeroDivisionError, OverflowError, KeyError):
+        except (ValueError, TypeError, ZeroDivisionError, OverflowError, KeyError, AttributeError):
             given = repr(value) if isinstance(value, (str, int, float, Path, NoneType)) else f"of {type(value)}"
             raise ConfigError(f"invalid {self.name} {given}: expected {self.expected}") from None
         return read
 
     def _typed(self, value: Any) -> Any:
         if self.choices:
-            return self.choices[self.choices.index(value)]
+            return self._choice(value)
         if self.kind is bool:
             return WORDS[value.lower()] if isinstance(value, str) else _flag(value)
         if isinstance(value, bool):
@@ -134,6 +156,14 @@ class Option:
         if not isinstance(value, (str, Path)):
             _refuse()
         return self.kind(value)
+
+    def _choice(self, value: Any) -> str | Path:
+        if Path in self.others and isinstance(value, str) and (Path(value).suffix or Path(value).name != value):
+            return Path(value)
+        word, colon, number = value.partition(":") if self.meta["indexed"] else (value, "", "")
+        if colon and not (number.isascii() and number.isdecimal()):
+            _refuse()
+        return self.choices[self.choices.index(word)] + colon + number
 
     def _pair(self, value: Any) -> tuple[float, float]:
         """Two numbers from text, a sequence, or one number with which the second is 0."""
@@ -226,18 +256,29 @@ def current_name(group: type[Options], name: str, also: Sequence[str] = ()) -> s
     known = options_of(group)
     if word in known:
         return word
-    for found in known.values():
-        if word and found.meta["old"] == word:
-            warnings.warn(f"option {word} is now called {found.name}: use that name", FutureWarning, stacklevel=3)
-            return found.name
+    if word in (former := old_names(group)):
+        message = f"option {word} is now called {former[word]}: use that name"
+        warnings.warn(message, FutureWarning, stacklevel=_users_level())
+        return former[word]
     near = difflib.get_close_matches(word, [*also, *known], n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join([*also, *known])}"
     raise ConfigError(f"unknown option {name!r}: {hint}")
 
 
+def _users_level() -> int:
+    """Stack level, seen from the caller, of the first frame outside the package, or of the command line's own."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.partition(".")[0] != "talkface" or name.startswith("talkface.cli."):
+            break
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 def old_names(group: type[Options]) -> dict[str, str]:
     """Names of a release ago -> today's."""
-    return {found.meta["old"]: found.name for found in options_of(group).values() if found.meta["old"]}
+    return {old: found.name for found in options_of(group).values() for old in found.meta["old"].split()}
 
 
 def markdown_table(group: type[Options]) -> str:
@@ -253,9 +294,7 @@ def _rows(group: type[Options]) -> Iterator[str]:
             flag += f", `--no-{found.name.replace('_', '-')}`"
         silent = found.default is None or found.default is False or found.default == ()
         default = "" if silent else "on" if found.default is True else f"`{found.written}`"
-        said = found.kind is bool or (found.kind is str and not found.choices)  # by the help
-        expected = "" if said else f" ({found.expected})"
-        yield f"| {flag} | {default} | {found.meta['help']}{expected} |"
+        yield f"| {flag} | {default} | {found.described} |"
 
 
 def json_schema(group: type[Options]) -> dict[str, Any]:

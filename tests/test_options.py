@@ -11,15 +11,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import talkface
 from talkface.cli.options import with_options
 from talkface.errors import ConfigError
-from talkface.inference.batch.rows import make_rows, option_names
-from talkface.inference.request import AnimateOptions, ReenactOptions
+from talkface.inference.batch.options import BatchOptions
+from talkface.inference.batch.rows import option_names, read_manifest
+from talkface.inference.request import AnimateOptions, EnrollOptions, ReenactOptions
 from talkface.landmarks.head_style import HEAD_STYLES
 from talkface.landmarks.motion import BLINK_PROFILES
 from talkface.landmarks.smooth import SMOOTHINGS
 from talkface.options import Options, current_name, json_schema, markdown_table, option, options_of
 from talkface.renderers.base import RENDERERS
+from talkface.serve.options import ServeOptions, read_options, user_schema
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "options.md"
 
@@ -47,13 +50,21 @@ def test_what_is_not_a_pair_is_refused(given: object):
         AnimateOptions(gaze=given)
 
 
-def test_a_new_option_appears_everywhere():
+def test_a_new_option_appears_everywhere(tmp_path: Path):
     assert Extended(glance=0.5).glance == 0.5  # keyword
     assert "glance" in option_names(Extended)  # batch column
-    (row,) = make_rows([{"photo": "a.jpg", "speech": "s.wav", "glance": "0.25"}], Path(), group=Extended)
-    assert row.options.glance == 0.25
+    (tmp_path / "rows.csv").write_text("photo,speech,glance\na.jpg,s.wav,0.25\n")
+    (row,) = read_manifest(tmp_path / "rows.csv", {"glance": 1, "still": True}, group=Extended)
+    assert row.options == Extended(glance=0.25, still=True)
     assert "| `--glance` | `0.0` | Where the eyes look. (a number, -1 to 1) |" in markdown_table(Extended)  # table
-    assert json_schema(Extended)["properties"]["glance"]["maximum"] == 1  # form
+    field = user_schema(Extended)["properties"]["glance"]  # form of the page
+    assert field == {
+        "type": "number", "description": "Where the eyes look.", "default": 0.0, "minimum": -1, "maximum": 1,
+        "group": "Motion",
+    }  # fmt: skip
+    assert read_options({"glance": 0.75}, Extended) == Extended(glance=0.75)
+    with pytest.raises(ConfigError, match=r"invalid glance 2: expected a number, -1 to 1"):
+        read_options({"glance": 2}, Extended)
     seen = []
 
     @with_options(Extended)
@@ -61,9 +72,10 @@ def test_a_new_option_appears_everywhere():
         seen.append((photo, options))
 
     app = typer.Typer()
-    app.command()(command)
+    command.add_to(app, "command")
     assert CliRunner().invoke(app, ["a.jpg", "--glance", "-0.5", "--no-blink"]).exit_code == 0  # flag
-    assert seen == [("a.jpg", Extended(glance=-0.5, blink=False))]
+    assert CliRunner().invoke(app, ["a.jpg", "--look", "1"]).exit_code == 0  # its name of a release ago
+    assert seen == [("a.jpg", Extended(glance=-0.5, blink=False)), ("a.jpg", Extended(glance=1))]
     assert "glance" not in inspect.signature(AnimateOptions).parameters
 
 
@@ -80,6 +92,7 @@ def test_a_new_option_appears_everywhere():
         ("save_landmarks", "a.npz", Path("a.npz")),
         ("speech_model", Path("a.safetensors"), "a.safetensors"),
         ("face", None, None),
+        ("device", "cuda:1", "cuda:1"),
     ],
 )
 def test_values_of_any_origin_are_read(name: str, given: object, read: object):
@@ -97,6 +110,9 @@ def test_values_of_any_origin_are_read(name: str, given: object, read: object):
         ("head_scale", float("inf"), "0 to 1"),
         ("renderer", "best", "expected hybrid, warp, fewshot, vgnet or spade"),
         ("blink", 2, "true or false"),
+        ("device", "gpu", "expected auto, cpu, cuda or mps, and cuda:1 for the second"),
+        ("device", "cuda:", "invalid device 'cuda:'"),
+        ("device", 0, "invalid device 0"),
         ("report", 3, "expected a path"),
     ],
 )
@@ -122,8 +138,10 @@ def test_options_that_exclude_each_other():
 
 
 def test_names_of_a_release_ago_are_read_with_a_warning():
-    with pytest.warns(FutureWarning, match="now called head_scale"):
+    with pytest.warns(FutureWarning, match="now called head_scale") as said:
         assert current_name(AnimateOptions, "head-motion") == "head_scale"
+        assert AnimateOptions.from_mapping({"head_motion": 0}).head_scale == 0
+    assert [Path(warning.filename) for warning in said] == [Path(__file__)] * 2  # where the user wrote it
     with pytest.raises(ConfigError, match="did you mean head_scale"):
         current_name(AnimateOptions, "head_scael")
 
@@ -143,6 +161,48 @@ def test_a_class_of_its_own_needs_nothing_else():
     assert json_schema(Small)["properties"]["size"]["enum"] == ["small", "large"]
 
 
-@pytest.mark.parametrize("group", [AnimateOptions, ReenactOptions])
+@pytest.mark.parametrize("group", [AnimateOptions, ReenactOptions, BatchOptions, EnrollOptions])
 def test_the_tables_in_the_docs_are_current(group: type[Options]):
     assert markdown_table(group) in DOCS.read_text(encoding="utf-8"), "docs/options.md: run scripts/options_table.sh"
+
+
+def test_options_of_a_batch_are_told_from_those_of_its_rows(tmp_path: Path):
+    assert BatchOptions(storage="s3,gs memory").storage == ("s3", "gs", "memory")
+    with pytest.raises(ConfigError, match="invalid workers -1: expected a whole number, 0 or more"):
+        talkface.batch([{"photo": "a.jpg", "speech": "s.wav"}], tmp_path, workers=-1)
+    with pytest.raises(ConfigError, match="invalid head_scale 2: expected a number, 0 to 1"):
+        talkface.batch([{"photo": "a.jpg", "speech": "s.wav"}], tmp_path, workers=1, head_scale=2)
+    with pytest.raises(ConfigError, match="unknown option 'worker'"):
+        talkface.batch([{"photo": "a.jpg", "speech": "s.wav"}], tmp_path, worker=1)
+
+
+def test_a_server_takes_a_family_or_files_of_networks():
+    assert ServeOptions().renderer == "hybrid"
+    assert ServeOptions(renderer="runs/a/best.safetensors").renderer == Path("runs/a/best.safetensors")
+    with pytest.raises(ConfigError, match=r"invalid renderer 'foo': expected hybrid, warp, .* or spade, or a path"):
+        ServeOptions(renderer="foo")
+
+
+def test_only_fine_tuning_has_settings_and_needs_a_network():
+    with pytest.raises(ConfigError, match="--set and --previews belong to --finetune"):
+        EnrollOptions(set=("steps=3",))
+    with pytest.raises(ConfigError, match="--finetune needs a few-shot network"):
+        EnrollOptions(finetune=True)
+
+
+@pytest.mark.parametrize("word", ["--weights", "-w"])
+def test_an_old_name_works_unseen_and_names_the_new_one(word: str):
+    seen = []
+
+    @with_options(EnrollOptions)
+    def enroll(photo: str, *, options: EnrollOptions) -> None:
+        """Enroll."""
+        seen.append(options)
+
+    app = typer.Typer()
+    enroll.add_to(app, "enroll")
+    done = CliRunner().invoke(app, ["a.jpg", word, "few.safetensors", "-f"])
+    assert done.stderr == f"warning: {word} is now called --model\n"
+    assert seen == [EnrollOptions(model="few.safetensors", force=True)]
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout
+    assert "--model" in shown and word not in shown.split() and "1 or more" in shown

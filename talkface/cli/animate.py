@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from talkface.cli.options import former_names, refuse_missing, refuse_missing_of, with_options
+from talkface.cli.options import Quiet, refuse_missing, refuse_missing_of, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError, TalkfaceError, printable
 from talkface.files.write import fitting_name
@@ -43,10 +43,10 @@ SEVERAL = "Several faces"
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("animate", context_settings=former_names(AnimateOptions, ALIASES))(animate)
+    animate.add_to(app, "animate")
 
 
-@with_options(AnimateOptions)
+@with_options(AnimateOptions, aliases=ALIASES)
 def animate(
     first: Annotated[
         str | None, typer.Argument(metavar="PHOTO", help="Photo, folder of photos, video, or identity file.")
@@ -62,7 +62,7 @@ def animate(
         list[str] | None, typer.Option("--photo", "-p", help="A photo; repeat for more shots of the same person.")
     ] = None,
     speech: Annotated[str | None, typer.Option("--speech", "-s", help="The speech, instead of as an argument.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
     speaker: Annotated[
         list[str] | None,
         typer.Option(

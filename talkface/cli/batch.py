@@ -12,11 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from talkface.cli.animate import ALIASES
-from talkface.cli.options import refuse_missing
+from talkface.cli.options import Quiet, refuse_missing, with_options
 from talkface.cli.progress import HINT_S, ProgressLines
-from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, printable
-from talkface.scale.cluster import open_workers
+from talkface.inference.batch.options import BatchOptions
 from talkface.scale.workers import preload
 
 if TYPE_CHECKING:
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("batch", cls=RayCommand)(batch)
+    batch.add_to(app, "batch")
 
 
+@with_options(BatchOptions)
 def batch(
     manifest: Annotated[
         Path,
@@ -45,27 +45,13 @@ def batch(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the videos; a path, or a URL such as s3://...")] = (
         "batch"
     ),
-    workers: Annotated[int, typer.Option(min=0, help="Processes, one thread each. (default: one per core)")] = 0,
-    ray: RayOption = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed; changed rows are always tried.")
-    ] = False,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Seconds that one row may take at each stage, 0: no limit. (default: 15 minutes and 2 per second)",
-        ),
-    ] = None,
     common: Annotated[
         list[str] | None,
         typer.Option("--set", help="OPTION=VALUE for rows that do not set it themselves, such as still=true."),
     ] = None,
-    storage: Annotated[
-        str, typer.Option(help="Kinds of address that rows may name, such as s3,gs. (default: paths on this disk only)")
-    ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
+    *,
+    options: BatchOptions,
 ) -> None:
     """Make many videos: a manifest of rows, or every photo with every speech.
 
@@ -75,22 +61,13 @@ def batch(
     Exit code 1 when a row failed.
     """
     refuse_missing([manifest, speech])
-    allowed = [kind.strip() for kind in storage.split(",") if kind.strip()]
-    rows = batch_rows(manifest, speech, parse_common(common or []), allowed)
-    if ray is None:
+    rows = batch_rows(manifest, speech, parse_common(common or []), options.storage)
+    if options.ray is None:
         preload("talkface.inference.batch.tasks")
     from talkface.inference.batch.run import batch as make_videos
 
-    with _batch_progress(len(rows), quiet) as report, open_workers(ray, workers) as places:
-        outcomes = make_videos(
-            rows,
-            out,
-            workers=places,
-            device=device,
-            retry_failed=retry_failed,
-            time_limit=time_limit,
-            progress=report,
-        )
+    with _batch_progress(len(rows), quiet) as report:
+        outcomes = make_videos(rows, out, options, progress=report)
     if not quiet:
         _show(outcomes, out)
     failed = sum(outcome.failed for outcome in outcomes)

@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from talkface.cli.demo import DEMO_PHOTO, DEMO_SPEECH
+from talkface.cli.options import refuse_missing, with_options
 from talkface.errors import TalkfaceError
+from talkface.inference.request import AnimateOptions
 from talkface.types import DEFAULT_FPS
 
 if TYPE_CHECKING:
@@ -70,31 +72,37 @@ def register(app: typer.Typer) -> None:
     from talkface.cli.benchmark_scale import benchmark_scale
 
     group = typer.Typer(help="Time this machine.", no_args_is_help=True)
-    group.command("animate")(benchmark)
+    benchmark.add_to(group, "animate")
     group.command("prepare")(benchmark_prepare)
     group.command("train")(benchmark_fewshot)
     group.command("scale")(benchmark_scale)
     app.add_typer(group, name="benchmark")
 
 
+@with_options(AnimateOptions, "renderer", "renderer_model")
 def benchmark(
-    renderer: Annotated[str, typer.Option(help="hybrid or warp.")] = "hybrid",
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the 10 minutes of speech.")] = False,
+    *,
+    options: AnimateOptions,
 ) -> None:
     """Time a 512x512 photo on this machine: start-up, every stage alone, then the whole process.
 
     Exit code 1 when a bar is missed: help in 0.4 s, 3 s of speech in 3 s, a first frame in 0.4 s, render + encode at 30
     frames/s, 30 s of speech in 30 s, and memory that does not grow with the length of the speech.
     """
+    refuse_missing([options.renderer_model])
+    from talkface import Animator
     from talkface.media.read import read_photo
 
-    console = Console()
-    console.print(f"{os.cpu_count()} cores, renderer {renderer}, photo 512x512, {float(DEFAULT_FPS):g} frames/s")
+    animator, console = Animator.from_options(options), Console()
     photo = read_photo(DEMO_PHOTO)
+    animator.prepare(photo)  # a renderer that lacks its network says so here
+    pace = f"{float(DEFAULT_FPS):g} frames/s"
+    console.print(f"{os.cpu_count()} cores, renderer {options.renderer}, photo 512x512, {pace}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        start = measure_start(folder, renderer)
-        speed = _print_stages(console, photo, renderer, folder)
+        start = measure_start(folder, options, animator)
+        speed = _print_stages(console, photo, options, folder)
         runs = []
         for seconds in (
             (BENCHMARK.short_s, BENCHMARK.middle_s)
@@ -103,13 +111,13 @@ def benchmark(
         ):
             _write_speech(folder / "speech.wav", seconds)
             with console.status(f"animate {seconds} s of speech"):
-                runs.append(run_whole(DEMO_PHOTO, folder / "speech.wav", folder / "out.mp4", renderer))
+                runs.append(run_whole(DEMO_PHOTO, folder / "speech.wav", folder / "out.mp4", options))
     _print_runs(console, runs)
     if not all(_print_bars(console, start, speed, runs)):
         raise typer.Exit(1)
 
 
-def run_whole(photo: Path, speech: Path, out: Path, renderer: str) -> WholeRun:
+def run_whole(photo: Path, speech: Path, out: Path, options: AnimateOptions) -> WholeRun:
     """Run `talkface animate` in a process of its own and take its time and peak memory.
 
     Raises:
@@ -118,7 +126,8 @@ def run_whole(photo: Path, speech: Path, out: Path, renderer: str) -> WholeRun:
     from talkface.media.speech import open_speech
 
     command = [sys.executable, "-m", "talkface", "animate", str(photo), str(speech), "-o", str(out)]
-    command += ["--renderer", renderer, "--force", "--quiet"]
+    command += ["--renderer", options.renderer, "--force", "--quiet"]
+    command += ["--renderer-model", options.renderer_model] if options.renderer_model else []
     wall_s, peak_mb = run_measured(command)
     return WholeRun(open_speech(speech).duration_s, wall_s, peak_mb)
 
@@ -145,32 +154,29 @@ def run_measured(command: list[str]) -> tuple[float, float]:
     return wall_s, peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
 
 
-def measure_start(folder: Path, renderer: str) -> Start:
+def measure_start(folder: Path, options: AnimateOptions, animator: "Animator") -> Start:
     """Time what everybody waits for: the shorter of two tries each, so that files come from the disk's cache."""
-    from talkface import Animator
-
     speech = folder / "start.wav"
     _write_speech(speech, BENCHMARK.start_s)
     help_s, animate_s, frame_s = [], [], []
-    animator = Animator.from_pretrained(renderer)
     for _ in range(2):
         begin = time.perf_counter()
         subprocess.run([sys.executable, "-m", "talkface", "--help"], stdout=subprocess.DEVNULL, check=True)
         help_s.append(time.perf_counter() - begin)
-        animate_s.append(run_whole(DEMO_PHOTO, speech, folder / "out.mp4", renderer).wall_s)
+        animate_s.append(run_whole(DEMO_PHOTO, speech, folder / "out.mp4", options).wall_s)
         begin = time.perf_counter()
         next(iter(animator.animate(DEMO_PHOTO, speech)))  # the first try also loads the detector and the speech network
         frame_s.append(time.perf_counter() - begin)
     return Start(min(help_s), min(animate_s), min(frame_s))
 
 
-def _print_stages(console: Console, photo: "Image", renderer: str, folder: Path) -> float:
+def _print_stages(console: Console, photo: "Image", options: AnimateOptions, folder: Path) -> float:
     """Time each stage alone and all together; returns render + encode in frames/s."""
     from talkface import Animator, animate
 
     clock = Stages()
     with clock.stage("load networks", 0):
-        animator = Animator.from_pretrained(renderer)
+        animator = Animator.from_options(options)
     _write_speech(folder / "speech.wav", BENCHMARK.stage_seconds)
     frames = _time_stages(clock, animator, photo, folder / "speech.wav")
     with clock.stage("encode", len(frames)):
@@ -182,7 +188,6 @@ def _print_stages(console: Console, photo: "Image", renderer: str, folder: Path)
 
 
 def _time_stages(clock: "Stages", animator: "Animator", photo: "Image", speech: Path) -> "list[Image]":
-    from talkface.inference.request import AnimateOptions
     from talkface.media.speech import open_speech
 
     with clock.stage("detect (photo)", BENCHMARK.detections):

@@ -8,25 +8,15 @@ import typer
 from rich.console import Console
 
 from talkface.errors import printable
+from talkface.inference.request import EnrollOptions
 
 if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity
 
 
-def embed(
-    photos: list[str],
-    out: str,
-    weights: str | None,
-    *,
-    shots: int | None,
-    face: int | None,
-    device: str,
-    detector: str,
-    force: bool,
-    quiet: bool,
-) -> None:
+def embed(photos: list[str], out: str, options: EnrollOptions, *, quiet: bool) -> None:
     """Write an identity file of photos, with a few-shot network's embedding where one is given."""
-    target = output_path(out, force)
+    target = output_path(out, options.force)
     console = Console(stderr=True)
     with nullcontext() if quiet or not console.is_terminal else console.status("looking for faces"):
         from talkface.checkpoints.identity import save_identity
@@ -35,10 +25,10 @@ def embed(
         from talkface.renderers.fewshot import load_fewshot_renderer
         from talkface.renderers.load import pick_device
 
-        network = None if weights is None else load_fewshot_renderer(weights, pick_device(device))
-        found = load_people(photos, load_detector(detector), shots, face)
+        network = None if options.model is None else load_fewshot_renderer(options.model, pick_device(options.device))
+        found = load_people(photos, load_detector(options.detector), options.shots, options.face)
         identity = make_identity(found, network, {"command": "embed", "num_shots": len(found.shots)})
-        save_identity(target, identity, exclusive=not force)
+        save_identity(target, identity, exclusive=not options.force)
     if not quiet:
         for note in found.notes:
             typer.echo(f"note: {printable(note)}")

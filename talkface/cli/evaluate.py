@@ -12,13 +12,14 @@ from talkface.cli.demo import DEMO_SPEECH
 from talkface.cli.evaluate_fewshot import evaluate_fewshot
 from talkface.cli.evaluate_headmotion import evaluate_headmotion
 from talkface.cli.evaluate_model import evaluate_model
-from talkface.cli.evaluate_renderer import RendererTableOptions, evaluate_renderer
+from talkface.cli.evaluate_renderer import evaluate_renderer
 from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
-from talkface.cli.options import former_names, refuse_missing_folder, with_options
+from talkface.cli.options import refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
 from talkface.cli.score_output import limit_threads, show_scores
 from talkface.errors import ConfigError
+from talkface.inference.request import Family
 from talkface.options import Options, option
 
 if TYPE_CHECKING:
@@ -52,15 +53,15 @@ EVALUATE = EvaluateSizes()
 def register(app: typer.Typer) -> None:
     """Add the verb and its tables."""
     tables = typer.Typer(help="Measure made videos.", no_args_is_help=True)
-    tables.command("default", context_settings=former_names(DefaultTableOptions))(default)
-    tables.command("video")(video)
-    tables.command("set")(pair_set)
+    default.add_to(tables, "default")
+    video.add_to(tables, "video")
+    pair_set.add_to(tables, "set")
     further = {"allow_extra_args": True, "ignore_unknown_options": True}
     tables.command("model", context_settings=further)(evaluate_model)
     tables.command("audio2landmark")(evaluate_audio2landmark)
     tables.command("fewshot")(evaluate_fewshot)
     tables.command("headmotion")(evaluate_headmotion)
-    tables.command("renderer", context_settings=former_names(RendererTableOptions))(evaluate_renderer)
+    evaluate_renderer.add_to(tables, "renderer")
     app.add_typer(tables, name="evaluate")
 
 
@@ -68,7 +69,7 @@ def register(app: typer.Typer) -> None:
 class DefaultTableOptions(Options):
     """Networks that `evaluate default` measures."""
 
-    renderer: str = option("hybrid", "The renderer that the bars are for.")
+    renderer: Family = option("hybrid", "The renderer that the bars are for.")
     renderer_model: str | None = option(None, "Name or file of the renderer's network.", old="renderer_weights")
     speech_model: str = option("audio2landmark", "Name or file of the speech network.", old="audio2landmark")
 

@@ -10,12 +10,12 @@ import numpy as np
 import typer
 
 from talkface.cli.evaluate_speech import column_name
-from talkface.cli.options import refuse_missing, refuse_missing_folder, with_options
+from talkface.cli.options import Quiet, refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
 from talkface.cli.score_output import limit_threads, make_folder, show_scores
 from talkface.errors import CheckpointError, ConfigError, DatasetError
 from talkface.files.write import atomic_file
-from talkface.options import Options, option
+from talkface.options import Device, Options, device_option, option
 
 if TYPE_CHECKING:
     from talkface.data.clip import PreparedClip
@@ -46,7 +46,7 @@ class RendererTableOptions(Options):
     against: str | None = option(
         None, "Name in the table that the others are compared with. (default: the first given)"
     )
-    device: str = option("cpu", "auto, cpu, cuda, mps.")
+    device: Device = device_option("cpu")
     threads: int = option(0, "CPU threads; 0 leaves the choice to the libraries.", low=0)
 
 
@@ -60,7 +60,7 @@ def evaluate_renderer(
     leave_out: Annotated[
         list[str] | None, typer.Option(help="Somebody who was trained on all the same; repeat for more.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
     *,
     options: RendererTableOptions,
 ) -> None:

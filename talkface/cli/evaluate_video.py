@@ -1,18 +1,21 @@
 """`talkface evaluate video FAKE REAL` and `talkface evaluate set MANIFEST` -> tables, files and a page to look at."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from talkface import __version__
 from talkface.cli.evaluate_benchmark import pairs_of_set, paper_columns, refuse_options_of_sets
-from talkface.cli.options import refuse_missing
+from talkface.cli.options import refuse_missing, with_options
 from talkface.cli.progress import tracker
 from talkface.cli.score_output import write_whole
 from talkface.errors import ConfigError, MediaError, printable
+from talkface.inference.request import DetectorOptions
+from talkface.options import option
 
 if TYPE_CHECKING:
     from talkface.evaluation.bench import Bench, UserNetworks
@@ -21,20 +24,30 @@ if TYPE_CHECKING:
 
 BROUGHT = "User-supplied networks"
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for scores.jsonl, scores.csv and report.html.")]
-Align = Annotated[
-    str, typer.Option(help="frame: resize the made frame; face: lay eyes and nose over each other; auto: as it fits.")
-]
-Silent = Annotated[bool, typer.Option("--silent", help="Allow videos without sound; then no voice measures.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
-DetectorName = Annotated[str, typer.Option(help="dlib or face-alignment, for all videos alike.")]
-SyncNetFile = Annotated[
-    Path | None, typer.Option(help="syncnet_v2.model, for LSE-C and LSE-D.", rich_help_panel=BROUGHT)
-]
-ArcFaceFile = Annotated[Path | None, typer.Option(help="ArcFace-type .onnx, for CSIM.", rich_help_panel=BROUGHT)]
-LpipsFile = Annotated[Path | None, typer.Option(help="torchvision's AlexNet, for LPIPS.", rich_help_panel=BROUGHT)]
-FidFile = Annotated[Path | None, typer.Option(help="torch-fidelity's Inception, for FID.", rich_help_panel=BROUGHT)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairOptions(DetectorOptions):
+    """Options of `evaluate video` and `evaluate set`: how a made video is compared with the real one."""
+
+    align: Literal["auto", "frame", "face"] = option(
+        "auto", "frame: resize the made frame; face: lay eyes and nose over each other; auto: as it fits."
+    )
+    silent: bool = option(False, "Allow videos without sound; then no voice measures.")
+    syncnet: Path | None = option(None, "syncnet_v2.model, for LSE-C and LSE-D.", group=BROUGHT)
+    arcface: Path | None = option(None, "ArcFace-type .onnx, for CSIM.", group=BROUGHT)
+    lpips: Path | None = option(None, "torchvision's AlexNet, for LPIPS.", group=BROUGHT, old="lpips_weights")
+    fid: Path | None = option(None, "torch-fidelity's Inception, for FID.", group=BROUGHT, old="fid_weights")
+
+    @property
+    def brought(self) -> dict[str, Path]:
+        """Files of networks that the user supplied, by name."""
+        files = {name: getattr(self, name) for name in ("syncnet", "arcface", "lpips", "fid")}
+        return {name: path for name, path in files.items() if path is not None}
+
+
+@with_options(PairOptions)
 def video(
     made: Annotated[Path, typer.Argument(metavar="FAKE", help="The made video.")],
     real: Annotated[Path, typer.Argument(metavar="REAL", help="The real video of the same speech.")],
@@ -42,35 +55,30 @@ def video(
         Path | None, typer.Option(help="The photo it was made from. (default: the real video's first frame)")
     ] = None,
     out: Out = Path("runs/evaluate_video"),
-    align: Align = "auto",
-    silent: Silent = False,
-    detector: DetectorName = "dlib",
-    syncnet: SyncNetFile = None,
-    arcface: ArcFaceFile = None,
-    lpips_weights: LpipsFile = None,
-    fid_weights: FidFile = None,
     quiet: Quiet = False,
+    *,
+    options: PairOptions,
 ) -> None:
     """Measure FAKE against REAL, beside the photo held still and REAL itself.
 
     Both are compared at 25 frames/s over the time that both cover.
     """
-    brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
     refuse_missing([made, real])
     from talkface.evaluation.pair import Pair, score_pair
     from talkface.evaluation.report.pages import clip_pictures, method_lines, video_page
     from talkface.evaluation.report.scores import summarise, write_scores
 
-    bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
+    bench = _bench(out, options, quiet=quiet)
     result = score_pair(Pair(made, real, photo), bench)
     measures = summarise(result.rows, _fid(bench))
     write_scores(out, result.rows, measures)
-    method = method_lines(__version__, detector, _hashes(brought), "One clip: no intervals.")
+    method = method_lines(__version__, options.detector, _hashes(options.brought), "One clip: no intervals.")
     write_whole(out / "report.html", video_page(result, measures, clip_pictures(result, out), method))
     if not quiet:
         _show(f"{made.name} against {real.name}", measures, result.notes, out)
 
 
+@with_options(PairOptions)
 def pair_set(
     manifest: Annotated[
         Path,
@@ -88,14 +96,9 @@ def pair_set(
         Path | None, typer.Option("--list", help="Of a public set: text file that names the clips to test on.")
     ] = None,
     out: Out = Path("runs/evaluate_set"),
-    align: Align = "auto",
-    silent: Silent = False,
-    detector: DetectorName = "dlib",
-    syncnet: SyncNetFile = None,
-    arcface: ArcFaceFile = None,
-    lpips_weights: LpipsFile = None,
-    fid_weights: FidFile = None,
     quiet: Quiet = False,
+    *,
+    options: PairOptions,
 ) -> None:
     """Measure many made videos, with intervals over people, and compare the systems that made them.
 
@@ -103,7 +106,6 @@ def pair_set(
     clip's video from its first frame and its sound. What cannot be measured is reported and the rest goes on; then the
     exit code is 1.
     """
-    brought = _brought(syncnet=syncnet, arcface=arcface, lpips=lpips_weights, fid=fid_weights)
     refuse_missing([None if ":" in str(manifest) else manifest, listed])
     from talkface.evaluation.benchmark import split_name
     from talkface.evaluation.pair_manifest import read_pairs
@@ -117,14 +119,14 @@ def pair_set(
         pairs = read_pairs(manifest)
     else:
         pairs = pairs_of_set(*benchmark, out, made or [], listed)
-    bench = _bench(out, align, detector, brought, silent=silent, quiet=quiet)
+    bench = _bench(out, options, quiet=quiet)
     result = score_set(pairs, bench, lambda line: typer.echo(f"left out: {line}", err=True))
     if not result.rows:
         raise MediaError(f"none of the {len(pairs)} rows of {manifest} could be measured: see the lines above")
     measures = summarise(result.rows, _fid(bench))
     write_scores(out, result.rows, measures)
     method = method_lines(
-        __version__, detector, _hashes(brought), "Intervals: 95 % bootstrap over people (2,000 draws)."
+        __version__, options.detector, _hashes(options.brought), "Intervals: 95 % bootstrap over people (2,000 draws)."
     )
     title = f"{manifest.stem}: {len(pairs) - len(result.failures)} of {len(pairs)} videos measured"
     page = set_page(title, result.rows, measures, result.pictures, result.failures, result.notes, method)
@@ -137,29 +139,21 @@ def pair_set(
         raise typer.Exit(1)
 
 
-def _brought(**files: Path | None) -> dict[str, Path]:
-    """The files that were given; checked before the first frame is read."""
-    return {name: path for name, path in files.items() if path is not None}
-
-
-def _bench(out: Path, align: str, detector: str, brought: Mapping[str, Path], *, silent: bool, quiet: bool) -> "Bench":
+def _bench(out: Path, options: PairOptions, *, quiet: bool) -> "Bench":
     from talkface.evaluation.bench import Bench
     from talkface.landmarks.detect import load_detector
 
-    alignments = ("auto", "frame", "face")
-    if align not in alignments:
-        raise ConfigError(f"invalid --align {align!r}: expected one of {', '.join(alignments)}")
-    networks = _networks(brought)
+    networks = _networks(options.brought)  # before the first frame is read
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError(f"--out {out} is not a folder: give the name of a folder for the report") from error
     return Bench(
-        load_detector(detector),
+        load_detector(options.detector),
         out,
         networks=networks,
-        alignment=align,  # type: ignore[arg-type]
-        silent=silent,
+        alignment=options.align,
+        silent=options.silent,
         track=tracker(quiet, transient=True),
     )
 

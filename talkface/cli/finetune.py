@@ -1,6 +1,6 @@
 """Photos and a few-shot network -> an identity file with a generator of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,27 +13,16 @@ from rich.progress import Progress as Bar
 from talkface.cli.embed import output_path, report_identity
 from talkface.errors import CheckpointError, ConfigError, printable
 from talkface.files.write import atomic_file
+from talkface.inference.request import EnrollOptions
 
 if TYPE_CHECKING:
     from talkface.training.jobs.finetune import FinetuneConfig, Progress
 
 
-def finetune(
-    photos: list[str],
-    out: str,
-    weights: str,
-    *,
-    shots: int | None,
-    settings: list[str] | None,
-    previews: Path | None,
-    face: int | None,
-    device: str,
-    detector: str,
-    force: bool,
-    quiet: bool,
-) -> None:
+def finetune(photos: list[str], out: str, options: EnrollOptions, *, quiet: bool) -> None:
     """Write an identity file with a generator that is trained on these photos alone."""
-    target = output_path(out, force)
+    assert options.model is not None, "the options refuse to fine-tune without a network"
+    target = output_path(out, options.force)
     from talkface.checkpoints.fewshot import load_fewshot
     from talkface.checkpoints.format import file_hash, find_weights, load_weights
     from talkface.checkpoints.identity import save_identity
@@ -42,19 +31,18 @@ def finetune(
     from talkface.renderers.load import pick_device
     from talkface.training.jobs.finetune import Finetuning
 
-    checkpoint = load_weights(weights, "fewshot")
-    config = finetune_config(checkpoint.provenance, settings or [])
-    found = load_people(photos, load_detector(detector), shots, face)
+    checkpoint = load_weights(options.model, "fewshot")
+    config = finetune_config(checkpoint.provenance, options.set)
+    found = load_people(photos, load_detector(options.detector), options.shots, options.face)
     notes = list(found.notes)
     if len(found.shots) == 1:
         notes.append("one shot only: other poses will look poorer than from eight or more")
-    job = Finetuning(
-        load_fewshot(checkpoint), file_hash(find_weights(weights)), found.shots, config, pick_device(device)
-    )
-    with _shown(target.stem, previews or target.parent, quiet) as report:
+    network_hash, device = file_hash(find_weights(options.model)), pick_device(options.device)
+    job = Finetuning(load_fewshot(checkpoint), network_hash, found.shots, config, device)
+    with _shown(target.stem, options.previews or target.parent, quiet) as report:
         job.run(report)
     identity = job.identity({"command": "finetune", "num_shots": len(found.shots)})
-    save_identity(target, identity, exclusive=not force)
+    save_identity(target, identity, exclusive=not options.force)
     if not quiet:
         for note in notes:
             typer.echo(f"note: {printable(note)}")
@@ -65,7 +53,7 @@ def finetune(
         report_identity(target, identity)
 
 
-def finetune_config(provenance: dict[str, object], settings: list[str]) -> "FinetuneConfig":
+def finetune_config(provenance: dict[str, object], settings: Sequence[str]) -> "FinetuneConfig":
     """Settings of the network's meta-training, changed by what the user sets.
 
     Raises:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from talkface.cli.options import former_names, refuse_missing, refuse_missing_of, with_options
+from talkface.cli.options import Quiet, refuse_missing, refuse_missing_of, with_options
 from talkface.errors import ConfigError
 from talkface.inference.request import AnimateOptions
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("live", context_settings=former_names(AnimateOptions))(live)
+    live.add_to(app, "live")
 
 
 @with_options(AnimateOptions)
@@ -30,7 +30,7 @@ def live(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also record to this .mp4, with the sound.")] = None,
     window: Annotated[bool, typer.Option("--window/--no-window", help="Show the person.")] = True,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
     *,
     options: AnimateOptions,
 ) -> None:

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from talkface.cli.options import refuse_missing, with_options
+from talkface.cli.options import Quiet, refuse_missing, with_options
 from talkface.cli.progress import ProgressLines
-from talkface.cli.ray_option import RayCommand, RayOption
 from talkface.errors import ConfigError, DatasetError
-from talkface.options import Options, option
+from talkface.inference.batch.options import WorkerOptions
+from talkface.options import option
 from talkface.scale.cluster import open_workers
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("prepare", cls=RayCommand)(prepare)
+    prepare.add_to(app, "prepare")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareOptions(Options):
+class PrepareOptions(WorkerOptions):
     """Options of `prepare`."""
 
     table: Path | None = option(None, "CSV with columns file, split, identity or speaker, licence, tier.")
@@ -41,7 +41,6 @@ class PrepareOptions(Options):
     sync: Literal["correct", "drop", "keep"] | None = option(
         None, "Sound out of time: correct it, drop the clip for speech, or keep it as it is."
     )
-    workers: int | None = option(None, "Processes. (default: one per core)", low=0)
     stage: Path | None = option(None, "Where OUT is a URL: local folder to work in. (default: in ~/.cache/talkface)")
     quintuple: Path | None = option(
         None, "Folder to also write each clip to as X_aligned.mp4, .npy, _rt, _front, _ani and X.wav."
@@ -66,11 +65,10 @@ def prepare(
     where: Annotated[
         list[str] | None, typer.Option(help="Take only rows with COLUMN=VALUE[,VALUE]; repeat for more columns.")
     ] = None,
-    ray: RayOption = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE, such as preprocess.size=128.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
     index: Annotated[
         Path | None,
         typer.Option(
@@ -116,7 +114,8 @@ def prepare(
         tree = stack.enter_context(corpus_root(corpus, root))
         clips = corpus_clips(corpus, tree, options.table, parse_where(where or []))
         advance = stack.enter_context(_clip_progress(len(clips), quiet))
-        places = stack.enter_context(open_workers(ray, settings.workers, ahead=4))  # clips differ much in length
+        cluster = open_workers(options.ray, settings.workers, ahead=4)  # clips differ much in length
+        places = stack.enter_context(cluster)
 
         def report(record: "Record") -> None:
             if advance is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from talkface.cli.animate import default_out, report_result
-from talkface.cli.options import former_names, refuse_missing, refuse_missing_of, with_options
+from talkface.cli.options import Quiet, refuse_missing, refuse_missing_of, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError
 from talkface.inference.request import ReenactOptions
@@ -16,7 +16,7 @@ CAMERA = "Camera"
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("reenact", context_settings=former_names(ReenactOptions))(reenact)
+    reenact.add_to(app, "reenact")
 
 
 @with_options(ReenactOptions)
@@ -29,7 +29,7 @@ def reenact(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The .mp4 to write. (default: PHOTO_DRIVING.mp4, here)")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
     camera: Annotated[
         str | None,
         typer.Option(help="Drive live: a camera's number or device, or a video file.", rich_help_panel=CAMERA),

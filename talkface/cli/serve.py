@@ -2,14 +2,14 @@
 
 import typer
 
-from talkface.cli.options import former_names, with_options
+from talkface.cli.options import with_options
 from talkface.errors import MediaError
 from talkface.serve.options import ServeOptions
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("serve", context_settings=former_names(ServeOptions))(serve)
+    serve.add_to(app, "serve")
 
 
 @with_options(ServeOptions)

@@ -7,15 +7,32 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from talkface.errors import ConfigError
-from talkface.options import Options, option
+from talkface.options import Device, Options, device_option, option
 from talkface.types import DEFAULT_FPS, LandmarkSequence
 
+Family = Literal["hybrid", "warp", "fewshot", "vgnet", "spade"]
 HIGHEST_FPS = 240  # of a video that is written
 REPORT_OF_PANEL = "a report measures the plain video: leave out the panel, or the report"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderOptions(Options):
+class DetectorOptions(Options):
+    """Options that every verb has which looks for faces."""
+
+    detector: Literal["dlib", "face-alignment"] = option("dlib", "Face and landmark detector.", group="Networks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceOptions(DetectorOptions):
+    """Options that every verb has which finds a person in photos and writes a file."""
+
+    face: int | None = option(None, "Which face, 0 the largest; the largest if not given.", group="Networks", low=0)
+    device: Device = device_option()
+    force: bool = option(False, "Overwrite the output.", short="f", per_row=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderOptions(FaceOptions):
     """Options that every verb has which writes a rendered video."""
 
     expression_scale: float = option(1.0, "Factor on the motion of mouth and brows.", group="Motion", low=0, high=4)
@@ -27,8 +44,7 @@ class RenderOptions(Options):
     )
     crop: bool = option(False, "Write only a square around the face.")
     panel: bool = option(False, "Write the source, the landmark sketch and the result side by side.")
-    force: bool = option(False, "Overwrite the output.", per_row=False)
-    renderer: Literal["hybrid", "warp", "fewshot", "vgnet", "spade"] = option(
+    renderer: Family = option(
         "hybrid", "Network generates the mouth, geometry only, or a whole-face network.", group="Networks"
     )
     renderer_model: str | None = option(
@@ -37,12 +53,9 @@ class RenderOptions(Options):
         group="Networks",
         old="renderer_weights",
     )
-    detector: Literal["dlib", "face-alignment"] = option("dlib", "Face and landmark detector.", group="Networks")
-    device: str = option("auto", "auto, cpu, cuda or mps.", group="Networks", per_row=False)
     set: tuple[str, ...] = option(
         (), "A number of the renderer, such as mouth.feather=1.5; repeat for more.", group="Networks"
     )
-    face: int | None = option(None, "Which face, 0 the largest; the largest if not given.", group="Networks", low=0)
     format: Literal["mp4", "mov", "webm", "gif", "png"] | None = option(
         None, "Format of the video; its name's ending says so, too. gif and png (animated) are silent.", group="Picture"
     )
@@ -156,6 +169,28 @@ class AnimateOptions(RenderOptions):
     def head_amount(self) -> float:
         """`head_scale`, 0 where the head keeps `still`."""
         return 0.0 if self.still else self.head_scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnrollOptions(FaceOptions):
+    """Options of `enroll`."""
+
+    model: str | None = option(
+        None, "Few-shot network, by name or file; shots for hybrid and warp if not given.", short="m", old="weights w"
+    )
+    shots: int | None = option(None, "How many shots to use; all, 32 at most, if not given.", low=1)
+    finetune: bool = option(False, "Also train the network's generator on these photos.")
+    set: tuple[str, ...] = option(
+        (), "With --finetune: a setting, as steps=200, batch_size=2, rate=1e-4, content.pixel=10; repeat for more."
+    )
+    previews: Path | None = option(None, "With --finetune: folder of preview pictures; the output's if not given.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.finetune and (self.set or self.previews):
+            raise ConfigError("--set and --previews belong to --finetune: add it, or leave them out")
+        if self.finetune and self.model is None:
+            raise ConfigError("--finetune needs a few-shot network: give --model FILE from `talkface train`")
 
 
 @dataclass(frozen=True, kw_only=True)

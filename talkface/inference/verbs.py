@@ -11,10 +11,11 @@ from talkface.inference.animator import Animator
 from talkface.inference.clip import AnimateResult, Progress, as_path, check_outputs
 from talkface.inference.photos import PhotoSource
 from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
-from talkface.options import current_name
+from talkface.options import current_name, options_of
 from talkface.types import Waveform
 
 if TYPE_CHECKING:
+    from talkface.inference.batch.options import BatchOptions
     from talkface.inference.batch.results import Outcome
     from talkface.inference.batch.run import BatchProgress
 
@@ -87,15 +88,10 @@ def reenact(
 def batch(
     rows: str | Path | Sequence[Mapping[str, object]],
     out: str | Path,
+    options: "BatchOptions | None" = None,
     *,
-    workers: int = 0,
-    ray: str | None = None,
-    device: str = "auto",
-    retry_failed: bool = False,
-    time_limit: float | None = None,
     progress: "Callable[[BatchProgress], None] | None" = None,
-    storage: Sequence[str] = (),
-    **common: object,
+    **keywords: Any,
 ) -> "list[Outcome]":
     """Make many videos, resumable: what an earlier call finished with the same inputs is not made again.
 
@@ -104,14 +100,10 @@ def batch(
     Args:
         rows: a CSV or JSON lines file, or dictionaries, with `photo`, `speech` and any option of `animate`.
         out: folder of the videos, `results.jsonl` and `gallery.html`: a path, or a URL of fsspec.
-        workers: processes of one thread each; 0 takes one per core.
-        ray: None for processes of this machine; `local` for a Ray cluster started here; else a cluster's address.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        retry_failed: also try again what failed before; rows whose inputs changed are always tried.
-        time_limit: seconds that one row may take at each stage, 0 for none; if not given it grows with the speech.
+        options: see `BatchOptions`.
         progress: called now and then with how far the batch is.
-        common: options of `animate` for rows that do not set them themselves.
-        storage: kinds of address that rows may name, such as `s3`; only paths on this disk by default.
+        keywords: single options by name, over those of `options`; and options of `animate` for rows that do not set
+            them themselves.
 
     Returns:
         One outcome per row, `failed` with a `reason` where it could not be made.
@@ -119,24 +111,17 @@ def batch(
     Raises:
         TalkfaceError: the manifest or folder cannot be used; a bad row raises nothing.
     """
+    from talkface.inference.batch.options import BatchOptions
     from talkface.inference.batch.rows import make_rows, read_manifest
     from talkface.inference.batch.run import batch as make_videos
-    from talkface.scale.cluster import open_workers
 
+    own = {name: keywords.pop(name) for name in options_of(BatchOptions) if name in keywords}
+    chosen = _chosen(BatchOptions, options, own)
     if isinstance(rows, (str, Path)):
-        given = read_manifest(Path(rows), common, storage=storage)
+        given = read_manifest(Path(rows), keywords, storage=chosen.storage)
     else:
-        given = make_rows(rows, Path(), common, storage=storage)
-    with open_workers(ray, workers) as places:
-        return make_videos(
-            given,
-            out,
-            workers=places,
-            device=device,
-            retry_failed=retry_failed,
-            time_limit=time_limit,
-            progress=progress,
-        )
+        given = make_rows(rows, Path(), keywords, storage=chosen.storage)
+    return make_videos(given, out, chosen, progress=progress)
 
 
 def load_animator(renderer: str = "hybrid", device: str = "auto", **options: Any) -> Animator:

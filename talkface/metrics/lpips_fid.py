@@ -34,7 +34,7 @@ class Lpips:
         try:
             from torchmetrics.functional.image.lpips import _NoTrainLpips
         except ImportError as error:
-            raise MissingExtraError("--lpips-weights needs torchmetrics: pip install 'talkface[metrics]'") from error
+            raise MissingExtraError("--lpips needs torchmetrics: pip install 'talkface[metrics]'") from error
         tensors = _tensors(weights, "alexnet-owt-7be5be79.pth")
         self._network = _NoTrainLpips(pretrained=True, net="alex", pnet_rand=True)
         # Which convolutions of AlexNet's `features` stand in which slice of LPIPS' backbone.
@@ -96,7 +96,7 @@ class FidPool:
 
             self._first = FrechetInceptionDistance(2048, feature_extractor_weights_path=str(weights))
         except ImportError as error:
-            raise MissingExtraError("--fid-weights needs torchmetrics: pip install 'talkface[metrics]'") from error
+            raise MissingExtraError("--fid needs torchmetrics: pip install 'talkface[metrics]'") from error
         except (RuntimeError, TypeError) as error:
             raise CheckpointError(f"{weights} is not the FID Inception: give torch-fidelity's weights file") from error
         self._new: Callable[[Any], Any] = FrechetInceptionDistance

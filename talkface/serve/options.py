@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from talkface.errors import ConfigError
-from talkface.inference.request import AnimateOptions
-from talkface.options import Options, current_name, json_schema, option, options_of
+from talkface.inference.request import AnimateOptions, Family
+from talkface.options import Device, Options, current_name, device_option, json_schema, option, options_of
 
 TOKEN = "TALKFACE_TOKEN"  # environment variable: the token that clients send
 TEXTS = {"aspect": r"\d{1,2}:\d{1,2}", "background": "#[0-9a-fA-F]{6}", "label_text": r"[^\x00]{1,60}"}
@@ -35,8 +35,10 @@ class ServeOptions(Options):
     keep_hours: float = option(24.0, "Hours after which videos and uploads are deleted.", group="Limits", low=0)
     decode_s: float = option(60.0, "Seconds that reading one upload may take.", group="Limits", low=0.1)
     decode_mb: float = option(2048.0, "Memory that reading one upload may take.", group="Limits", low=64)
-    renderer: str = option("hybrid", "Renderer family, or file of a renderer's network.", group="Networks")
-    device: str = option("auto", "auto, cpu, cuda or mps.", group="Networks")
+    renderer: Family | Path = option(
+        "hybrid", "Renderer family, or file of its network, or folder of networks.", group="Networks"
+    )
+    device: Device = device_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,8 +63,8 @@ class ServeOptions(Options):
         return self.folder or Path.home() / ".talkface" / "serve"
 
 
-def user_options() -> tuple[str, ...]:
-    """Options of `animate` that somebody elsewhere may set: numbers, switches, choices, and text that is not a path.
+def user_options(group: type[AnimateOptions] = AnimateOptions) -> tuple[str, ...]:
+    """Options of a video that somebody elsewhere may set: numbers, switches, choices, and text that is not a path.
 
     Paths and names would reach into this machine's files, and the networks are the server's.
     """
@@ -72,21 +74,21 @@ def user_options() -> tuple[str, ...]:
     ours = ("sign",)  # a server signs what it makes
     return tuple(
         name
-        for name, found in options_of(AnimateOptions).items()
+        for name, found in options_of(group).items()
         if (found.choices or found.kind in plain or name in TEXTS)
         and found.meta["per_row"]
         and name not in (*NETWORKS, *ours)
     )
 
 
-def user_schema() -> dict[str, Any]:
+def user_schema(group: type[AnimateOptions] = AnimateOptions) -> dict[str, Any]:
     """JSON schema of `user_options`."""
-    schema, names = json_schema(AnimateOptions), user_options()
+    schema, names = json_schema(group), user_options(group)
     return {**schema, "properties": {name: schema["properties"][name] for name in names}}
 
 
-def read_options(given: object) -> AnimateOptions:
-    """Options from a request's JSON.
+def read_options(given: object, group: type[AnimateOptions] = AnimateOptions) -> AnimateOptions:
+    """Options from a request's JSON, of that class.
 
     Raises:
         ConfigError: not an object, an unknown option, one that is not for users, or a wrong value.
@@ -94,9 +96,10 @@ def read_options(given: object) -> AnimateOptions:
     if not isinstance(given, dict):
         raise ConfigError('invalid options: expected a JSON object such as {"still": true}')
     for name in given:
-        if current_name(AnimateOptions, str(name)) not in user_options():
-            raise ConfigError(f"option {name!r} is not for requests: known are {', '.join(user_options())}")
-        text, wanted = given[name], TEXTS.get(current_name(AnimateOptions, str(name)))
+        known, word = user_options(group), current_name(group, str(name))
+        if word not in known:
+            raise ConfigError(f"option {name!r} is not for requests: known are {', '.join(known)}")
+        text, wanted = given[name], TEXTS.get(word)
         if wanted and text is not None and not (isinstance(text, str) and re.fullmatch(wanted, text)):
             raise ConfigError(f"invalid {name} {str(text)[:40]!r}: expected text like {wanted}")
-    return AnimateOptions.from_mapping(given)
+    return group.from_mapping(given)

@@ -93,7 +93,7 @@ def test_no_alias_hides_an_option() -> None:
 
     from talkface.cli.animate import animate
 
-    own = {name.replace("_", "-") for name in inspect.signature(animate).parameters}
+    own = {name.replace("_", "-") for name in inspect.signature(animate.function).parameters}
     assert not own & set(ALIASES)
     assert set(ALIASES.values()) <= own
 

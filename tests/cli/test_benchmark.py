@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Pillow
 from rich.console import Console
 
+from talkface.__main__ import run
 from talkface.cli.benchmark import (
     Stages,
     Start,
@@ -20,7 +21,11 @@ from talkface.cli.benchmark import (
     run_whole,
 )
 from talkface.errors import TalkfaceError
+from talkface.inference.animator import Animator
+from talkface.inference.request import AnimateOptions
 from talkface.media.speech import open_speech
+
+WARP = AnimateOptions(renderer="warp")
 
 
 def test_speech_is_looped_to_the_exact_length(tmp_path: Path):
@@ -50,7 +55,7 @@ def test_a_failed_process_says_why_in_one_line(tmp_path: Path):
     _write_speech(tmp_path / "speech.wav", 1)
     Pillow.fromarray(np.full((200, 200, 3), 128, np.uint8)).save(tmp_path / "grey.png")
     with pytest.raises(TalkfaceError, match="no face"):
-        run_whole(tmp_path / "grey.png", tmp_path / "speech.wav", tmp_path / "out.mp4", "warp")
+        run_whole(tmp_path / "grey.png", tmp_path / "speech.wav", tmp_path / "out.mp4", WARP)
     assert not (tmp_path / "out.mp4").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["grey.png", "speech.wav"]
 
@@ -61,7 +66,13 @@ def test_the_peak_is_not_of_the_process_that_measures():
     assert ballast[-1] == 1 and 50 < peak_mb < 150 and 0.2 < seconds < 5
 
 
+def test_a_renderer_without_a_network_is_refused_before_anything_is_printed(capsys: pytest.CaptureFixture[str]):
+    assert run(["benchmark", "animate", "--renderer", "fewshot"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and "ships no network: give --renderer-model FILE" in said.err
+
+
 def test_the_first_frame_comes_before_a_whole_video(tmp_path: Path):
-    start = measure_start(tmp_path, "warp")
+    start = measure_start(tmp_path, WARP, Animator.from_options(WARP))
     assert 0 < start.help_s < start.animate_s
     assert 0 < start.first_frame_s < start.animate_s

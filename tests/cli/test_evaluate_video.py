@@ -121,9 +121,9 @@ def test_faulty_inputs_are_named_in_one_line(folder: Path, tmp_path: Path, capsy
     refused(["set", str(tmp_path / "none.csv")], "no file", capsys)
     refused(["video", str(text), real, "-o", out], "text.mp4 is not a video", capsys)
     refused(["video", real, str(folder / "gone.mp4"), "-o", out], "gone.mp4", capsys)
-    refused(["video", real, real, "-o", out, "--align", "eyes"], "--align 'eyes'", capsys)
+    refused(["video", real, real, "-o", out, "--align", "eyes"], "invalid align 'eyes': expected auto, frame", capsys)
     refused(["video", real, real, "-o", str(text)], "is not a folder", capsys)
-    for option in ("--syncnet", "--arcface", "--lpips-weights", "--fid-weights"):
+    for option in ("--syncnet", "--arcface", "--lpips", "--fid"):
         refused(["video", real, real, "-o", out, option, str(tmp_path / "none.bin")], "none.bin", capsys)
 
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from talkface.errors import printable
+from talkface.inference.batch.options import BatchOptions
 from talkface.inference.batch.rows import make_rows
 from talkface.inference.batch.run import batch
 from talkface.media.mark.tag import verify_mark
@@ -87,7 +88,7 @@ def test_whatever_is_wrong_with_a_row_the_good_one_is_made(
     given = [{**good, "out": f"{number}.mp4", **bad} for number, bad in enumerate(BAD)]
     rows = make_rows([*given, good], desk, {"renderer": "warp", "speech_model": str(untrained), "sign": False})
     began = time.monotonic()
-    outcomes = batch(rows, desk / "out", workers=LocalWorkers(1), time_limit=60)
+    outcomes = batch(rows, desk / "out", BatchOptions(time_limit=60), workers=LocalWorkers(1))
     assert time.monotonic() - began < 400
     *bad, last = outcomes
     assert not last.failed and verify_mark(desk / "out" / "good.mp4")

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from talkface.checkpoints.format import Checkpoint, file_hash, save_checkpoint
 from talkface.inference.batch import tasks as batch_tasks
+from talkface.inference.batch.options import BatchOptions
 from talkface.inference.batch.rows import make_rows
 from talkface.inference.batch.run import batch
 from talkface.inference.batch.tasks import EnrollTask, RenderTask, SpeechTask, failure_of, work
@@ -141,7 +142,7 @@ def test_failed_rows_are_tried_again_when_asked_or_changed(desk, common, tmp_pat
     assert [each.failed for each in batch(rows, tmp_path / "out", workers=came)] == [False, True]
     assert came.count(EnrollTask) == 1, "the empty photo is still empty"
     asked = Here()
-    batch(rows, tmp_path / "out", workers=asked, retry_failed=True)
+    batch(rows, tmp_path / "out", BatchOptions(retry_failed=True), workers=asked)
     assert [task.photos for task in asked.tasks] == [rows[1].photos]
 
 
@@ -161,7 +162,7 @@ def test_a_row_that_hangs_is_ended_and_stays_failed(desk, common, tmp_path):
             for task, result in super().run(next_task, function):
                 yield task, Died(limit_s(task)) if isinstance(task, RenderTask) else result
 
-    (given,) = batch(rows, tmp_path, workers=Late(), time_limit=7)
+    (given,) = batch(rows, tmp_path, BatchOptions(time_limit=7), workers=Late())
     assert given.reason.startswith("not done after 7 s: give --time-limit")
     (default,) = batch(rows, tmp_path / "b", workers=Late())
     assert 900 < float(default.reason.split()[3]) < 1000, "15 minutes, and 2 for each second of speech"

@@ -12,6 +12,7 @@ import talkface
 from talkface.__main__ import run
 from talkface.errors import ConfigError, MediaError, NoFaceError
 from talkface.inference.animator import Animator
+from talkface.inference.batch.options import BatchOptions
 from talkface.inference.batch.rows import make_rows
 from talkface.inference.batch.run import batch
 from talkface.inference.driving import follow_head
@@ -164,7 +165,9 @@ def test_the_command_and_a_batch_take_it(tmp_path, face, words, turning, untrain
         {"photo": str(photo), "speech": str(sound), "head_from": str(tmp_path / "no.mp4"), "out": "b.mp4"},
     ]
     fixed = {"renderer": "warp", "speech_model": str(untrained), "head_model": "rhythm"}
-    first, second = batch(make_rows(rows, tmp_path, fixed), tmp_path / "batch", workers=Here(), device="cpu")
+    first, second = batch(
+        make_rows(rows, tmp_path, fixed), tmp_path / "batch", BatchOptions(device="cpu"), workers=Here()
+    )
     assert not first.failed and second.failed and "no.mp4" in second.reason
     assert (tmp_path / "batch" / "a.mp4").is_file()
 

@@ -79,7 +79,7 @@ def test_a_person_is_kept_by_name_and_speaks(folder, few, untrained, capsys):
 
 
 def test_an_embedded_person_is_painted_by_the_network_that_embedded_it(folder, few, untrained, capsys):
-    assert "2 shots, embedded by network" in say(f"enroll photos -o p.safetensors -w {few}", capsys)
+    assert "2 shots, embedded by network" in say(f"enroll photos -o p.safetensors -m {few}", capsys)
     made = f"hum.wav -o o.mp4 --renderer fewshot --fps 5 --speech-model {untrained}"
     say(f"animate p.safetensors {made} --renderer-model {few}", capsys)
     assert verify_mark("o.mp4")
@@ -90,7 +90,7 @@ def test_an_embedded_person_is_painted_by_the_network_that_embedded_it(folder, f
 
 
 def test_a_fine_tuned_person_needs_nothing_else_and_reenacts(folder, few, untrained, capsys):
-    said = say(f"enroll --finetune photos -o p.safetensors -w {few} --set steps=4 --set batch_size=2", capsys)
+    said = say(f"enroll --finetune photos -o p.safetensors -m {few} --set steps=4 --set batch_size=2", capsys)
     assert re.search(r"descriptor distance to the shots [\d.]+ before, [\d.]+ after 4 steps", said)
     assert load_identity("p.safetensors").provenance["finetune"]["content"]["pixel"] == 5.0
     assert Pillow.open("p_preview.png").size == (64, 96)
@@ -104,12 +104,12 @@ def test_a_fine_tuned_person_needs_nothing_else_and_reenacts(folder, few, untrai
 def test_mistakes_are_said_in_one_line(folder, few, capsys, face):
     assert "8 shots asked for, but only 2 usable" in say("enroll photos -o p.safetensors --shots 8", capsys, 1)
     Pillow.fromarray(np.zeros((90, 90, 3), np.uint8)).save("black.png")
-    assert "no face found in black.png" in say(f"enroll --finetune black.png -o p.safetensors -w {few}", capsys, 1)
-    assert "unknown setting step:" in say(f"enroll --finetune photos -o p.safetensors -w {few} --set step=3", capsys, 1)
+    assert "no face found in black.png" in say(f"enroll --finetune black.png -o p.safetensors -m {few}", capsys, 1)
+    assert "unknown setting step:" in say(f"enroll --finetune photos -o p.safetensors -m {few} --set step=3", capsys, 1)
     missing = "--set content.perceptual=[caffe_vgg19]"
-    said = say(f"enroll --finetune photos -o p.safetensors -w {few} {missing}", capsys, 1)
+    said = say(f"enroll --finetune photos -o p.safetensors -m {few} {missing}", capsys, 1)
     assert "caffe_vgg19.safetensors" in said and "VGG_ILSVRC_19_layers" in said and "[none]" in said
-    assert "must end in .safetensors" in say(f"enroll --finetune photos -o p.pt -w {few}", capsys, 1)
+    assert "must end in .safetensors" in say(f"enroll --finetune photos -o p.pt -m {few}", capsys, 1)
     assert sorted(path.name for path in folder.iterdir()) == ["black.png", "hum.wav", "photos"]
 
 

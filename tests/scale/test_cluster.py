@@ -6,8 +6,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from talkface.cli.ray_option import RayCommand, RayOption
+from talkface.cli.options import with_options
 from talkface.errors import ConfigError, MissingExtraError
+from talkface.inference.batch.options import WorkerOptions
 from talkface.scale.cluster import RayWorkers, open_workers
 from talkface.scale.workers import Died, LocalWorkers
 
@@ -44,10 +45,11 @@ def test_no_cluster_at_the_address():
 def test_address_of_the_option(words, expected):
     app = typer.Typer()
 
-    @app.command(cls=RayCommand)
-    def show(name: str, ray: RayOption = None, quiet: bool = False) -> None:
-        print(name, ray, quiet)
+    @with_options(WorkerOptions)
+    def show(name: str, quiet: bool = False, *, options: WorkerOptions) -> None:
+        print(name, options.ray, quiet)
 
+    show.add_to(app, "show")
     assert CliRunner().invoke(app, words).output.strip() == expected
 
 

@@ -55,6 +55,7 @@ def read_manifest(
     common: Mapping[str, object] | None = None,
     aliases: Mapping[str, str] | None = None,
     storage: Sequence[str] = (),
+    group: type[AnimateOptions] = AnimateOptions,
 ) -> list[Row]:
     """Rows of a CSV file with a header line, or of JSON lines; paths in it are relative to its folder.
 
@@ -63,6 +64,7 @@ def read_manifest(
         common: options for all rows that do not set them themselves.
         aliases: other words for columns.
         storage: as for `make_rows`.
+        group: as for `make_rows`.
 
     Raises:
         ConfigError: no such file, neither CSV nor JSON lines, no row, or an unknown column. What is wrong with one
@@ -71,8 +73,8 @@ def read_manifest(
     if not path.is_file():
         raise ConfigError(f"no manifest {path}: give a .csv or .jsonl file, or a folder of photos and one of speech")
     text = decode_text(read_bytes(path, "manifest", ConfigError), str(path), ConfigError)
-    given = _json_lines(text) if text.lstrip().startswith("{") else _csv_rows(text, path, aliases or {})
-    return make_rows(given, path.parent, common, aliases, storage=storage)
+    given = _json_lines(text) if text.lstrip().startswith("{") else _csv_rows(text, path, aliases or {}, group)
+    return make_rows(given, path.parent, common, aliases, group, storage)
 
 
 def make_rows(
@@ -145,16 +147,18 @@ def _json_lines(text: str) -> Iterator[Mapping[str, object] | str]:
         yield values if isinstance(values, (dict, str)) else "this line is not a JSON object"
 
 
-def _csv_rows(text: str, path: Path, aliases: Mapping[str, str]) -> list[Mapping[str, object] | str]:
+def _csv_rows(
+    text: str, path: Path, aliases: Mapping[str, str], group: type[AnimateOptions]
+) -> list[Mapping[str, object] | str]:
     names, cells = parse_table(text, str(path), ConfigError)
-    columns = [_option(name, aliases) for name in names if name]
+    columns = [_option(name, aliases, group) for name in names if name]
     if "photo" not in columns:
         raise ConfigError(f"{path} has no column `photo`: found {', '.join(columns) or 'nothing'}")
     too_long = f"this line has more fields than the {len(columns)} columns: quote fields that hold commas"
     return [too_long if row.get("") else row for row in cells]
 
 
-def _option(name: str, aliases: Mapping[str, str], group: type[AnimateOptions] = AnimateOptions) -> str:
+def _option(name: str, aliases: Mapping[str, str], group: type[AnimateOptions]) -> str:
     """The one word for a column or key.
 
     Raises:

@@ -7,7 +7,7 @@ and renamed when whole. So at every moment each row is done, failed with its rea
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from talkface.errors import ConfigError, MediaError, PassingError
 from talkface.files.write import file_lock
 from talkface.inference.batch.gallery import write_gallery
 from talkface.inference.batch.limits import seconds_for
+from talkface.inference.batch.options import BatchOptions
 from talkface.inference.batch.plan import Todo, plan
 from talkface.inference.batch.results import (
     Outcome,
@@ -30,8 +31,9 @@ from talkface.inference.batch.rows import Row
 from talkface.inference.batch.schedule import Schedule
 from talkface.inference.batch.tasks import WORK, Failure, RenderTask, work
 from talkface.renderers.load import pick_device
+from talkface.scale.cluster import open_workers
 from talkface.scale.storage import Folder, absolute
-from talkface.scale.workers import Died, LocalWorkers, Workers
+from talkface.scale.workers import Died, Workers
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,9 @@ Progress = Callable[[BatchProgress], None]
 def batch(
     rows: Sequence[Row],
     out: str | Path,
+    options: BatchOptions | None = None,
     *,
     workers: Workers | None = None,
-    device: str = "auto",
-    retry_failed: bool = False,
-    time_limit: float | None = None,
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """Make the video of every row that is not done yet.
@@ -71,12 +71,9 @@ def batch(
     Args:
         rows: from `batch_rows`, numbered from 1.
         out: folder of videos, `results.jsonl` and `gallery.html`; a path, or a URL of fsspec.
-        workers: where to work; one process per core if not given.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        retry_failed: also try again what failed before with the same inputs. What changed, and what failed for lack of
-            space or because its process was killed, is always tried.
-        time_limit: seconds that looking for a face, listening to a speech or rendering a video may take before its
-            process is ended; 0 for none; if not given a generous one that grows with the speech.
+        options: see `BatchOptions`. What changed, and what failed for lack of space or because its process was killed,
+            is tried again without `retry_failed`, too.
+        workers: where to work, instead of where the options say.
         progress: called in this process after each row and twice a second.
 
     Returns:
@@ -86,18 +83,27 @@ def batch(
         MediaError: the folder cannot be made, or its results cannot be written.
         ConfigError: another batch is writing to it, or this machine, whose processes work, has no such device.
     """
-    workers = workers or LocalWorkers()
+    chosen = options or BatchOptions()
+    places = open_workers(chosen.ray, chosen.workers or 0) if workers is None else nullcontext(workers)
+    with places as where:
+        return _make(rows, Folder(absolute(str(out))), chosen, where, progress)
+
+
+def _make(
+    rows: Sequence[Row], folder: Folder, options: BatchOptions, workers: Workers, progress: Progress | None
+) -> list[Outcome]:
     if workers.same_disk:
-        pick_device(device)
-    folder = Folder(absolute(str(out)))
+        pick_device(options.device)
     folder.make()
     with _only_one(folder):
         folder.remove(WORK)
         run = _Run(folder, len(rows), progress)
         try:
-            todo = plan(rows, device, folder, load_outcomes(folder), run.take, retry_failed=retry_failed)
+            todo = plan(
+                rows, options.device, folder, load_outcomes(folder), run.take, retry_failed=options.retry_failed
+            )
             run.save()
-            _work(todo, run, workers, time_limit)
+            _work(todo, run, workers, options.time_limit)
         finally:
             folder.remove(WORK)
         run.save()

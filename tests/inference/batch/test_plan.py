@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from talkface.errors import ConfigError, MediaError
+from talkface.inference.batch.options import BatchOptions
 from talkface.inference.batch.plan import plan
 from talkface.inference.batch.results import Outcome, load_outcomes, save_outcome
 from talkface.inference.batch.rows import make_rows, read_manifest
@@ -109,6 +110,6 @@ def test_many_rows_of_one_name_are_named_and_planned_at_the_same_cost_each(desk:
 
 def test_a_device_that_is_not_here_is_refused_before_any_row(desk: Path):
     rows = make_rows([{"photo": "photo.png", "speech": "speech.wav"}], desk)
-    with pytest.raises(ConfigError, match="device 'gpu' is not on this machine: use one of auto, cpu"):
-        batch(rows, desk / "made", device="gpu")
+    with pytest.raises(ConfigError, match="device 'cuda:99' is not on this machine: use one of auto, cpu"):
+        batch(rows, desk / "made", BatchOptions(device="cuda:99"))
     assert not (desk / "made").exists()
