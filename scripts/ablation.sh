@@ -8,22 +8,22 @@ cd "$(dirname "$0")/.."
 shards=${1:-runs/shards}
 test_shards=${2:-runs/shards_test}
 
-train() { # NAME OVERRIDES...
-  .venv/bin/talkface train --quiet configs/renderer/ablation/today.yaml data.shards="$shards" run.out="runs/ablation/$1" "${@:2}"
+train() { # NAME SETTINGS...
+  .venv/bin/talkface train --quiet configs/renderer/ablation/today.yaml --set data.shards="$shards" --set run.out="runs/ablation/$1" "${@:2}"
 }
 
 train today
-train instead_linear_attention model.learned_flow=instead
+train instead_linear_attention --set model.learned_flow=instead
 for embed in mean attention slots; do
   for compose in linear modulated; do
-    options=(model.embed="$embed" model.compose="$compose")
-    train "none_${compose}_$embed" "${options[@]}" model.no_warp=true
-    train "flow_${compose}_$embed" "${options[@]}" model.learned_flow=residual
-    train "drawn_${compose}_$embed" "${options[@]}" model.no_warp=true model.drawn_face=true
-    train "both_${compose}_$embed" "${options[@]}" model.learned_flow=residual model.drawn_face=true
+    options=(--set model.embed="$embed" --set model.compose="$compose")
+    train "none_${compose}_$embed" "${options[@]}" --set model.no_warp=true
+    train "flow_${compose}_$embed" "${options[@]}" --set model.learned_flow=residual
+    train "drawn_${compose}_$embed" "${options[@]}" --set model.no_warp=true --set model.drawn_face=true
+    train "both_${compose}_$embed" "${options[@]}" --set model.learned_flow=residual --set model.drawn_face=true
   done
 done
-.venv/bin/talkface train --quiet configs/renderer/spade_small.yaml data.shards="$shards" run.out=runs/ablation/spade \
-  run.steps=450
+.venv/bin/talkface train --quiet configs/renderer/spade_small.yaml --set data.shards="$shards" --set run.out=runs/ablation/spade \
+  --set run.steps=450
 .venv/bin/talkface evaluate renderer runs/ablation/*/best.safetensors --shards "$test_shards" --shots 1,4,8 \
   --against today --out runs/ablation/table

@@ -77,7 +77,8 @@ def main() -> None:
         shards, run = write(kind, folder), folder / "run"
         command = [sys.executable, "-m", "talkface", "train", "--quiet", str(ROOT / "configs" / config)]
         settings = [f"data.shards={shards}", f"run.out={run}", f"run.steps={steps}", "run.log_every=1"]
-        watch([*command, *settings, *sys.argv[4:]], run / "log.csv")
+        words = [word for setting in [*settings, *sys.argv[4:]] for word in ("--set", setting)]
+        watch([*command, *words], run / "log.csv")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -97,7 +97,8 @@ def trials(folder: Path) -> dict[str, Trial]:
     (folder / "rows.csv").write_text(f"photo,speech,out,seed\n{rows}")
     fast = ["--renderer", "warp", "--no-sign"]
     debug = str(ROOT / "configs/audio2landmark/debug.yaml")
-    settings = [f"data.shards={folder / 'shards'}", "run.out=OUT", "run.steps=60", "run.save_every=10"]
+    changed = [f"data.shards={folder / 'shards'}", "run.out=OUT", "run.steps=60", "run.save_every=10"]
+    settings = [word for setting in changed for word in ("--set", setting)]
     return {
         "animate": Trial(["animate", str(PHOTO), str(speech), "-o", "OUT.mp4", *fast], lambda out: videos(_mp4(out))),
         "batch": Trial(

@@ -12,13 +12,13 @@ shards=${2:-runs/shards}
   --where kind=talk,frames-video,frames --where split=train --where tier=A,B
 .venv/bin/talkface prepare folder "$data" "$shards-speech" --table "$data/manifest.csv" --config configs/data/face.yaml \
   --where kind=talk,talk-small --where split=train --where tier=A,B
-.venv/bin/talkface train configs/audio2landmark/shipped.yaml data.shards="$shards-speech"
-.venv/bin/talkface train configs/headmotion/base.yaml data.shards="$shards"
-.venv/bin/talkface train configs/renderer/hybrid.yaml data.shards="$shards"
+.venv/bin/talkface train configs/audio2landmark/shipped.yaml --set data.shards="$shards-speech"
+.venv/bin/talkface train configs/headmotion/base.yaml --set data.shards="$shards"
+.venv/bin/talkface train configs/renderer/hybrid.yaml --set data.shards="$shards"
 .venv/bin/talkface prepare folder "$data" "$shards-mouth" --table "$data/manifest.csv" --config configs/data/mouth.yaml \
   --where kind=face,frames --where split=train --where tier=A,B
 .venv/bin/talkface prepare folder "$data" "$shards-mouth-talk" --table "$data/manifest.csv" \
   --config configs/data/mouth_talk.yaml --where kind=talk,frames-video --where split=train --where tier=A,B
 for config in mouth mouth_free; do
-  .venv/bin/talkface train configs/renderer/$config.yaml data.shards="$shards-mouth" data.talk_shards="$shards-mouth-talk"
+  .venv/bin/talkface train configs/renderer/$config.yaml --set data.shards="$shards-mouth" --set data.talk_shards="$shards-mouth-talk"
 done

@@ -129,14 +129,9 @@ SPEECH_COMMANDS = [each for each in COMMANDS if re.search(r"(lrw|grid|atvgnet|ls
 DEBUG = {  # what makes a README command small: fewer steps, drawn faces' buzz taken for speech
     "prepare": ["--workers", "1", "--sync", "keep"],
     "train": [
-        "run.steps=2",
-        "data.held_out_every=0",
-        "run.batch_size=2",
-        "run.eval_every=2",
-        "offsets.steps=0",
-        "phones.steps=0",
-        "range.steps=0",
-        "run.bf16=false",
+        *("--set", "run.steps=2", "--set", "data.held_out_every=0", "--set", "run.batch_size=2"),
+        *("--set", "run.eval_every=2", "--set", "offsets.steps=0", "--set", "phones.steps=0"),
+        *("--set", "range.steps=0", "--set", "run.bf16=false"),
     ],
     "evaluate": ["--plots", "1", "--videos", "0"],
 }

@@ -1,43 +1,53 @@
-"""`talkface train CONFIG [key=value ...]` -> run folder with a trained network."""
+"""`talkface train CONFIG --set key=value ...` -> run folder with a trained network."""
 
 import os
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from talkface.cli.options import with_options
 from talkface.config import load_config, read_kind, read_mapping
 from talkface.errors import ConfigError, DatasetError, StoppedError
+from talkface.options import Options, option
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
-    app.command("train")(train)
+    train.add_to(app, "train")
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(Options):
+    """Options of `train`; what is trained, and how, are settings of its config."""
+
+    set: tuple[str, ...] = option((), "KEY=VALUE: a setting to change, such as run.steps=100; repeat for more.")
+    processes: int = option(1, "Processes of this machine that train together, one per GPU or share of cores.", low=1)
+
+
+@with_options(TrainOptions)
 def train(
     config: Annotated[Path, typer.Argument(help="A file of configs/audio2landmark, headmotion or renderer.")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="Settings to change, as run.steps=100.")] = None,
+    bare: Annotated[list[str] | None, typer.Argument(hidden=True, help="Settings, as a release ago.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only where the weights are.")] = False,
-    processes: Annotated[
-        int, typer.Option(min=1, help="Processes of this machine that train together, one per GPU or share of cores.")
-    ] = 1,
-    changed: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting to change, as an argument does.")
-    ] = None,
+    *,
+    options: TrainOptions,
 ) -> None:
     """Train a network; the same command again goes on where the last one stopped."""
-    overrides = [*(overrides or []), *(changed or [])]
-    words = ["train", str(config), *overrides, *(["--quiet"] if quiet else [])]
-    if processes > 1:
+    if bare:
+        typer.echo(f"warning: settings are given by --set now: --set {' --set '.join(bare)}", err=True)
+    overrides = [*(bare or []), *options.set]
+    words = ["train", str(config), *(word for item in overrides for word in ("--set", item))]
+    words += ["--quiet"] if quiet else []
+    if options.processes > 1:
         from talkface.training.engine.launch import launch
 
-        raise typer.Exit(launch(words, processes))
+        raise typer.Exit(launch(words, options.processes))
     kind = read_kind(config)
     _refuse_missing_shards(config, overrides)
     try:

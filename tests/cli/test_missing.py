@@ -31,7 +31,7 @@ COMMANDS = [
     ["verify", "none.mp4"],
     ["doctor", "none.jpg"],
     ["train", "none.yaml"],
-    *(["train", str(path), "data.shards=nowhere"] for path in sorted(CONFIGS.glob("*/*debug.yaml"))),
+    *(["train", str(path), "--set", "data.shards=nowhere"] for path in sorted(CONFIGS.glob("*/*debug.yaml"))),
     ["prepare", "folder", "nowhere", "out"],
     ["prepare", "grid", "nowhere", "out"],
     ["prepare", "folder", ".", "out", "--table", "none.csv"],

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pytest import MonkeyPatch
 
-from talkface.__main__ import run
+from talkface.__main__ import USAGE, run
 from talkface.testing.shards import write_loud_mouth_shards
 
 CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "audio2landmark" / "debug.yaml")
@@ -20,10 +20,11 @@ CONFIG = str(Path(__file__).resolve().parents[2] / "configs" / "audio2landmark" 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
     write_loud_mouth_shards(tmp_path / "shards", {f"c{i}": f"p{i % 3}" for i in range(6)}, split="train")
-    return [
-        "train", CONFIG, f"data.shards={tmp_path / 'shards'}", f"run.out={tmp_path / 'run'}", "run.steps=4",
-        "run.eval_every=2", "offsets.steps=1", "model.num_mels=16", "model.channels=8", "model.hidden=8",
+    settings = [
+        f"data.shards={tmp_path / 'shards'}", f"run.out={tmp_path / 'run'}", "run.steps=4", "run.eval_every=2",
+        "offsets.steps=1", "model.num_mels=16", "model.channels=8", "model.hidden=8",
     ]  # fmt: skip
+    return ["train", CONFIG, *(word for setting in settings for word in ("--set", setting))]
 
 
 def test_both_scores_are_said_and_said_again(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture):
@@ -42,9 +43,16 @@ def test_both_scores_are_said_and_said_again(arguments: list[str], tmp_path: Pat
     assert quiet.out.splitlines() == first[3:] and quiet.err == ""
 
 
-def test_settings_may_also_be_given_by_set(arguments: list[str], capsys: pytest.CaptureFixture):
-    assert run([*arguments, "--set", "run.batch_size=0", "--set", "run.seed=1"]) == 1
-    assert "invalid run.batch_size 0: expected 1 or more" in capsys.readouterr().err
+def test_bare_settings_work_as_a_release_ago_with_a_line(arguments: list[str], capsys: pytest.CaptureFixture):
+    assert run([*arguments, "run.batch_size=0", "run.seed=1"]) == 1
+    warning, error = capsys.readouterr().err.splitlines()
+    assert warning == "warning: settings are given by --set now: --set run.batch_size=0 --set run.seed=1"
+    assert "invalid run.batch_size 0: expected 1 or more" in error
+    assert run(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--set" in shown and "BARE" not in shown
+    assert run([*arguments, "--processes", "0"]) == USAGE
+    assert "invalid processes '0': expected a whole number, 1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,7 @@ def test_mistakes_are_one_line(arguments: list[str], override: str, line: str, c
     if override.startswith(("run.seed", "family=lstm")):
         assert run([*arguments, "--quiet"]) == 0
     capsys.readouterr()
-    assert run([*arguments, override]) != 0
+    assert run([*arguments, "--set", override]) != 0
     error = capsys.readouterr().err.strip()
     assert line in " ".join(error.split()) and "Traceback" not in error
 
@@ -75,7 +83,7 @@ def test_sigterm_saves_the_state_names_the_command_and_is_no_failure(
     arguments: list[str], tmp_path: Path, sent: int, code: int, capsys: pytest.CaptureFixture, monkeypatch: MonkeyPatch
 ):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    words = [*arguments, "run.steps=100000", "run.save_every=100000", "--quiet"]
+    words = [*arguments, "--set", "run.steps=100000", "--set", "run.save_every=100000", "--quiet"]
     log = tmp_path / "run" / "log.csv"
 
     def send_after_the_first_row() -> None:
@@ -93,5 +101,5 @@ def test_sigterm_saves_the_state_names_the_command_and_is_no_failure(
     step = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["progress"]["step"]
     line = f"stopped by {signal.Signals(sent).name} at step {step} of 100000, state saved: resume with talkface "
     assert said.err == f"{'' if code == 0 else 'error: '}{line}{shlex.join(words)}\n" and said.out == ""
-    assert run([*arguments, f"run.steps={step + 1}"]) == 0
+    assert run([*arguments, "--set", f"run.steps={step + 1}"]) == 0
     assert f"resumed at step {step} of {step + 1}" in capsys.readouterr().err

@@ -15,8 +15,10 @@ NO_LESSONS = ["range.steps=0", "offsets.steps=0", "phones.steps=0"]
 def run_all(commands: list[list[str]], shrink: Callable[[list[str]], list[str]]) -> None:
     """Run commands one after the other in this process, each with its settings behind it."""
     for words in commands:
-        quiet = [] if words[0] == "models" else ["--quiet"]
-        assert run([*words, *shrink(words), *quiet]) == 0, " ".join(words)
+        quiet, settings = [] if words[0] == "models" else ["--quiet"], shrink(words)
+        if words[0] == "train":
+            settings = [word for setting in settings for word in ("--set", setting)]
+        assert run([*words, *settings, *quiet]) == 0, " ".join(words)
 
 
 def drawn(path: Path, seed: int) -> None:

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.flow
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "renderer" / "spade_debug.yaml"
 
+SETTINGS = ("--set", "data.shards=shards", "--set", "run.steps=2", "--set", "run.eval_every=2")
+
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch, face, hum: Waveform) -> Path:
@@ -31,7 +33,7 @@ def desk(tmp_path, monkeypatch, face, hum: Waveform) -> Path:
 
 
 def test_trained_rendered_reenacted_and_compared(desk, untrained):
-    assert run(["train", str(CONFIG), "data.shards=shards", "run.steps=2", "run.eval_every=2", "--quiet"]) == 0
+    assert run(["train", str(CONFIG), *SETTINGS, "--quiet"]) == 0
     weights = "runs/spade_debug/best.safetensors"
     assert load_checkpoint(Path(weights), "spade").provenance["steps"] == 2
     common = ["--renderer", "spade", "--renderer-model", weights, "--quiet"]

@@ -37,7 +37,7 @@ def say(line: str, capsys: pytest.CaptureFixture, code: int = 0) -> str:
 
 
 def test_trained_rendered_reenacted_and_looked_into(desk, untrained, capsys):
-    say(f"train {CONFIG} data.shards=shards --quiet", capsys)
+    say(f"train {CONFIG} --set data.shards=shards --quiet", capsys)
     weights = "runs/vgnet_debug/best.safetensors"
     assert load_checkpoint(Path(weights), "vgnet").provenance["steps"] == 4
     common = f"--renderer vgnet --renderer-model {weights} --quiet"
@@ -67,5 +67,5 @@ def test_mistakes_are_said_in_one_line(desk, untrained, capsys):
         ("data.farmes=4", "did you mean data.frames?"),
         ("data.shards=nowhere", "no shards in nowhere"),
     ):
-        assert line in say(f"train {CONFIG} data.shards=shards {override}", capsys, 1)
+        assert line in say(f"train {CONFIG} --set data.shards=shards --set {override}", capsys, 1)
     assert not Path("runs").exists() and not Path("o.mp4").exists()

@@ -29,12 +29,13 @@ def shards(tmp_path_factory) -> Path:
 def command(shards: Path, out: Path, *more: str) -> list[str]:
     config = str(ROOT / "configs" / "audio2landmark" / "debug.yaml")
     settings = [f"data.shards={shards}", f"run.out={out}", "run.threads=1", "offsets.steps=0", "model.dropout=0"]
-    return ["train", "--quiet", config, *settings, *more]
+    changed = [word for setting in settings for word in ("--set", setting)]
+    return ["train", "--quiet", config, *changed, *more]
 
 
 @pytest.mark.flow
 def test_two_processes_give_the_weights_of_one_and_a_signal_ends_both(shards, tmp_path):
-    steps = ("run.steps=4", "run.eval_every=4")
+    steps = ("--set", "run.steps=4", "--set", "run.eval_every=4")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     for name, extra in (("one", []), ("two", ["--processes", "2"])):
         arguments = command(shards, tmp_path / name, *steps, *extra)
@@ -48,12 +49,13 @@ def test_two_processes_give_the_weights_of_one_and_a_signal_ends_both(shards, tm
     ours, theirs = (torch.cat([some[name].flatten() for name in matrices]) for some in (one, two))
     assert (ours - theirs).norm() < 1e-3 * ours.norm()
     for name in ("one", "two"):  # and a run of two processes goes on as one
-        assert talkface(command(shards, tmp_path / name, "run.steps=6", "run.eval_every=4")) == 0
+        assert talkface(command(shards, tmp_path / name, "--set", "run.steps=6", "--set", "run.eval_every=4")) == 0
     one, two = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("one", "two"))
     assert one["progress"]["step"] == two["progress"]["step"] == 6
     ours, theirs = (torch.cat([some["job"]["network"][name].flatten() for name in matrices]) for some in (one, two))
     assert (ours - theirs).norm() < 1e-3 * ours.norm()
-    arguments = command(shards, tmp_path / "long", "run.steps=100000", "run.save_every=100000", "--processes", "2")
+    long = ("--set", "run.steps=100000", "--set", "run.save_every=100000")
+    arguments = command(shards, tmp_path / "long", *long, "--processes", "2")
     with subprocess.Popen([sys.executable, "-m", "talkface", *arguments], stderr=subprocess.PIPE, text=True,
                           env=environment) as running:  # fmt: skip
         log = tmp_path / "long" / "log.csv"
