@@ -73,9 +73,9 @@ def register(app: typer.Typer) -> None:
 
     group = typer.Typer(help="Time this machine.", no_args_is_help=True)
     benchmark.add_to(group, "animate")
-    group.command("prepare")(benchmark_prepare)
-    group.command("train")(benchmark_fewshot)
-    group.command("scale")(benchmark_scale)
+    benchmark_prepare.add_to(group, "prepare")
+    benchmark_fewshot.add_to(group, "train")
+    benchmark_scale.add_to(group, "scale")
     app.add_typer(group, name="benchmark")
 
 

@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from talkface.cli.options import with_options
 from talkface.cli.score_output import limit_threads
+from talkface.options import Options, option
 
 if TYPE_CHECKING:
     from talkface.models.fewshot import FewshotConfig
@@ -37,44 +39,49 @@ class Timing:
     cpu_s: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainBenchmarkOptions(Options):
+    """Options of `benchmark train`."""
+
+    frames: int = option(FEWSHOT_BENCHMARK.frames, "Frames to generate per precision.", low=1)
+    threads: int = option(0, "Threads; 0 leaves torch's own choice.", low=0)
+    videos: int = option(FEWSHOT_BENCHMARK.videos, "Rows of the table of W.", low=1)
+    train: bool = option(True, "Time a training step too, with one example per step.")
+    data_only: bool = option(False, "Time drawing the batches of any CONFIG from its shards instead.")
+    set: tuple[str, ...] = option((), "KEY=VALUE, such as data.shards=FOLDER, for --data-only; repeat for more.")
+    seconds: float = option(20.0, "How long to draw, for --data-only.", low=0.1)
+
+
+@with_options(TrainBenchmarkOptions)
 def benchmark_fewshot(
     config: Annotated[
         Path | None, typer.Argument(help="A configs/renderer/fewshot_*.yaml; without one, the paper's layout at 256.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames to generate per precision.")] = FEWSHOT_BENCHMARK.frames,
-    threads: Annotated[int, typer.Option(min=0, help="Threads; 0 leaves torch's own choice.")] = 0,
-    videos: Annotated[int, typer.Option(min=1, help="Rows of the table of W.")] = FEWSHOT_BENCHMARK.videos,
-    train: Annotated[bool, typer.Option(help="Time a training step too, with one example per step.")] = True,
-    data_only: Annotated[
-        bool, typer.Option("--data-only", help="Time drawing the batches of any CONFIG from its shards instead.")
-    ] = False,
-    settings_changed: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as data.shards=FOLDER, for --data-only.")
-    ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to draw, for --data-only.")] = 20.0,
+    *,
+    options: TrainBenchmarkOptions,
 ) -> None:
     """Time the few-shot generator, one training step, and the table of W at VoxCeleb2's size."""
-    if data_only:
+    if options.data_only:
         from talkface.cli.benchmark_data import benchmark_data
         from talkface.errors import ConfigError
 
         if config is None:
             raise ConfigError("--data-only needs a CONFIG: give one of configs/audio2landmark or configs/renderer")
-        benchmark_data(config, settings_changed or [], seconds)
+        benchmark_data(config, options.set, options.seconds)
         return
     import torch
 
     from talkface.config import load_config
     from talkface.training.jobs.fewshot_config import FewshotTraining
 
-    limit_threads(threads)
+    limit_threads(options.threads)
     settings = load_config(FewshotTraining, config)
     console = Console()
     console.print(f"{torch.get_num_threads()} threads, {settings.model.size} x {settings.model.size} pixels")
-    fastest = _print_frames(console, settings.model, frames)
-    if train:
+    fastest = _print_frames(console, settings.model, options.frames)
+    if options.train:
         _print_training(console, settings)
-    _print_table(console, videos, settings.model.embedding)
+    _print_table(console, options.videos, settings.model.embedding)
     if settings.model.size == 256:
         verdict = "[green]pass[/]" if fastest >= FEWSHOT_BENCHMARK.bar else "[bold red]FAIL[/]"
         console.print(f"fp32 frames/s {fastest:.2f}, bar: at least {FEWSHOT_BENCHMARK.bar:g} on two cores  {verdict}")

@@ -13,8 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from talkface.cli.options import with_options
 from talkface.cli.score_output import limit_threads
 from talkface.errors import DatasetError
+from talkface.options import Options, option
 
 if TYPE_CHECKING:
     from talkface.data.prepare.preprocess import PreprocessConfig
@@ -45,16 +47,20 @@ class ClipSpeed:
         return self.detected_s / self.tracked_s
 
 
+@dataclass(frozen=True, kw_only=True)
+class PrepareBenchmarkOptions(Options):
+    """Options of `benchmark prepare`."""
+
+    frames: int = option(75, "Frames of each clip.", low=2)
+    starts: int = option(5, "Boxes that landmarks are averaged over; the plain way has one.", low=1, high=9)
+    upsample: int = option(1, "Doublings before plain detection; ATVGnet doubles once.", low=0, high=2)
+
+
+@with_options(PrepareBenchmarkOptions)
 def benchmark_prepare(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", help="Videos, or folders of videos.")],
-    frames: Annotated[int, typer.Option(min=2, help="Frames of each clip.")] = 75,
-    starts: Annotated[
-        int, typer.Option(min=1, max=9, help="Boxes that landmarks are averaged over; the plain way has one.")
-    ] = 5,
-    upsample: Annotated[
-        int,
-        typer.Option(min=0, max=2, help="Doublings before plain detection; ATVGnet doubles once."),
-    ] = 1,
+    *,
+    options: PrepareBenchmarkOptions,
 ) -> None:
     """Time preparing on one core: frames per second of `prepare`, beside dlib on every frame.
 
@@ -65,10 +71,10 @@ def benchmark_prepare(
     from talkface.data.prepare.preprocess import PreprocessConfig
 
     limit_threads(1)
-    config = PreprocessConfig(starts=starts)
+    config, frames, upsample = PreprocessConfig(starts=options.starts), options.frames, options.upsample
     speeds = [measure_clip(path, frames, config, upsample) for path in find_videos(clips)]
     table = Table(
-        title=f"frames/s on one core: prepare with {starts} starts, dlib(frame, {upsample}) every frame",
+        title=f"frames/s on one core: prepare with {options.starts} starts, dlib(frame, {upsample}) every frame",
         title_justify="left",
         header_style="bold",
     )

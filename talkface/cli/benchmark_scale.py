@@ -14,7 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from talkface.cli.options import with_options
 from talkface.errors import ConfigError, MissingExtraError
+from talkface.options import Options, option
 
 if TYPE_CHECKING:
     from talkface.data.prepare.manifest import Record
@@ -53,14 +55,23 @@ class Cost:
     num_bytes: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScaleBenchmarkOptions(Options):
+    """Options of `benchmark scale`."""
+
+    clips: int = option(16, "Drawn clips, or at most so many of FOLDER.", low=2)
+    seconds: float = option(4.0, "Length of each drawn clip.", low=0.5)
+    processes: str = option("1,2", "Counts of processes here, without Ray.")
+    nodes: str = option("1,2,4", "Counts of Ray nodes of one core; none leaves Ray out.")
+    corpus_clips: int = option(1_100_000, "Clips of the large corpus.", low=1)
+    corpus_hours: float = option(2400.0, "Hours of the large corpus.", low=0)
+
+
+@with_options(ScaleBenchmarkOptions)
 def benchmark_scale(
     folder: Annotated[Path | None, typer.Argument(help="Videos to prepare. (default: drawn ones)")] = None,
-    clips: Annotated[int, typer.Option(min=2, help="Drawn clips, or at most so many of FOLDER.")] = 16,
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each drawn clip.")] = 4.0,
-    processes: Annotated[str, typer.Option(help="Counts of processes here, without Ray.")] = "1,2",
-    nodes: Annotated[str, typer.Option(help="Counts of Ray nodes of one core; none leaves Ray out.")] = "1,2,4",
-    corpus_clips: Annotated[int, typer.Option(min=1, help="Clips of the large corpus.")] = 1_100_000,
-    corpus_hours: Annotated[float, typer.Option(min=0.0, help="Hours of the large corpus.")] = 2400.0,
+    *,
+    options: ScaleBenchmarkOptions,
 ) -> None:
     """Measure `prepare` here and on Ray clusters of several nodes, then reckon with a large corpus.
 
@@ -68,9 +79,9 @@ def benchmark_scale(
     The estimate (VoxCeleb2's size if no other is given) takes the measured processor time per frame, the measured
     cost of a task, and the measured bytes per frame.
     """
-    counts = [(name, _counts(words)) for name, words in (("process", processes), ("node", nodes))]
+    counts = [(name, _counts(words)) for name, words in (("process", options.processes), ("node", options.nodes))]
     costs = []
-    with _corpus(folder, clips, seconds) as found:
+    with _corpus(folder, options.clips, options.seconds) as found:
         for kind, several in counts:
             for number in several:
                 name = f"{number} at once, here" if kind == "process" else f"{number} at once, on as many Ray nodes"
@@ -78,7 +89,8 @@ def benchmark_scale(
                     costs.append(measure(name, workers, found, number))
                 _print_cost(costs[-1])
     Console().print(_cost_table(costs))
-    Console().print(_estimate_table(costs[0], max(cost.task_ms for cost in costs), corpus_clips, corpus_hours))
+    task_ms = max(cost.task_ms for cost in costs)
+    Console().print(_estimate_table(costs[0], task_ms, options.corpus_clips, options.corpus_hours))
 
 
 def _counts(words: str) -> list[int]:

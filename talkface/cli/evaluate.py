@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,10 +17,10 @@ from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
 from talkface.cli.options import refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import limit_threads, show_scores
+from talkface.cli.score_output import TableOptions, limit_threads, show_scores
 from talkface.errors import ConfigError
 from talkface.inference.request import Family
-from talkface.options import Options, option
+from talkface.options import option
 
 if TYPE_CHECKING:
     from talkface.evaluation.bench import Bench
@@ -58,20 +58,21 @@ def register(app: typer.Typer) -> None:
     pair_set.add_to(tables, "set")
     further = {"allow_extra_args": True, "ignore_unknown_options": True}
     tables.command("model", context_settings=further)(evaluate_model)
-    tables.command("audio2landmark")(evaluate_audio2landmark)
-    tables.command("fewshot")(evaluate_fewshot)
-    tables.command("headmotion")(evaluate_headmotion)
+    evaluate_audio2landmark.add_to(tables, "audio2landmark")
+    evaluate_fewshot.add_to(tables, "fewshot")
+    evaluate_headmotion.add_to(tables, "headmotion")
     evaluate_renderer.add_to(tables, "renderer")
     app.add_typer(tables, name="evaluate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DefaultTableOptions(Options):
-    """Networks that `evaluate default` measures."""
+class DefaultTableOptions(TableOptions):
+    """Options of `evaluate default`: the networks that it measures."""
 
     renderer: Family = option("hybrid", "The renderer that the bars are for.")
     renderer_model: str | None = option(None, "Name or file of the renderer's network.", old="renderer_weights")
     speech_model: str = option("audio2landmark", "Name or file of the speech network.", old="audio2landmark")
+    set: tuple[str, ...] = option((), "A number of the renderer, such as mouth.feather=1.5; repeat for more.")
 
 
 @with_options(DefaultTableOptions)
@@ -92,10 +93,6 @@ def default(
         typer.Option("--natural", help="Measure lips with the default head motion and blinks, not on still heads."),
     ] = False,
     only: Annotated[str, typer.Option(help=f"Parts to measure, comma-separated, of {', '.join(PARTS)}.")] = "all",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A number of the renderer, such as mouth.feather=1.5; repeat.")
-    ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
     *,
     options: DefaultTableOptions,
 ) -> None:
@@ -105,19 +102,20 @@ def default(
     video, re-encoded and re-measured. Exit code 1 when a bar is missed.
     """
     parts = _parts(only)
-    limit_threads(threads)
+    limit_threads(options.threads)
     if fresh:
         shutil.rmtree(out / "real", ignore_errors=True)
     refuse_missing_folder(data, "one of manifest.csv, video/, portraits/ and speech/")
     from talkface import AnimateOptions, Animator
     from talkface.metrics.table import to_table
 
-    judged = {**asdict(options), "set": tuple(settings or ())}
-    makers = [DoorMaker(options.renderer, Animator.from_options(AnimateOptions.from_mapping(judged)))]
+    named = ("renderer", "renderer_model", "speech_model", "set")
+    judged = AnimateOptions(**{name: getattr(options, name) for name in named})
+    makers = [DoorMaker(options.renderer, Animator.from_options(judged))]
     if options.renderer != "warp":
         makers.append(DoorMaker("warp", Animator.from_pretrained("warp", speech_model=options.speech_model)))
     measures = list(_measures(parts, data, out, makers, quick=quick, full=full, natural=natural))
-    marks = ["still heads" if not natural else "natural motion", *["quick subset"] * quick, *(settings or ())]
+    marks = ["still heads" if not natural else "natural motion", *["quick subset"] * quick, *options.set]
     title = ", ".join([options.renderer, *marks])
     show_scores([to_table(title, measures)], measures, out, f"videos: {out}")
 

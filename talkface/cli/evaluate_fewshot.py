@@ -1,18 +1,20 @@
-"""`talkface evaluate fewshot WEIGHTS SHARDS` -> scores of a few-shot network on held-out people."""
+"""`talkface evaluate fewshot MODEL SHARDS` -> scores of a few-shot network on held-out people."""
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
 
-from talkface.cli.options import refuse_missing, refuse_missing_folder
+from talkface.cli.options import refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import limit_threads, show_scores
+from talkface.cli.score_output import PeopleTableOptions, limit_threads, show_scores
 from talkface.errors import DatasetError
 from talkface.files.write import atomic_file
+from talkface.options import option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,28 +31,35 @@ FED, TUNED = "FF", "FT"  # columns: fed forward, fine-tuned, then the number of 
 SHOWN = 4  # targets of each person in the picture
 
 
+@dataclass(frozen=True, kw_only=True)
+class FewshotTableOptions(PeopleTableOptions):
+    """Options of `evaluate fewshot`."""
+
+    split: str = option("test", "Split of the shards.")
+    people: int = option(12, "People at most, spread over the shards.", low=1)
+    shots: int = option(8, "Shots that a system may see.", low=2)
+    targets: int = option(6, "Other frames that are generated, per person.", low=1)
+    tune: bool = option(True, "Fine-tune to each person, too.")
+    steps: int = option(0, "Of fine-tuning; 0 by the number of shots.", low=0)
+    set: tuple[str, ...] = option(
+        (), "KEY=VALUE: a setting of fine-tuning, as of `enroll --finetune`; repeat for more."
+    )
+
+
+@with_options(FewshotTableOptions)
 def evaluate_fewshot(
-    weights: Annotated[str, typer.Argument(help="Few-shot network, by name or path.")],
+    model: Annotated[str, typer.Argument(help="Few-shot network, by name or path.")],
     shards: Annotated[Path, typer.Argument(help="Prepared shards of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores and pictures go.")] = Path("runs/evaluate_fewshot"),
-    split: Annotated[str, typer.Option(help="Split of the shards.")] = "test",
-    people: Annotated[int, typer.Option(min=1, help="People at most, spread over the shards.")] = 12,
-    shots: Annotated[int, typer.Option(min=2, help="Shots that a system may see.")] = 8,
-    targets: Annotated[int, typer.Option(min=1, help="Other frames that are generated, per person.")] = 6,
-    steps: Annotated[int, typer.Option(min=0, help="Of fine-tuning; 0 by the number of shots.")] = 0,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="As of `finetune`.")] = None,
-    leave_out: Annotated[
-        list[str] | None, typer.Option(help="Somebody who was trained on all the same; repeat for more.")
-    ] = None,
-    tune: Annotated[bool, typer.Option("--tune/--no-tune", help="Fine-tune to each person, too.")] = True,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves the choice to the libraries.")] = 0,
+    *,
+    options: FewshotTableOptions,
 ) -> None:
     """Generate other frames of held-out people, from one shot and from several, and compare with the real ones.
 
     Fed forward and fine-tuned, beside the photo that does not move and the renderers `warp` and `hybrid`, which get
     the first shot. Shots come from the first half of a clip, targets from the second. Exit code 1 when a bar is missed.
     """
-    refuse_missing([weights])
+    refuse_missing([model])
     refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.checkpoints.fewshot import load_fewshot
     from talkface.checkpoints.format import file_hash, find_weights, load_weights
@@ -62,21 +71,23 @@ def evaluate_fewshot(
     from talkface.metrics.table import row_log, to_table
     from talkface.renderers.load import load_renderer
 
-    limit_threads(threads)
-    checkpoint = load_weights(weights, "fewshot")
+    limit_threads(options.threads)
+    shots, targets = options.shots, options.targets
+    checkpoint = load_weights(model, "fewshot")
     networks = load_fewshot(checkpoint)
     framing = Framing(networks.config.crop, networks.config.crop_side, networks.config.size)
-    dataset = ClipDataset(shards, split)
-    chosen = choose_people((dataset[i] for i in range(len(dataset))), shots, targets, people, leave_out or ())
+    dataset = ClipDataset(shards, options.split)
+    clips = (dataset[i] for i in range(len(dataset)))
+    chosen = choose_people(clips, shots, targets, options.people, options.leave_out)
     if not chosen:
         raise DatasetError(f"nobody in {shards} has {shots} + {targets} frames with a face: ask for fewer")
-    network_hash = file_hash(find_weights(weights))
-    config = finetune_config(checkpoint.provenance, [f"steps={steps}", *(settings or [])])
+    network_hash = file_hash(find_weights(model))
+    config = finetune_config(checkpoint.provenance, [f"steps={options.steps}", *options.set])
     systems: list[FewshotSystem] = [
         PhotoOnly(framing),
         *(RendererSystem(load_renderer(name, "cpu"), framing) for name in ("warp", "hybrid")),
         *(FedForward(networks, network_hash, count) for count in (1, shots)),
-        *(FineTuned(networks, network_hash, count, config) for count in (1, shots) if tune),
+        *(FineTuned(networks, network_hash, count, config) for count in (1, shots) if options.tune),
     ]
     out.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""`talkface evaluate headmotion CHECKPOINT SHARDS` -> scores and plots of a head-motion network."""
+"""`talkface evaluate headmotion MODEL SHARDS` -> scores and plots of a head-motion network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from talkface.cli.evaluate_speech import SPLITS, checked_split, column_name, spread
-from talkface.cli.options import refuse_missing, refuse_missing_folder
+from talkface.cli.evaluate_speech import ClipTableOptions, column_name, spread
+from talkface.cli.options import Quiet, refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import make_folder, show_scores, wide_console
+from talkface.cli.score_output import limit_threads, make_folder, show_scores, wide_console
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
     from talkface.metrics.stats import Score
 
 
+@with_options(ClipTableOptions)
 def evaluate_headmotion(
-    checkpoint: Annotated[str, typer.Argument(help="Name or path of a head-motion network.")],
+    model: Annotated[str, typer.Argument(help="Name or path of a head-motion network.")],
     shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores and plots go.")] = Path("runs/evaluate_headmotion"),
-    split: Annotated[str, typer.Option(help=f"Clips to score: {', '.join(SPLITS)}.")] = "test",
-    speaker: Annotated[list[str] | None, typer.Option(help="Score only this speaker; repeat for more.")] = None,
-    leave_out: Annotated[list[str] | None, typer.Option(help="Score all but this speaker; repeat for more.")] = None,
-    plots: Annotated[int, typer.Option(min=0, help="Clips on the plot of angles.")] = 6,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
+    *,
+    options: ClipTableOptions,
 ) -> None:
     """Score the head motion that a network generates to speech against the real head motion.
 
@@ -34,7 +33,7 @@ def evaluate_headmotion(
     extent, speed and variety; beside the rhythm heuristic, a still head, a random walk, somebody else's real motion
     and the real motion. Says whether the network is preferred to the heuristic, and by which differences.
     """
-    refuse_missing([checkpoint])
+    refuse_missing([model])
     refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.evaluation.speech_clips import SpokenClips
     from talkface.evaluation.tables.headmotion import head_measures, preference, write_clips
@@ -42,19 +41,20 @@ def evaluate_headmotion(
     from talkface.inference.subject import load_heads
     from talkface.metrics.table import to_table
 
-    name = column_name(checkpoint)
-    network = load_heads(checkpoint)
+    name = column_name(model)
+    limit_threads(options.threads)
+    network = load_heads(model)
     if network is None:
         raise ConfigError("rhythm is what networks are scored against: give the name or path of a network")
-    clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
+    clips = SpokenClips(shards, options.chosen_split, options.speaker, options.leave_out)
     make_folder(out)
     scored = list(tracker(quiet)(score_heads(clips, network, name), len(clips), "clips"))
     rows = [row for clip in scored for row in clip]
     measures, verdict = head_measures(rows, name), preference(rows, name)
     write_clips(out, rows)
-    _draw(out, scored, name, plots)
+    _draw(out, scored, name, options.plots)
     people = len({row.person for row in rows})
-    title = f"{name}: {len(scored)} clips of {people} speakers, {shards}, split {split}"
+    title = f"{name}: {len(scored)} clips of {people} speakers, {shards}, split {options.split}"
     show_scores([to_table(title, measures)], measures, out, "clips and plots beside them", quiet=quiet)
     if not quiet:
         _say(wide_console(), verdict, name)

@@ -1,4 +1,4 @@
-"""`talkface evaluate renderer CKPT... --shards SHARDS` -> renderers of any family, one table on held-out people."""
+"""`talkface evaluate renderer MODEL... --shards SHARDS` -> renderers of any family, one table on held-out people."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import typer
 from talkface.cli.evaluate_speech import column_name
 from talkface.cli.options import Quiet, refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import limit_threads, make_folder, show_scores
+from talkface.cli.score_output import PeopleTableOptions, limit_threads, make_folder, show_scores
 from talkface.errors import CheckpointError, ConfigError, DatasetError
 from talkface.files.write import atomic_file
-from talkface.options import Device, Options, device_option, option
+from talkface.options import Device, device_option, option
 
 if TYPE_CHECKING:
     from talkface.data.clip import PreparedClip
@@ -30,7 +30,7 @@ FLOOR = "warp"  # the family without a network: always in the table
 
 
 @dataclass(frozen=True, kw_only=True)
-class RendererTableOptions(Options):
+class RendererTableOptions(PeopleTableOptions):
     """Options of `evaluate renderer`."""
 
     shots: str = option("1", "Shots of a person that a renderer sees; several, as 1,4,8, make several rows.")
@@ -47,19 +47,15 @@ class RendererTableOptions(Options):
         None, "Name in the table that the others are compared with. (default: the first given)"
     )
     device: Device = device_option("cpu")
-    threads: int = option(0, "CPU threads; 0 leaves the choice to the libraries.", low=0)
 
 
 @with_options(RendererTableOptions)
 def evaluate_renderer(
     checkpoints: Annotated[
-        list[str], typer.Argument(metavar="CKPT...", help="Renderer networks, by name or path; their kind says which.")
+        list[str], typer.Argument(metavar="MODEL...", help="Renderer networks, by name or path; their kind says which.")
     ],
     shards: Annotated[Path, typer.Option(help="Prepared shards of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores and pictures go.")] = Path("runs/evaluate_renderer"),
-    leave_out: Annotated[
-        list[str] | None, typer.Option(help="Somebody who was trained on all the same; repeat for more.")
-    ] = None,
     quiet: Quiet = False,
     *,
     options: RendererTableOptions,
@@ -86,10 +82,10 @@ def evaluate_renderer(
     base = _base(options.against, list(families))
     predict = _predictor(options.speech_model) if options.landmarks == "predicted" else None
     dataset = ClipDataset(shards, options.split, speech=predict is not None)
-    for name in leave_out or ():
+    for name in options.leave_out:
         check_speaker(name, {meta["speaker"] for meta in dataset.metas}, shards)
     clips = (dataset[i] for i in range(len(dataset)) if dataset.metas[i]["num_frames"] >= max(counts) + targets)
-    chosen = choose_speakers(clips, max(counts), targets, options.people, leave_out or (), predict)
+    chosen = choose_speakers(clips, max(counts), targets, options.people, options.leave_out, predict)
     if not chosen:
         raise DatasetError(
             f"nobody who is not left out has {max(counts)} + {targets} frames with a face in {shards}: ask for fewer"

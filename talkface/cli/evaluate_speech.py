@@ -1,38 +1,55 @@
-"""`talkface evaluate audio2landmark CHECKPOINT SHARDS` -> scores, plots and videos of a speech network."""
+"""`talkface evaluate audio2landmark MODEL SHARDS` -> scores, plots and videos of a speech network."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from talkface.cli.options import refuse_missing, refuse_missing_folder
+from talkface.cli.options import Quiet, refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import limit_threads, make_folder, write_whole
-from talkface.errors import ConfigError
+from talkface.cli.score_output import PeopleTableOptions, limit_threads, make_folder, write_whole
+from talkface.options import option
 
 if TYPE_CHECKING:
     from talkface.evaluation.rows import Row
     from talkface.evaluation.tables.speech_scores import ScoredClip
     from talkface.models.speech_network import SpeechNetwork
 
-SPLITS = ("train", "val", "test", "all")
+
+@dataclass(frozen=True, kw_only=True)
+class ClipTableOptions(PeopleTableOptions):
+    """Options of a table of spoken clips."""
+
+    split: Literal["train", "val", "test", "all"] = option("test", "Clips to score.")
+    speaker: tuple[str, ...] = option((), "Score only this speaker; repeat for more.")
+    plots: int = option(6, "Clips on the plot.", low=0)
+
+    @property
+    def chosen_split(self) -> str | None:
+        """A split's name, None for all of them."""
+        return None if self.split == "all" else self.split
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpeechTableOptions(ClipTableOptions):
+    """Options of `evaluate audio2landmark`."""
+
+    videos: int = option(2, "Clips to make a video of, real beside predicted.", low=0)
+
+
+@with_options(SpeechTableOptions)
 def evaluate_audio2landmark(
-    checkpoint: Annotated[str, typer.Argument(help="Name or path of a speech network.")],
+    model: Annotated[str, typer.Argument(help="Name or path of a speech network.")],
     shards: Annotated[Path, typer.Argument(help="Folder that `prepare` wrote, of held-out people.")],
     out: Annotated[Path, typer.Option(help="Where scores, plots and videos go.")] = Path(
         "runs/evaluate_audio2landmark"
     ),
-    split: Annotated[str, typer.Option(help=f"Clips to score: {', '.join(SPLITS)}.")] = "test",
-    speaker: Annotated[list[str] | None, typer.Option(help="Score only this speaker; repeat for more.")] = None,
-    leave_out: Annotated[list[str] | None, typer.Option(help="Score all but this speaker; repeat for more.")] = None,
-    plots: Annotated[int, typer.Option(min=0, help="Clips on the plot of openings.")] = 6,
-    videos: Annotated[int, typer.Option(min=0, help="Clips to make a video of, real beside predicted.")] = 2,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Quiet = False,
+    *,
+    options: SpeechTableOptions,
 ) -> None:
     """Score predicted against real motion of jaw and lips, clip by clip, beside baselines.
 
@@ -40,17 +57,17 @@ def evaluate_audio2landmark(
     landmark distance (LMD), rhythm, speed and closure of the mouth. Baselines: a face that does not move, the same
     network on another clip's sound, and the real landmarks without their jitter.
     """
-    refuse_missing([checkpoint])
+    refuse_missing([model])
     refuse_missing_folder(shards, "one that `talkface prepare` wrote")
     from talkface.evaluation.speech_clips import SpokenClips
     from talkface.evaluation.tables.speech import speaker_table, speech_measures
     from talkface.evaluation.tables.speech_scores import score_network
     from talkface.metrics.table import to_table
 
-    name, network = column_name(checkpoint), _load(checkpoint, threads)
-    clips = SpokenClips(shards, checked_split(split), speaker or (), leave_out or ())
+    name, network = column_name(model), _load(model, options.threads)
+    clips = SpokenClips(shards, options.chosen_split, options.speaker, options.leave_out)
     make_folder(out)
-    shown = spread(clips.speakers, max(plots, videos))
+    shown = spread(clips.speakers, max(options.plots, options.videos))
     kept: dict[int, ScoredClip] = {}
     rows: list[Row] = []
     stream = tracker(quiet)(score_network(clips, network, name), len(clips), "clips")
@@ -59,14 +76,15 @@ def evaluate_audio2landmark(
         if index in shown:
             kept[index] = scored
     _write_scores(out, rows, name)
-    _draw(out, [kept[index] for index in sorted(shown[:plots])], rows, name)
-    _film(out / "videos", [kept[index] for index in shown[:videos]], name)
+    _draw(out, [kept[index] for index in sorted(shown[: options.plots])], rows, name)
+    _film(out / "videos", [kept[index] for index in shown[: options.videos]], name)
     if quiet:
         return
     measures = speech_measures(rows, name)
     people = len(set(clips.speakers))
     console = Console()
-    console.print(to_table(f"{name}: {len(clips)} clips of {people} speakers, {shards}, split {split}", measures))
+    title = f"{name}: {len(clips)} clips of {people} speakers, {shards}, split {options.split}"
+    console.print(to_table(title, measures))
     console.print(speaker_table(rows, name))
     console.print(f"scores, plots and videos: {out}")
 
@@ -97,13 +115,6 @@ def spread(speakers: Sequence[str], count: int) -> list[int]:
     rest = sorted(set(range(len(speakers))) - set(firsts))
     chosen = evenly(firsts, count)
     return chosen + evenly(rest, count - len(chosen))
-
-
-def checked_split(split: str) -> str | None:
-    """A split's name, None for all of them; raises `ConfigError` for any other word."""
-    if split not in SPLITS:
-        raise ConfigError(f"invalid --split {split!r}: expected one of {', '.join(SPLITS)}")
-    return None if split == "all" else split
 
 
 def _load(checkpoint: str, threads: int) -> "SpeechNetwork":

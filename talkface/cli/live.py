@@ -1,6 +1,7 @@
 """`talkface live PHOTO --microphone` -> the photo's person says what is said, as it is said."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from talkface.cli.options import Quiet, refuse_missing, refuse_missing_of, with_options
 from talkface.errors import ConfigError
 from talkface.inference.request import AnimateOptions
+from talkface.options import option
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +18,15 @@ def register(app: typer.Typer) -> None:
     live.add_to(app, "live")
 
 
-@with_options(AnimateOptions)
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(AnimateOptions):
+    """Options of `live`."""
+
+    window: bool = option(True, "Show the person.")
+    seconds: float | None = option(None, "Stop after so long.", low=0.1)
+
+
+@with_options(LiveOptions)
 def live(
     photo: Annotated[str, typer.Argument(help="Photo, folder of photos, video, or identity file of the person.")],
     microphone: Annotated[bool, typer.Option("--microphone", help="Say what the microphone hears.")] = False,
@@ -28,11 +38,9 @@ def live(
     ] = None,
     source: Annotated[str | None, typer.Option(help="With --microphone: its name, as ffmpeg calls it.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also record to this .mp4, with the sound.")] = None,
-    window: Annotated[bool, typer.Option("--window/--no-window", help="Show the person.")] = True,
-    seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long.")] = None,
     quiet: Quiet = False,
     *,
-    options: AnimateOptions,
+    options: LiveOptions,
 ) -> None:
     """Make the person in PHOTO say what is said, as it is said.
 
@@ -54,7 +62,14 @@ def live(
     animator = Animator.from_options(options)
     said = sys.stdin.buffer if piped else speech
     report = speak_live(
-        animator, photo, said, options=options, microphone=source, out=out, window=window, seconds=seconds
+        animator,
+        photo,
+        said,
+        options=options,
+        microphone=source,
+        out=out,
+        window=options.window,
+        seconds=options.seconds,
     )
     if not quiet:
         typer.echo(

@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-from talkface.cli.options import refuse_missing
+from talkface.cli.options import refuse_missing, word_argument
+
+PUBLISHED_KINDS = (
+    *("auto", "atvgnet-atnet", "atvgnet-vgnet", "atvgnet-discriminator", "vt", "grey-eye", "reenactment"),
+    *("fewshot-authors", "rhythmic", "eskimez", "caffe", "vgg19-rename"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +60,7 @@ def show_weights(name: Annotated[str, typer.Argument(help="Shipped name, or path
 
 
 def convert_weights(
-    kind: Annotated[str, typer.Argument(help="auto, or which network it is: docs/parity.md has the list.")],
+    kind: Annotated[str, word_argument(PUBLISHED_KINDS, "Which network it is, as docs/parity.md says")],
     file: Annotated[
         Path, typer.Argument(help="Published file: .pth, .pkl, .tar, .h5, .caffemodel; or a folder of them.")
     ],

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -52,10 +52,11 @@ class OptionsCommand(TyperCommand):
             for word, behind in zip(args, following, strict=False)
         ]
         self.outdated.clear()
-        rest: list[str] = super().parse_args(ctx, words)
-        for old, current in self.outdated.items():
-            typer.echo(f"warning: {old} is now called {current}", err=True)
-        return rest
+        try:
+            return super().parse_args(ctx, words)
+        finally:  # also where a value is refused, or only the help is shown
+            for old, current in self.outdated.items():
+                typer.echo(f"warning: {old} is now called {current}", err=True)
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,12 @@ def with_options(
         return Command(command, group, aliases)
 
     return decorate
+
+
+def word_argument(words: Sequence[str], help: str) -> Any:
+    """Argument that is one of some words, which the help lists and a shell completes; the verb refuses others."""
+    completed = lambda incomplete: [word for word in words if word.startswith(incomplete)]  # noqa: E731
+    return typer.Argument(help=f"{help}: {', '.join(words)}.", autocompletion=completed)
 
 
 def _flag(option: Option) -> tuple[Any, Any]:

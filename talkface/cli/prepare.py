@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from talkface.cli.options import Quiet, refuse_missing, with_options
+from talkface.cli.options import Quiet, refuse_missing, with_options, word_argument
 from talkface.cli.progress import ProgressLines
 from talkface.errors import ConfigError, DatasetError
 from talkface.inference.batch.options import WorkerOptions
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     prepare.add_to(app, "prepare")
+
+
+CORPUS_NAMES = (
+    *("folder", "lrw", "grid", "lrs3", "cremad", "hdtf", "voxceleb1", "voxceleb2", "rhythmic"),
+    *("atvgnet", "lstm_hdf5"),  # landmarks that earlier systems left
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +55,7 @@ class PrepareOptions(WorkerOptions):
 
 @with_options(PrepareOptions)
 def prepare(
-    corpus: Annotated[
-        str,
-        typer.Argument(
-            help="folder (any clips), lrw, grid, lrs3, cremad, hdtf, voxceleb1, voxceleb2, rhythmic; of others: "
-            "atvgnet, lstm_hdf5."
-        ),
-    ],
+    corpus: Annotated[str, word_argument(CORPUS_NAMES, "Layout of the clips, folder for any")],
     root: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder with the clips, or with the archives as downloaded.")
     ],

@@ -1,5 +1,6 @@
 """`talkface reenact PHOTO DRIVING.mp4 -o OUT.mp4` -> the photo's person doing what the driver does."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from talkface.cli.options import Quiet, refuse_missing, refuse_missing_of, with_
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError
 from talkface.inference.request import ReenactOptions
+from talkface.options import option
 
 CAMERA = "Camera"
 
@@ -19,7 +21,16 @@ def register(app: typer.Typer) -> None:
     reenact.add_to(app, "reenact")
 
 
-@with_options(ReenactOptions)
+@dataclass(frozen=True, kw_only=True)
+class CameraOptions(ReenactOptions):
+    """Options of `reenact`, those before a camera too."""
+
+    camera: str | None = option(None, "Drive live: a camera's number or device, or a video file.", group=CAMERA)
+    window: bool = option(True, "With --camera: show the result.", group=CAMERA)
+    seconds: float | None = option(None, "With --camera: stop after so long.", group=CAMERA, low=0.1)
+
+
+@with_options(CameraOptions)
 def reenact(
     photo: Annotated[str, typer.Argument(help="Photo, folder of photos, video, or identity file of the person.")],
     driving: Annotated[
@@ -30,18 +41,8 @@ def reenact(
         Path | None, typer.Option("--out", "-o", help="The .mp4 to write. (default: PHOTO_DRIVING.mp4, here)")
     ] = None,
     quiet: Quiet = False,
-    camera: Annotated[
-        str | None,
-        typer.Option(help="Drive live: a camera's number or device, or a video file.", rich_help_panel=CAMERA),
-    ] = None,
-    window: Annotated[
-        bool, typer.Option("--window/--no-window", help="With --camera: show the result.", rich_help_panel=CAMERA)
-    ] = True,
-    seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="With --camera: stop after so long.", rich_help_panel=CAMERA)
-    ] = None,
     *,
-    options: ReenactOptions,
+    options: CameraOptions,
 ) -> None:
     """Make the person in PHOTO do what the face in DRIVING does, or what a camera sees.
 
@@ -49,11 +50,10 @@ def reenact(
     Before a camera, look ahead with the mouth shut for a second; Escape, Q or the window's cross ends.
     Animate only people who agreed, and say that the video is made.
     """
-    if (driving is None) == (camera is None):
+    if (driving is None) == (options.camera is None):
         raise ConfigError("give either a driving video or --camera: talkface reenact PHOTO DRIVING.mp4 -o OUT.mp4")
     if driving is None:
-        assert camera is not None
-        _reenact_live(photo, camera, options, out, window=window, seconds=seconds, quiet=quiet)
+        _reenact_live(photo, options, out, quiet=quiet)
         return
     refuse_missing([photo, driving if Path(driving).suffix else None])
     target = out or default_out([photo], driving, options.format)
@@ -68,17 +68,10 @@ def reenact(
         report_result(made, renderer_network(options))
 
 
-def _reenact_live(
-    photo: str,
-    camera: str,
-    options: ReenactOptions,
-    out: Path | None,
-    *,
-    window: bool,
-    seconds: float | None,
-    quiet: bool,
-) -> None:
+def _reenact_live(photo: str, options: CameraOptions, out: Path | None, *, quiet: bool) -> None:
     """Follow a camera, and say how it went."""
+    camera, window, seconds = options.camera, options.window, options.seconds
+    assert camera is not None, "no driving video: refused without a camera"
     if options.proportions:
         raise ConfigError("--proportions needs all of the driver's frames, --camera has none to come: leave it out")
     if options.ani is not None:

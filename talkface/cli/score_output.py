@@ -1,6 +1,7 @@
 """Measured scores -> terminal, whole files and exit code, for all tables of `evaluate`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,28 @@ from rich.console import Console
 
 from talkface.errors import MediaError
 from talkface.files.write import atomic_write
+from talkface.options import Options, option
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from talkface.metrics.table import Measure
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(Options):
+    """Options that every table of `evaluate` has."""
+
+    threads: int = option(0, "CPU threads; 0 leaves the choice to the libraries.", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleTableOptions(TableOptions):
+    """Options that every table of a network on prepared clips of held-out people has."""
+
+    leave_out: tuple[str, ...] = option(
+        (), "Somebody to leave out, such as one who was trained on all the same; repeat for more."
+    )
 
 
 def limit_threads(threads: int) -> None:

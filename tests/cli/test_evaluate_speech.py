@@ -128,7 +128,6 @@ def test_wrong_inputs_are_one_line(checkpoint: Path, shards: Path, tmp_path: Pat
     refused(broken, shards, tmp_path, capsys, "does not fit this version")
     refused(tmp_path / "nowhere.safetensors", shards, tmp_path, capsys, "nowhere")
     refused(checkpoint, tmp_path, tmp_path, capsys, "no shards in")
-    refused(checkpoint, shards, tmp_path, capsys, "expected one of train, val, test, all", "--split", "tests")
     refused(checkpoint, shards, tmp_path, capsys, "did you mean 'anna'", "--leave-out", "ana")
     refused(checkpoint, shards, tmp_path / "file", capsys, "cannot be made")
 

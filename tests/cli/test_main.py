@@ -1,5 +1,6 @@
 """The command line says every mistake in one line, and its help needs no network library."""
 
+import ast
 import importlib
 import os
 import pkgutil
@@ -90,6 +91,24 @@ def test_every_option_has_a_help_text() -> None:
         todo += [((*path, name), child) for name, child in getattr(current, "commands", {}).items()]
 
 
+def test_words_of_arguments_are_those_that_exist() -> None:
+    from talkface.checkpoints.convert.kinds import KINDS
+    from talkface.cli.models import PUBLISHED_KINDS
+    from talkface.cli.prepare import CORPUS_NAMES
+    from talkface.data.sources.registry import CORPORA, IMPORTS
+
+    assert ("auto", *KINDS) == PUBLISHED_KINDS
+    assert ("folder", *CORPORA, *IMPORTS) == CORPUS_NAMES
+
+
+def test_ranges_are_those_of_options_which_refuse_in_their_own_words() -> None:
+    """The parser has other words, another form of range in `--help`, and none for the keyword."""
+    for path in Path(cli.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.Option", "typer.Argument"):
+                assert not {"min", "max"} & {keyword.arg for keyword in node.keywords}, f"{path.name}:{node.lineno}"
+
+
 def test_help_is_quick_because_torch_stays_out() -> None:
     code = "import sys; from talkface.__main__ import run; run(['--help']); print(sorted(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -120,6 +139,15 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["enroll", "a.jpg", "-o", "ada", "--detector", "cv2"], USAGE, "expected dlib or face-alignment"),
         (["evaluate", "video", "a.mp4", "b.mp4", "--align", "no"], USAGE, "invalid align 'no': expected auto, frame"),
         (["benchmark", "animate", "--renderer", "foo"], USAGE, "invalid renderer 'foo': expected hybrid, warp"),
+        (["reenact", "a.jpg", "--camera", "0", "--seconds", "0"], USAGE, "invalid seconds '0': expected a number, 0.1"),
+        (["benchmark", "scale", "--clips", "1"], USAGE, "invalid clips '1': expected a whole number, 2 or more"),
+        (
+            ["benchmark", "prepare", "a.mp4", "--starts", "10"],
+            USAGE,
+            "invalid starts '10': expected a whole number, 1 to 9",
+        ),
+        (["evaluate", "fewshot", "a", "b", "--shots", "1"], USAGE, "invalid shots '1': expected a whole number, 2 or"),
+        (["evaluate", "headmotion", "a", "b", "--split", "x"], USAGE, "expected train, val, test or all"),
         (["serve", "--renderer", "foo"], USAGE, "invalid renderer 'foo': expected hybrid, warp"),
         (["animate"], 1, "no photo given"),
         (["animate", "a.jpg"], 1, "no speech given"),
@@ -212,6 +240,8 @@ def test_verbs_of_a_release_ago_work_with_a_warning(capsys: pytest.CaptureFixtur
         ("talkface ani", "animate"),
         ("talkface animate --head-sc", "--head-scale"),
         ("talkface animate --renderer wa", "warp"),
+        ("talkface enroll --detector fa", "face-alignment"),
+        ("talkface models convert rhy", "rhythmic"),
     ],
 )
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])

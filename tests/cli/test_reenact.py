@@ -8,7 +8,7 @@ import pytest
 
 import talkface
 from talkface.__main__ import run
-from talkface.inference.request import ReenactOptions
+from talkface.cli.reenact import CameraOptions
 
 pytestmark = pytest.mark.usefixtures("named_files")
 
@@ -42,7 +42,7 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
         "driving": "d.mp4",
         "out": Path("o.mp4"),
         "progress": None,
-        "options": ReenactOptions(
+        "options": CameraOptions(
             smoothing="hanning5",
             ani=Path("x_ani.mp4"),
             renderer="warp",
@@ -65,4 +65,4 @@ def test_every_option_reaches_the_public_door(monkeypatch: pytest.MonkeyPatch) -
 def test_flags_have_the_defaults_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = given(monkeypatch, "x/ada.jpg y/walk.mp4 -q")
     assert (seen["photo"], seen["driving"], seen["out"]) == ("x/ada.jpg", "y/walk.mp4", Path("ada_walk.mp4"))
-    assert seen["options"] == ReenactOptions()
+    assert seen["options"] == CameraOptions()
