@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from talkface.checkpoints.format import list_models
     from talkface.checkpoints.identity import StoredIdentity as Identity
     from talkface.inference.animator import Animator
+    from talkface.inference.batch.options import BatchOptions
     from talkface.inference.request import AnimateOptions, ReenactOptions
     from talkface.inference.verbs import animate, batch, load_animator, reenact
     from talkface.types import Waveform
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 _PLACES = {  # public name -> module and its name there; a module is read when one of its names is asked for
     "AnimateOptions": ("talkface.inference.request", "AnimateOptions"),
     "Animator": ("talkface.inference.animator", "Animator"),
+    "BatchOptions": ("talkface.inference.batch.options", "BatchOptions"),
     "Identity": ("talkface.checkpoints.identity", "StoredIdentity"),
     "ReenactOptions": ("talkface.inference.request", "ReenactOptions"),
     "Waveform": ("talkface.types", "Waveform"),
@@ -38,6 +40,7 @@ _PLACES = {  # public name -> module and its name there; a module is read when o
 __all__ = [
     "AnimateOptions",
     "Animator",
+    "BatchOptions",
     "Identity",
     "ReenactOptions",
     "Waveform",

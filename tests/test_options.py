@@ -172,6 +172,8 @@ def test_options_of_a_batch_are_told_from_those_of_its_rows(tmp_path: Path):
         talkface.batch([{"photo": "a.jpg", "speech": "s.wav"}], tmp_path, workers=-1)
     with pytest.raises(ConfigError, match="invalid head_scale 2: expected a number, 0 to 1"):
         talkface.batch([{"photo": "a.jpg", "speech": "s.wav"}], tmp_path, workers=1, head_scale=2)
+    with pytest.raises(ConfigError, match=r"options are of type AnimateOptions: pass talkface.BatchOptions\(...\)"):
+        talkface.batch([{"photo": "a.jpg", "speech": "s.wav"}], tmp_path, talkface.AnimateOptions())
     with pytest.raises(ConfigError, match="unknown option 'worker'"):
         talkface.batch([{"photo": "a.jpg", "speech": "s.wav"}], tmp_path, worker=1)
 

@@ -9,7 +9,17 @@ import talkface
 
 # adding one is a decision, not a side effect
 PUBLIC_NAMES = [
-    *("AnimateOptions", "Animator", "Identity", "ReenactOptions", "Waveform", "__version__", "animate", "batch"),
+    *(
+        "AnimateOptions",
+        "Animator",
+        "BatchOptions",
+        "Identity",
+        "ReenactOptions",
+        "Waveform",
+        "__version__",
+        "animate",
+        "batch",
+    ),
     *("errors", "list_models", "load_animator", "reenact"),
 ]
 
