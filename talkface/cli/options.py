@@ -21,7 +21,6 @@ INPUTS = (
 )
 """Options that name files; networks also have bare names."""
 
-METAVARS = {int: "<int>", float: "<float>", Fraction: "<number>", tuple: "X,Y", Path: "<path>"}
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 
@@ -138,11 +137,12 @@ def _flag(option: Option) -> tuple[Any, Any]:
     settings: dict[str, Any] = {"help": option.described if reach else option.meta["help"]}
     if option.meta["group"]:
         settings["rich_help_panel"] = option.meta["group"]
+    forms: dict[type, str] = {int: "<int>", float: "<float>", Fraction: "<number>", tuple: "X,Y", Path: "<path>"}
     if option.choices:
         settings["metavar"] = "|".join(option.choices)
         settings["autocompletion"] = lambda incomplete: [word for word in option.choices if word.startswith(incomplete)]
-    elif option.kind in METAVARS or option.meta["lone"]:
-        settings["metavar"] = "[<str>]" if option.meta["lone"] else METAVARS[option.kind]
+    elif option.kind in forms or option.meta["lone"]:
+        settings["metavar"] = "[<str>]" if option.meta["lone"] else forms[option.kind]
 
     def checked(value: Any) -> Any:
         try:
