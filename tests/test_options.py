@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 import talkface
 from talkface.cli.options import with_options
+from talkface.cli.prepare import PrepareOptions
+from talkface.cli.train import TrainOptions
 from talkface.errors import ConfigError
 from talkface.inference.batch.options import BatchOptions
 from talkface.inference.batch.rows import option_names, read_manifest
@@ -161,7 +163,10 @@ def test_a_class_of_its_own_needs_nothing_else():
     assert json_schema(Small)["properties"]["size"]["enum"] == ["small", "large"]
 
 
-@pytest.mark.parametrize("group", [AnimateOptions, ReenactOptions, BatchOptions, EnrollOptions])
+@pytest.mark.parametrize(
+    "group",
+    [AnimateOptions, ReenactOptions, BatchOptions, EnrollOptions, PrepareOptions, TrainOptions, ServeOptions],
+)
 def test_the_tables_in_the_docs_are_current(group: type[Options]):
     assert markdown_table(group) in DOCS.read_text(encoding="utf-8"), "docs/options.md: run scripts/options_table.sh"
 

@@ -47,10 +47,12 @@ class PrepareOptions(WorkerOptions):
     sync: Literal["correct", "drop", "keep"] | None = option(
         None, "Sound out of time: correct it, drop the clip for speech, or keep it as it is."
     )
-    stage: Path | None = option(None, "Where OUT is a URL: local folder to work in. (default: in ~/.cache/talkface)")
+    stage: Path | None = option(None, "Where OUT is a URL: local folder to work in; in ~/.cache/talkface if not given.")
     quintuple: Path | None = option(
         None, "Folder to also write each clip to as X_aligned.mp4, .npy, _rt, _front, _ani and X.wav."
     )
+    where: tuple[str, ...] = option((), "Take only rows with COLUMN=VALUE[,VALUE]; repeat for more columns.")
+    set: tuple[str, ...] = option((), "KEY=VALUE: a setting, such as preprocess.size=128; repeat for more.")
 
 
 @with_options(PrepareOptions)
@@ -62,12 +64,6 @@ def prepare(
     out: Annotated[
         str, typer.Argument(help="Folder for the shards, or a URL such as s3://...; the same command resumes there.")
     ],
-    where: Annotated[
-        list[str] | None, typer.Option(help="Take only rows with COLUMN=VALUE[,VALUE]; repeat for more columns.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as preprocess.size=128.")
-    ] = None,
     quiet: Quiet = False,
     index: Annotated[
         Path | None,
@@ -104,7 +100,7 @@ def prepare(
     from talkface.data.sources.registry import corpus_root
 
     folder, mirror = work_folder(out, options.stage)
-    given = list(overrides or [])
+    given = list(options.set)
     given += [f"preprocess.sync={options.sync}"] if options.sync is not None else []
     given += [f"workers={options.workers}"] if options.workers is not None else []
     settings = load_config(PrepareConfig, options.config, given)
@@ -112,7 +108,7 @@ def prepare(
         check_quintuple(options.quintuple, settings.preprocess)
     with ExitStack() as stack:
         tree = stack.enter_context(corpus_root(corpus, root))
-        clips = corpus_clips(corpus, tree, options.table, parse_where(where or []))
+        clips = corpus_clips(corpus, tree, options.table, parse_where(options.where))
         advance = stack.enter_context(_clip_progress(len(clips), quiet))
         cluster = open_workers(options.ray, settings.workers, ahead=4)  # clips differ much in length
         places = stack.enter_context(cluster)
