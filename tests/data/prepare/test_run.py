@@ -139,7 +139,6 @@ def test_all_refused_is_an_error(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["prepare", "folder", ".", "out", "--where", "split"], "COLUMN=VALUE"),
-        (["prepare", "folder", ".", "out", "--sync", "maybe"], "correct, drop or keep"),
         (["prepare", "folder", ".", "out", "--set", "preprocess.sise=3"], "did you mean preprocess.size"),
         (["prepare", "grid", ".", "out", "--table", "x.csv"], "prepare folder"),
         (["prepare", "gird", ".", "out"], "did you mean grid"),
