@@ -81,6 +81,7 @@ def test_files_are_written_through_the_room_of_files():
         pytest.param(
             r"set_?[nN]um_?[tT]hreads\(", "", {"scale/threads.py", "cli/score_output.py"}, id="threads of the process"
         ),
+        pytest.param(r"fillPoly\(", "", {"geometry/matte.py"}, id="masks of polygons"),
     ],
 )
 def test_what_is_easily_done_wrong_is_done_in_one_place(expression: str, room: str, places: set[str]):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from talkface.geometry.matte import polygon_mask
 from talkface.inference.photos import Shots
 from talkface.landmarks.layout import JAW, eye_openness, interocular, mouth_opening
 from talkface.landmarks.suitability import COVER, cover_score, head_turn
@@ -90,10 +91,8 @@ def face_light(image: Image, landmarks: FloatArray) -> tuple[float, float]:
     middle = [landmarks[27], landmarks[33], landmarks[8]]
     halves = []
     for side in (JAW[:9], JAW[8:][::-1]):
-        area = np.zeros(luma.shape, np.uint8)
         outline = np.concatenate([landmarks[side], np.array(middle[::-1])])
-        cv2.fillPoly(area, [np.round(outline).astype(np.int32)], 1)
-        inside = luma[area > 0]
+        inside = luma[polygon_mask(outline, (luma.shape[1], luma.shape[0]), soft=False) > 0]
         halves.append(float(np.median(inside)) if len(inside) else 0.0)
     return float(np.mean(halves)), abs(halves[0] - halves[1]) / max(*halves, 1.0)
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import compose_affine, invert, transform
+from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import pixel_box, shrink_part
 from talkface.landmarks.layout import OUTER_LIP, eye_angle, eye_distance
 from talkface.types import FloatArray, Image
@@ -75,17 +76,10 @@ def lip_masks(mouth: FloatArray, size: tuple[int, int], grow: float) -> Image:
     Returns:
         `[height, width, 3]`: 0 outer lips filled, 1 inner lips filled, 2 what is erased, soft at its edge.
     """
-    outer, inner = filled(mouth[:12], size), filled(mouth[12:], size)
+    outer, inner = polygon_mask(mouth[:12], size), polygon_mask(mouth[12:], size)
     reach = max(0, round(grow))
     hole = cv2.dilate(inner, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
     return np.stack([outer, inner, cv2.GaussianBlur(hole, (0, 0), 0.8)], -1)
-
-
-def filled(outline: FloatArray, size: tuple[int, int]) -> Image:
-    """`[height, width]` uint8, 255 inside the polygon `[N, 2]`."""
-    area = np.zeros((size[1], size[0]), np.uint8)
-    cv2.fillPoly(area, [np.round(np.asarray(outline) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
-    return area
 
 
 def skin_colour(patch: Image, mouth: FloatArray, unit: float) -> FloatArray:
@@ -100,7 +94,7 @@ def skin_colour(patch: Image, mouth: FloatArray, unit: float) -> FloatArray:
     height, width = patch.shape[:2]
     low = np.clip(np.floor(outer.min(0) - MOUTH_PATCH.skin_room * unit), 0, [width - 2, height - 2]).astype(int)
     high = np.clip(np.ceil(outer.max(0) + MOUTH_PATCH.skin_room * unit), low + 2, [width, height]).astype(int)
-    lips = cv2.dilate(filled(outer, (width, height)), np.ones((5, 5), np.uint8))
+    lips = cv2.dilate(polygon_mask(outer, (width, height)), np.ones((5, 5), np.uint8))
     box = (slice(low[1], high[1]), slice(low[0], high[0]))
     outside = lips[box] == 0
     return np.asarray(patch[box][outside].mean(0) if outside.any() else patch[box].mean((0, 1)), np.float32)
@@ -108,7 +102,7 @@ def skin_colour(patch: Image, mouth: FloatArray, unit: float) -> FloatArray:
 
 def teeth_share(patch: Image, inner: FloatArray) -> float:
     """Share of bright and pale pixels inside `[8, 2]` inner lips of a patch."""
-    inside = filled(inner, (patch.shape[1], patch.shape[0])) > 127
+    inside = polygon_mask(inner, (patch.shape[1], patch.shape[0])) > 127
     if not inside.any():
         return 0.0
     pixels = patch[inside].astype(np.float32)

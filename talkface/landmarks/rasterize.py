@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import transform
+from talkface.geometry.matte import polygon_mask
 from talkface.landmarks.layout import (
     INNER_LIP,
     JAW,
@@ -156,10 +157,7 @@ def mouth_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Imag
 
 def filled_mouth(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
     """`[size, size]` first channel of `mouth_sketch`: the inner mouth filled."""
-    canvas = np.zeros((size, size), np.uint8)
-    points = transform(to_patch, np.asarray(landmarks, np.float64))[INNER_LIP]
-    cv2.fillPoly(canvas, [_fixed_point(points)], 255, cv2.LINE_AA, PEN.shift)
-    return canvas
+    return polygon_mask(transform(to_patch, np.asarray(landmarks, np.float64))[INNER_LIP], (size, size))
 
 
 def face_patch_sketch(landmarks: FloatArray, to_patch: FloatArray, size: int) -> Image:
@@ -182,7 +180,7 @@ def _channels(
     canvas = np.zeros((3, size, size), np.uint8)
     for channel, areas in ((0, (INNER_LIP,)), (1, filled)):
         for indices in areas:
-            cv2.fillPoly(canvas[channel], [_fixed_point(points[indices])], 255, cv2.LINE_AA, PEN.shift)
+            polygon_mask(points[indices], (size, size), onto=canvas[channel])
     for closed, lines in ((False, open_lines), (True, closed_lines)):
         for indices in lines:
             cv2.polylines(canvas[2], [_fixed_point(points[indices])], closed, 255, 1, cv2.LINE_AA, PEN.shift)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from talkface.geometry.matte import polygon_mask
 from talkface.landmarks.face import box_of_landmarks
 from talkface.types import FloatArray, Image
 
@@ -93,9 +93,7 @@ def polygon_l1(made: Image, real: Image, polygon: FloatArray) -> float:
         NaN when the polygon covers no pixel.
     """
     _check_shapes(made, real)
-    mask = np.zeros(real.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
-    inside = mask.astype(bool)
+    inside = polygon_mask(polygon, (real.shape[1], real.shape[0]), soft=False) > 0
     if not inside.any():
         return float("nan")
     return float(np.abs(made[inside].astype(np.float64) - real[inside].astype(np.float64)).mean())

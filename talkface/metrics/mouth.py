@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.geometry.affine import upright_square
+from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.layout import INNER_LIP, eye_angle, interocular
 from talkface.metrics.image import luma
@@ -73,10 +74,9 @@ def inner_sharpness(crop: Image, inside: npt.NDArray[np.bool_]) -> float:
 
 def _inside(crop: Image, lips: FloatArray) -> tuple[float, float]:
     """Sharpness and share of teeth inside `[8, 2]` lips of a crop."""
-    area = np.zeros(crop.shape[:2], np.uint8)
-    if np.ptp(lips[:, 1]) >= 1.0:  # shut lips enclose nothing, though their outline would draw a line
-        cv2.fillPoly(area, [np.round(lips).astype(np.int32)], 1)
-    inside = area > 0
+    if np.ptp(lips[:, 1]) < 1.0:  # shut lips enclose nothing, though their outline would draw a line
+        return 0.0, 0.0
+    inside = polygon_mask(lips, (crop.shape[1], crop.shape[0]), soft=False) > 0
     if not inside.any():
         return 0.0, 0.0
     hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import transform
+from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import Patch, cut_patch, paste_patch
 from talkface.landmarks.layout import INNER_LIP, JAW, LEFT_BROW, RIGHT_BROW, interocular
 from talkface.renderers.base import Rendered
@@ -46,7 +47,8 @@ def blend_face(canvas: Canvas, target: FloatArray, picture: Image, to_picture: F
     frame = canvas.warp(canvas.deform(target))
     warped = cut_patch(frame, to_picture, size)
     mask = face_mask(transform(to_picture, np.asarray(target, np.float64)), size)
-    inner = filled(transform(to_picture, np.asarray(target[INNER_LIP], np.float64)), size)
+    lips = transform(to_picture, np.asarray(target[INNER_LIP], np.float64))
+    inner = polygon_mask(lips, (size, size)).astype(np.float32) / 255
     change = even_edge(picture.astype(np.float32) - warped, mask)
     if canvas.grey:
         change = np.repeat(change.mean(-1, keepdims=True), 3, -1)
@@ -66,7 +68,7 @@ def face_mask(points: FloatArray, size: int) -> FloatArray:
     up = up / max(float(np.linalg.norm(up)), 1e-6)
     brows = points[np.concatenate([RIGHT_BROW, LEFT_BROW])] + BLEND.brow_raise * unit * up
     outline = cv2.convexHull(np.concatenate([points[JAW], brows]).astype(np.float32))[:, 0]
-    area = filled(np.asarray(outline, np.float32), size)
+    area = polygon_mask(np.asarray(outline, np.float32), (size, size)).astype(np.float32) / 255
     edge = max(1.0, BLEND.edge * unit)
     inside = cv2.erode(area, np.ones((2 * round(edge) + 1,) * 2, np.uint8))
     mask = cv2.GaussianBlur(inside, (0, 0), 0.5 * edge)
@@ -93,10 +95,3 @@ def unlike(change: FloatArray) -> FloatArray:
     """`[S, S]` float32 in [0, 1]: where generated and warped show two things, and the warp's detail has to go."""
     difference = cv2.GaussianBlur(np.abs(change).mean(-1), (0, 0), 1.0)
     return np.asarray(np.clip((difference - BLEND.alike[0]) / (BLEND.alike[1] - BLEND.alike[0]), 0, 1), np.float32)
-
-
-def filled(polygon: FloatArray, size: int) -> FloatArray:
-    """`[S, S]` float32, 1 inside the polygon `[N, 2]`."""
-    area = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(area, [np.round(np.asarray(polygon) * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
-    return np.asarray(area / np.float32(255), np.float32)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import compose_affine, invert, transform
-from talkface.geometry.matte import Mask, hidden_background, person_matte
+from talkface.geometry.matte import Mask, hidden_background, person_matte, polygon_mask
 from talkface.geometry.resample import blend, look_up, match_colour, pixel_box, shrink_part
 from talkface.geometry.spline import smooth_step
 from talkface.landmarks.deform import Deformation, FaceDeformer
@@ -176,13 +176,6 @@ class Canvas:
         return compose_affine(to_patch, self.work_affine)
 
 
-def _filled(outline: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """`[H, W]` float32, 1 inside the polygon."""
-    area = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(area, [np.round(outline * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
-    return area.astype(np.float32) / 255
-
-
 def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     """Darken, in place, what a warp stretched between parting lips; a photo that shows teeth keeps them."""
     unit = eye_distance(target)
@@ -197,7 +190,7 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     if left >= right or top >= bottom:
         return
     part = frame[top:bottom, left:right].astype(np.float32)
-    hole = _filled(lips - (left, top), part.shape)
+    hole = polygon_mask(lips - (left, top), (right - left, bottom - top)).astype(np.float32) / 255
     soft = amount * cv2.GaussianBlur(hole, (0, 0), max(0.7, 0.018 * unit))[..., None]
     dark = part * np.array([0.55, 0.45, 0.45], np.float32)
     frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)

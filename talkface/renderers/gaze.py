@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import pixel_box
 from talkface.geometry.spline import smooth_step
 from talkface.landmarks.layout import LEFT_EYE, RIGHT_EYE
@@ -55,10 +56,8 @@ def _shift_eye(frame: Image, lids: FloatArray, gaze: tuple[float, float]) -> Non
     if right - left < 4 or bottom - top < 3:
         return
     part = frame[top:bottom, left:right]
-    area = np.zeros(part.shape[:2], np.uint8)
-    outline = np.round((lids - (left, top)) * 16).astype(np.int32)[:, None]
-    cv2.fillPoly(area, [outline], 255, cv2.LINE_AA, 4)
-    inside = cv2.GaussianBlur(area.astype(np.float32) / 255, (0, 0), max(0.5, GAZE.feather * length))
+    area = polygon_mask(lids - (left, top), (right - left, bottom - top)).astype(np.float32) / 255
+    inside = cv2.GaussianBlur(area, (0, 0), max(0.5, GAZE.feather * length))
     pixels = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), -1)
     place, level = (pixels - corner) @ along / length, (pixels - corner) @ up / length
     aside = gaze[0] * GAZE.reach[0] * smooth_step(np.clip(np.minimum(place, 1 - place) / GAZE.corner, 0, 1))

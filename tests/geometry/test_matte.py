@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from talkface.geometry.matte import hidden_background, person_matte
+from talkface.geometry.matte import hidden_background, person_matte, polygon_mask
 
 SIZE = 320
 OUTLINE = np.array([[1 / 60, 0, -160 / 60], [0, 1 / 80, -150 / 80]])  # an upright head, 120 x 160 pixels
@@ -71,3 +71,24 @@ def test_any_size_and_a_picture_without_contrast_work(photo):
     matte = person_matte(grey, OUTLINE)
     background, _ = hidden_background(grey, matte)
     assert matte[150, 160] == 255 and np.abs(background.astype(int) - 128).max() <= 1
+
+
+def test_a_polygon_of_whole_pixels_is_filled_with_its_edge_and_a_soft_one_in_shades():
+    square = np.array([[2, 1], [6, 1], [6, 4], [2, 4]])
+    hard = polygon_mask(square + 0.4, (9, 7), soft=False)
+    inside = np.zeros((7, 9), np.uint8)
+    inside[1:5, 2:7] = 255
+    assert hard.dtype == np.uint8 and np.array_equal(hard, inside)
+    soft = polygon_mask(square + 0.4, (9, 7))
+    assert (soft[2:4, 3:6] == 255).all() and len(np.unique(soft)) > 2
+    right = (soft[3].astype(int) - polygon_mask(square, (9, 7))[3])[6:]
+    assert right.max() > 50  # 0.4 pixels further right show
+
+
+def test_a_mask_is_filled_further_and_what_lies_outside_is_cut():
+    first, second = np.array([[0, 0], [3, 0], [0, 3]]), np.array([[5, 5], [20, 5], [20, 20], [5, 20]])
+    mask = polygon_mask(first, (8, 8))
+    both = polygon_mask(second, (8, 8), onto=mask)
+    assert both is mask and mask[0, 0] == mask[7, 7] == 255 and mask[7, 0] == 0
+    assert np.array_equal(both, np.maximum(polygon_mask(first, (8, 8)), polygon_mask(second, (8, 8))))
+    assert not polygon_mask(second - 100, (8, 8)).any()

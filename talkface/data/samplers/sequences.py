@@ -14,6 +14,7 @@ from talkface.data.interop.aligned import aligned_map, displacement
 from talkface.data.samplers.shots import FRAMES_COUNTED
 from talkface.errors import DatasetError
 from talkface.geometry.affine import transform
+from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.layout import FLIP, OUTER_LIP, mouth_opening
 from talkface.types import FloatArray, Image
@@ -176,9 +177,7 @@ def aligned_picture(
         points = np.stack([image.shape[1] - 1 - points[FLIP, 0], points[FLIP, 1]], 1)
     size = config.size
     to_picture = aligned_map(points, size, config.reach)
-    mouth = np.zeros((size, size), np.uint8)
-    lips = transform(to_picture, points[OUTER_LIP])
-    cv2.fillPoly(mouth, [np.round(lips * 16).astype(np.int32)[:, None]], 255, cv2.LINE_AA, 4)
+    mouth = polygon_mask(transform(to_picture, points[OUTER_LIP]), (size, size))
     soft = np.asarray(cv2.GaussianBlur(mouth, (0, 0), size / 48), np.uint8)
     return cut_patch(image, to_picture, size), displacement(points), soft
 
