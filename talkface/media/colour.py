@@ -1,4 +1,4 @@
-"""Stored colour values of any primaries and transfer curve -> sRGB, high dynamic range tone-mapped.
+"""Stored colour values of any primaries and transfer curve -> sRGB, high dynamic range tone-mapped; -> [-1, 1].
 
 Code points are those of ITU-T H.273, as MP4, Matroska, AVIF, HEIC and PNG's cICP chunk store them.
 """
@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from talkface.types import FloatArray, Image
 Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """CIE x, y of red, green, blue and white."""
 GAMMAS = {4: 2.2, 5: 2.8}
+Values = TypeVar("Values", bound=Any)  # array, tensor (this room does without torch) or number
 
 
 @dataclass(frozen=True)
@@ -302,3 +303,20 @@ def _is_adobe(photo: Pillow.Image) -> bool:
         )
         return str(index).strip("\0 ") != index_srgb
     return bool(stated == adobe_rgb)
+
+
+def to_signed(levels: Values) -> Values:
+    """Levels of 0 to 255 -> -1 to 1, the range of pictures in networks.
+
+    Args:
+        levels: of floating point, or a tensor of bytes, which torch divides in single precision. (ArcFace's networks
+            take (levels - 127.5) / 127.5, which rounds otherwise: `metrics.arcface`.)
+    """
+    signed: Values = levels / 127.5 - 1
+    return signed
+
+
+def to_levels(signed: Values) -> Values:
+    """-1 to 1 -> levels of 0 to 255, neither rounded nor clipped; in half precision levels would be lost."""
+    levels: Values = (signed + 1) * 127.5
+    return levels

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from talkface.errors import CheckpointError, MissingExtraError
+from talkface.media.colour import to_signed
 from talkface.metrics.stats import Score
 from talkface.types import Image
 
@@ -69,7 +70,7 @@ class Lpips:
 
     @torch.inference_mode()
     def _measure(self) -> None:
-        made, real = (_batch(images).float() / 127.5 - 1 for images in (self._made, self._real))
+        made, real = (to_signed(_batch(images)) for images in (self._made, self._real))
         self._values += self._network(made, real).flatten().tolist()
         self._made, self._real = [], []
 

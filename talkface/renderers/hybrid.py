@@ -19,6 +19,7 @@ from talkface.landmarks.deform import Deformation
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.patches import patch_frame, patch_sketch
 from talkface.landmarks.pose import head_rotation, reference_frames
+from talkface.media.colour import to_levels, to_signed
 from talkface.models.hybrid import Hybrid, PatchOutput, Previous, border_window
 from talkface.models.hybrid_config import HybridConfig, current_settings
 from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16
@@ -185,7 +186,7 @@ class HybridRenderer:
         sketch, ani = self._to_tensor(views.sketches), None
         if identity.mesh is not None:
             drawn = torch.from_numpy(views.ani).to(self.device).float().movedim(-1, -3)
-            ani = torch.cat([drawn[:, :3] / 127.5 - 1, drawn[:, 3:] / 255], 1)
+            ani = torch.cat([to_signed(drawn[:, :3]), drawn[:, 3:] / 255], 1)
         # patches are too small to share out: threads would wait for each other, and for the encoder
         with limit_threads(1 if self.device.type == "cpu" else 0, opencv=False):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
@@ -237,8 +238,7 @@ class HybridRenderer:
 
     def _to_tensor(self, images: np.ndarray) -> Tensor:
         """`[..., H, W, C]` uint8 -> `[..., C, H, W]` in [-1, 1] on the device."""
-        tensor = torch.from_numpy(images).to(self.device).float().movedim(-1, -3)
-        return tensor / 127.5 - 1
+        return to_signed(torch.from_numpy(images).to(self.device).float().movedim(-1, -3))
 
 
 def build_hybrid(checkpoint: Checkpoint) -> Hybrid:
@@ -279,7 +279,7 @@ def _to_arrays(generated: PatchOutput, warped: np.ndarray, config: HybridConfig)
     elsewhere = config.unwarped or config.learned_flow != "none"  # the network's references are not the canvas' warp
     kept = generated.attention[:, :1] * (1 - generated.mask) * (0.0 if elsewhere else 1.0)
     mask = ((1 - kept) * window)[:, 0].float().cpu().numpy()
-    image = ((generated.image.float() + 1) * 127.5).movedim(1, -1).cpu().numpy()
+    image = to_levels(generated.image.float()).movedim(1, -1).cpu().numpy()
     change = image - warped[:, 0]
     if generated.attention.shape[1] > 1 or elsewhere:  # a lent patch has no border of its own
         change = change * window[0, 0, :, :, None].cpu().numpy()

@@ -42,6 +42,7 @@ from talkface.landmarks.mouth_patch import (
     skin_colour,
     teeth_share,
 )
+from talkface.media.colour import to_levels, to_signed
 from talkface.models.mouth import MouthInpainter
 from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16
 from talkface.renderers.canvas import Canvas, generated_share
@@ -206,7 +207,7 @@ class MouthRenderer:
         if not places:
             return np.zeros((0, 1, 1, 4), np.float32)
         picture, colours = (
-            self._tensor([getattr(place, name) for place in places]) / 127.5 - 1 for name in ("picture", "colours")
+            to_signed(self._tensor([getattr(place, name) for place in places])) for name in ("picture", "colours")
         )
         masks = self._tensor([place.masks for place in places]) / 255
         cover = self._tensor([place.cover[..., None] for place in places])
@@ -214,7 +215,7 @@ class MouthRenderer:
         # patches are too small to share out: threads would wait for each other, and for the encoder
         with limit_threads(1 if self.device.type == "cpu" else 0, opencv=False):
             first, second = self.network(picture, colours, cover, masks, own)
-        both = [first, 127.5 * second] if self.network.recolours else [127.5 * (first + 1), second]
+        both = [first, 127.5 * second] if self.network.recolours else [to_levels(first), second]
         return np.asarray(torch.cat(both, 1).movedim(1, -1).cpu().numpy(), np.float32)
 
     def _fill(

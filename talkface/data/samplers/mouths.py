@@ -30,6 +30,7 @@ from talkface.geometry.donor import (
 )
 from talkface.landmarks.layout import MOUTH, STABLE, eye_distance, mouth_opening
 from talkface.landmarks.mouth_patch import UNIT, cut_mouth_patch, lip_masks, patch_size, skin_colour, teeth_share
+from talkface.media.colour import to_signed
 from talkface.types import FloatArray
 
 
@@ -241,8 +242,8 @@ def stack(examples: Sequence[Example]) -> MouthBatch:
     """Examples of one batch."""
     real, donor, cover, masks, again, own = (np.stack(part) for part in zip(*examples, strict=True))
     return MouthBatch(
-        real=_channels_first(real).clamp(0, 255) / 127.5 - 1,
-        donor=_channels_first(donor).clamp(0, 255) / 127.5 - 1,
+        real=to_signed(_channels_first(real).clamp(0, 255)),
+        donor=to_signed(_channels_first(donor).clamp(0, 255)),
         cover=_channels_first(cover),
         masks=_channels_first(masks) / 255,
         again=_channels_first(again) / 255,

@@ -11,6 +11,7 @@ from talkface.geometry.affine import transform
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.face import box_of_landmarks
 from talkface.landmarks.rasterize import face_sketch
+from talkface.media.colour import to_levels, to_signed
 from talkface.types import FloatArray, Image, Shot
 
 
@@ -44,11 +45,11 @@ def shot_pictures(shots: Sequence[Shot], crop: str, side: float, size: int, styl
 
 def signed(pictures: Sequence[Image]) -> Tensor:
     """`[S, S, 3]` uint8 pictures -> `[N, 3, S, S]` float32 in [-1, 1]."""
-    stacked = torch.from_numpy(np.stack(pictures)).movedim(-1, 1)
-    return stacked.float() / 127.5 - 1
+    return to_signed(torch.from_numpy(np.stack(pictures)).movedim(-1, 1))
 
 
-def unsigned(tensor: Tensor) -> np.ndarray:
-    """`[N, 3, S, S]` in [-1, 1] -> `[N, S, S, 3]` uint8."""
-    grey = ((tensor.float() + 1) * 127.5).round().clamp(0, 255).byte()
-    return np.ascontiguousarray(grey.movedim(1, -1).cpu().numpy())
+def unsigned(tensor: Tensor, *, rounded: bool = True) -> np.ndarray:
+    """`[..., 3, H, W]` in [-1, 1] -> `[..., H, W, 3]` uint8, rounded, or cut off as trainings measure and preview."""
+    levels = to_levels(tensor.detach().float())
+    pixels = (levels.round() if rounded else levels).clamp(0, 255).byte()
+    return np.ascontiguousarray(pixels.movedim(-3, -1).cpu().numpy())

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
@@ -16,11 +15,13 @@ from talkface.checkpoints.format import Checkpoint, load_checkpoint
 from talkface.config import to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
+from talkface.data.samplers.shot_pictures import unsigned
 from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotSampler, ShotsConfig, stored_zoom
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.losses.matching import embedding_match
+from talkface.media.colour import to_signed
 from talkface.models.video_table import VideoTable
 from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
@@ -237,9 +238,9 @@ class FewshotJob(StateOfParts):
                 fake_scores.append(discriminator(fake, part.sketch)[0].float())
                 real_scores.append(discriminator(part.real, part.sketch)[0].float())
             fakes.append(fake.float().cpu())
-        real = _signed(batch.real)
+        real = to_signed(batch.real)
         l1 = 127.5 * float((torch.cat(fakes) - real).abs().mean())
-        copied = 127.5 * float((_signed(batch.shots[:, 0]) - real).abs().mean())
+        copied = 127.5 * float((to_signed(batch.shots[:, 0]) - real).abs().mean())
         above = (torch.cat(real_scores) > torch.cat(fake_scores)).float().mean()
         scores = {"score": l1, "l1": l1, "l1_of_a_shot": copied, "real_above_fake": float(above)}
         return scores | ({"l1_over_start": l1 / self.start_l1} if self.start_l1 else {})
@@ -253,7 +254,7 @@ class FewshotJob(StateOfParts):
             fake = self._generate(part)
         shots = [part.shots[:, k] for k in range(min(FEWSHOT_JOB.shown_shots, part.shots.shape[1]))]
         grid = torch.cat([torch.cat(list(column.float()), 1) for column in (*shots, part.sketch, fake, part.real)], 2)
-        return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+        return unsigned(grid, rounded=False)
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"start_l1": self.start_l1}
@@ -302,10 +303,10 @@ class FewshotJob(StateOfParts):
         """Pixels to [-1, 1]."""
         device = self.accelerator.device
         return FewshotBatch(
-            shots=_signed(batch.shots.to(device)),
-            shot_sketches=_signed(batch.shot_sketches.to(device)),
-            sketch=_signed(batch.sketch.to(device)),
-            real=_signed(batch.real.to(device)),
+            shots=to_signed(batch.shots.to(device)),
+            shot_sketches=to_signed(batch.shot_sketches.to(device)),
+            sketch=to_signed(batch.sketch.to(device)),
+            real=to_signed(batch.real.to(device)),
             videos=batch.videos.to(device),
         )
 
@@ -331,7 +332,3 @@ def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step:
 def _chunks(batch: FewshotBatch, size: int) -> Iterator[FewshotBatch]:
     for start in range(0, len(batch.real), size):
         yield FewshotBatch(*(getattr(batch, name)[start : start + size] for name in FewshotBatch.__annotations__))
-
-
-def _signed(pixels: Tensor) -> Tensor:
-    return pixels.float() / 127.5 - 1

@@ -11,8 +11,10 @@ from talkface.data.clip import PreparedClip
 from talkface.data.datasets import Chosen, ClipDataset, clip_speakers
 from talkface.data.samplers.pairs import POSE_ERROR, pose_error
 from talkface.data.samplers.patches import Cut, PatchBatch, PatchConfig, make_examples, stack_examples
+from talkface.data.samplers.shot_pictures import unsigned
 from talkface.landmarks.layout import mouth_opening
 from talkface.losses.pixel import weighted_l1
+from talkface.media.colour import to_signed
 from talkface.models.hybrid import PatchOutput
 from talkface.types import Image
 
@@ -91,14 +93,14 @@ def draw_preview(batch: PatchBatch, generate: Generate) -> Image:
         part.real,
     ]
     grid = torch.cat([torch.cat(list(column), 1) for column in row], 2)
-    return np.asarray(((grid.float() + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+    return unsigned(grid, rounded=False)
 
 
 def signed_batch(batch: PatchBatch, device: torch.device) -> PatchBatch:
     """Pixels to [-1, 1], inner mouth and coverage to [0, 1], on `device`."""
 
     def pixels(values: Tensor) -> Tensor:
-        return values.to(device).float() / 127.5 - 1
+        return to_signed(values.to(device))
 
     ani = batch.ani.to(device).float()
     return PatchBatch(
@@ -107,7 +109,7 @@ def signed_batch(batch: PatchBatch, device: torch.device) -> PatchBatch:
         sketch=pixels(batch.sketch),
         real=pixels(batch.real),
         inner_mouth=batch.inner_mouth.to(device).float() / 255,
-        ani=torch.cat([ani[:, :3] / 127.5 - 1, ani[:, 3:] / 255], 1),
+        ani=torch.cat([to_signed(ani[:, :3]), ani[:, 3:] / 255], 1),
         flows=batch.flows.to(device),
         before_flow=batch.before_flow.to(device),
         mouth=batch.mouth.to(device),

@@ -24,6 +24,7 @@ from talkface.data.samplers.mouths import (
     may_lend,
     stack,
 )
+from talkface.data.samplers.shot_pictures import unsigned
 from talkface.errors import DatasetError
 from talkface.geometry.donor import DETAIL, Donor, misfit
 from talkface.landmarks.mouth_patch import UNIT
@@ -251,5 +252,4 @@ def _fine(mouth: Mouth, clips: Sequence[PreparedClip]) -> Donor:
 
 
 def _pictures(batch: Tensor) -> list[Image]:
-    signed = batch.detach().float().cpu().numpy()
-    return list(np.clip((signed + 1) * 127.5, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+    return list(unsigned(batch, rounded=False))

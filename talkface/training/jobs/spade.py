@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -14,9 +13,11 @@ from talkface.checkpoints.format import Checkpoint
 from talkface.config import to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
+from talkface.data.samplers.shot_pictures import unsigned
 from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotsConfig, stored_zoom
 from talkface.data.samplers.warp_shots import WarpShotSampler
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
+from talkface.media.colour import to_signed
 from talkface.models.discriminator import PatchDiscriminator
 from talkface.models.spade import Source, SpadeFrame, SpadeNet, network_sketch
 from talkface.models.spade_config import SpadeConfig
@@ -45,7 +46,7 @@ class SpadeJobSettings:
     held_out: int = 48  # examples that are scored at most
     per_video: int = 4  # of them from one video
     shown: int = 8  # rows of the preview
-    background: float = 10 / 127.5 - 1  # of a drawn face's picture: darker in all channels
+    background: float = 10.0  # level up to which a pixel of a drawn face's picture, in all channels, shows none
 
 
 SPADE_JOB = SpadeJobSettings()
@@ -155,7 +156,7 @@ class SpadeJob(StateOfParts):
         for name, source in frame.warped.items():
             error = (source.image - batch.real).abs()
             if name == "ani":
-                drawn = (batch.shots[:, -1].amax(1, keepdim=True) > SPADE_JOB.background).float()
+                drawn = (batch.shots[:, -1].amax(1, keepdim=True) > to_signed(SPADE_JOB.background)).float()
                 terms["g/warp_ani"] = loss.warp * (error * drawn).mean()
                 continue  # where no face is drawn, nothing says what its mask should be
             terms[f"g/warp_{name}"] = loss.warp * error.mean()
@@ -181,11 +182,11 @@ class SpadeJob(StateOfParts):
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """L1 of people held out in levels of 255: of the frame, the frame without sources, the nearest shot itself."""
-        real = _signed(self.held_out.real)
+        real = to_signed(self.held_out.real)
         frames = [self._shown(part) for part in _chunks(self.held_out, max(2, self.config.run.batch_size))]
         made = {
             "l1": torch.cat([frame.image.float().cpu() for frame in frames]),
-            "l1_of_nearest_shot": _signed(self.held_out.shots[:, 0]),
+            "l1_of_nearest_shot": to_signed(self.held_out.shots[:, 0]),
         }
         if frames[0].raw is not None:
             made["l1_raw"] = torch.cat([frame.raw.float().cpu() for frame in frames if frame.raw is not None])
@@ -205,7 +206,7 @@ class SpadeJob(StateOfParts):
             columns += [source.image, source.mask.expand(-1, 3, -1, -1) * 2 - 1]
         columns += [frame.image, batch.real]
         grid = torch.cat([torch.cat(list(column.float()), 1) for column in columns], 2)
-        return np.asarray(((grid + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+        return unsigned(grid, rounded=False)
 
     def snapshot(self) -> Checkpoint:
         """The averaged generator."""
@@ -252,10 +253,10 @@ class SpadeJob(StateOfParts):
         """Pixels to [-1, 1]."""
         device = self.accelerator.device
         return FewshotBatch(
-            shots=_signed(batch.shots.to(device)),
-            shot_sketches=_signed(batch.shot_sketches.to(device)),
-            sketch=_signed(batch.sketch.to(device)),
-            real=_signed(batch.real.to(device)),
+            shots=to_signed(batch.shots.to(device)),
+            shot_sketches=to_signed(batch.shot_sketches.to(device)),
+            sketch=to_signed(batch.sketch.to(device)),
+            real=to_signed(batch.real.to(device)),
             videos=batch.videos.to(device),
         )
 
@@ -279,7 +280,3 @@ def _fakes(frame: SpadeFrame) -> list[Tensor]:
 def _chunks(batch: FewshotBatch, size: int) -> Iterator[FewshotBatch]:
     for start in range(0, len(batch.real), size):
         yield FewshotBatch(*(getattr(batch, name)[start : start + size] for name in FewshotBatch.__annotations__))
-
-
-def _signed(pixels: Tensor) -> Tensor:
-    return pixels.float() / 127.5 - 1

@@ -16,6 +16,7 @@ from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.interop.aligned import picture_points
 from talkface.data.samplers.sequences import SequenceBatch, SequenceConfig, SequenceSampler
+from talkface.data.samplers.shot_pictures import unsigned
 from talkface.data.samplers.shots import Prefetcher
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
@@ -25,6 +26,7 @@ from talkface.landmarks.rasterize import face_sketch
 from talkface.losses.adversarial import bce_discriminator, bce_generator
 from talkface.losses.landmark import mouth_weighted_mse
 from talkface.losses.pixel import dynamic_l1, dynamic_weights
+from talkface.media.colour import to_signed
 from talkface.models.vgnet import SHAPES, VgFrames, VgNet
 from talkface.models.vgnet_discriminator import RegressionDiscriminator
 from talkface.scale.threads import limit_threads
@@ -156,8 +158,8 @@ class VgnetJob(StateOfParts):
         generated = [self._generate(part) for part in _chunks(self.held_out, max(1, self.config.run.batch_size))]
         image = torch.cat([part.image.float().cpu() for part in generated])
         attention = torch.cat([part.attention.float().cpu() for part in generated])
-        real = _signed(self.held_out.real)
-        photo = _signed(self.held_out.photo)[:, None].expand_as(real)
+        real = to_signed(self.held_out.real)
+        photo = to_signed(self.held_out.photo)[:, None].expand_as(real)
         mouth = self.held_out.mouth.float() / 255
         scores = {}
         for name, picture in (("", image), ("_of_photo", photo)):
@@ -182,7 +184,7 @@ class VgnetJob(StateOfParts):
         for index, frame in enumerate(openings.argmax(1)):
             attention = generated.attention[index, frame].expand(3, -1, -1) * 2 - 1
             row = (batch.photo[index], attention, generated.colour[index, frame], generated.image[index, frame])
-            photo, *made, real = (_levels(part) for part in (*row, batch.real[index, frame]))
+            photo, *made, real = (unsigned(part) for part in (*row, batch.real[index, frame]))
             rows.append(np.concatenate([photo, self._sketch(some.landmarks[index, frame].numpy()), *made, real], 1))
         return np.concatenate(rows)
 
@@ -222,10 +224,10 @@ class VgnetJob(StateOfParts):
         """Pixels to [-1, 1], the mouth to [0, 1]."""
         device = self.accelerator.device
         return SequenceBatch(
-            photo=_signed(batch.photo.to(device)),
+            photo=to_signed(batch.photo.to(device)),
             photo_landmarks=batch.photo_landmarks.to(device),
             landmarks=batch.landmarks.to(device),
-            real=_signed(batch.real.to(device)),
+            real=to_signed(batch.real.to(device)),
             mouth=batch.mouth.to(device).float() / 255,
         )
 
@@ -245,13 +247,3 @@ def _go_on_from(network: nn.Module, setting: str, file: str, kind: str) -> None:
 def _chunks(batch: SequenceBatch, size: int) -> Iterator[SequenceBatch]:
     for start in range(0, len(batch.real), size):
         yield SequenceBatch(*(getattr(batch, name)[start : start + size] for name in SequenceBatch.__annotations__))
-
-
-def _signed(pixels: Tensor) -> Tensor:
-    return pixels.float() / 127.5 - 1
-
-
-def _levels(picture: Tensor) -> Image:
-    """`[3, S, S]` in [-1, 1] -> `[S, S, 3]` uint8."""
-    levels = ((picture.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0)
-    return np.asarray(levels.cpu().numpy())
