@@ -1,6 +1,5 @@
 """Frames and landmarks over time -> what flickers, trembles, or shows the border of a generated part."""
 
-import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +8,7 @@ import numpy as np
 from talkface.landmarks.layout import MOUTH, STABLE, interocular
 from talkface.metrics.image import luma
 from talkface.metrics.sharpness import SHARPNESS, face_patch
+from talkface.metrics.stats import nanmean
 from talkface.types import FloatArray, Image, Shot
 
 
@@ -123,9 +123,7 @@ def _steps(shot: Shot) -> FloatArray:
 
 def _excess(steps: FloatArray) -> FloatArray:
     """Excess of each contour's mean absolute step over that beside it, `[families, radii]`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # contours that lie beyond the patch altogether
-        size = np.nanmean(np.abs(steps), axis=1)
+    size = nanmean(np.abs(steps), axis=1)  # NaN for contours that lie beyond the patch altogether
     beside = (size[:, : -2 * FLICKER.beside] + size[:, 2 * FLICKER.beside :]) / 2
     return np.asarray(size[:, FLICKER.beside : -FLICKER.beside] - beside)
 

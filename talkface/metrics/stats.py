@@ -31,7 +31,7 @@ class Score:
 
     Attributes:
         value: the statistic over all samples; NaN where nothing could be measured.
-        low: lower end of the 95 % bootstrap interval, equal to `value` for a single sample.
+        low: lower end of the 95 % bootstrap interval, equal to `value` for a single sample; NaN without bounds.
         high: upper end.
         count: samples (people, portraits, frames) behind it.
     """
@@ -61,6 +61,14 @@ def finite_mean(values: Iterable[float]) -> float:
     return float(np.mean(finite)) if finite else math.nan
 
 
+def nanmean(values: FloatArray, axis: int | None = None) -> FloatArray:
+    """Mean of the values that are known, as `np.nanmean`; NaN, without a warning, where all are NaN."""
+    known = ~np.isnan(values)
+    count, total = known.sum(axis), np.where(known, values, 0).sum(axis)
+    means = np.full(np.shape(total), np.nan, total.dtype)
+    return np.asarray(np.divide(total, count, out=means, where=count > 0, casting="unsafe"))
+
+
 def largest(values: FloatArray) -> FloatArray:
     """Largest sample along the last axis."""
     return np.asarray(np.max(values, axis=-1))
@@ -82,12 +90,18 @@ def score(values: Iterable[float], rng: np.random.Generator, statistic: Statisti
 
 
 def ratio_score(above: Sequence[float], below: Sequence[float], rng: np.random.Generator) -> Score:
-    """Mean of `above` over mean of `below`, paired samples, with its bootstrap interval."""
+    """Mean of `above` over mean of `below`, paired samples, with its bootstrap interval.
+
+    Over a mean of 0 there is no ratio: `UNMEASURED`. Where only some resamplings have such a mean, the interval has no
+    bounds: its ends are NaN.
+    """
     pairs = np.array([(a, b) for a, b in zip(above, below, strict=True) if math.isfinite(a) and math.isfinite(b)])
-    if len(pairs) == 0:
+    if len(pairs) == 0 or pairs[:, 1].mean() == 0:
         return UNMEASURED
     drawn = np.concatenate([pairs[chosen].mean(1) for chosen in _resamplings(len(pairs), rng)])
-    return Score(float(pairs[:, 0].mean() / pairs[:, 1].mean()), *interval(drawn[:, 0] / drawn[:, 1]), len(pairs))
+    value, bounded = float(pairs[:, 0].mean() / pairs[:, 1].mean()), bool(drawn[:, 1].all())
+    low, high = interval(drawn[:, 0] / drawn[:, 1]) if bounded else (math.nan, math.nan)
+    return Score(value, low, high, len(pairs))
 
 
 def interval(outcomes: FloatArray) -> tuple[float, float]:

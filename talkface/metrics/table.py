@@ -153,7 +153,7 @@ def cell(score: Score | None, with_interval: bool) -> str:
     if score is None or score.count == 0:
         return "-"
     text = _number(score.value)
-    if with_interval and score.count > 1 and score.low != score.high:
+    if with_interval and score.count > 1 and score.low < score.high:  # no bounds: NaN
         text += f"\n[dim]{_number(score.low)} … {_number(score.high)}[/dim]"
     return text
 

@@ -3,14 +3,15 @@
 import io
 import json
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from talkface.metrics.stats import Score, average_by_person, finite_mean, mean, ratio_score, score
-from talkface.metrics.table import Bar, Measure, Quantity, row_log, to_json_lines, to_table
+from talkface.metrics.stats import Score, average_by_person, finite_mean, mean, nanmean, ratio_score, score
+from talkface.metrics.table import Bar, Measure, Quantity, cell, row_log, to_json_lines, to_table
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,29 @@ def test_unmeasured_samples_are_left_out():
 def test_ratio_is_of_means_and_paired():
     found = ratio_score([1.0, 2.0, math.nan], [2.0, 4.0, 1.0], np.random.default_rng(0))
     assert (found.value, found.low, found.high, found.count) == (0.5, 0.5, 0.5, 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_ratio_over_nothing_is_not_measured_and_one_over_next_to_nothing_has_no_bounds():
+    assert ratio_score([0.0, 0.0], [0.0, 0.0], np.random.default_rng(0)).count == 0
+    assert ratio_score([1.0, 2.0], [0.0, 0.0], np.random.default_rng(0)).count == 0
+    found = ratio_score([1.0, 2.0], [0.0, 4.0], np.random.default_rng(0))
+    assert (found.value, found.count) == (0.75, 2) and math.isnan(found.low) and math.isnan(found.high)
+    assert cell(found, with_interval=True) == "0.750" and cell(Score(0.5, 0.25, 1.0, 2), True).count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_means_of_what_is_known_are_those_of_numpy_but_without_a_warning(kind: type):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 50, 30)).astype(kind)
+    values[rng.random(values.shape) < 0.3] = np.nan
+    for axis in (None, 0, 1, -1):
+        ours, theirs = nanmean(values, axis), np.nanmean(values, axis)
+        assert ours.dtype == theirs.dtype and np.array_equal(ours, theirs, equal_nan=True)
+    values[2] = np.nan
+    warnings.simplefilter("error")  # pytest puts the filters back
+    assert np.isnan(nanmean(values, 1)[2]).all() and np.isfinite(nanmean(values, 1)[3]).all()
+    assert np.isnan(nanmean(np.array([])))
 
 
 def test_several_clips_of_one_person_count_once():

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from talkface.evaluation.report.speech_plots import SPEECH_PLOT, plain_axes, plain_text, save_figure
 from talkface.evaluation.rows import REAL
 from talkface.evaluation.tables.headmotion_scores import Baseline, HeadRow, band_hz, by_system, spectra
+from talkface.metrics.stats import nanmean
 
 COLOURS = {
     REAL: "0.15",
@@ -55,7 +56,7 @@ def plot_spectra(path: Path, rows: Sequence[HeadRow], system: str) -> None:
     for name, mine in by_system(rows).items():
         if name == Baseline.STILL:
             continue
-        power = np.nanmean(spectra(mine, people), 0)
+        power = nanmean(spectra(mine, people), 0)
         colour, width = COLOURS.get(name, "tab:red"), 2.4 if name in (REAL, system) else 1.2
         for axis, axes in enumerate(panels):
             axes.plot(band_hz(), 10 * np.log10(power[:, axis] + 1e-12), color=colour, lw=width, label=plain_text(name))

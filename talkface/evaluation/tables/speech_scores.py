@@ -25,6 +25,7 @@ from talkface.landmarks.retarget import uncross_lips
 from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.metrics.lag import best_lag, pearson
 from talkface.metrics.landmark import lmd, lmd_normalised, opening_series, std_ratio
+from talkface.metrics.stats import nanmean
 from talkface.metrics.sync import long_pauses
 from talkface.models.speech_network import SpeechNetwork
 from talkface.types import SAMPLE_RATE, FloatArray, Waveform
@@ -86,7 +87,7 @@ def velocity_error(made: FloatArray, real: FloatArray, fps: Fraction) -> float:
     """
     difference = (np.asarray(made, np.float64) - np.asarray(real, np.float64))[:, MOUTH]
     change = np.diff(difference - difference.mean(1, keepdims=True), axis=0)
-    return float(np.nanmean(np.linalg.norm(change, axis=-1))) * float(fps)
+    return float(nanmean(np.linalg.norm(change, axis=-1))) * float(fps)
 
 
 def smoothed(canonical: FloatArray) -> FloatArray:
@@ -114,7 +115,7 @@ def _row(clip: SpokenClip, system: str, motion: FloatArray, silence_opening: flo
         "lag": float(shift.lag),
         "std": std_ratio(made, real),
         "velocity": velocity_error(motion, clip.canonical, clip.fps),
-        "pause_opening": float(np.nanmean(made[quiet])) if quiet.any() else math.nan,
+        "pause_opening": float(nanmean(made[quiet])),
         "silence_opening": silence_opening,
     }
     return Row({"system": system, "clip": clip.key, "speaker": clip.speaker, "frames": len(clip)}, scores)
