@@ -82,6 +82,7 @@ def test_files_are_written_through_the_room_of_files():
             r"set_?[nN]um_?[tT]hreads\(", "", {"scale/threads.py", "cli/score_output.py"}, id="threads of the process"
         ),
         pytest.param(r"np\.nanmean\(|Mean of empty slice", "", set(), id="means of what is known"),
+        pytest.param(r"2 \* padded\[", "", {"landmarks/smooth.py"}, id="averages over three frames"),
         pytest.param(r"fillPoly\(", "", {"geometry/matte.py"}, id="masks of polygons"),
         pytest.param(r"/ 127\.5 - 1|\+ 1\) \* 127\.5|127\.5 \* \(\w+ \+ 1\)", "", {"media/colour.py"}, id="levels"),
     ],

@@ -16,6 +16,12 @@ def hanning(values: FloatArray, width: int) -> FloatArray:
     return _weighted(values, window / window.sum())
 
 
+def binomial(values: FloatArray) -> FloatArray:
+    """Average (1, 2, 1) / 4 over the first axis, which takes a detector's jitter out; ends repeat the border frame."""
+    padded = np.concatenate([values[:1], values, values[-1:]])
+    return np.asarray((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4)
+
+
 def gaussian(values: FloatArray, deviation: float) -> FloatArray:
     """Average over the first axis with a Gaussian of `deviation` frames, cut off at four of them; ends repeat."""
     reach = int(4 * deviation + 0.5)

@@ -20,7 +20,7 @@ from talkface.landmarks.motion import (
     scale_mouth,
     smooth_activity,
 )
-from talkface.landmarks.smooth import hanning
+from talkface.landmarks.smooth import binomial, hanning
 
 FPS = Fraction(25)
 
@@ -186,3 +186,10 @@ def test_lids_follow_eyes_up_and_down_and_still_shut() -> None:
     points = np.repeat(MEAN_FACE[None].astype(np.float64), 3, 0)
     gaps = [np.ptp(close_eyes(points, closure)[0, 36:42, 1]) for closure in (down, blink, up)]
     assert gaps[0] < 0.85 * gaps[1] < gaps[1] < gaps[2] < 1.2 * gaps[1]
+
+
+def test_binomial_keeps_a_straight_line_and_takes_jitter_out():
+    line = np.arange(6.0)[:, None, None] * np.ones((6, 68, 2))
+    np.testing.assert_allclose(binomial(line)[1:-1], line[1:-1])
+    np.testing.assert_allclose(binomial(line + np.resize([1.0, -1.0], 6)[:, None, None])[1:-1], line[1:-1])
+    assert np.array_equal(binomial(np.array([0.0, 4.0, 8.0])), [1, 4, 7])

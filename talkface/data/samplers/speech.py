@@ -14,7 +14,7 @@ from talkface.data.samplers.chances import Chances
 from talkface.errors import DatasetError
 from talkface.landmarks.layout import LOWER_INNER_LIP, UPPER_INNER_LIP
 from talkface.landmarks.mean_face import to_canonical
-from talkface.landmarks.smooth import fill_unseen
+from talkface.landmarks.smooth import binomial, fill_unseen
 from talkface.types import FloatArray
 
 
@@ -133,7 +133,7 @@ def measure_track(landmarks: FloatArray, audio: FloatArray) -> MouthTrack | None
         or len(audio) < FRAME_RATE * MEL.hop // 2
     ):
         return None
-    canonical = _smooth(to_canonical(fill_unseen(points, seen))[0])
+    canonical = binomial(to_canonical(fill_unseen(points, seen))[0])
     gap = lip_gap(canonical)
     closed = np.argsort(gap, kind="stable")[: max(2, round(SPEECH_CLIPS.closed_share * len(points)))]
     shape = canonical[closed].mean(0)
@@ -171,12 +171,6 @@ def measure_clip(clip: PreparedClip, mel: Bands) -> SpeechExample | None:
         return None
     relative = np.asarray(power / np.float32(reference))
     return SpeechExample(clip.key, clip.speaker, relative, track.motion, track.opening, track.seen, track.shape, 1.0)
-
-
-def _smooth(points: FloatArray) -> FloatArray:
-    """Take the detector's jitter out: a (1, 2, 1) / 4 average over time."""
-    padded = np.concatenate([points[:1], points, points[-1:]])
-    return np.asarray((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from talkface.evaluation.rows import Row
 from talkface.evaluation.speech_clips import SpokenClip, SpokenClips
 from talkface.landmarks.layout import MOUTH
 from talkface.landmarks.retarget import uncross_lips
+from talkface.landmarks.smooth import binomial
 from talkface.media.speech import SpeechStream, open_speech, speech_level
 from talkface.metrics.lag import best_lag, pearson
 from talkface.metrics.landmark import lmd, lmd_normalised, opening_series, std_ratio
@@ -56,7 +57,7 @@ def score_network(clips: SpokenClips, network: SpeechNetwork, name: str) -> Iter
             name: predict_motion(network, clip, clip.speech, len(clip)),
             Baseline.STATIC: np.repeat(clip.neutral[None], len(clip), 0),
             Baseline.OTHER: predict_motion(network, clip, other, len(clip)),
-            Baseline.SMOOTHED: smoothed(clip.canonical),
+            Baseline.SMOOTHED: binomial(clip.canonical),
         }
         silence = opening_series(_in_silence(network, clip)).max()
         own = float(opening_series(clip.neutral[None])[0])
@@ -88,12 +89,6 @@ def velocity_error(made: FloatArray, real: FloatArray, fps: Fraction) -> float:
     difference = (np.asarray(made, np.float64) - np.asarray(real, np.float64))[:, MOUTH]
     change = np.diff(difference - difference.mean(1, keepdims=True), axis=0)
     return float(nanmean(np.linalg.norm(change, axis=-1))) * float(fps)
-
-
-def smoothed(canonical: FloatArray) -> FloatArray:
-    """Landmarks averaged (1, 2, 1) / 4 over time, `[T, 68, 2]` -> `[T, 68, 2]`."""
-    padded = np.concatenate([canonical[:1], canonical, canonical[-1:]])
-    return np.asarray((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4)
 
 
 def _in_silence(network: SpeechNetwork, clip: SpokenClip) -> FloatArray:

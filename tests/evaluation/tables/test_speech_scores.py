@@ -25,7 +25,7 @@ from talkface.evaluation.tables.speech import (
     speech_measures,
     write_speaker_csv,
 )
-from talkface.evaluation.tables.speech_scores import Baseline, ScoredClip, score_network, smoothed, velocity_error
+from talkface.evaluation.tables.speech_scores import Baseline, ScoredClip, score_network, velocity_error
 from talkface.media.read import probe_video, read_frames
 from talkface.metrics.sync import long_pauses
 from talkface.metrics.table import to_json_lines, write_csv
@@ -164,11 +164,6 @@ def test_velocity_error_of_a_steady_drift_is_its_speed():
     drifting[:, 48:58, 1] = 0.01 * np.arange(10)[:, None]  # half of the mouth: 0.005 each against the centre
     assert velocity_error(drifting, still, FPS) == pytest.approx(0.005 * 25)
     assert velocity_error(still + np.arange(10)[:, None, None], still, FPS) == pytest.approx(0, abs=1e-9)
-
-
-def test_smoothing_keeps_a_straight_line():
-    line = np.arange(6.0)[:, None, None] * np.ones((6, 68, 2))
-    np.testing.assert_allclose(smoothed(line)[1:-1], line[1:-1])
 
 
 def test_a_speaker_with_many_clips_counts_once(scores: list[Row]):
