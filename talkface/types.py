@@ -14,6 +14,7 @@ Image = npt.NDArray[np.uint8]
 
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform that reaches a network
+SILENT_LEVEL = 1e-4  # RMS (-80 dBFS) below which sound is digital silence
 DEFAULT_FPS = Fraction(25)  # video frames per second of every corpus and of the default output
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from talkface.audio.features import power_spectrum, slaney_filters
-from talkface.types import FloatArray, Waveform
+from talkface.types import SILENT_LEVEL, FloatArray, Waveform
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class RhythmSettings:
     max_frequency_hz: float = 4000.0  # voiced speech; hiss above it has onsets that no head follows
     activity_floor_db: float = -30.0  # below the speech's own level: pauses
     loudness_range_db: float = 40.0  # below the speech's own level that loudness tells apart
-    silence_level: float = 1e-4  # RMS below which a recording holds no speech at all
 
 
 RHYTHM_FEATURES = RhythmSettings()
@@ -66,7 +65,7 @@ def speech_rhythm(blocks: Iterable[Waveform], num_frames: int, fps: Fraction, le
     onset, loudness = _measure(blocks, level)
     frames = (np.arange(num_frames) + 0.5) / float(fps)  # seconds, middle of each frame
     times = (np.arange(len(onset)) + 0.5) * RHYTHM_FEATURES.hop / 16_000
-    if not len(onset) or level < RHYTHM_FEATURES.silence_level:
+    if not len(onset) or level < SILENT_LEVEL:
         return no_rhythm(num_frames)
     strong = max(float(np.percentile(onset, 95)), 1e-6)
     # An onset lasts a few hops: take the strongest within one frame rather than the sample in its middle.
@@ -99,10 +98,10 @@ def _measure(blocks: Iterable[Waveform], level: float) -> tuple[FloatArray, Floa
         if count == 0:
             continue
         used = samples[: count * RHYTHM_FEATURES.hop]
-        relative = (np.concatenate([tail, used]) / max(level, RHYTHM_FEATURES.silence_level)).astype(np.float32)
+        relative = (np.concatenate([tail, used]) / max(level, SILENT_LEVEL)).astype(np.float32)
         onsets.append(onset_strength(relative, block.rate)[-count:])
         power = (used.reshape(count, RHYTHM_FEATURES.hop).astype(np.float64) ** 2).mean(1)
-        loudness.append(10 * np.log10(power / max(level, RHYTHM_FEATURES.silence_level) ** 2 + 1e-9))
+        loudness.append(10 * np.log10(power / max(level, SILENT_LEVEL) ** 2 + 1e-9))
         tail = np.concatenate([tail, used])[-RHYTHM_FEATURES.window :]
     if not onsets:
         return np.zeros(0), np.zeros(0)

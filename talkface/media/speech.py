@@ -9,7 +9,7 @@ import numpy as np
 from talkface.errors import MediaError
 from talkface.media.container import joined_wavs
 from talkface.media.decode import DECODE, Block, SoundInfo, decode_sound, probe_sound, resample_samples
-from talkface.types import SAMPLE_RATE, FloatArray, Waveform
+from talkface.types import SAMPLE_RATE, SILENT_LEVEL, FloatArray, Waveform
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,6 @@ class SpeechLimits:
     level_step_s: float = 0.1  # one loudness value every 100 ms
     active_below_peak_db: float = 30.0  # steps quieter than this under the loud ones are pauses
     loud_percentile: float = 95.0
-    silent_rms: float = 10 ** (-80 / 20)  # steps under -80 dBFS are digital silence
     left: tuple[float, float] = (1.0, 0.0)
     right: tuple[float, float] = (0.0, 1.0)
     cancelled: float = 0.1  # share of the channels' energy left in their mean, below which they are in opposite phase
@@ -135,7 +134,7 @@ def speech_level(stream: SpeechStream) -> float:
     of the silence around the speech move it. ITU-T P.56 measures the same with a hangover; this needs one pass.
     """
     loudness = stream.loudness
-    audible = loudness[loudness > SPEECH_LIMITS.silent_rms]
+    audible = loudness[loudness > SILENT_LEVEL]
     if len(audible) == 0:
         return 0.0
     floor = np.percentile(audible, SPEECH_LIMITS.loud_percentile) * 10 ** (-SPEECH_LIMITS.active_below_peak_db / 20)
@@ -162,7 +161,7 @@ def _audible_track(path: Path, info: SoundInfo) -> SpeechStream:
 
 
 def _is_silent(stream: SpeechStream) -> bool:
-    return float(stream.loudness.max(initial=0.0)) <= SPEECH_LIMITS.silent_rms
+    return float(stream.loudness.max(initial=0.0)) <= SILENT_LEVEL
 
 
 def _measured_file(path: Path, track: int) -> SpeechStream:
@@ -219,7 +218,7 @@ def _remarks(path: Path, stream: SpeechStream, info: SoundInfo) -> Iterator[str]
     if stream.mix != DECODE.mean:
         side = "left" if stream.mix == SPEECH_LIMITS.left else "right"
         yield f"the two channels of {path} cancel each other (opposite phase): listened to the {side} one"
-    silent_s = SPEECH_LIMITS.level_step_s * int((stream.loudness <= SPEECH_LIMITS.silent_rms).sum())
+    silent_s = SPEECH_LIMITS.level_step_s * int((stream.loudness <= SILENT_LEVEL).sum())
     if silent_s > max(SPEECH_LIMITS.mostly_silent * stream.duration_s, SPEECH_LIMITS.kept_s) and not _is_silent(stream):
         yield (
             f"{silent_s / 60:.0f} of the {stream.duration_s / 60:.0f} minutes of {path} are silence or gaps between "

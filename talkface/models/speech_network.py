@@ -13,7 +13,7 @@ from torch.nn import functional
 from talkface.audio.features import FRAME_RATE, MEL, Bands, MelStream, reference_power
 from talkface.landmarks.layout import point_weights
 from talkface.landmarks.lip_shape import LipRange, at_full_range
-from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Waveform
+from talkface.types import DEFAULT_FPS, SAMPLE_RATE, SILENT_LEVEL, FloatArray, Waveform
 
 FPS = 25  # network frames per second; other rates are resampled in time
 MELS_PER_FRAME = FRAME_RATE // FPS
@@ -28,7 +28,6 @@ class SpeechNetworkSettings:
     # as much in pauses as their real ones, with this 1.18, and the opening's r was .0008 lower
     gate_db: tuple[float, float] = (-38.0, -26.0)
     gate_reach: int = 4  # frames that the mouth may open before and after the sound
-    silent_level: float = 1e-4  # RMS, -80 dBFS
 
 
 SPEECH_NETWORK = SpeechNetworkSettings()
@@ -179,7 +178,7 @@ class SpeechNetwork(nn.Module):
         root_power = self._read(blocks, count * MELS_PER_FRAME)
         energy = np.concatenate([_squared(part).mean(1) for part in _parts(root_power)])
         reference = reference_power(energy)
-        if reference < MEL.silent_power or (level is not None and level < SPEECH_NETWORK.silent_level):
+        if reference < MEL.silent_power or (level is not None and level < SILENT_LEVEL):
             return np.zeros((num_frames, 68, 2), np.float32)
         predicted = np.concatenate(list(self._coefficients(root_power, reference, self._example_of(example))))
         coefficients = at_full_range(predicted, self.shapes, LipRange.from_array(self.lip_range.numpy()))

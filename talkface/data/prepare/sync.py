@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from talkface.landmarks.layout import mouth_opening
 from talkface.landmarks.mean_face import to_canonical
-from talkface.types import SAMPLE_RATE, FloatArray
+from talkface.types import SAMPLE_RATE, SILENT_LEVEL, FloatArray
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def mismatch_p(samples: FloatArray, points: FloatArray) -> float | None:
 def _measurable_opening(samples: FloatArray, points: FloatArray) -> FloatArray | None:
     """`[T]` opening; None where the clip is too short, the sound silent or the mouth still."""
     opening = mouth_opening(to_canonical(points)[0])
-    if len(opening) < SYNC.shortest_frames or np.std(opening) < 1e-4 or np.max(np.abs(samples), initial=0.0) < 1e-4:
+    silent = np.max(np.abs(samples), initial=0.0) < SILENT_LEVEL
+    if len(opening) < SYNC.shortest_frames or np.std(opening) < 1e-4 or silent:
         return None
     return opening
 

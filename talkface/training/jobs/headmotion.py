@@ -37,8 +37,6 @@ from talkface.training.jobs.audio2landmark import hold_out, load_clips
 from talkface.training.jobs.headmotion_config import HeadmotionTraining
 from talkface.types import FloatArray, Image
 
-SAMPLES = 3  # rollouts per held-out clip
-
 
 def train_headmotion(config: HeadmotionTraining, clips: Sequence[PreparedClip] | None = None) -> dict[str, float]:
     """Train by `config`, on `clips` where given, else on the shards it names.
@@ -71,6 +69,8 @@ def _check(model: HeadmotionConfig) -> None:
 
 class HeadmotionJob(StateOfParts):
     """Job that `fit` runs."""
+
+    samples = 3  # rollouts per held-out clip
 
     def __init__(
         self, config: HeadmotionTraining, train: Sequence[HeadExample], held_out: Sequence[HeadExample]
@@ -128,8 +128,8 @@ class HeadmotionJob(StateOfParts):
             parts = self.sampler.cut(example, 0, blocks)
             batch = HeadBatch(*(torch.from_numpy(part[None]) for part in parts))
             by_speaker.setdefault(example.speaker, []).append(surprise(network, batch, 0.0).item())
-            for sample in range(SAMPLES):
-                track = self._rollout(example, SAMPLES * number + sample)
+            for sample in range(self.samples):
+                track = self._rollout(example, self.samples * number + sample)
                 made.append(_extent_and_speed(track, network.deviation))
                 real.append(_extent_and_speed(example.track, network.deviation))
         extent, speed = np.mean(made, 0) / np.maximum(np.mean(real, 0), 1e-9)
@@ -145,7 +145,7 @@ class HeadmotionJob(StateOfParts):
         network.gain.fill_(1.0)
         ratios = []
         for number, example in enumerate(self.few):
-            made = [self._rollout(example, SAMPLES * number + sample) for sample in range(SAMPLES)]
+            made = [self._rollout(example, self.samples * number + sample) for sample in range(self.samples)]
             extents = [_extent_and_speed(track, network.deviation)[0] for track in made]
             ratios.append(_extent_and_speed(example.track, network.deviation)[0] / max(float(np.mean(extents)), 1e-6))
         network.gain.fill_(float(np.clip(np.median(ratios), 0.5, 2.0)))
