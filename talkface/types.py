@@ -1,5 +1,6 @@
 """Values that flow between the rooms: Waveform, LandmarkSequence, HeadPose, Shot, FaceCrop, Clip."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.floating]
 Image = npt.NDArray[np.uint8]
 """RGB uint8 `[H, W, 3]`; BGR never leaves the function that called OpenCV."""
+Progress = Callable[[int, int], None]
+"""Called with (frames done, frames in all)."""
 
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform that reaches a network

@@ -84,6 +84,7 @@ def test_files_are_written_through_the_room_of_files():
         pytest.param(r"np\.nanmean\(|Mean of empty slice", "", set(), id="means of what is known"),
         pytest.param(r"2 \* padded\[", "", {"landmarks/smooth.py"}, id="averages over three frames"),
         pytest.param(r"= (1e-4|10 \*\* \(-80 / 20\)).*(RMS|silen|dBFS)", "", {"types.py"}, id="digital silence"),
+        pytest.param(r"= Callable\[\[int, int\], None\]", "", {"types.py"}, id="reports of frames done"),
         pytest.param(r"fillPoly\(", "", {"geometry/matte.py"}, id="masks of polygons"),
         pytest.param(r"/ 127\.5 - 1|\+ 1\) \* 127\.5|127\.5 \* \(\w+ \+ 1\)", "", {"media/colour.py"}, id="levels"),
     ],

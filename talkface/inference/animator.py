@@ -15,7 +15,7 @@ from talkface.audio.rhythm import speech_rhythm
 from talkface.checkpoints.format import find_weights, load_weights
 from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import ConfigError, MediaError
-from talkface.inference.clip import AnimateResult, Clip, Progress
+from talkface.inference.clip import AnimateResult, Clip
 from talkface.inference.networks import NETWORKS, find_networks, network_names
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
@@ -28,7 +28,7 @@ from talkface.models.headmotion import Headmotion
 from talkface.models.speech_network import SpeechNetwork
 from talkface.renderers.base import Rendered, Renderer
 from talkface.renderers.load import load_renderer
-from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, HeadPose, Waveform, num_frames
+from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, HeadPose, Progress, Waveform, num_frames
 
 if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity

@@ -22,10 +22,7 @@ from talkface.media.mark.tag import Origin, can_sign
 from talkface.media.speech import SpeechStream
 from talkface.media.write import VideoWriter, check_not_speech, check_output, followed
 from talkface.renderers.base import Rendered
-from talkface.types import FloatArray, Image, Shot
-
-Progress = Callable[[int, int], None]
-"""Called with (frames written, frames in all)."""
+from talkface.types import FloatArray, Image, Progress, Shot
 
 
 @dataclass(frozen=True)

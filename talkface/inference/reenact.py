@@ -10,7 +10,7 @@ import numpy as np
 
 from talkface.audio.rhythm import no_rhythm
 from talkface.errors import MediaError
-from talkface.inference.clip import Clip, Progress
+from talkface.inference.clip import Clip
 from talkface.inference.driving_face import DrivingFace, open_animation, open_driver
 from talkface.inference.photos import HDR_NOTE
 from talkface.inference.request import ReenactOptions
@@ -25,7 +25,7 @@ from talkface.landmarks.smooth import SMOOTHINGS, smooth_landmarks
 from talkface.media.read import VideoInfo, probe_video, read_frames
 from talkface.media.speech import SpeechStream, open_speech
 from talkface.renderers.animation import with_animation
-from talkface.types import FloatArray
+from talkface.types import FloatArray, Progress
 
 
 def reenact(

@@ -1,6 +1,5 @@
 """Driving video -> landmarks of its face in every frame, and the track of its head."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +11,7 @@ from talkface.landmarks.detect import Detector, FaceTracker
 from talkface.landmarks.head_track import head_track
 from talkface.landmarks.smooth import fill_unseen
 from talkface.media.read import VideoInfo, probe_video, read_frames
-from talkface.types import DEFAULT_FPS, FloatArray
-
-Progress = Callable[[int, int], None]
-"""Called with (frames done, frames in all)."""
+from talkface.types import DEFAULT_FPS, FloatArray, Progress
 
 
 def usable_fps(info: VideoInfo) -> Fraction:

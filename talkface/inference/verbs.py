@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
-from talkface.inference.clip import AnimateResult, Progress, as_path, check_outputs
+from talkface.inference.clip import AnimateResult, as_path, check_outputs
 from talkface.inference.photos import PhotoSource
 from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
 from talkface.options import current_name, options_of
-from talkface.types import Waveform
+from talkface.types import Progress, Waveform
 
 if TYPE_CHECKING:
     from talkface.inference.batch.options import BatchOptions

@@ -2,7 +2,7 @@
 
 import tempfile
 import wave
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,7 @@ from talkface.geometry.draw_mesh import draw_mesh
 from talkface.landmarks.mesh import FaceMesh
 from talkface.landmarks.pose import front_frame, frontalise, upright_face, with_depth
 from talkface.media.write import VideoWriter
-from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image
-
-Progress = Callable[[int, int], None]
-"""Called with (frames done, frames in all)."""
+from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image, Progress
 
 
 def write_quintuple(prefix: Path, clip: PreparedClip) -> Quintuple:

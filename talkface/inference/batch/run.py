@@ -55,16 +55,13 @@ class BatchProgress:
     ended: tuple[Outcome, ...] = ()
 
 
-Progress = Callable[[BatchProgress], None]
-
-
 def batch(
     rows: Sequence[Row],
     out: str | Path,
     options: BatchOptions | None = None,
     *,
     workers: Workers | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[BatchProgress], None] | None = None,
 ) -> list[Outcome]:
     """Make the video of every row that is not done yet.
 
@@ -90,7 +87,11 @@ def batch(
 
 
 def _make(
-    rows: Sequence[Row], folder: Folder, options: BatchOptions, workers: Workers, progress: Progress | None
+    rows: Sequence[Row],
+    folder: Folder,
+    options: BatchOptions,
+    workers: Workers,
+    progress: Callable[[BatchProgress], None] | None,
 ) -> list[Outcome]:
     if workers.same_disk:
         pick_device(options.device)
@@ -154,7 +155,7 @@ class _Run:
 
     folder: Folder
     rows: int
-    progress: Progress | None
+    progress: Callable[[BatchProgress], None] | None
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     failed: int = 0
     ticks: int = 0
