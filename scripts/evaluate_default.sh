@@ -6,4 +6,4 @@
 # Needs the data folder beside the repository (--data DIR if it is elsewhere). Scores: runs/evaluate_default/*.jsonl
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec .venv/bin/talkface evaluate default "$@"
+exec .venv/bin/talkface evaluate default --data ../shared/data "$@"

@@ -25,7 +25,7 @@ from talkface.options import option
 if TYPE_CHECKING:
     from talkface.evaluation.bench import Bench
     from talkface.evaluation.clips import HeldOutClip
-    from talkface.evaluation.tables.default import Maker
+    from talkface.evaluation.tables.default import System
     from talkface.evaluation.tables.portraits import Portrait
     from talkface.inference.animator import Animator
     from talkface.metrics.table import Measure
@@ -77,9 +77,7 @@ class DefaultTableOptions(TableOptions):
 
 @with_options(DefaultTableOptions)
 def default(
-    data: Annotated[Path, typer.Option(help="Folder of manifest.csv, video/, portraits/ and speech/.")] = Path(
-        "../shared/data"
-    ),
+    data: Annotated[Path, typer.Option(help="Folder of manifest.csv, video/, portraits/ and speech/.")],
     out: Annotated[
         Path, typer.Option(help="Where videos and scores go; crops of real clips are kept for later.")
     ] = Path("runs/evaluate_default"),
@@ -111,16 +109,16 @@ def default(
 
     named = ("renderer", "renderer_model", "speech_model", "set")
     judged = AnimateOptions(**{name: getattr(options, name) for name in named})
-    makers = [DoorMaker(options.renderer, Animator.from_options(judged))]
+    systems = [AnimatorSystem(options.renderer, Animator.from_options(judged))]
     if options.renderer != "warp":
-        makers.append(DoorMaker("warp", Animator.from_pretrained("warp", speech_model=options.speech_model)))
-    measures = list(_measures(parts, data, out, makers, quick=quick, full=full, natural=natural))
+        systems.append(AnimatorSystem("warp", Animator.from_pretrained("warp", speech_model=options.speech_model)))
+    measures = list(_measures(parts, data, out, systems, quick=quick, full=full, natural=natural))
     marks = ["still heads" if not natural else "natural motion", *["quick subset"] * quick, *options.set]
     title = ", ".join([options.renderer, *marks])
     show_scores([to_table(title, measures)], measures, out, f"videos: {out}")
 
 
-class DoorMaker:
+class AnimatorSystem:
     """Makes videos through the public door, with networks loaded once."""
 
     def __init__(self, name: str, animator: "Animator") -> None:
@@ -128,13 +126,13 @@ class DoorMaker:
         self.name = name
         self._animator = animator
 
-    def speak(self, photo: "Image", speech: "Waveform", out: Path, *, natural: bool) -> None:
+    def animate(self, photo: "Image", speech: "Waveform", out: Path, *, natural: bool) -> None:
         """Write `photo` speaking; without `natural` head and eyes stay still."""
         from talkface import animate
 
         animate(photo, speech, out, still=not natural, blink=natural, force=True, animator=self._animator)
 
-    def follow(self, photo: "Shot", landmarks: "FloatArray") -> Iterator["Image"]:
+    def render(self, photo: "Shot", landmarks: "FloatArray") -> Iterator["Image"]:
         """Render exactly these pixel landmarks `[T, 68, 2]`."""
         identity = self._animator.renderer.enroll([photo])
         for rendered in self._animator.renderer.render(identity, landmarks):
@@ -152,7 +150,14 @@ def _parts(only: str) -> Sequence[str]:
 
 
 def _measures(
-    parts: Sequence[str], data: Path, out: Path, makers: Sequence["Maker"], *, quick: bool, full: bool, natural: bool
+    parts: Sequence[str],
+    data: Path,
+    out: Path,
+    systems: Sequence["System"],
+    *,
+    quick: bool,
+    full: bool,
+    natural: bool,
 ) -> Iterator["Measure"]:
     """Measure part after part, in the order of the table."""
     from talkface.evaluation.bench import Bench
@@ -163,7 +168,7 @@ def _measures(
     from talkface.media.speech import read_waveform
     from talkface.metrics.table import row_log
 
-    judged = makers[0].name
+    judged = systems[0].name
     bench = Bench(load_detector(), out, float("inf") if full else 8.0, track=tracker())
     out.mkdir(parents=True, exist_ok=True)
     if "clips" in parts:
@@ -171,7 +176,7 @@ def _measures(
         if not full:
             clips = _few_people(clips) if quick else _few_clips(clips)
         rows, write = [], row_log(out / "clips.jsonl")
-        for row in score_clips(clips, makers, bench, natural=natural):
+        for row in score_clips(clips, systems, bench, natural=natural):
             rows.append(row)
             write(row.cells())
         yield from clip_measures(rows, judged)
@@ -181,11 +186,11 @@ def _measures(
         if "silence" in parts:
             closed = sorted(portraits, key=lambda portrait: portrait.opening)[: EVALUATE.closed_portraits]
             silence = read_waveform(data / "speech" / "silence_4s.wav")
-            yield silence_measure(closed, makers, silence, bench, judged)
+            yield silence_measure(closed, systems, silence, bench, judged)
         if "identity" in parts:
-            yield from identity_measures(portraits, makers[:1], babble, bench, judged)
+            yield from identity_measures(portraits, systems[:1], babble, bench, judged)
         if "still" in parts:
-            yield from stillness_measures(_with_room(portraits), makers, babble, bench, judged)
+            yield from stillness_measures(_with_room(portraits), systems, babble, bench, judged)
 
 
 def _portraits(data: Path, bench: "Bench", *, quick: bool, full: bool) -> list["Portrait"]:

@@ -1,6 +1,6 @@
-"""Real test clips, portraits and a maker of videos -> the measures that the default networks must reach.
+"""Real test clips, portraits and a system that makes videos -> the measures that the default networks must reach.
 
-Evaluation makes no video itself: the command line hands in `Maker`s, which call inference. Everything is measured on
+Evaluation makes no video itself: the command line hands in systems, which call inference. Everything is measured on
 encoded videos that are read back, except the inner mouth and SSIM, which are measured on the frames themselves.
 """
 
@@ -27,21 +27,21 @@ from talkface.metrics.table import Bar, Measure, Quantity
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
 
 
-class Maker(Protocol):
+class System(Protocol):
     """One system under test."""
 
     name: str
 
-    def speak(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
+    def animate(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
         """Write a video of `photo` speaking; `natural` adds the default head motion and blinks."""
-        ...
 
-    def follow(self, photo: Shot, landmarks: FloatArray) -> Iterator[Image]:
+    def render(self, photo: Shot, landmarks: FloatArray) -> Iterator[Image]:
         """Render `photo` with exactly the pixel landmarks `[T, 68, 2]`."""
-        ...
 
 
-def score_clips(clips: Sequence[HeldOutClip], makers: Sequence[Maker], bench: Bench, *, natural: bool) -> Iterator[Row]:
+def score_clips(
+    clips: Sequence[HeldOutClip], systems: Sequence[System], bench: Bench, *, natural: bool
+) -> Iterator[Row]:
     """Score every system on every clip, the real clip re-encoded among them; clips without a face are left out."""
     for clip in bench.track(clips, len(clips), "test clips"):
         real = load_real_clip(clip, bench)
@@ -49,8 +49,8 @@ def score_clips(clips: Sequence[HeldOutClip], makers: Sequence[Maker], bench: Be
             continue
         yield _score_real(real)
         yield _score_still(real)
-        for maker in makers:
-            yield _score_maker(real, maker, bench, natural=natural)
+        for system in systems:
+            yield _score_system(real, system, bench, natural=natural)
 
 
 def clip_measures(rows: Sequence[Row], judged: str) -> list[Measure]:
@@ -107,12 +107,12 @@ def _score_still(real: RealClip) -> Row:
     return _row(STILL, real, landmarks, typical_inner_mouth([real.photo]), frames)
 
 
-def _score_maker(real: RealClip, maker: Maker, bench: Bench, *, natural: bool) -> Row:
-    video = bench.video("videos", maker.name, real.clip.key)
-    maker.speak(real.photo.image, real.speech, video, natural=natural)
+def _score_system(real: RealClip, system: System, bench: Bench, *, natural: bool) -> Row:
+    video = bench.video("videos", system.name, real.clip.key)
+    system.animate(real.photo.image, real.speech, video, natural=natural)
     landmarks = track_video(video, bench.detector)
-    frames = maker.follow(real.photo, real.landmarks[real.open_frames])
-    return _row(maker.name, real, landmarks, _open_mouth(video, landmarks), list(frames))
+    frames = system.render(real.photo, real.landmarks[real.open_frames])
+    return _row(system.name, real, landmarks, _open_mouth(video, landmarks), list(frames))
 
 
 def _open_mouth(video: Path, landmarks: FloatArray) -> InnerMouth:

@@ -1,4 +1,4 @@
-"""Portraits and a maker of videos -> measures of identity, of closed lips in silence and of a still background."""
+"""Portraits and a system that makes videos -> measures of identity, lips closed in silence, still background."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from talkface.evaluation.bench import Bench
 from talkface.evaluation.clips import track_video
 from talkface.evaluation.footage import encode
 from talkface.evaluation.rows import STILL, measure_of
-from talkface.evaluation.tables.default import Maker
+from talkface.evaluation.tables.default import System
 from talkface.media.read import read_frames, read_photo
 from talkface.metrics.face_id import identity_distances
 from talkface.metrics.image import away_from_face, masked_difference
@@ -68,63 +68,63 @@ def portrait_paths(folder: Path) -> list[Path]:
 
 
 def identity_measures(
-    portraits: Sequence[Portrait], makers: Sequence[Maker], speech: Waveform, bench: Bench, judged: str
+    portraits: Sequence[Portrait], systems: Sequence[System], speech: Waveform, bench: Bench, judged: str
 ) -> list[Measure]:
     """Descriptor distance photo-frame, mean over frames, per portrait, with head motion and blinks as by default.
 
     A portrait whose video shows no face counts as a distance of 1; one that a system refuses is not usable by it.
     """
-    values: Values = {maker.name: {} for maker in makers}
+    values: Values = {system.name: {} for system in systems}
     for portrait in bench.track(portraits, len(portraits), "portraits, identity"):
-        for maker in makers:
-            video = bench.video("portraits", maker.name, portrait.name)
+        for system in systems:
+            video = bench.video("portraits", system.name, portrait.name)
             try:
-                maker.speak(portrait.shot.image, speech, video, natural=True)
+                system.animate(portrait.shot.image, speech, video, natural=True)
             except TalkfaceError:
                 continue
-            values[maker.name][portrait.name] = _identity(portrait, video, bench)
+            values[system.name][portrait.name] = _identity(portrait, video, bench)
     mean = Quantity("identity", "identity distance, mean over portraits", "", Bar(at_most=0.35))
     worst = Quantity("identity_worst", "identity distance, worst portrait", "", Bar(at_most=0.5), largest)
     return [measure_of(mean, values, judged), measure_of(worst, values, judged)]
 
 
 def silence_measure(
-    portraits: Sequence[Portrait], makers: Sequence[Maker], silence: Waveform, bench: Bench, judged: str
+    portraits: Sequence[Portrait], systems: Sequence[System], silence: Waveform, bench: Bench, judged: str
 ) -> Measure:
     """Largest opening of any frame while nothing is said, on portraits whose mouth is closed; worst portrait."""
-    values: Values = {maker.name: {} for maker in makers}
+    values: Values = {system.name: {} for system in systems}
     values[STILL] = {portrait.name: portrait.opening for portrait in portraits}
     for portrait in bench.track(portraits, len(portraits), "portraits, silence"):
-        for maker in makers:
-            video = bench.video("silence", maker.name, portrait.name)
-            maker.speak(portrait.shot.image, silence, video, natural=False)
+        for system in systems:
+            video = bench.video("silence", system.name, portrait.name)
+            system.animate(portrait.shot.image, silence, video, natural=False)
             openings = opening_series(track_video(video, bench.detector))
-            values[maker.name][portrait.name] = float(np.nanmax(openings))
+            values[system.name][portrait.name] = float(np.nanmax(openings))
     label = "opening in silence, every frame, worst of the closed-mouth portraits"
     return measure_of(Quantity("silence", label, "", Bar(at_most=0.03), largest), values, judged)
 
 
 def stillness_measures(
-    portraits: Sequence[Portrait], makers: Sequence[Maker], speech: Waveform, bench: Bench, judged: str
+    portraits: Sequence[Portrait], systems: Sequence[System], speech: Waveform, bench: Bench, judged: str
 ) -> list[Measure]:
     """Change away from the face with a still head: in the frames as rendered, and beyond the codec's own.
 
     The codec's own is what a video of the same length in which nothing moves shows, written by the same encoder.
     """
-    before: Values = {maker.name: {} for maker in makers}
-    after: Values = {maker.name: {} for maker in makers}
+    before: Values = {system.name: {} for system in systems}
+    after: Values = {system.name: {} for system in systems}
     for portrait in bench.track(portraits, len(portraits), "portraits, still head"):
         photo, points = portrait.shot.image, portrait.shot.landmarks
         away = away_from_face((photo.shape[0], photo.shape[1]), points)
-        for maker in makers:
-            video = bench.video("still", maker.name, portrait.name)
-            maker.speak(photo, speech, video, natural=False)
+        for system in systems:
+            video = bench.video("still", system.name, portrait.name)
+            system.animate(photo, speech, video, natural=False)
             still = video.with_name(f"{video.stem}_photo.mp4")
             encode(still, (photo.shape[1], photo.shape[0]), repeat(photo, len(list(read_frames(video)))))
             change = _worst_change(video, photo, away) - _worst_change(still, photo, away)
-            after[maker.name][portrait.name] = change
-            frames = maker.follow(portrait.shot, _opened(points))
-            before[maker.name][portrait.name] = max(masked_difference(frame, photo, away) for frame in frames)
+            after[system.name][portrait.name] = change
+            frames = system.render(portrait.shot, _opened(points))
+            before[system.name][portrait.name] = max(masked_difference(frame, photo, away) for frame in frames)
     rendered = Quantity("still", "change away from the face, as rendered", "grey levels", Bar(0, 0), largest)
     encoded = Quantity("still_encoded", "the same encoded, beyond the codec's", "", Bar(at_most=0.25), largest)
     return [measure_of(rendered, before, judged), measure_of(encoded, after, judged)]

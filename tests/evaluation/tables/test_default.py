@@ -1,4 +1,4 @@
-"""The whole measurement against makers whose scores are known: one replays the real clip, one does so late."""
+"""The whole measurement against systems whose scores are known: one replays the real clip, one does so late."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,12 +32,12 @@ class Replay:
     def __init__(self, name: str, real: RealClip, late: int = 0) -> None:
         self.name, self._real, self._late = name, real, late
 
-    def speak(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
+    def animate(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
         frames = [image for image, _ in read_frames(self._real.video)]
         frames = [frames[0]] * self._late + frames[: len(frames) - self._late]
         write(out, frames)
 
-    def follow(self, photo: Shot, landmarks: np.ndarray) -> Iterator[Image]:
+    def render(self, photo: Shot, landmarks: np.ndarray) -> Iterator[Image]:
         assert len(landmarks) == len(self._real.open_images)
         yield from self._real.open_images
 
@@ -50,10 +50,10 @@ class Freeze:
     def __init__(self, leak: int = 0) -> None:
         self._leak = leak
 
-    def speak(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
+    def animate(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
         write(out, [self._leaked(photo)] * round(speech.duration_s * 25))
 
-    def follow(self, photo: Shot, landmarks: np.ndarray) -> Iterator[Image]:
+    def render(self, photo: Shot, landmarks: np.ndarray) -> Iterator[Image]:
         yield from [self._leaked(photo.image)] * len(landmarks)
 
     def _leaked(self, photo: Image) -> Image:
@@ -113,8 +113,8 @@ def test_a_prepared_clip_is_read_again_unchanged(real: RealClip, clip: HeldOutCl
 
 
 def test_replaying_the_real_clip_scores_full_marks(real: RealClip, clip: HeldOutClip, bench: Bench):
-    makers = [Replay("hybrid", real), Freeze()]
-    scores = {each.system: each for each in score_clips([clip], makers, bench, natural=False)}
+    systems = [Replay("hybrid", real), Freeze()]
+    scores = {each.system: each for each in score_clips([clip], systems, bench, natural=False)}
     replay, frozen = scores["hybrid"], scores["warp"]
     assert replay["r"] > 0.9
     assert (replay["lag"], replay["mouth_l1"], replay["ssim"]) == (0, 0.0, pytest.approx(1.0))
@@ -189,7 +189,7 @@ def test_a_frozen_portrait_keeps_identity_silence_and_background(shared_data: Pa
 class Refuse(Freeze):
     """Finds every photo too small."""
 
-    def speak(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
+    def animate(self, photo: Image, speech: Waveform, out: Path, *, natural: bool) -> None:
         raise NoFaceError("the face is too small: use a larger photo")
 
 
