@@ -114,7 +114,7 @@ def test_mistakes_are_said_in_one_line(folder, few, capsys, face):
 
 
 def test_an_interrupted_fine_tuning_leaves_no_identity(folder, few):
-    words = ["enroll", "--finetune", "photos/0.png", "-o", "p.safetensors", "-w", str(few)]
+    words = ["enroll", "--finetune", "photos/0.png", "-o", "p.safetensors", "-m", str(few)]
     words += ["--set", "steps=100000", "--set", "preview_every=1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
