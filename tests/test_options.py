@@ -23,7 +23,7 @@ from talkface.landmarks.head_style import HEAD_STYLES
 from talkface.landmarks.motion import BLINK_PROFILES
 from talkface.landmarks.smooth import SMOOTHINGS
 from talkface.options import Options, current_name, json_schema, markdown_table, option, options_of
-from talkface.renderers.base import RENDERERS
+from talkface.renderers.base import RENDERER_OF, RENDERERS
 from talkface.serve.options import ServeOptions, read_options, user_schema
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "options.md"
@@ -184,9 +184,13 @@ def test_options_of_a_batch_are_told_from_those_of_its_rows(tmp_path: Path):
 
 
 def test_a_server_takes_a_family_or_files_of_networks():
-    assert ServeOptions().renderer == "hybrid"
+    shipped = {model.name for model in talkface.list_models() if model.kind in RENDERER_OF}
+    assert set(options_of(ServeOptions)["renderer"].choices) == {*RENDERERS, *shipped}
+    assert ServeOptions().renderer == "hybrid" and ServeOptions(renderer="mouth-free").renderer == "mouth-free"
     assert ServeOptions(renderer="runs/a/best.safetensors").renderer == Path("runs/a/best.safetensors")
-    with pytest.raises(ConfigError, match=r"invalid renderer 'foo': expected hybrid, warp, .* or spade, or a path"):
+    with pytest.raises(
+        ConfigError, match=r"invalid renderer 'foo': expected hybrid, warp, .* or mouth-free, or a path"
+    ):
         ServeOptions(renderer="foo")
 
 

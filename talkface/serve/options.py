@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from talkface.errors import ConfigError
 from talkface.inference.request import AnimateOptions, Family
@@ -35,8 +35,8 @@ class ServeOptions(Options):
     keep_hours: float = option(24.0, "Hours after which videos and uploads are deleted.", group="Limits", low=0)
     decode_s: float = option(60.0, "Seconds that reading one upload may take.", group="Limits", low=0.1)
     decode_mb: float = option(2048.0, "Memory that reading one upload may take.", group="Limits", low=64)
-    renderer: Family | Path = option(
-        "hybrid", "Renderer family, or file of its network, or folder of networks.", group="Networks"
+    renderer: Literal[Family, "mouth", "mouth-free"] | Path = option(
+        "hybrid", "Renderer family, or name or file of its network, or folder of networks.", group="Networks"
     )
     device: Device = device_option()
 
