@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, with any error said in one line on standard error."""
-    warnings.filterwarnings("ignore", module=r"(?!talkface\b)")  # what other packages warn of is no user's concern
+    for kind in (DeprecationWarning, FutureWarning):  # of other packages: for who writes them, not for who runs them
+        warnings.filterwarnings("ignore", category=kind, module=r"(?!talkface\b)")
     completing = "_TALKFACE_COMPLETE"  # environment variable by which a shell asks how a word goes on
     try:
         arguments = _with_current_verb(arguments)

@@ -1,6 +1,7 @@
 """Checkpoint of a speech, head-motion or mouth network -> the same network as an ONNX file, checked against torch."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,10 @@ def export_onnx(checkpoint: Checkpoint, out: Path, *, force: bool = False) -> fl
     exported = _prepare(checkpoint)
     opset = 17
     with atomic_file(out, exclusive=not force) as hidden:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # of unfolded constants, batches that are not 1 and checks of shapes: the outputs are compared below
+            for kind in (UserWarning, torch.jit.TracerWarning):
+                warnings.filterwarnings("ignore", category=kind, module=r"torch\.")
             torch.onnx.export(
                 exported.module.eval(),
                 tuple(exported.inputs.values()),

@@ -256,9 +256,10 @@ def test_a_shell_can_complete_verbs_options_and_choices(shell: str, line: str, e
     assert re.search(rf"(?<![\w-]){expected}\b", done.stdout), (done.stdout, done.stderr)
 
 
-def test_warnings_of_other_packages_are_hidden_and_our_own_are_not() -> None:
+def test_what_other_packages_call_outdated_is_hidden_and_nothing_else() -> None:
     with warnings.catch_warnings(record=True) as shown:
         assert run(["--version"]) == 0
-        warnings.warn_explicit("theirs", UserWarning, "a.py", 1, module="torch.nn")
+        warnings.warn_explicit("theirs", FutureWarning, "a.py", 1, module="torch.nn")
+        warnings.warn_explicit("serious", UserWarning, "a.py", 1, module="torch.nn")
         warnings.warn_explicit("ours", RuntimeWarning, "b.py", 1, module="talkface.metrics.image")
-    assert [str(warning.message) for warning in shown] == ["ours"]
+    assert [str(warning.message) for warning in shown] == ["serious", "ours"]
