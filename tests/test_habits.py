@@ -79,7 +79,10 @@ def test_files_are_written_through_the_room_of_files():
         ),
         pytest.param(r"torch\.manual_seed\(|fork_rng\(", "", {"training/engine/step.py"}, id="torch's generator"),
         pytest.param(
-            r"set_?[nN]um_?[tT]hreads\(", "", {"scale/threads.py", "cli/score_output.py"}, id="threads of the process"
+            r"set_?[nN]um_?[tT]hreads\(",
+            "",
+            {"scale/threads.py", "renderers/base.py", "cli/score_output.py"},
+            id="threads",
         ),
         pytest.param(r"np\.nanmean\(|Mean of empty slice", "", set(), id="means of what is known"),
         pytest.param(r"2 \* padded\[", "", {"landmarks/smooth.py"}, id="averages over three frames"),

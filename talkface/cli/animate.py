@@ -105,7 +105,7 @@ def animate(
             networks = {} if detector is None else {"animator": Animator.from_options(options, detector)}
             result = write_video(person, sound, target, options, progress=moved, **networks)
     if not quiet:
-        from talkface.inference.networks import renderer_network
+        from talkface.inference.subject import renderer_network
 
         moves = options.head_amount and not options.head_from
         names = [] if driving else [options.speech_model]

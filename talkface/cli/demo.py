@@ -39,7 +39,7 @@ def demo(
         chosen = replace(options, force=options.force or _is_ours(out))
         result = animate(DEMO_PHOTO, DEMO_SPEECH, out, chosen, progress=report)
     if not quiet:
-        from talkface.inference.networks import network_names
+        from talkface.inference.subject import network_names
 
         report_result(result, network_names(options))
     typer.echo(f"demo video: {result.path.resolve()}")

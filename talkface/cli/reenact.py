@@ -63,7 +63,7 @@ def reenact(
     with frame_progress(target.name, quiet) as report:
         made = write_video(photo, driving, target, options, progress=report)
     if not quiet:
-        from talkface.inference.networks import renderer_network
+        from talkface.inference.subject import renderer_network
 
         report_result(made, renderer_network(options))
 

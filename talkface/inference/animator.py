@@ -16,10 +16,19 @@ from talkface.checkpoints.format import find_weights, load_weights
 from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.clip import AnimateResult, Clip
-from talkface.inference.networks import NETWORKS, find_networks, network_names
 from talkface.inference.photos import PhotoSource, Shots, load_shots
 from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
-from talkface.inference.subject import Subject, Track, enroll_found, followed_pose, load_heads, spoken_pose
+from talkface.inference.subject import (
+    NETWORKS,
+    Subject,
+    Track,
+    enroll_found,
+    find_networks,
+    followed_pose,
+    load_heads,
+    network_names,
+    spoken_pose,
+)
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.motion import blink_track, close_eyes, follow_gaze, held_brows, raise_brows, scale_mouth
 from talkface.landmarks.retarget import Retargeter

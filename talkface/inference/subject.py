@@ -1,4 +1,4 @@
-"""Photos -> a person who is ready to be rendered; speech or landmarks -> what drives mouth and head in a video."""
+"""Photos -> a person who is ready to be rendered; speech -> a track that drives one; options -> their networks."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,20 +9,25 @@ from zlib import crc32
 import numpy as np
 
 from talkface.audio.rhythm import Rhythm
-from talkface.checkpoints.format import load_weights
+from talkface.checkpoints.format import SUFFIX, find_weights, load_checkpoint, load_weights
 from talkface.checkpoints.load import load_headmotion, must_fit
+from talkface.errors import CheckpointError
 from talkface.inference.photos import Shots
+from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.landmarks.head_style import HEAD_STYLES, back_and_forth, shown_pose
 from talkface.landmarks.motion import head_motion, smooth_activity
 from talkface.landmarks.retarget import Retargeter
 from talkface.models.headmotion import Headmotion, learned_pose
-from talkface.renderers.base import Identity, Renderer
+from talkface.renderers.base import DEFAULT_INPAINTER, RENDERER_OF, RENDERERS, Identity, Renderer
 from talkface.types import FloatArray, HeadPose
 
 if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity
 
 RHYTHM = "rhythm"  # the name of head motion without a network: nods on onsets and a slow drift
+
+NETWORKS = ("renderer", "renderer_model", "set", "detector", "device", "speech_model", "head_model")
+"""Options that choose networks; the others say what to do with them."""
 
 
 @dataclass(frozen=True)
@@ -124,3 +129,45 @@ def spoken_pose(
 def followed_pose(track: FloatArray, num_frames: int, fps: Fraction, amount: float) -> HeadPose:
     """Head motion that follows `[N, 6]` of another: back and forth where that is shorter, eased in from rest."""
     return shown_pose(back_and_forth(track, num_frames), fps, amount)
+
+
+def network_names(options: AnimateOptions) -> tuple[str, ...]:
+    """Names or paths of the networks that an animator of these options has."""
+    heads = () if options.head_model == RHYTHM else (options.head_model,)
+    return (options.speech_model, *heads, *renderer_network(options))
+
+
+def renderer_network(options: RenderOptions) -> tuple[str, ...]:
+    """Name or path of the renderer's network; none for `warp`, or where a person's file holds it."""
+    if options.renderer == "warp":
+        return ()
+    named = options.renderer_model or {"hybrid": DEFAULT_INPAINTER}.get(options.renderer)
+    return () if named is None else (named,)
+
+
+def find_networks(name: str | Path) -> dict[str, str]:
+    """Options that name the networks of a renderer family, of a file, or of a folder.
+
+    Raises:
+        CheckpointError: no such weights, or a folder without a renderer's.
+    """
+    if str(name) in RENDERERS:
+        return {"renderer": str(name)}
+    path = Path(name)
+    if not path.is_dir():
+        kind = load_checkpoint(find_weights(name)).kind
+        if kind not in RENDERER_OF:
+            raise CheckpointError(
+                f"{name} holds a network of kind {kind}, expected a renderer's: {', '.join(RENDERER_OF)}"
+            )
+        return {"renderer": RENDERER_OF[kind], "renderer_model": str(name)}
+    found: dict[str, str] = {}
+    for file in sorted(path.glob(f"*{SUFFIX}")):
+        kind = load_checkpoint(file).kind
+        if kind in RENDERER_OF:
+            found |= {"renderer": RENDERER_OF[kind], "renderer_model": str(file)}
+        elif kind in ("audio2landmark", "headmotion"):
+            found["speech_model" if kind == "audio2landmark" else "head_model"] = str(file)
+    if "renderer" not in found:
+        raise CheckpointError(f"no renderer's network in {path}: expected a {SUFFIX} file of {', '.join(RENDERER_OF)}")
+    return found

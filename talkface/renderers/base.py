@@ -1,6 +1,7 @@
 """Identity + pixel landmarks -> frames of the photo's size, by warping alone or with a generated mouth."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -101,6 +102,21 @@ class Renderer(Protocol):
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
         """Frames for `[T, 68, 2]` landmarks in pixels of the first shot."""
         ...
+
+
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """On a CPU the patches are too small to share out: threads would wait for each other, and for the encoder.
+
+    As `scale.threads.limit_threads`, which would bring a room more into every video.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def multiplies_bf16(device: torch.device) -> bool:

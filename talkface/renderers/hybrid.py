@@ -22,9 +22,8 @@ from talkface.landmarks.pose import head_rotation, reference_frames
 from talkface.media.colour import to_levels, to_signed
 from talkface.models.hybrid import Hybrid, PatchOutput, Previous, border_window
 from talkface.models.hybrid_config import HybridConfig, current_settings
-from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
 from talkface.renderers.canvas import Canvas, generated_share
-from talkface.scale.threads import limit_threads
 from talkface.types import FloatArray, Image, Shot
 
 if TYPE_CHECKING:
@@ -187,8 +186,7 @@ class HybridRenderer:
         if identity.mesh is not None:
             drawn = torch.from_numpy(views.ani).to(self.device).float().movedim(-1, -3)
             ani = torch.cat([to_signed(drawn[:, :3]), drawn[:, 3:] / 255], 1)
-        # patches are too small to share out: threads would wait for each other, and for the encoder
-        with limit_threads(1 if self.device.type == "cpu" else 0, opencv=False):
+        with one_thread(self.device):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 generated = self.network.generate_frames(
                     identity.enrolled,

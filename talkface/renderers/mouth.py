@@ -44,9 +44,8 @@ from talkface.landmarks.mouth_patch import (
 )
 from talkface.media.colour import to_levels, to_signed
 from talkface.models.mouth import MouthInpainter
-from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16
+from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
 from talkface.renderers.canvas import Canvas, generated_share
-from talkface.scale.threads import limit_threads
 from talkface.types import FloatArray, Image, Shot
 
 
@@ -212,8 +211,7 @@ class MouthRenderer:
         masks = self._tensor([place.masks for place in places]) / 255
         cover = self._tensor([place.cover[..., None] for place in places])
         own = torch.full((len(places),), float(identity.own), device=self.device, dtype=cover.dtype)
-        # patches are too small to share out: threads would wait for each other, and for the encoder
-        with limit_threads(1 if self.device.type == "cpu" else 0, opencv=False):
+        with one_thread(self.device):
             first, second = self.network(picture, colours, cover, masks, own)
         both = [first, 127.5 * second] if self.network.recolours else [to_levels(first), second]
         return np.asarray(torch.cat(both, 1).movedim(1, -1).cpu().numpy(), np.float32)

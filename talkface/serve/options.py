@@ -68,7 +68,7 @@ def user_options(group: type[AnimateOptions] = AnimateOptions) -> tuple[str, ...
 
     Paths and names would reach into this machine's files, and the networks are the server's.
     """
-    from talkface.inference.networks import NETWORKS  # with torch, not behind --help
+    from talkface.inference.subject import NETWORKS  # with torch, not behind --help
 
     plain = (bool, int, float, tuple, Fraction)
     ours = ("sign",)  # a server signs what it makes

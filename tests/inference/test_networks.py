@@ -3,8 +3,8 @@
 import pytest
 
 from talkface.errors import CheckpointError
-from talkface.inference.networks import find_networks, network_names
 from talkface.inference.request import AnimateOptions
+from talkface.inference.subject import find_networks, network_names
 
 
 @pytest.mark.parametrize("name", ["mouth", "mouth-free", "hybrid"])

@@ -11,8 +11,8 @@ from talkface.checkpoints.format import find_weights
 from talkface.cli.demo import DEMO_PHOTO
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
-from talkface.inference.networks import network_names, renderer_network
 from talkface.inference.request import AnimateOptions
+from talkface.inference.subject import network_names, renderer_network
 from talkface.media.speech import open_speech
 from talkface.renderers.base import DEFAULT_INPAINTER
 from talkface.types import Waveform

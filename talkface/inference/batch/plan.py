@@ -13,8 +13,8 @@ from talkface.errors import MediaError, TalkfaceError
 from talkface.inference.batch.results import Outcome, current, failure
 from talkface.inference.batch.rows import Row
 from talkface.inference.batch.tasks import Loaded, failure_of
-from talkface.inference.networks import NETWORKS, network_names
 from talkface.inference.request import AnimateOptions
+from talkface.inference.subject import NETWORKS, network_names
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
 
