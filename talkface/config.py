@@ -75,6 +75,14 @@ def to_dict(config: Any) -> dict[str, Any]:
     return asdict(config)
 
 
+def portable_dict(config: Any) -> dict[str, Any]:
+    """The same without `run.out` and the shards of `data`: a place on one machine says nothing on another."""
+    plain = to_dict(config)
+    for section, name in (("run", "out"), ("data", "shards"), ("data", "talk_shards")):
+        plain[section].pop(name, None)
+    return plain
+
+
 def read_kind(path: Path | str) -> str:
     """The `kind:` line of a config file, which says which schema it follows.
 

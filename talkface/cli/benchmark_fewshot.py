@@ -129,7 +129,7 @@ def _print_training(console: Console, settings: Any) -> None:
     for kind in settings.loss.content.kinds:
         job.content.networks[kind] = PerceptualNet(kind)
     table = _table("training step, 1 target", "seconds", "processor s")
-    part = job._to_device(job.batches.get(0))
+    part = job.batches.get(0).to(job.accelerator.device)
     fakes: list[Any] = []
     for bf16 in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):

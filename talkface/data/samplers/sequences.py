@@ -17,6 +17,7 @@ from talkface.geometry.affine import transform
 from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.layout import FLIP, OUTER_LIP, mouth_opening
+from talkface.media.colour import to_signed
 from talkface.types import FloatArray, Image
 
 
@@ -51,6 +52,16 @@ class SequenceBatch:
     landmarks: Tensor
     real: Tensor
     mouth: Tensor
+
+    def to(self, device: torch.device) -> "SequenceBatch":
+        """The same on a device, pixels in [-1, 1], the mouth in [0, 1]."""
+        return SequenceBatch(
+            photo=to_signed(self.photo.to(device)),
+            photo_landmarks=self.photo_landmarks.to(device),
+            landmarks=self.landmarks.to(device),
+            real=to_signed(self.real.to(device)),
+            mouth=self.mouth.to(device).float() / 255,
+        )
 
 
 class SequenceSampler:

@@ -20,6 +20,7 @@ from talkface.files.read import parse_json
 from talkface.geometry.affine import transform
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.rasterize import face_sketch
+from talkface.media.colour import to_signed
 from talkface.scale.storage import Folder
 from talkface.types import FloatArray, Image
 
@@ -55,6 +56,16 @@ class FewshotBatch:
     sketch: Tensor
     real: Tensor
     videos: Tensor
+
+    def to(self, device: torch.device) -> "FewshotBatch":
+        """The same on a device, pixels in [-1, 1]."""
+        return FewshotBatch(
+            shots=to_signed(self.shots.to(device)),
+            shot_sketches=to_signed(self.shot_sketches.to(device)),
+            sketch=to_signed(self.sketch.to(device)),
+            real=to_signed(self.real.to(device)),
+            videos=self.videos.to(device),
+        )
 
 
 class ShotSampler:

@@ -4,6 +4,7 @@ Every process draws the same batch, works on its own rows and receives the other
 whole batch is the same everywhere; each one's gradient is the part that its rows have in it.
 """
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -47,6 +48,13 @@ def own_part(accelerator: Accelerator, batch: Batch) -> Batch:
     names = fields(batch)  # type: ignore[arg-type]
     ((_, rows),) = own_rows(accelerator, len(getattr(batch, names[0].name)), 1)
     return type(batch)(**{each.name: getattr(batch, each.name)[rows] for each in names})
+
+
+def chunks(batch: Batch, size: int) -> Iterator[Batch]:
+    """A batch of tensors `[B, ...]` -> batches of `size` rows at most, in order."""
+    names = [each.name for each in fields(batch)]  # type: ignore[arg-type]
+    for start in range(0, len(getattr(batch, names[0])), size):
+        yield type(batch)(**{name: getattr(batch, name)[start : start + size] for name in names})
 
 
 def whole_answer(accelerator: Accelerator, own: Batch) -> Batch:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from talkface.checkpoints.convert.video_table import load_table
 from talkface.checkpoints.fewshot import FewshotNetworks, build_fewshot, fewshot_checkpoint, load_fewshot
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
-from talkface.config import to_dict
+from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.shot_pictures import unsigned
@@ -32,7 +32,7 @@ from talkface.training.engine.loop import (
     step_generator,
 )
 from talkface.training.engine.memory import oom_hint
-from talkface.training.engine.processes import own_rows
+from talkface.training.engine.processes import chunks, own_rows
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.content import ContentLoss
@@ -118,7 +118,7 @@ class FewshotJob(StateOfParts):
         if step == 0:
             self.start_l1 = self.evaluate()["l1"]
         count = self.config.optim.accumulate
-        parts = [self._to_device(self.batches.get(step * count + part)) for part in range(count)]
+        parts = [self.batches.get(step * count + part).to(self.accelerator.device) for part in range(count)]
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
         with oom_hint("run.batch_size", self.config.run.batch_size, count):
             logged, fakes = self.generator_step(parts, adversarial, step)
@@ -231,8 +231,8 @@ class FewshotJob(StateOfParts):
         fakes, fake_scores, real_scores = [], [], []
         discriminator = self.networks.discriminator.eval()
         batch = self.held_out
-        for part in _chunks(batch, max(1, self.config.run.batch_size)):
-            part = self._to_device(part)
+        for part in chunks(batch, max(1, self.config.run.batch_size)):
+            part = part.to(self.accelerator.device)
             with self.accelerator.autocast():
                 fake = self._generate(part)
                 fake_scores.append(discriminator(fake, part.sketch)[0].float())
@@ -248,8 +248,8 @@ class FewshotJob(StateOfParts):
     @torch.no_grad()
     def preview(self) -> Image:
         """Rows of people held out: shots, sketch, fake, real."""
-        some = next(_chunks(self.held_out, FEWSHOT_JOB.shown))
-        part = self._to_device(some)
+        some = next(chunks(self.held_out, FEWSHOT_JOB.shown))
+        part = some.to(self.accelerator.device)
         with self.accelerator.autocast():
             fake = self._generate(part)
         shots = [part.shots[:, k] for k in range(min(FEWSHOT_JOB.shown_shots, part.shots.shape[1]))]
@@ -272,10 +272,7 @@ class FewshotJob(StateOfParts):
             averaged["generator"],  # type: ignore[index]
             self.networks.discriminator,
         )
-        config = to_dict(self.config)
-        for section, name in (("run", "out"), ("data", "shards")):
-            config[section].pop(name)  # a place on one machine says nothing on another
-        return fewshot_checkpoint(networks, {"config": config})
+        return fewshot_checkpoint(networks, {"config": portable_dict(self.config)})
 
     def parts(self) -> dict[str, Any]:
         return {
@@ -299,17 +296,6 @@ class FewshotJob(StateOfParts):
         rng = step_generator(self.config.run.seed, index)
         return self.sampler.batch(self.config.run.batch_size, self.config.data.shots, rng, self.rows)
 
-    def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
-        """Pixels to [-1, 1]."""
-        device = self.accelerator.device
-        return FewshotBatch(
-            shots=to_signed(batch.shots.to(device)),
-            shot_sketches=to_signed(batch.shot_sketches.to(device)),
-            sketch=to_signed(batch.sketch.to(device)),
-            real=to_signed(batch.real.to(device)),
-            videos=batch.videos.to(device),
-        )
-
 
 def _go_on_from(networks: FewshotNetworks, start: Path) -> None:
     """Put the weights of a checkpoint into networks of the same layout.
@@ -327,8 +313,3 @@ def _add(logged: dict[str, float], terms: dict[str, Tensor], share: float, step:
     """Add `share` of each term to what is logged; one that is not finite is named."""
     for name, value in check_finite(terms, step).items():
         logged[name] = logged.get(name, 0.0) + share * value
-
-
-def _chunks(batch: FewshotBatch, size: int) -> Iterator[FewshotBatch]:
-    for start in range(0, len(batch.real), size):
-        yield FewshotBatch(*(getattr(batch, name)[start : start + size] for name in FewshotBatch.__annotations__))

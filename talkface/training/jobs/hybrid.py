@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
-from talkface.config import to_dict
+from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.pairs import PairSampler
@@ -168,10 +168,7 @@ class RendererJob(StateOfParts):
     def snapshot(self) -> Checkpoint:
         """Averaged weights in half precision: the network ships in a few megabytes."""
         tensors = {name: tensor.half() for name, tensor in self.ema.network.state_dict().items()}
-        config = to_dict(self.config)
-        for section, name in (("run", "out"), ("data", "shards")):
-            config[section].pop(name)  # a place on one machine says nothing on another
-        return Checkpoint("hybrid", to_dict(self.config.model), tensors, {"config": config})
+        return Checkpoint("hybrid", to_dict(self.config.model), tensors, {"config": portable_dict(self.config)})
 
     def parts(self) -> dict[str, Any]:
         optimizers = {f"{name}_optimizer": each for name, each in self.discriminator_optimizers.items()}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.load import pack_donors
-from talkface.config import to_dict
+from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.mouths import (
@@ -179,10 +179,7 @@ class MouthJob(StateOfParts):
     def snapshot(self) -> Checkpoint:
         """Averaged weights in half precision, and the donors."""
         tensors = {name: tensor.half() for name, tensor in self.ema.network.state_dict().items()}
-        config = to_dict(self.config)
-        for section, name in (("run", "out"), ("data", "shards"), ("data", "talk_shards")):
-            config[section].pop(name)  # a place on one machine says nothing on another
-        provenance = {"config": config, "donors": self.donor_keys}
+        provenance = {"config": portable_dict(self.config), "donors": self.donor_keys}
         return Checkpoint("mouth", to_dict(self.config.model), tensors | pack_donors(self.donors), provenance)
 
     def parts(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Shards + config -> trained whole-frame SPADE renderer (Rhythmic Head Motion, Chen et al. 2020)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
-from talkface.config import to_dict
+from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.shot_pictures import unsigned
@@ -30,7 +30,7 @@ from talkface.training.engine.loop import (
     step_generator,
 )
 from talkface.training.engine.memory import oom_hint
-from talkface.training.engine.processes import own_rows, share_norms
+from talkface.training.engine.processes import chunks, own_rows, share_norms
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.content import ContentLoss
@@ -106,7 +106,7 @@ class SpadeJob(StateOfParts):
         """One batch: generator, then discriminator on its output."""
         if step == 0:
             self.start_l1 = self.evaluate()["l1"]
-        batch = self._to_device(self.batches.get(step))
+        batch = self.batches.get(step).to(self.accelerator.device)
         adversarial = self.config.loss.adversarial > 0 and step >= self.config.loss.adversarial_from
         with oom_hint("run.batch_size", self.config.run.batch_size, 1):
             logged, fakes = self.generator_step(batch, adversarial, step)
@@ -183,7 +183,7 @@ class SpadeJob(StateOfParts):
     def evaluate(self) -> dict[str, float]:
         """L1 of people held out in levels of 255: of the frame, the frame without sources, the nearest shot itself."""
         real = to_signed(self.held_out.real)
-        frames = [self._shown(part) for part in _chunks(self.held_out, max(2, self.config.run.batch_size))]
+        frames = [self._shown(part) for part in chunks(self.held_out, max(2, self.config.run.batch_size))]
         made = {
             "l1": torch.cat([frame.image.float().cpu() for frame in frames]),
             "l1_of_nearest_shot": to_signed(self.held_out.shots[:, 0]),
@@ -199,8 +199,8 @@ class SpadeJob(StateOfParts):
     @torch.no_grad()
     def preview(self) -> Image:
         """Rows of people held out: nearest shot, sketch, every warped source and its mask, frame, real."""
-        part = next(_chunks(self.held_out, SPADE_JOB.shown))
-        frame, batch = self._shown(part), self._to_device(part)
+        part = next(chunks(self.held_out, SPADE_JOB.shown))
+        frame, batch = self._shown(part), part.to(self.accelerator.device)
         columns = [batch.shots[:, 0], batch.sketch]
         for source in frame.warped.values():
             columns += [source.image, source.mask.expand(-1, 3, -1, -1) * 2 - 1]
@@ -210,10 +210,9 @@ class SpadeJob(StateOfParts):
 
     def snapshot(self) -> Checkpoint:
         """The averaged generator."""
-        config = to_dict(self.config)
-        for section, name in (("run", "out"), ("data", "shards")):
-            config[section].pop(name)  # a place on one machine says nothing on another
-        return Checkpoint("spade", to_dict(self.config.model), self.ema.network.state_dict(), {"config": config})
+        return Checkpoint(
+            "spade", to_dict(self.config.model), self.ema.network.state_dict(), {"config": portable_dict(self.config)}
+        )
 
     def parts(self) -> dict[str, Any]:
         return {
@@ -234,7 +233,7 @@ class SpadeJob(StateOfParts):
     def _shown(self, part: FewshotBatch) -> SpadeFrame:
         """Frames by the averaged generator."""
         with self.accelerator.autocast():
-            return self._generate(self.ema.network, self._to_device(part))
+            return self._generate(self.ema.network, part.to(self.accelerator.device))
 
     def _generate(self, generator: torch.nn.Module, batch: FewshotBatch) -> SpadeFrame:
         model = self.config.model
@@ -248,17 +247,6 @@ class SpadeJob(StateOfParts):
         """This process' rows of batch number `index`."""
         rng = step_generator(self.config.run.seed, index)
         return self.sampler.batch(self.config.run.batch_size, self.config.model.shots, rng, self.rows)
-
-    def _to_device(self, batch: FewshotBatch) -> FewshotBatch:
-        """Pixels to [-1, 1]."""
-        device = self.accelerator.device
-        return FewshotBatch(
-            shots=to_signed(batch.shots.to(device)),
-            shot_sketches=to_signed(batch.shot_sketches.to(device)),
-            sketch=to_signed(batch.sketch.to(device)),
-            real=to_signed(batch.real.to(device)),
-            videos=batch.videos.to(device),
-        )
 
 
 def batch_sources(batch: FewshotBatch, sketches: Tensor, model: SpadeConfig) -> Mapping[str, Source]:
@@ -275,8 +263,3 @@ def batch_sources(batch: FewshotBatch, sketches: Tensor, model: SpadeConfig) -> 
 def _fakes(frame: SpadeFrame) -> list[Tensor]:
     """Pictures that are held to the target."""
     return [frame.image] if frame.raw is None else [frame.image, frame.raw]
-
-
-def _chunks(batch: FewshotBatch, size: int) -> Iterator[FewshotBatch]:
-    for start in range(0, len(batch.real), size):
-        yield FewshotBatch(*(getattr(batch, name)[start : start + size] for name in FewshotBatch.__annotations__))

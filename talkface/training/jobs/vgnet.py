@@ -1,6 +1,6 @@
 """Shards + config -> trained VG-net (ATVGnet, Chen et al. 2019, section 3.3), on the landmarks of real frames."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from talkface.checkpoints.format import Checkpoint, load_checkpoint
-from talkface.config import to_dict
+from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.interop.aligned import picture_points
@@ -38,7 +38,7 @@ from talkface.training.engine.loop import (
     step_generator,
 )
 from talkface.training.engine.memory import oom_hint
-from talkface.training.engine.processes import own_part, share_norms
+from talkface.training.engine.processes import chunks, own_part, share_norms
 from talkface.training.engine.run_folder import check_resumable
 from talkface.training.engine.step import check_finite, seeded, step_on
 from talkface.training.jobs.hybrid_scores import split_people
@@ -93,7 +93,7 @@ class VgnetJob(StateOfParts):
 
     def train_step(self, step: int) -> dict[str, float]:
         """One batch: generator, then discriminator on its output."""
-        batch = self._to_device(self.batches.get(step))
+        batch = self.batches.get(step).to(self.accelerator.device)
         loss = self.config.loss
         judged = step >= loss.adversarial_from and (loss.adversarial > 0 or loss.landmark > 0)
         with oom_hint("run.batch_size", self.config.run.batch_size, 1):
@@ -155,7 +155,7 @@ class VgnetJob(StateOfParts):
 
         `score` is the mouth's L1 over that of the photo that stays as it is.
         """
-        generated = [self._generate(part) for part in _chunks(self.held_out, max(1, self.config.run.batch_size))]
+        generated = [self._generate(part) for part in chunks(self.held_out, max(1, self.config.run.batch_size))]
         image = torch.cat([part.image.float().cpu() for part in generated])
         attention = torch.cat([part.attention.float().cpu() for part in generated])
         real = to_signed(self.held_out.real)
@@ -177,8 +177,8 @@ class VgnetJob(StateOfParts):
     def preview(self) -> Image:
         """Rows of people held out, in the frame where the mouth is widest: photo, sketch, attention, colour, fake,
         real."""
-        some = next(_chunks(self.held_out, 8))  # rows of the preview
-        generated, batch = self._generate(some), self._to_device(some)
+        some = next(chunks(self.held_out, 8))  # rows of the preview
+        generated, batch = self._generate(some), some.to(self.accelerator.device)
         openings = mouth_opening(some.landmarks.numpy() + MEAN_FACE)
         rows = []
         for index, frame in enumerate(openings.argmax(1)):
@@ -194,10 +194,9 @@ class VgnetJob(StateOfParts):
 
     def snapshot(self) -> Checkpoint:
         """The averaged generator."""
-        config = to_dict(self.config)
-        for section, name in (("run", "out"), ("data", "shards")):
-            config[section].pop(name)  # a place on one machine says nothing on another
-        return Checkpoint("vgnet", to_dict(self.config.model), self.ema.network.state_dict(), {"config": config})
+        return Checkpoint(
+            "vgnet", to_dict(self.config.model), self.ema.network.state_dict(), {"config": portable_dict(self.config)}
+        )
 
     def parts(self) -> dict[str, Any]:
         return {
@@ -210,7 +209,7 @@ class VgnetJob(StateOfParts):
 
     def _generate(self, part: SequenceBatch) -> VgFrames:
         """Frames by the averaged generator."""
-        batch = self._to_device(part)
+        batch = part.to(self.accelerator.device)
         with self.accelerator.autocast():
             generated: VgFrames = self.ema.network(batch.photo, batch.photo_landmarks, batch.landmarks)
         return generated
@@ -219,17 +218,6 @@ class VgnetJob(StateOfParts):
         """This process' rows of batch number `index`."""
         drawn = self.sampler.batch(self.config.run.batch_size, step_generator(self.config.run.seed, index))
         return own_part(self.accelerator, drawn)
-
-    def _to_device(self, batch: SequenceBatch) -> SequenceBatch:
-        """Pixels to [-1, 1], the mouth to [0, 1]."""
-        device = self.accelerator.device
-        return SequenceBatch(
-            photo=to_signed(batch.photo.to(device)),
-            photo_landmarks=batch.photo_landmarks.to(device),
-            landmarks=batch.landmarks.to(device),
-            real=to_signed(batch.real.to(device)),
-            mouth=batch.mouth.to(device).float() / 255,
-        )
 
 
 def _go_on_from(network: nn.Module, setting: str, file: str, kind: str) -> None:
@@ -242,8 +230,3 @@ def _go_on_from(network: nn.Module, setting: str, file: str, kind: str) -> None:
     weights = {name: tensor for name, tensor in tensors.items() if name not in SHAPES}
     with refusing(f"{setting}={file} has other layers than model describes", CheckpointError):
         network.load_state_dict(weights)
-
-
-def _chunks(batch: SequenceBatch, size: int) -> Iterator[SequenceBatch]:
-    for start in range(0, len(batch.real), size):
-        yield SequenceBatch(*(getattr(batch, name)[start : start + size] for name in SequenceBatch.__annotations__))

@@ -29,7 +29,7 @@ def job(tmp_path) -> FewshotJob:
 def test_the_generator_step_leaves_discriminator_and_w_untouched(job):
     discriminator, table = weights(job.networks.discriminator), weights(job.video_table)
     generator, embedder = weights(job.networks.generator), weights(job.networks.embedder)
-    job.generator_step([job._to_device(job.batches.get(0))], True, 1)
+    job.generator_step([job.batches.get(0).to(job.accelerator.device)], True, 1)
     assert not changed(discriminator, job.networks.discriminator)  # its spectral norms' vectors included
     assert not changed(table, job.video_table)
     assert all(p.grad is None for p in job.networks.discriminator.parameters())
@@ -39,7 +39,7 @@ def test_the_generator_step_leaves_discriminator_and_w_untouched(job):
 
 
 def test_the_discriminator_step_changes_its_own_weights_and_the_batch_s_rows_only(job):
-    part = job._to_device(job.batches.get(0))
+    part = job.batches.get(0).to(job.accelerator.device)
     _, fakes = job.generator_step([part], True, 1)
     discriminator, table = weights(job.networks.discriminator), weights(job.video_table)
     learners = weights(job.learners)
@@ -51,7 +51,7 @@ def test_the_discriminator_step_changes_its_own_weights_and_the_batch_s_rows_onl
 
 
 def test_the_adversarial_gradient_reaches_the_generator_while_the_hinge_is_active(job):
-    part = job._to_device(job.batches.get(0))
+    part = job.batches.get(0).to(job.accelerator.device)
     job.networks.discriminator.eval().requires_grad_(False)
     embedding = job.networks.embedder(part.shots, part.shot_sketches)
     fake = job.networks.generator(part.sketch, job.networks.generator.adain_params(embedding))
@@ -91,7 +91,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path):
     gradients = []
     for parts in (1, 2):
         job = FewshotJob(config, CLIPS)
-        whole = job._to_device(job.sampler.batch(4, 2, np.random.default_rng(0)))
+        whole = job.sampler.batch(4, 2, np.random.default_rng(0)).to(job.accelerator.device)
         step = 4 // parts
         cut = [slice(start, start + step) for start in range(0, 4, step)]
         weight = job.networks.generator.projection.weight
@@ -133,7 +133,7 @@ def test_a_gradient_that_is_not_finite_is_named(job):
 def test_which_tensor_s_gradient_is_not_finite_is_said(job):
     job.networks.embedder.layers[1].conv1.bias.register_hook(lambda gradient: gradient + float("inf"))
     with pytest.raises(TalkfaceError, match=r"gradient of embedder.layers.1.conv1.bias is inf at step 2"):
-        job.generator_step([job._to_device(job.batches.get(0))], False, 1)
+        job.generator_step([job.batches.get(0).to(job.accelerator.device)], False, 1)
 
 
 def test_missing_perceptual_weights_say_where_they_come_from_and_how_to_do_without():

@@ -24,7 +24,7 @@ def job(tmp_path) -> SpadeJob:
 
 def test_each_step_moves_its_own_network_only(job):
     discriminator, generator = weights(job.discriminator), weights(job.generator)
-    batch = job._to_device(job.batches.get(0))
+    batch = job.batches.get(0).to(job.accelerator.device)
     logged, fakes = job.generator_step(batch, True, 0)
     assert not changed(discriminator, job.discriminator)
     assert {"to_image.weight", "flows.ref.flow.weight"} <= changed(generator, job.generator)
@@ -43,7 +43,7 @@ def test_the_raw_picture_is_a_switch_of_the_model(tmp_path):
 
 
 def test_raw_loss_alone_teaches_the_label_and_no_source(job):
-    batch = job._to_device(job.batches.get(0))
+    batch = job.batches.get(0).to(job.accelerator.device)
     terms = job.generator_terms(job._generate(job.generator.train(), batch), batch, False)
     terms["g/raw_content"].backward()
     taught = {name for name, parameter in job.generator.named_parameters() if parameter.grad is not None}
@@ -53,7 +53,7 @@ def test_raw_loss_alone_teaches_the_label_and_no_source(job):
 
 def test_the_mask_term_shuts_out_a_source_that_does_not_fit(tmp_path):
     job = SpadeJob(small_spade(tmp_path, mask=1.0), CLIPS)
-    batch = job._to_device(job.batches.get(0))
+    batch = job.batches.get(0).to(job.accelerator.device)
     with torch.no_grad():
         frame = job._generate(job.generator, batch)
     source = frame.warped["ref"]

@@ -25,7 +25,7 @@ def job(tmp_path) -> VgnetJob:
 
 def test_the_generator_step_leaves_the_discriminator_untouched(job):
     discriminator, generator = weights(job.discriminator), weights(job.generator)
-    job.generator_step(job._to_device(job.batches.get(0)), True, 0)
+    job.generator_step(job.batches.get(0).to(job.accelerator.device), True, 0)
     assert not changed(discriminator, job.discriminator)
     assert all(p.grad is None and p.requires_grad for p in job.discriminator.parameters())
     assert {"heads.weight", "memory.from_input.weight", "landmark_code.1.weight"} <= changed(generator, job.generator)
@@ -35,13 +35,13 @@ def test_batch_norm_keeps_nothing_of_fakes_in_the_discriminator(tmp_path):
     config = dataclasses.replace(small_vgnet(tmp_path), model=dataclasses.replace(VGNET, norm="batch"))
     job = VgnetJob(config, CLIPS)
     before = weights(job.discriminator)
-    job.generator_step(job._to_device(job.batches.get(0)), True, 0)
+    job.generator_step(job.batches.get(0).to(job.accelerator.device), True, 0)
     assert not changed(before, job.discriminator)
     assert any("running_mean" in name for name in weights(job.generator))
 
 
 def test_the_discriminator_step_changes_its_own_weights_only(job):
-    batch = job._to_device(job.batches.get(0))
+    batch = job.batches.get(0).to(job.accelerator.device)
     _, fake = job.generator_step(batch, True, 0)
     assert not fake.requires_grad
     discriminator, generator, average = weights(job.discriminator), weights(job.generator), weights(job.ema.network)
@@ -53,7 +53,7 @@ def test_the_discriminator_step_changes_its_own_weights_only(job):
 
 @pytest.mark.parametrize("term", ["g/adversarial", "g/landmark", "g/pixel"])
 def test_every_term_reaches_the_generator(job, term):
-    batch = job._to_device(job.batches.get(0))
+    batch = job.batches.get(0).to(job.accelerator.device)
     generated = job.generator(batch.photo, batch.photo_landmarks, batch.landmarks)
     terms = job._generator_terms(generated, batch, True)
     assert set(terms) == {"g/adversarial", "g/landmark", "g/pixel"}
@@ -66,7 +66,7 @@ def test_fakes_teach_the_discriminator_no_landmarks_unless_asked_for(tmp_path):
     """Real landmarks are wanted of fakes in the authors' code, whatever the fakes show."""
     for regress_fakes in (False, True):
         job = VgnetJob(small_vgnet(tmp_path, adversarial=0.0, regress_fakes=regress_fakes), CLIPS)
-        batch = job._to_device(job.batches.get(0))
+        batch = job.batches.get(0).to(job.accelerator.device)
         terms = [job.discriminator_step(batch, fake, 0) for fake in (batch.real * 0, batch.real * 0 + 1)]
         job.discriminator.load_state_dict(VgnetJob(job.config, CLIPS).discriminator.state_dict())
         again = job.discriminator_step(batch, batch.real * 0 + 1, 0)
