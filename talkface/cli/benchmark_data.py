@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from talkface.cli.score_output import limit_threads
+from talkface.cli.score_output import set_threads
 from talkface.config import load_config, read_kind
 from talkface.errors import ConfigError
 
@@ -24,7 +24,7 @@ def benchmark_data(config: Path, overrides: Sequence[str], seconds: float) -> No
     """
     from talkface.training.engine.loop import step_generator
 
-    limit_threads(1)
+    set_threads(1)
     start = time.perf_counter()
     draw, amount, unit = _drawn(config, overrides)
     draw(step_generator(0, 0))

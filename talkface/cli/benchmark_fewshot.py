@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from talkface.cli.options import with_options
-from talkface.cli.score_output import limit_threads
+from talkface.cli.score_output import set_threads
 from talkface.options import Options, option
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def benchmark_fewshot(
     from talkface.config import load_config
     from talkface.training.jobs.fewshot_config import FewshotTraining
 
-    limit_threads(options.threads)
+    set_threads(options.threads)
     settings = load_config(FewshotTraining, config)
     console = Console()
     console.print(f"{torch.get_num_threads()} threads, {settings.model.size} x {settings.model.size} pixels")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from talkface.cli.options import with_options
-from talkface.cli.score_output import limit_threads
+from talkface.cli.score_output import set_threads
 from talkface.errors import DatasetError
 from talkface.options import Options, option
 
@@ -70,7 +70,7 @@ def benchmark_prepare(
     """
     from talkface.data.prepare.preprocess import PreprocessConfig
 
-    limit_threads(1)
+    set_threads(1)
     config, frames, upsample = PreprocessConfig(starts=options.starts), options.frames, options.upsample
     speeds = [measure_clip(path, frames, config, upsample) for path in find_videos(clips)]
     table = Table(

@@ -17,7 +17,7 @@ from talkface.cli.evaluate_speech import evaluate_audio2landmark
 from talkface.cli.evaluate_video import pair_set, video
 from talkface.cli.options import refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import TableOptions, limit_threads, show_scores
+from talkface.cli.score_output import TableOptions, set_threads, show_scores
 from talkface.errors import ConfigError
 from talkface.inference.request import Family
 from talkface.options import option
@@ -100,7 +100,7 @@ def default(
     video, re-encoded and re-measured. Exit code 1 when a bar is missed.
     """
     parts = _parts(only)
-    limit_threads(options.threads)
+    set_threads(options.threads)
     if fresh:
         shutil.rmtree(out / "real", ignore_errors=True)
     refuse_missing_folder(data, "one of manifest.csv, video/, portraits/ and speech/")

@@ -11,7 +11,7 @@ import typer
 
 from talkface.cli.options import refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import PeopleTableOptions, limit_threads, show_scores
+from talkface.cli.score_output import PeopleTableOptions, set_threads, show_scores
 from talkface.errors import DatasetError
 from talkface.files.write import atomic_file
 from talkface.options import option
@@ -71,7 +71,7 @@ def evaluate_fewshot(
     from talkface.metrics.table import row_log, to_table
     from talkface.renderers.load import load_renderer
 
-    limit_threads(options.threads)
+    set_threads(options.threads)
     shots, targets = options.shots, options.targets
     checkpoint = load_weights(model, "fewshot")
     networks = load_fewshot(checkpoint)

@@ -9,7 +9,7 @@ from rich.console import Console
 from talkface.cli.evaluate_speech import ClipTableOptions, column_name, spread
 from talkface.cli.options import Quiet, refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import limit_threads, make_folder, show_scores, wide_console
+from talkface.cli.score_output import make_folder, set_threads, show_scores, wide_console
 from talkface.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def evaluate_headmotion(
     from talkface.metrics.table import to_table
 
     name = column_name(model)
-    limit_threads(options.threads)
+    set_threads(options.threads)
     network = load_heads(model)
     if network is None:
         raise ConfigError("rhythm is what networks are scored against: give the name or path of a network")

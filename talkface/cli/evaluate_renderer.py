@@ -12,7 +12,7 @@ import typer
 from talkface.cli.evaluate_speech import column_name
 from talkface.cli.options import Quiet, refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import PeopleTableOptions, limit_threads, make_folder, show_scores
+from talkface.cli.score_output import PeopleTableOptions, make_folder, set_threads, show_scores
 from talkface.errors import CheckpointError, ConfigError, DatasetError
 from talkface.files.write import atomic_file
 from talkface.options import Device, device_option, option
@@ -76,7 +76,7 @@ def evaluate_renderer(
     from talkface.evaluation.tables.renderer_measures import paired_measures, renderer_measures
     from talkface.metrics.table import system_rows, systems_table, write_csv
 
-    limit_threads(options.threads)
+    set_threads(options.threads)
     counts, targets = _counts(options.shots), options.targets
     families = {name: renderer_family(checkpoint) for name, checkpoint in column_names(checkpoints).items()}
     base = _base(options.against, list(families))

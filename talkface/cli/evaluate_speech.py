@@ -10,7 +10,7 @@ from rich.console import Console
 
 from talkface.cli.options import Quiet, refuse_missing, refuse_missing_folder, with_options
 from talkface.cli.progress import tracker
-from talkface.cli.score_output import PeopleTableOptions, limit_threads, make_folder, write_whole
+from talkface.cli.score_output import PeopleTableOptions, make_folder, set_threads, write_whole
 from talkface.options import option
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _load(checkpoint: str, threads: int) -> "SpeechNetwork":
     from talkface.checkpoints.format import load_weights
     from talkface.checkpoints.load import load_audio2landmark, must_fit
 
-    limit_threads(threads)
+    set_threads(threads)
     weights = load_weights(checkpoint, "audio2landmark")
     with must_fit(str(checkpoint), weights.config, weights.tensors):
         return load_audio2landmark(weights)

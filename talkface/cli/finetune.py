@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from talkface.cli.embed import output_path, report_identity
 from talkface.errors import CheckpointError, ConfigError, printable
@@ -16,7 +15,7 @@ from talkface.files.write import atomic_file
 from talkface.inference.request import EnrollOptions
 
 if TYPE_CHECKING:
-    from talkface.training.jobs.finetune import FinetuneConfig, Progress
+    from talkface.training.jobs.finetune import FinetuneConfig, FinetuneProgress
 
 
 def finetune(photos: list[str], out: str, options: EnrollOptions, *, quiet: bool) -> None:
@@ -86,14 +85,14 @@ def _dotted(settings: object, prefix: str = "") -> list[str]:
 
 
 @contextmanager
-def _shown(name: str, folder: Path, quiet: bool) -> Iterator[Callable[["Progress"], None]]:
+def _shown(name: str, folder: Path, quiet: bool) -> Iterator[Callable[["FinetuneProgress"], None]]:
     """A bar with the loss terms; previews as `NAME_preview.png`, the last one stays."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("fine-tune", total=None)
 
-        def report(now: "Progress") -> None:
+        def report(now: "FinetuneProgress") -> None:
             terms = "  ".join(f"{key} {value:.3f}" for key, value in now.terms.items())
             bar.update(task, completed=now.step, total=now.steps, description=f"fine-tune  {terms}")
             if now.preview is not None and not quiet:

@@ -34,7 +34,7 @@ class PeopleTableOptions(TableOptions):
     )
 
 
-def limit_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
     """Give torch and OpenCV so many threads, 0 as many as they like; for a command, which owns its process."""
     if threads:
         import cv2

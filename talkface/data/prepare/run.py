@@ -25,8 +25,6 @@ from talkface.scale.threads import limit_threads
 from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
 from talkface.types import Clip
 
-Progress = Callable[[Record], None]
-
 
 @dataclass(frozen=True)
 class PrepareConfig:
@@ -42,7 +40,7 @@ def prepare(
     clips: Sequence[Clip],
     out: Path,
     config: PrepareConfig,
-    progress: Progress | None = None,
+    progress: Callable[[Record], None] | None = None,
     workers: Workers | None = None,
 ) -> list[Record]:
     """Prepare all clips that are not done yet.
@@ -92,7 +90,7 @@ def index_shards(folder: Path, workers: int = 0) -> int:
     return len(build_index(folder, LocalWorkers(count) if count > 1 else None))
 
 
-def _tell(progress: Progress | None, record: Record) -> None:
+def _tell(progress: Callable[[Record], None] | None, record: Record) -> None:
     if progress is not None:
         progress(record)
 

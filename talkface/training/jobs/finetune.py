@@ -70,7 +70,7 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True)
-class Progress:
+class FinetuneProgress:
     """Progress reported after every step.
 
     Attributes:
@@ -187,13 +187,13 @@ class Finetuning:
             terms |= self._discriminator_step(batches, fakes, step) if config.adversarial > 0 else {}
         return terms
 
-    def run(self, report: Callable[[Progress], None] = lambda _: None) -> None:
+    def run(self, report: Callable[[FinetuneProgress], None] = lambda _: None) -> None:
         """All steps."""
         for step in range(self.steps):
             terms = self.step(step)
             done = step + 1
             shown = done % self.config.preview_every == 0 or done == self.steps
-            report(Progress(done, self.steps, terms, self.preview() if shown else None))
+            report(FinetuneProgress(done, self.steps, terms, self.preview() if shown else None))
 
     @torch.no_grad()
     def generate(self) -> np.ndarray:
