@@ -29,7 +29,7 @@ VERBS = {
     "doctor": "Check this installation, and say what to do about each fault; exit code 1 where `animate` cannot run.",
     "models": "The networks inside the package, and networks to train with.",
     "prepare": "Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.",
-    "train": "Train a network; the same command again goes on where the last one stopped.",
+    "train": "Train a network; the same command again resumes a stopped run.",
     "runs": "List trainings with their best scores, and write a page with their curves and previews side by side.",
     "evaluate": "Measure made videos.",
     "benchmark": "Time this machine.",

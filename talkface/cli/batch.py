@@ -55,7 +55,7 @@ def batch(
 ) -> None:
     """Make many videos: a manifest of rows, or every photo with every speech.
 
-    May be stopped or killed at any moment; the same command goes on where it was.
+    May be stopped or killed at any moment; the same command resumes it.
     A row that fails never stops the others.
     Its reason is in results.jsonl and in gallery.html beside the videos.
     Exit code 1 when a row failed.

@@ -87,8 +87,8 @@ def benchmark(
 ) -> None:
     """Time a 512x512 photo on this machine: start-up, every stage alone, then the whole process.
 
-    Exit code 1 when a bar is missed: help in 0.4 s, 3 s of speech in 3 s, a first frame in 0.4 s, render + encode at 30
-    frames/s, 30 s of speech in 30 s, and memory that does not grow with the length of the speech.
+    Exit code 1 when a target is missed: help in 0.4 s, 3 s of speech in 3 s, a first frame in 0.4 s, render + encode at
+    30 frames/s, 30 s of speech in 30 s, and memory that does not grow with the length of the speech.
     """
     refuse_missing([options.renderer_model])
     from talkface import Animator
@@ -239,30 +239,30 @@ def _print_runs(console: Console, runs: list[WholeRun]) -> None:
 
 
 def _print_bars(console: Console, start: Start, speed: float, runs: list[WholeRun]) -> list[bool]:
-    """Print value, bar and verdict; returns the verdicts."""
-    from talkface.metrics.table import Bar
+    """Print value, target and verdict; returns the verdicts."""
+    from talkface.metrics.table import Target
 
     by_length = {round(run.speech_s): run for run in runs}
     middle = by_length[BENCHMARK.middle_s]
-    rows: list[tuple[str, float, Bar]] = [
-        ("talkface --help, s", start.help_s, Bar(at_most=0.4)),
-        (f"animate, {BENCHMARK.start_s} s of speech, s", start.animate_s, Bar(at_most=3.0)),
-        ("first frame, networks loaded, s", start.first_frame_s, Bar(at_most=0.4)),
-        ("render + encode, frames/s", speed, Bar(at_least=30)),
-        ("30 s of speech, x real time", middle.wall_s / middle.speech_s, Bar(at_most=1.0)),
+    rows: list[tuple[str, float, Target]] = [
+        ("talkface --help, s", start.help_s, Target(at_most=0.4)),
+        (f"animate, {BENCHMARK.start_s} s of speech, s", start.animate_s, Target(at_most=3.0)),
+        ("first frame, networks loaded, s", start.first_frame_s, Target(at_most=0.4)),
+        ("render + encode, frames/s", speed, Target(at_least=30)),
+        ("30 s of speech, x real time", middle.wall_s / middle.speech_s, Target(at_most=1.0)),
     ]
     if BENCHMARK.long_s in by_length:
         rows.append(
-            ("memory, 10 min over 30 s", by_length[BENCHMARK.long_s].peak_mb / middle.peak_mb, Bar(at_most=1.2))
+            ("memory, 10 min over 30 s", by_length[BENCHMARK.long_s].peak_mb / middle.peak_mb, Target(at_most=1.2))
         )
-    table = Table(title="bars", title_justify="left", header_style="bold")
-    for heading in ("measure", "value", "bar", ""):
+    table = Table(title="targets", title_justify="left", header_style="bold")
+    for heading in ("measure", "value", "target", ""):
         table.add_column(heading)
-    for name, value, bar in rows:
-        passed = bar.passed(value)
-        table.add_row(name, f"{value:.2f}", str(bar), "[green]pass[/]" if passed else "[bold red]FAIL[/]")
+    for name, value, target in rows:
+        passed = target.passed(value)
+        table.add_row(name, f"{value:.2f}", str(target), "[green]pass[/]" if passed else "[bold red]FAIL[/]")
     console.print(table)
-    return [bar.passed(value) for _, value, bar in rows]
+    return [target.passed(value) for _, value, target in rows]
 
 
 def _write_speech(path: Path, seconds: int) -> None:

@@ -69,7 +69,7 @@ def register(app: typer.Typer) -> None:
 class DefaultTableOptions(TableOptions):
     """Options of `evaluate default`: the networks that it measures."""
 
-    renderer: Family = option("hybrid", "The renderer that the bars are for.")
+    renderer: Family = option("hybrid", "The renderer that the targets are for.")
     renderer_model: str | None = option(None, "Name or file of the renderer's network.", old="renderer_weights")
     speech_model: str = option("audio2landmark", "Name or file of the speech network.", old="audio2landmark")
     set: tuple[str, ...] = option((), "A number of the renderer, such as mouth.feather=1.5; repeat for more.")
@@ -94,10 +94,10 @@ def default(
     *,
     options: DefaultTableOptions,
 ) -> None:
-    """Render held-out people, measure the videos, and print the table with its bars.
+    """Render held-out people, measure the videos, and print the table with its targets.
 
     Beside the default networks stand the geometry-only renderer (warp), the photo that does not move and the real
-    video, re-encoded and re-measured. Exit code 1 when a bar is missed.
+    video, re-encoded and re-measured. Exit code 1 when a target is missed.
     """
     parts = _parts(only)
     set_threads(options.threads)

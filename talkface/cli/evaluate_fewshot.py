@@ -57,7 +57,7 @@ def evaluate_fewshot(
     """Generate other frames of held-out people, from one shot and from several, and compare with the real ones.
 
     Fed forward and fine-tuned, beside the photo that does not move and the renderers `warp` and `hybrid`, which get
-    the first shot. Shots come from the first half of a clip, targets from the second. Exit code 1 when a bar is missed.
+    the first shot. Shots come from the first half of a clip, targets from the second. Exit code 1 when a row fails.
     """
     refuse_missing([model])
     refuse_missing_folder(shards, "one that `talkface prepare` wrote")

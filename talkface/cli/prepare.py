@@ -88,7 +88,7 @@ def prepare(
 ) -> None:
     """Turn a corpus into training shards: face crops, landmarks and sound, at 25 frames per second.
 
-    May be stopped or killed at any moment; the same command goes on where it was.
+    May be stopped or killed at any moment; the same command resumes it.
     """
     refuse_missing([options.table if corpus == "folder" else None, options.config, root])
     from talkface.config import load_config

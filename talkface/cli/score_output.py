@@ -70,7 +70,7 @@ def wide_console() -> Console:
 def show_scores(
     tables: Sequence["Table"], measures: Sequence["Measure"], out: Path, also: str, *, quiet: bool = False
 ) -> None:
-    """Print tables, write their rows to `scores.jsonl` in `out`, and fail where a bar is missed.
+    """Print tables, write their rows to `scores.jsonl` in `out`, and fail where a target is missed.
 
     Args:
         tables: what to print.
@@ -80,7 +80,7 @@ def show_scores(
         quiet: print nothing.
 
     Raises:
-        typer.Exit: with code 1, naming the rows that missed their bar.
+        typer.Exit: with code 1, naming the rows that missed their target.
     """
     from talkface.metrics.table import to_json_lines
 

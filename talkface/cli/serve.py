@@ -17,7 +17,7 @@ def serve(*, options: ServeOptions) -> None:
     """Serve a web page and an HTTP API that make videos and live streams.
 
     Only this machine reaches it unless --host says otherwise, which needs a token.
-    Jobs are kept on the disk: a restart goes on with them. Animate only people who agreed.
+    Jobs are kept on the disk: a restart resumes them. Animate only people who agreed.
     """
     import socket
 

@@ -38,7 +38,7 @@ def train(
     *,
     options: TrainOptions,
 ) -> None:
-    """Train a network; the same command again goes on where the last one stopped."""
+    """Train a network; the same command again resumes a stopped run."""
     if bare:
         typer.echo(f"warning: settings are given by --set now: --set {' --set '.join(bare)}", err=True)
     overrides = [*(bare or []), *options.set]

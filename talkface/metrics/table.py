@@ -15,8 +15,8 @@ from talkface.metrics.stats import Score, Statistic, mean
 
 
 @dataclass(frozen=True)
-class Bar:
-    """Threshold that a value must reach; either end may be open."""
+class Target:
+    """Target that a value must reach; either end may be open."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -46,7 +46,7 @@ class Quantity:
         name: key in rows, JSON lines and CSV.
         label: text in tables.
         unit: printed behind the label.
-        bar: threshold for the judged system, if any.
+        target: target for the judged system, if any.
         statistic: how people are joined.
         better: which way is better; `like real` where the real video's own value is the aim.
         group: heading in tables.
@@ -57,7 +57,7 @@ class Quantity:
     name: str
     label: str
     unit: str = ""
-    bar: Bar | None = None
+    target: Target | None = None
     statistic: Statistic = mean
     better: Better = ""
     group: str = ""
@@ -77,7 +77,7 @@ class Measure:
     Attributes:
         quantity: which.
         scores: by system, in the order of the columns.
-        judged: the system that the threshold is for.
+        judged: the system that the target is for.
         details: samples behind the scores, by system and person or clip.
     """
 
@@ -92,14 +92,14 @@ class Measure:
         return self.quantity.name
 
     def verdict(self) -> str:
-        """`pass`, `FAIL`, or nothing where there is no threshold."""
-        if self.quantity.bar is None or self.judged not in self.scores:
+        """`pass`, `FAIL`, or nothing where there is no target."""
+        if self.quantity.target is None or self.judged not in self.scores:
             return ""
-        return "pass" if self.quantity.bar.passed(self.scores[self.judged].value) else "FAIL"
+        return "pass" if self.quantity.target.passed(self.scores[self.judged].value) else "FAIL"
 
 
 def to_table(title: str, measures: Sequence[Measure], plain_columns: Sequence[str] | None = None) -> Table:
-    """Rich table: measures down in their groups, systems across, then thresholds and which way is better.
+    """Rich table: measures down in their groups, systems across, then targets and which way is better.
 
     Args:
         title: above the table.
@@ -111,9 +111,11 @@ def to_table(title: str, measures: Sequence[Measure], plain_columns: Sequence[st
     table.add_column("measure", overflow="fold", ratio=3)
     for system in systems:
         table.add_column(system, justify="right")
-    with_bars, with_better = (any(getattr(each.quantity, name) for each in measures) for name in ("bar", "better"))
-    if with_bars:
-        table.add_column("bar", justify="right")
+    with_targets, with_better = (
+        any(getattr(each.quantity, name) for each in measures) for name in ("target", "better")
+    )
+    if with_targets:
+        table.add_column("target", justify="right")
         table.add_column("")
     if with_better:
         table.add_column("better", style="dim")
@@ -125,9 +127,9 @@ def to_table(title: str, measures: Sequence[Measure], plain_columns: Sequence[st
         for system in systems:
             with_interval = system == measure.judged if plain_columns is None else system not in plain_columns
             cells.append(cell(measure.scores.get(system), with_interval))
-        if with_bars:
+        if with_targets:
             colour = {"pass": "green", "FAIL": "bold red"}.get(verdict, "")
-            cells += [str(quantity.bar or ""), f"[{colour}]{verdict}[/]" if colour else verdict]
+            cells += [str(quantity.target or ""), f"[{colour}]{verdict}[/]" if colour else verdict]
         table.add_row(*cells, *([quantity.arrow] if with_better else []))
     return table
 
@@ -173,8 +175,8 @@ def to_json_lines(measures: Sequence[Measure]) -> str:
         quantity = measure.quantity
         entry: dict[str, object] = {"name": quantity.name, "label": quantity.label, "unit": quantity.unit}
         entry["scores"] = json_scores(measure.scores)
-        if quantity.bar is not None:
-            entry["bar"] = {"at_least": quantity.bar.at_least, "at_most": quantity.bar.at_most}
+        if quantity.target is not None:
+            entry["target"] = {"at_least": quantity.target.at_least, "at_most": quantity.target.at_most}
             entry |= {"judged": measure.judged, "verdict": measure.verdict()}
         lines.append(json_line(entry | ({"details": measure.details} if measure.details else {})))
     return "".join(lines)

@@ -111,7 +111,7 @@ class BlockCache:
         """Try until it works, at most `BLOCKS.tries` times."""
         wait, message = (
             BLOCKS.first_wait_s,
-            f"{what} cannot be read after {BLOCKS.tries} tries; the same command goes on later",
+            f"{what} cannot be read after {BLOCKS.tries} tries; run the same command later to resume",
         )
         for left in reversed(range(BLOCKS.tries)):
             try:

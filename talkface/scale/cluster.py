@@ -177,5 +177,5 @@ class RayWorkers:
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError, errors.OutOfMemoryError):
             return Died()
         except errors.RayError as error:
-            hint = "start it again, the same command goes on"
+            hint = "run the same command again to resume"
             raise ConfigError(f"the Ray cluster broke off ({_first_line(error)}): {hint}") from error

@@ -11,7 +11,7 @@ def test_prints_both_speeds(tmp_path: Path, capsys):
     write_talking_clip(tmp_path / "talk.mkv", 1, 0.4)
     assert run(["benchmark", "prepare", str(tmp_path), "--frames", "6", "--starts", "1"]) in (0, 1)
     printed = capsys.readouterr().out
-    assert "talk.mkv" in printed and "160x160" in printed and "bar: at least 4 times" in printed
+    assert "talk.mkv" in printed and "160x160" in printed and "target: at least 4 times" in printed
 
 
 def test_wrong_path(tmp_path: Path, capsys):

@@ -56,15 +56,17 @@ def test_two_families_and_two_numbers_of_shots_make_one_table(desk: Path, tmp_pa
     printed = capsys.readouterr().out
     for words in ("2 held-out people", "photo only", "real, re-encoded", "warp, 1", "small, 3", "few, 1", "LMD"):
         assert words in printed
-    rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
     names = ["photo only", "real, re-encoded", "warp, 1", "small, 1", "small, 3", "few, 1", "few, 3"]
     assert [row["renderer"] for row in rows] == names
     assert float(rows[1]["ssim"]) > 0.9 and float(rows[3]["frame_ms"]) > 0 and rows[0]["frame_ms"] == ""
     people = [json.loads(line) for line in (tmp_path / "people.jsonl").read_text().splitlines()]
     assert len(people) == 7 * 2 and {person["person"] for person in people} == {"anna", "cleo"}
-    measures = {json.loads(line)["name"]: json.loads(line) for line in (tmp_path / "scores.jsonl").open()}
+    measures = {
+        json.loads(line)["name"]: json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()
+    }
     assert set(measures["ssim_gain"]["scores"]) == set(names) - {"small, 1", "real, re-encoded"}
-    assert len(list(csv.DictReader((tmp_path / "people.csv").open()))) == len(people)
+    assert len(list(csv.DictReader((tmp_path / "people.csv").read_text().splitlines()))) == len(people)
     files = {"people.csv", "people.jsonl", "pictures_1.png", "pictures_3.png", "scores.csv", "scores.jsonl"}
     assert {path.name for path in tmp_path.iterdir()} == files
     for count in (1, 3):

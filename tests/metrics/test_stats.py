@@ -11,24 +11,24 @@ import pytest
 from rich.console import Console
 
 from talkface.metrics.stats import Score, average_by_person, finite_mean, mean, nanmean, ratio_score, score
-from talkface.metrics.table import Bar, Measure, Quantity, cell, row_log, to_json_lines, to_table
+from talkface.metrics.table import Measure, Quantity, Target, cell, row_log, to_json_lines, to_table
 
 
 @pytest.mark.parametrize(
-    ("bar", "value", "passed", "text"),
+    ("target", "value", "passed", "text"),
     [
-        (Bar(at_least=0.4), 0.4, True, "≥ 0.4"),
-        (Bar(at_least=0.4), 0.39, False, "≥ 0.4"),
-        (Bar(at_most=0.03), 0.031, False, "≤ 0.03"),
-        (Bar(0.6, 1.3), 1.0, True, "0.6..1.3"),
-        (Bar(0.6, 1.3), 1.4, False, "0.6..1.3"),
-        (Bar(0, 0), 0.0, True, "= 0"),
-        (Bar(at_least=0.4), math.nan, False, "≥ 0.4"),
+        (Target(at_least=0.4), 0.4, True, "≥ 0.4"),
+        (Target(at_least=0.4), 0.39, False, "≥ 0.4"),
+        (Target(at_most=0.03), 0.031, False, "≤ 0.03"),
+        (Target(0.6, 1.3), 1.0, True, "0.6..1.3"),
+        (Target(0.6, 1.3), 1.4, False, "0.6..1.3"),
+        (Target(0, 0), 0.0, True, "= 0"),
+        (Target(at_least=0.4), math.nan, False, "≥ 0.4"),
     ],
 )
-def test_bars(bar: Bar, value: float, passed: bool, text: str):
-    assert bar.passed(value) is passed
-    assert str(bar) == text
+def test_targets(target: Target, value: float, passed: bool, text: str):
+    assert target.passed(value) is passed
+    assert str(target) == text
 
 
 def test_interval_of_the_mean_matches_theory():
@@ -85,10 +85,14 @@ def test_several_clips_of_one_person_count_once():
 def measures() -> list[Measure]:
     ours, floor = Score(0.45, 0.4, 0.5, 9), Score(0.1, 0.1, 0.1, 1)
     return [
-        Measure(Quantity("opening_r", "opening r", "", Bar(at_least=0.4)), {"hybrid": ours, "warp": floor}, "hybrid"),
-        Measure(Quantity("lag", "lag", "frames", Bar(0, 0)), {"hybrid": Score(3.0, 3.0, 3.0, 2)}, "hybrid"),
         Measure(
-            Quantity("empty", "empty", "", Bar(at_most=1)), {"warp": Score(math.nan, math.nan, math.nan, 0)}, "hybrid"
+            Quantity("opening_r", "opening r", "", Target(at_least=0.4)), {"hybrid": ours, "warp": floor}, "hybrid"
+        ),
+        Measure(Quantity("lag", "lag", "frames", Target(0, 0)), {"hybrid": Score(3.0, 3.0, 3.0, 2)}, "hybrid"),
+        Measure(
+            Quantity("empty", "empty", "", Target(at_most=1)),
+            {"warp": Score(math.nan, math.nan, math.nan, 0)},
+            "hybrid",
         ),
     ]
 

@@ -64,6 +64,6 @@ def test_a_cluster_that_breaks_off_is_one_line_and_a_lost_machine_one_task():
             raise reference
 
     workers = RayWorkers(Broken())
-    with pytest.raises(ConfigError, match=r"the Ray cluster broke off .*the same command goes on"):
+    with pytest.raises(ConfigError, match=r"the Ray cluster broke off .*the same command again to resume"):
         workers._result(ray.exceptions.LocalRayletDiedError())
     assert isinstance(workers._result(ray.exceptions.WorkerCrashedError()), Died)

@@ -117,7 +117,7 @@ def method_lines(version: str, detector: str, brought: Mapping[str, str], count:
         "real video's landmarks.",
         "The row \u201cphoto only\u201d is the photo held still: what a system scores that does nothing. The row "
         "\u201creal\u201d is the real video encoded and tracked once more: what nothing can beat.",
-        f"Networks brought by the user: {networks}. {count} Numbers compare within this page only: detectors, crops "
+        f"User-supplied networks: {networks}. {count} Numbers compare within this page only: detectors, crops "
         "and codecs differ between papers.",
     ]
 

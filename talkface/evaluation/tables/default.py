@@ -23,7 +23,7 @@ from talkface.metrics.lag import best_lag, pearson
 from talkface.metrics.landmark import most_open_frames, opening_series, percentile_ratio, std_ratio
 from talkface.metrics.mouth import MOUTH_MEASURE, InnerMouth, typical_inner_mouth
 from talkface.metrics.stats import finite_mean, median
-from talkface.metrics.table import Bar, Measure, Quantity
+from talkface.metrics.table import Measure, Quantity, Target
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
 
 
@@ -61,27 +61,27 @@ def clip_measures(rows: Sequence[Row], judged: str) -> list[Measure]:
     measures = [
         people.measure(quantity, judged, "people_")
         for quantity in (
-            Quantity("r", "opening r, lag 0, unseen people", "", Bar(at_least=0.40), median),
-            Quantity("r_best", "opening r, best lag within ±2", "", Bar(at_least=0.50), median),
-            Quantity("lag", "median best lag", "frames", Bar(0, 0), median),
-            Quantity("std", "opening std over the real one's", "", Bar(0.6, 1.3), median),
-            Quantity("p95", "95th percentile of the opening over the real one's", "", Bar(0.85, 1.15), median),
-            Quantity("sharpness", "sharpness inside the open mouth over the real one's", "", Bar(0.8, 1.1), median),
-            Quantity("teeth", "teeth in it over the real one's, where that shows them", "", Bar(0.6, 1.3), median),
+            Quantity("r", "opening r, lag 0, unseen people", "", Target(at_least=0.40), median),
+            Quantity("r_best", "opening r, best lag within ±2", "", Target(at_least=0.50), median),
+            Quantity("lag", "median best lag", "frames", Target(0, 0), median),
+            Quantity("std", "opening std over the real one's", "", Target(0.6, 1.3), median),
+            Quantity("p95", "95th percentile of the opening over the real one's", "", Target(0.85, 1.15), median),
+            Quantity("sharpness", "sharpness inside the open mouth over the real one's", "", Target(0.8, 1.1), median),
+            Quantity("teeth", "teeth in it over the real one's, where that shows them", "", Target(0.6, 1.3), median),
             *LIP_MOTION,
         )
     ]
     for name, label in THEVAL_ROWS.items():  # the published score is 1 - |this - 1|
-        quantity = Quantity(name, f"THEval {label}, over the real ones'", "", Bar(0.8, 1.2))
+        quantity = Quantity(name, f"THEval {label}, over the real ones'", "", Target(0.8, 1.2))
         measure = people.measure(quantity, judged, "people_")
         measures.append(replace(measure, scores=people.ratio(name, REAL)))
     if sentences:
-        quantity = Quantity("r", "opening r, lag 0, GRID s1 test sentences", "", Bar(at_least=0.85), median)
+        quantity = Quantity("r", "opening r, lag 0, GRID s1 test sentences", "", Target(at_least=0.85), median)
         by_clip = Scores(sentences, last=(STILL, REAL), sample=lambda row: row.clip)
         measures.insert(3, by_clip.measure(quantity, judged, "grid_"))
-    ratio = Quantity("mouth_l1_ratio", "inner-mouth L1 over warp's, most open frames", "", Bar(at_most=0.68))
-    similarity = Quantity("ssim", "SSIM of the 256² crop, most open frames", "", Bar(at_least=0.80))
-    gain = Quantity("ssim_gain", "the same minus warp's", "", Bar(at_least=0.0))
+    ratio = Quantity("mouth_l1_ratio", "inner-mouth L1 over warp's, most open frames", "", Target(at_most=0.68))
+    similarity = Quantity("ssim", "SSIM of the 256² crop, most open frames", "", Target(at_least=0.80))
+    gain = Quantity("ssim_gain", "the same minus warp's", "", Target(at_least=0.0))
     made = [system for system in everybody.columns if system not in (STILL, REAL)]
     gains = {system: everybody.score(everybody.gains(similarity, system, "warp")) for system in made}
     return [

@@ -17,7 +17,7 @@ from talkface.evaluation.rows import STILL, Row, Scores
 from talkface.geometry.affine import compose_affine, transform
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.detect import Detector
-from talkface.metrics.table import Bar, Measure, Quantity
+from talkface.metrics.table import Measure, Quantity, Target
 from talkface.types import FloatArray, Image, Shot
 
 SSIM = Quantity("ssim", "SSIM of the face picture", better="higher")
@@ -91,12 +91,12 @@ def person_measures(rows: Sequence[Row], tuned: str, fed: str, one_shot: Mapping
     for quantity, words in named:
         helped = [float(gain > 0) for gain in scores.gains(quantity, tuned, fed)]
         label = f"fine-tuning improves {words} of other frames"
-        share = Quantity(f"tuning_{quantity.name}", label, "share of people", Bar(at_least=0.8))
+        share = Quantity(f"tuning_{quantity.name}", label, "share of people", Target(at_least=0.8))
         measures.append(Measure(share, {tuned: scores.score(helped)}, tuned))
     for quantity, words in named:
         gains = {system: scores.gains(quantity, system, one_shot[system]) for system in (fed, tuned)}
         scored = {system: scores.score(gain) for system, gain in gains.items() if gain}
-        gained = Quantity(f"shots_{quantity.name}", f"{words} gained by all shots over one", "", Bar(at_least=0.0))
+        gained = Quantity(f"shots_{quantity.name}", f"{words} gained by all shots over one", "", Target(at_least=0.0))
         measures.append(Measure(gained, scored, tuned if tuned in scored else fed))
     return measures
 

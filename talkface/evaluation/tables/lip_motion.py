@@ -9,7 +9,7 @@ from talkface.metrics.image import face_map
 from talkface.metrics.lag import pearson
 from talkface.metrics.landmark import f_lmd, lip_distance_series, lmd, rounding_series, std_ratio, width_series
 from talkface.metrics.stats import median
-from talkface.metrics.table import Bar, Quantity
+from talkface.metrics.table import Quantity, Target
 from talkface.metrics.theval import theval
 from talkface.types import DEFAULT_FPS, FloatArray, Waveform
 
@@ -18,9 +18,9 @@ LIP_MOTION = (
     Quantity("m_lmd", "M-LMD, pixels of a 256 crop", statistic=median),
     Quantity("f_lmd", "F-LMD, pixels of a 256 crop", statistic=median),
     Quantity("width_r", "mouth width r, lag 0", statistic=median),
-    Quantity("width_std", "mouth width std over the real one's", bar=Bar(0.8, 1.2), statistic=median),
+    Quantity("width_std", "mouth width std over the real one's", target=Target(0.8, 1.2), statistic=median),
     Quantity("rounding_r", "lip rounding r, lag 0", statistic=median),
-    Quantity("rounding_std", "lip rounding std over the real one's", bar=Bar(0.8, 1.2), statistic=median),
+    Quantity("rounding_std", "lip rounding std over the real one's", target=Target(0.8, 1.2), statistic=median),
 )
 """Rows of the table for held-out people; `metrics.landmark` has the definitions."""
 THEVAL_ROWS = {"silent_lips": "silent lips", "lip_sync": "lip sync", "lip_dynamics": "lip dynamics", "brows": "brows"}

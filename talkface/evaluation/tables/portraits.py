@@ -19,7 +19,7 @@ from talkface.metrics.face_id import identity_distances
 from talkface.metrics.image import away_from_face, masked_difference
 from talkface.metrics.landmark import opening_series
 from talkface.metrics.stats import largest
-from talkface.metrics.table import Bar, Measure, Quantity
+from talkface.metrics.table import Measure, Quantity, Target
 from talkface.types import DEFAULT_FPS, FloatArray, Image, Shot, Waveform
 
 Values = dict[str, dict[str, float]]
@@ -83,8 +83,8 @@ def identity_measures(
             except TalkfaceError:
                 continue
             values[system.name][portrait.name] = _identity(portrait, video, bench)
-    mean = Quantity("identity", "identity distance, mean over portraits", "", Bar(at_most=0.35))
-    worst = Quantity("identity_worst", "identity distance, worst portrait", "", Bar(at_most=0.5), largest)
+    mean = Quantity("identity", "identity distance, mean over portraits", "", Target(at_most=0.35))
+    worst = Quantity("identity_worst", "identity distance, worst portrait", "", Target(at_most=0.5), largest)
     return [measure_of(mean, values, judged), measure_of(worst, values, judged)]
 
 
@@ -101,7 +101,7 @@ def silence_measure(
             openings = opening_series(track_video(video, bench.detector))
             values[system.name][portrait.name] = float(np.nanmax(openings))
     label = "opening in silence, every frame, worst of the closed-mouth portraits"
-    return measure_of(Quantity("silence", label, "", Bar(at_most=0.03), largest), values, judged)
+    return measure_of(Quantity("silence", label, "", Target(at_most=0.03), largest), values, judged)
 
 
 def stillness_measures(
@@ -125,8 +125,8 @@ def stillness_measures(
             after[system.name][portrait.name] = change
             frames = system.render(portrait.shot, _opened(points))
             before[system.name][portrait.name] = max(masked_difference(frame, photo, away) for frame in frames)
-    rendered = Quantity("still", "change away from the face, as rendered", "grey levels", Bar(0, 0), largest)
-    encoded = Quantity("still_encoded", "the same encoded, beyond the codec's", "", Bar(at_most=0.25), largest)
+    rendered = Quantity("still", "change away from the face, as rendered", "grey levels", Target(0, 0), largest)
+    encoded = Quantity("still_encoded", "the same encoded, beyond the codec's", "", Target(at_most=0.25), largest)
     return [measure_of(rendered, before, judged), measure_of(encoded, after, judged)]
 
 

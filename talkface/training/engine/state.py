@@ -1,4 +1,4 @@
-"""Job and progress <-> `state.pt`, from which a run goes on and its other files can be made again."""
+"""Job and progress <-> `state.pt`, from which a run resumes and its other files can be made again."""
 
 import json
 import math

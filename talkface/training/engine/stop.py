@@ -18,7 +18,7 @@ from talkface.errors import StoppedError
 from talkface.training.engine.launch import ENDING
 
 resume_command: ContextVar[str] = ContextVar("resume_command", default="the same command")
-"""The command that goes on with the training, which the last line names."""
+"""The command that resumes the training, which the last line names."""
 
 
 class StopRequest:
@@ -27,7 +27,7 @@ class StopRequest:
     Attributes:
         number: of the signal; 0 while nobody asked.
         left: what a forced end says of the state on the disk.
-        resume: the command that goes on.
+        resume: the command that resumes it.
     """
 
     def __init__(self) -> None:

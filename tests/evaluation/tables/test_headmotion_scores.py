@@ -137,7 +137,10 @@ def test_the_command_writes_tables_and_plots(shards: Path, checkpoint: Path, tmp
     assert "mine: 3 clips of 2 speakers" in printed and "preferred to the rhythm:" in printed
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {"angles.png", "spectra.png", "clips.jsonl", "clips.csv", "scores.jsonl"}
-    measures = {row["name"]: row["scores"] for row in map(json.loads, (tmp_path / "out" / "scores.jsonl").open())}
+    measures = {
+        row["name"]: row["scores"]
+        for row in map(json.loads, (tmp_path / "out" / "scores.jsonl").read_text().splitlines())
+    }
     assert set(measures["frechet"]) == {"mine", "rhythm", "still", "random walk", "other clip", "real"}
     assert measures["frechet"]["real"]["value"] == 0 and measures["frechet"]["still"]["value"] > 1
     assert measures["extent"]["still"]["value"] == 0 and measures["extent"]["real"]["value"] > 0.3

@@ -107,7 +107,7 @@ def test_training_lowers_the_error_on_people_held_out(tmp_path):
     assert list((tmp_path / "run").glob("preview_*.png"))
     networks = load_fewshot(load_checkpoint(tmp_path / "run" / "last.safetensors"))
     assert networks.config == FEWSHOT
-    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
     names = {row["name"] for row in rows}
     assert {"train/g/content", "train/d/hinge", "train/start/tiny", "train/start/pixel"} <= names
 

@@ -64,16 +64,16 @@ def on_alone(config: Audio2LandmarkTraining, **run: object) -> Audio2LandmarkTra
 
 
 @pytest.mark.parametrize(
-    ("family", "recurrent", "bar"), [("atnet", True, 0.25), ("atnet", False, 0.25), ("lstm_mel", True, 0.7)]
+    ("family", "recurrent", "target"), [("atnet", True, 0.25), ("atnet", False, 0.25), ("lstm_mel", True, 0.7)]
 )
 def test_every_family_learns_a_mouth_that_follows_the_sound(
-    config: Audio2LandmarkTraining, family: str, recurrent: bool, bar: float
+    config: Audio2LandmarkTraining, family: str, recurrent: bool, target: float
 ) -> None:
     """The sound differs in loudness alone, which the cepstra leave out: AT-net can only hear the pauses."""
     config = replace(config, family=family, atnet=replace(config.atnet, recurrent=recurrent))
     config = on_alone(config, steps=40, eval_every=40)
     scores = train_audio2landmark(config)
-    assert scores["mean_r"] > bar
+    assert scores["mean_r"] > target
     assert 0.9 < scores["basis_variance"] <= 1.0000001
     best = load_checkpoint(Path(config.run.out) / "best.safetensors", "audio2landmark")
     assert best.config["family"] == family and best.metrics["basis_variance"] == scores["basis_variance"]
