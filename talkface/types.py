@@ -1,4 +1,4 @@
-"""Values that flow between the rooms: Waveform, LandmarkSequence, HeadPose, Shot, FaceCrop, Clip."""
+"""Values that flow between the rooms: Waveform, LandmarkSequence, HeadPose, Shot, Clip."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -110,19 +110,6 @@ class Shot:
         image = self.image
         _expect(image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8, "image", "[H, W, 3] uint8", image)
         _expect(self.landmarks.shape == (68, 2), "landmarks", "[68, 2]", self.landmarks)
-
-
-@dataclass(frozen=True)
-class FaceCrop:
-    """A resampled part of an image.
-
-    Attributes:
-        image: `[H, W, 3]` RGB uint8, the crop.
-        to_crop: `[2, 3]` affine map from pixels of the whole image to pixels of the crop.
-    """
-
-    image: Image
-    to_crop: FloatArray
 
 
 @dataclass(frozen=True)

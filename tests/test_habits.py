@@ -2,6 +2,8 @@
 
 import ast
 import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,53 @@ def test_what_is_easily_done_wrong_is_done_in_one_place(expression: str, room: s
     files = sorted((ROOT / "talkface" / room).rglob("*.py"))
     found = {path for path in files if re.search(expression, path.read_text(encoding="utf-8"))}
     assert {path.relative_to(ROOT / "talkface").as_posix() for path in found} == places
+
+
+def _mentions(tree: ast.AST) -> Counter[str]:
+    """Names that code uses, and words of its strings, which docstrings do not count among."""
+    found: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            found[node.id if isinstance(node, ast.Name) else node.attr] += 1
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.update(re.findall(r"\w+", node.value))
+        elif isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node, False)):
+            found.subtract(re.findall(r"\w+", text))
+    return found
+
+
+def unused_names(modules: Mapping[str, ast.Module], other: Counter[str]) -> list[str]:
+    """Functions and classes at the top of `modules` that nothing but themselves mentions, `other` words included."""
+    mentions = Counter(other)
+    for tree in modules.values():
+        mentions.update(_mentions(tree))
+    return [
+        f"{place}: {node.name}"
+        for place, tree in modules.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("__")
+        and mentions[node.name] <= _mentions(node)[node.name]
+    ]
+
+
+def test_every_function_and_class_has_a_user_that_is_no_test():
+    folders = [ROOT / name for name in ("talkface", "scripts", "demo", "docs")]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".sh", ".md", ".html")]
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    other = Counter(word for name, text in texts.items() if name[-3:] != ".py" for word in re.findall(r"\w+", text))
+    modules = {name: ast.parse(text) for name, text in texts.items() if name.endswith(".py")}
+    assert not [name for name in unused_names(modules, other) if name.startswith("talkface/")]
+
+
+@pytest.mark.parametrize(
+    ("source", "other", "unused"),
+    [
+        ('def f():\n    """See g."""\n\ndef g():\n    return g()', "", ["m: f", "m: g"]),
+        ("class A: ...\n\ndef f(x: A): ...", "f", []),
+        ("class A: ...\n\nPLACES = {'x': 'A'}", "", []),
+        ("def f(): ...\n\ndef g():\n    import m\n    m.f()", "", ["m: g"]),
+    ],
+)
+def test_a_name_without_a_user_is_found(source: str, other: str, unused: list[str]):
+    assert unused_names({"m": ast.parse(source)}, Counter(other.split())) == unused

@@ -19,7 +19,6 @@ from talkface.types import FloatArray
 class LipShapeSettings:
     """Settings by which lips are measured and sharpened."""
 
-    num_measures: int = 3  # opening, width, and height of what shows of the lips
     sharpen_frames: float = 2.0  # standard deviation of the smooth course that is sharpened against, at 25 frames/s
     soft: float = 0.01  # outer-eye distances within which the closed mouth's threshold bends
 

@@ -135,17 +135,12 @@ def frontalise(points: FloatArray, front: FloatArray | None = None) -> tuple[Flo
         front: `[68, 3]` face that looks straight ahead, of the same size; the mean face if not given.
 
     Returns:
-        `[T, 68, 3]` frontal landmarks, and the `[T, 3]` rotation vectors and `[T, 3]` shifts that `repose` undoes.
+        `[T, 68, 3]` frontal landmarks, and the `[T, 3]` rotation vectors and `[T, 3]` shifts that brought them there.
     """
     front = mean_face_3d() if front is None else front
     rotation, shift = fit_rigid(points[:, _POSE_POINTS], front[_POSE_POINTS])
     turned = points @ np.swapaxes(rotation_matrices(rotation), -1, -2)
     return np.asarray(turned + shift[:, None]), rotation, shift
-
-
-def repose(front: FloatArray, rotation: FloatArray, shift: FloatArray) -> FloatArray:
-    """Undo `frontalise`: `[T, 68, 3]`, `[T, 3]`, `[T, 3]` -> `[T, 68, 3]`."""
-    return np.asarray((front - shift[:, None]) @ rotation_matrices(rotation))
 
 
 def pose_distance(first: FloatArray, second: FloatArray) -> FloatArray:

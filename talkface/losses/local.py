@@ -1,4 +1,4 @@
-"""Generated and real picture -> how much their local means and local contrast differ, wherever the details lie."""
+"""Generated and real picture -> how much their local contrast differs, wherever the details lie."""
 
 from dataclasses import dataclass
 
@@ -19,30 +19,20 @@ class LocalSettings:
 LOCAL = LocalSettings()
 
 
-def local_light(generated: Tensor, real: Tensor, weights: Tensor) -> Tensor:
-    """`[B]` L1 of window means: colour where it belongs, without asking for another person's very teeth.
+def local_contrast(generated: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+    """`[B]` L1 of window means of the slope of luma: as sharp as the real one, in any pattern.
 
     Args:
         generated: `[B, 3, H, W]`.
         real: the same.
         weights: `[B, 1, H, W]` in [0, 1], what counts.
     """
-    difference = (_windows(generated * weights) - _windows(real * weights)).abs().mean(1, keepdim=True)
-    return _share(difference, weights)
-
-
-def local_contrast(generated: Tensor, real: Tensor, weights: Tensor) -> Tensor:
-    """`[B]` L1 of window means of the slope of luma: as sharp as the real one, in any pattern; as `local_light`."""
     difference = (_windows(_slope(generated) * weights) - _windows(_slope(real) * weights)).abs()
-    return _share(difference, weights)
+    return difference.sum((1, 2, 3)) / (_windows(weights).sum((1, 2, 3)) + 1e-3)
 
 
 def _windows(values: Tensor) -> Tensor:
     return F.avg_pool2d(values, LOCAL.window, LOCAL.stride, LOCAL.window // 2)
-
-
-def _share(difference: Tensor, weights: Tensor) -> Tensor:
-    return difference.sum((1, 2, 3)) / (_windows(weights).sum((1, 2, 3)) + 1e-3)
 
 
 def _slope(picture: Tensor) -> Tensor:

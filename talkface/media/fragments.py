@@ -25,8 +25,6 @@ class FragmentSettings:
 
 
 FRAGMENTS = FragmentSettings()
-CODECS = 'video/mp4; codecs="avc1.42E01F,mp4a.40.2"'
-"""The type that Media Source needs."""
 
 
 class _Growing:

@@ -20,7 +20,6 @@ class TiffTags:
     samples: int = 277
     planar: int = 284
     sample_format: int = 339
-    extra_samples: int = 338
     strips: tuple[int, int] = (273, 279)  # tags of offsets and byte counts
     tiles: tuple[int, int] = (324, 325)
     # what a plane shares with its file: size, compression, strips, tiles

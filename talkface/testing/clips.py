@@ -133,18 +133,6 @@ def write_talking_clip(
     return motion
 
 
-def write_talking_corpus(root: Path, speakers: int, clips: int, duration_s: float = 2.0) -> list[Path]:
-    """`root/speakerN/clipM.mkv`: a corpus that `prepare folder` reads."""
-    paths = []
-    for speaker in range(speakers):
-        folder = root / f"speaker{speaker}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for clip in range(clips):
-            paths.append(folder / f"clip{clip}.mkv")
-            write_talking_clip(paths[-1], 100 * speaker + clip, duration_s, speaker=speaker)
-    return paths
-
-
 def _write(path: Path, frames: list[Image], samples: FloatArray) -> None:
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=Fraction(DEFAULT_FPS))

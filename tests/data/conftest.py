@@ -7,7 +7,7 @@ import pytest
 from talkface.data.prepare.preprocess import PreprocessConfig
 from talkface.data.prepare.run import PrepareConfig, prepare
 from talkface.data.sources.folder import find_folder_clips
-from talkface.testing.clips import write_talking_corpus
+from talkface.testing.clips import write_talking_clip
 
 SMALL = PrepareConfig(workers=1, preprocess=PreprocessConfig(size=96, sync="keep"))
 
@@ -22,7 +22,10 @@ def small() -> PrepareConfig:
 def corpus(tmp_path_factory) -> Path:
     """Two drawn speakers, two clips of 1.6 s each."""
     root = tmp_path_factory.mktemp("corpus")
-    write_talking_corpus(root, speakers=2, clips=2, duration_s=1.6)
+    for speaker in range(2):
+        (root / f"speaker{speaker}").mkdir()
+        for clip in range(2):
+            write_talking_clip(root / f"speaker{speaker}/clip{clip}.mkv", 100 * speaker + clip, 1.6, speaker=speaker)
     return root
 
 

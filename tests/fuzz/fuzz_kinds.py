@@ -17,7 +17,7 @@ class Reader:
 
     Attributes:
         name: of the file that is damaged, inside a folder of its own.
-        kind: its structure, see `talkface.testing.mutate`.
+        kind: its structure, see `fuzz_mutate.mutate`.
         make: writes a sound file, and what else belongs to it, into a folder.
         read: reads it and asserts that what comes back is possible; talkface's own errors are the other right outcome.
     """

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz_assertions import NO_ASSERTIONS  # first: it decides how the package is compiled
+from fuzz_mutate import mutate
 from fuzz_readers import READERS
 
 from talkface.errors import TalkfaceError, printable
-from talkface.testing.mutate import mutate
 
 LONGEST_S = 20  # processor time that one input may take
 MOST_MEMORY_MB = 2000

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
+from talkface.geometry.affine import rotation_matrices
 from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.landmarks.pose import (
     fit_rigid,
@@ -11,7 +13,6 @@ from talkface.landmarks.pose import (
     move_head,
     pose_distance,
     reference_frames,
-    repose,
     upright_face,
     with_depth,
 )
@@ -73,11 +74,11 @@ def test_frontal_faces_look_ahead_and_keep_their_open_mouths():
     np.testing.assert_allclose(back, 0, atol=1e-9)
 
 
-def test_repose_undoes_frontalise():
-    seen, _, _ = turned_faces()
-    np.testing.assert_allclose(repose(*frontalise(seen)), seen, atol=1e-9)
-    large = 240 * seen
-    np.testing.assert_allclose(repose(*frontalise(large, 240 * mean_face_3d())), large, atol=1e-6)
+@pytest.mark.parametrize("size", [1, 240])
+def test_frontal_faces_turn_back_into_those_given(size: int):
+    seen = size * turned_faces()[0]
+    front, rotation, shift = frontalise(seen, size * mean_face_3d())
+    np.testing.assert_allclose((front - shift[:, None]) @ rotation_matrices(rotation), seen, atol=1e-8 * size)
 
 
 def test_a_rigid_fit_is_scipys_and_never_a_mirror():

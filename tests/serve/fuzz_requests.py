@@ -14,7 +14,8 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from talkface.testing.mutate import mutate
+sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz"))
+from fuzz_mutate import mutate
 
 BOUNDARY = "b0undary"
 PATHS = ("/v1/videos", "/v1/photos", "/v1/identities", "/v1/live/offer", "/v1/verify")

@@ -13,7 +13,6 @@ import pytest
 import uvicorn
 
 from talkface.inference.request import AnimateOptions
-from talkface.media.fragments import CODECS
 from talkface.media.read import read_frames
 from talkface.options import options_of
 from talkface.serve.app import create_app
@@ -28,6 +27,7 @@ WORDS = (
     "--autoplay-policy=no-user-gesture-required"
 )
 PATIENCE_MS = 60_000
+CODECS = 'video/mp4; codecs="avc1.42E01F,mp4a.40.2"'  # as docs/serve.md says, for Media Source
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ from talkface.errors import DatasetError, printable
 from talkface.files.arrays import read_npy
 from talkface.files.check import TEXT, check_array
 from talkface.files.read import refusing
-from talkface.landmarks.pose import front_frame
 from talkface.media.decode import probe_sound
 from talkface.media.read import probe_video, read_frames
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, FloatArray, Image
@@ -83,11 +82,6 @@ class Quintuple:
     def video(self) -> Path:
         """The face, 256x256 at 25 frames/s."""
         return with_ending(self.prefix, Ending.VIDEO)
-
-    @property
-    def front_id(self) -> int:
-        """The frame that looks most straight ahead."""
-        return front_frame(self.pose)
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,6 @@ class Row:
     fault: str = ""
 
 
-def option_names(group: type[AnimateOptions] = AnimateOptions) -> list[str]:
-    """Options that a row may set, besides photo, speech, out and title."""
-    return [name for name, found in options_of(group).items() if found.meta["per_row"]]
-
-
 def read_manifest(
     path: Path,
     common: Mapping[str, object] | None = None,

@@ -22,7 +22,7 @@ from talkface.data.prepare.example import Example, members
 from talkface.data.prepare.shards import join_samples, write_sample
 from talkface.data.sources.registry import find_clips
 from talkface.errors import DatasetError
-from talkface.landmarks.pose import mean_face_3d, pose_distance
+from talkface.landmarks.pose import front_frame, mean_face_3d, pose_distance
 from talkface.media.mark.tag import verify_mark
 from talkface.media.read import probe_video, read_frames
 from talkface.media.write import VideoWriter
@@ -81,14 +81,14 @@ def test_what_was_written_reads_back_as_published(written, clip):
 def test_pose_is_that_of_the_head_and_its_front_looks_ahead(written):
     demo = read_quintuple(written)
     np.testing.assert_allclose(pose_distance(demo.pose, -TURNS), 0, atol=1e-4)
-    assert demo.front_id == 2
+    assert front_frame(demo.pose) == 2
     spread = demo.front - demo.front[2]
     assert np.abs(spread[:, 27:48]).max() < 0.05, "frontal faces of one rigid head are all the same"
 
 
 def test_animation_holds_the_front_frames_face_in_each_pose(written, clip):
     demo = read_quintuple(written)
-    drawn, stored = list(animation(clip, demo.front_id)), list(read_ani(demo.ani))
+    drawn, stored = list(animation(clip, front_frame(demo.pose))), list(read_ani(demo.ani))
     assert len(stored) == 5 and stored[0].shape == (256, 256, 4)
     for made, kept in zip(drawn, stored, strict=True):
         covered = made.any(2)
