@@ -54,7 +54,7 @@ class MapWriter:
         self._shown: Image | None = None
 
     def __enter__(self) -> "MapWriter":
-        with _told(self.folder):
+        with _disk_errors(self.folder):
             self._work.mkdir()
             self._lock.enter_context(file_lock(self._work, MediaError(f"{self._work} is locked")))
         return self
@@ -66,7 +66,7 @@ class MapWriter:
             if self._panel is not None:
                 self._panel.__exit__(kind, error, trace)
             if kind is None and self.frames_written:
-                with _told(self.folder):
+                with _disk_errors(self.folder):
                     self._put_in_place()
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
@@ -97,7 +97,7 @@ class MapWriter:
         points = transform(to_square, np.asarray(rendered.landmarks, np.float64))
         pictures = {"landmarks": face_sketch(points, (SIDE, SIDE)), **maps}
         self.frames_written += 1
-        with _told(self.folder):
+        with _disk_errors(self.folder):
             for name, picture in pictures.items():
                 path = self._work / name / f"{self.frames_written:05d}.png"
                 path.parent.mkdir(exist_ok=True)
@@ -143,8 +143,8 @@ def check_map_folder(folder: Path, *, force: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Inside, what the disk refuses becomes one line."""
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Inside, an `OSError` becomes a `MediaError` of one line."""
     try:
         yield
     except OSError as error:

@@ -149,8 +149,8 @@ def _lags(max_lag: float) -> FloatArray:
 def _offset(scores: FloatArray, lags: FloatArray, num_frames: int) -> SpeechOffset:
     """Posterior over lags from their correlations, each as likely as a Gaussian residual of that size."""
     worth = num_frames / SYNC.correlated_frames
-    surprise = 0.5 * worth * np.log(1 - np.clip(scores, 0, 0.999) ** 2) + 0.5 * (lags / SYNC.prior_frames) ** 2
-    posterior = np.exp(surprise.min() - surprise)
+    cost = 0.5 * worth * np.log(1 - np.clip(scores, 0, 0.999) ** 2) + 0.5 * (lags / SYNC.prior_frames) ** 2
+    posterior = np.exp(cost.min() - cost)
     posterior /= posterior.sum()
     best = int(posterior.argmax())
     near = np.abs(lags - lags[best]) <= SYNC.near_frames
