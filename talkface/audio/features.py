@@ -1,6 +1,5 @@
 """Waveform -> mel frames at 100 Hz -> log-mel without the recording's level and colour."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,7 +73,6 @@ class MelPower(nn.Module):
         self.register_buffer("window", torch.hann_window(MEL.window))
         filters = htk_filters(num_mels, MEL.lowest_hz, MEL.highest_hz, MEL.fft, SAMPLE_RATE)
         self.register_buffer("filters", torch.from_numpy(filters))
-        rename_buffers(self, {"transform.spectrogram.window": "window", "transform.mel_scale.fb": "filters"})
 
     @property
     def centre_hz(self) -> FloatArray:
@@ -150,18 +148,6 @@ def log_mel(relative: Tensor, mean: Tensor) -> Tensor:
 def mel_hz(num_mels: int) -> FloatArray:
     """`[C]` centre frequencies of the mel bands in Hz."""
     return htk_hz(np.linspace(htk_mel(MEL.lowest_hz), htk_mel(MEL.highest_hz), num_mels + 2)[1:-1])
-
-
-def rename_buffers(module: nn.Module, names: dict[str, str]) -> None:
-    """Let `module` also load checkpoints in which its buffers still have their earlier names, old -> new."""
-
-    def rename(_: nn.Module, state: dict[str, Tensor], prefix: str, *__: object) -> None:
-        for old, new in names.items():
-            if prefix + old in state:
-                state[prefix + new] = state.pop(prefix + old)
-
-    register: Callable[..., object] = module.register_load_state_dict_pre_hook  # torch leaves it untyped
-    register(rename)
 
 
 @dataclass(frozen=True)

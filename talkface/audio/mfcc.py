@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from talkface.audio.features import FRAME_RATE, MEL, htk_hz, htk_mel, power_spectrum, rename_buffers, triangles
+from talkface.audio.features import FRAME_RATE, MEL, htk_hz, htk_mel, power_spectrum, triangles
 from talkface.types import SAMPLE_RATE, FloatArray
 
 
@@ -48,7 +48,6 @@ class FilterPower(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("window", torch.ones(MEL.window))
-        rename_buffers(self, {"spectrum.window": "window"})
         self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)
 
     @property

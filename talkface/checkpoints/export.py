@@ -16,7 +16,7 @@ from talkface.checkpoints.load import load_audio2landmark, load_headmotion, load
 from talkface.errors import CheckpointError
 from talkface.files.write import atomic_file
 from talkface.landmarks.mouth_patch import patch_size
-from talkface.models.headmotion import POSE, Headmotion
+from talkface.models.headmotion import HEADMOTION, POSE, Headmotion
 from talkface.models.speech_network import SpeechNetwork
 
 
@@ -49,15 +49,15 @@ class _Speech(nn.Module):
 
 
 class _HeadStep(nn.Module):
-    """One block of head motion: `Headmotion.step` with its answer as a tuple."""
+    """One block of head motion: `Headmotion.step` with its mixture as a tuple."""
 
     def __init__(self, network: Headmotion) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, sound: Tensor, past: Tensor, lively: Tensor, state: Tensor) -> tuple[Tensor, ...]:
-        answer, state = self.network.step(sound, past, lively, state)
-        return answer.logits, answer.mean, answer.log_std, state
+    def forward(self, sound: Tensor, past: Tensor, log_scale: Tensor, state: Tensor) -> tuple[Tensor, ...]:
+        mixture, state = self.network.step(sound, past, log_scale, state)
+        return mixture.logits, mixture.mean, mixture.log_std, state
 
 
 def export_onnx(checkpoint: Checkpoint, out: Path, *, force: bool = False) -> float:
@@ -125,9 +125,8 @@ def _speech(checkpoint: Checkpoint, generator: torch.Generator) -> Exported:
 def _head(checkpoint: Checkpoint, generator: torch.Generator) -> Exported:
     network = load_headmotion(checkpoint)
     settings = network.config
-    window = settings.before + settings.block + settings.after
-    heard = network.state_dict()["listen.0.weight"].shape[1] // window
-    shapes = {"sound": (window, heard), "past": (settings.past, POSE), "lively": (), "state": (settings.hidden,)}
+    sound = (settings.before + settings.block + settings.after, HEADMOTION.features)
+    shapes = {"sound": sound, "past": (settings.past, POSE), "log_scale": (), "state": (settings.hidden,)}
     inputs = {name: torch.randn(1, *shape, generator=generator) for name, shape in shapes.items()}
     outputs = ("logits", "mean", "log_std", "next_state")
     return Exported(_HeadStep(network), inputs, outputs, {})

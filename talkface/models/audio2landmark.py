@@ -1,14 +1,15 @@
 """Speech -> coefficients -> canonical displacement of jaw and mouth: `base`, and the door to every family."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from talkface.audio.features import MelPower, active_sum, log_mel, mean_spectrum
+from talkface.models import load_renamed
 from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.types import FloatArray
 
@@ -88,19 +89,22 @@ class Audio2Landmark(SpeechNetwork):
     """
 
     voice_mean: Tensor
+    renamed: ClassVar[Mapping[str, str]] = {"listeners.": "lip_encoders."}
+    """Beginnings of weights' names until 2026-11 -> today's."""
     context = 8  # that the convolutions may see
 
     def __init__(self, config: Audio2LandmarkConfig) -> None:
         super().__init__()
         self.config = config
         self.mel = MelPower(config.num_mels)
-        self.listeners = nn.ModuleList([LipEncoder(config) for _ in range(config.members)])
+        self.lip_encoders = nn.ModuleList([LipEncoder(config) for _ in range(config.members)])
         self.register_buffer("voice_mean", torch.zeros(config.num_mels))  # mean log-mel of many voices
         self._add_basis(config.components)
+        load_renamed(self, self.renamed)
 
     @property
     def members(self) -> Sequence[LipEncoder]:
-        return [listener for listener in self.listeners if isinstance(listener, LipEncoder)]
+        return [encoder for encoder in self.lip_encoders if isinstance(encoder, LipEncoder)]
 
     def features(self, power: Tensor, mean: Tensor | None = None) -> Tensor:
         """`[B, 4 T, C]` mel power over the reference -> `[B, 4 T, C]` network input, by each clip's own mean."""

@@ -1,7 +1,7 @@
 """Rhythm of speech and past head pose -> the next frames of head pose, sampled block by block.
 
 After the head-motion learner of Chen et al. 2020 (6-d pose from audio and past pose, the next n frames at a time); what
-differs: the answer is a distribution (Bishop 1994, mixture density network) over the shapes that the next frames can
+differs: the output is a distribution (Bishop 1994, mixture density network) over the shapes that the next frames can
 take, so that a head is not pulled to the mean of all that it might do, and another seed moves it otherwise. Every pose
 that is fed back lies inside fixed limits, so that minutes of it cannot run away.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch.nn import functional
 from talkface.audio.rhythm import Rhythm
 from talkface.landmarks.head_style import HEAD_STYLES, HeadStyle, calm_in_silence, shown_pose
 from talkface.landmarks.smooth import hanning
+from talkface.models import load_renamed
 from talkface.types import FloatArray, HeadPose
 
 
@@ -55,7 +56,7 @@ class HeadmotionConfig:
 
 
 @dataclass(frozen=True)
-class Answer:
+class BlockMixture:
     """Distribution of the next block, a mixture of Gaussians over its shapes.
 
     Attributes:
@@ -81,49 +82,57 @@ class Headmotion(nn.Module):
 
     deviation: Tensor
     shapes: Tensor
-    liveliness: Tensor
+    log_scale_quartiles: Tensor
     gain: Tensor
+    renamed: ClassVar[Mapping[str, str]] = {
+        "listen.": "sound_encoder.",
+        "watch.": "pose_encoder.",
+        "answer.": "mixture_head.",
+        "liveliness": "log_scale_quartiles",
+    }
+    """Beginnings of weights' names until 2026-11 -> today's."""
 
     def __init__(self, config: HeadmotionConfig) -> None:
         super().__init__()
         self.config = config
-        heard = (config.before + config.block + config.after) * HEADMOTION.features
-        self.listen = nn.Sequential(nn.Linear(heard, config.hidden), nn.ReLU())
-        self.watch = nn.Sequential(nn.Linear(config.past * POSE + 1, config.hidden), nn.ReLU())
+        sound = (config.before + config.block + config.after) * HEADMOTION.features
+        self.sound_encoder = nn.Sequential(nn.Linear(sound, config.hidden), nn.ReLU())
+        self.pose_encoder = nn.Sequential(nn.Linear(config.past * POSE + 1, config.hidden), nn.ReLU())
         self.dropout = nn.Dropout(config.dropout)
         self.recurrent = nn.GRUCell(2 * config.hidden, config.hidden)
         self.head = nn.Sequential(nn.Linear(3 * config.hidden, config.hidden), nn.ReLU())
-        self.answer = nn.Linear(config.hidden, config.mixtures * (1 + 2 * config.components))
+        self.mixture_head = nn.Linear(config.hidden, config.mixtures * (1 + 2 * config.components))
         self.register_buffer("deviation", torch.ones(POSE))  # typical standard deviation of each number of a pose
         self.register_buffer("shapes", torch.zeros(config.components, config.block * POSE))  # of one deviation each
         self.register_buffer("gain", torch.ones(()))  # what samples lack in extent, given back at the end
-        self.register_buffer("liveliness", torch.zeros(3))  # 25th, 50th and 75th percentile of people's logarithms
+        self.register_buffer("log_scale_quartiles", torch.zeros(3))  # of people
+        load_renamed(self, self.renamed)
 
-    def step(self, sound: Tensor, past: Tensor, lively: Tensor, state: Tensor | None) -> tuple[Answer, Tensor]:
+    def step(self, sound: Tensor, past: Tensor, log_scale: Tensor, state: Tensor | None) -> tuple[BlockMixture, Tensor]:
         """One block further.
 
         Args:
             sound: `[B, before + n + after, 3]` around the block.
             past: `[B, past, 6]` poses before it, in this head's own deviations.
-            lively: `[B]` logarithm of how much this head moves over what is typical.
+            log_scale: `[B]` logarithm of how much this head moves over what is typical.
             state: `[B, D]` carried, None at the start.
         """
         settings = self.config
         last = past[:, -1:]
-        seen = torch.cat([(past[:, :-1] - last).flatten(1), last[:, 0], lively[:, None]], 1)
-        heard = torch.cat([self.listen(sound.flatten(1)), self.watch(seen)], 1)
-        state = self.recurrent(self.dropout(heard), state)
-        hidden = self.dropout(self.head(torch.cat([state, heard], 1)))
-        logits, mean, log_std = self.answer(hidden).split(
+        pose = torch.cat([(past[:, :-1] - last).flatten(1), last[:, 0], log_scale[:, None]], 1)
+        encoded = torch.cat([self.sound_encoder(sound.flatten(1)), self.pose_encoder(pose)], 1)
+        state = self.recurrent(self.dropout(encoded), state)
+        hidden = self.dropout(self.head(torch.cat([state, encoded], 1)))
+        logits, mean, log_std = self.mixture_head(hidden).split(
             [settings.mixtures, *[settings.mixtures * settings.components] * 2], 1
         )
         shaped = (past.shape[0], settings.mixtures, settings.components)  # `len` of a traced tensor warns
         # a floor keeps a mixture from collapsing onto one clip, a ceiling keeps samples sane
-        return Answer(logits, mean.view(shaped), 2.5 * torch.tanh(log_std.view(shaped) / 2.5) - 0.7), state
+        return BlockMixture(logits, mean.view(shaped), 2.5 * torch.tanh(log_std.view(shaped) / 2.5) - 0.7), state
 
-    def units(self, lively: Tensor) -> Tensor:
-        """`[B]` -> `[B, 1, 6]` own deviations of heads that lively: all move alike in these."""
-        return self.deviation * torch.exp(lively)[:, None, None]
+    def units(self, log_scale: Tensor) -> Tensor:
+        """`[B]` -> `[B, 1, 6]` own deviations of heads of that scale: all move alike in these."""
+        return self.deviation * torch.exp(log_scale)[:, None, None]
 
     def base(self, past: Tensor) -> Tensor:
         """`[B, past, 6]` -> `[B, n, 6]`: where the head would go if it only lost speed."""
@@ -141,21 +150,21 @@ class Headmotion(nn.Module):
         free = self.base(past) + (sizes @ self.shapes).view(len(sizes), self.config.block, POSE)
         return HEADMOTION.limit * torch.tanh(free / HEADMOTION.limit)
 
-    def start(self, seed: int | None, lively: float | None = None, known: int | None = None) -> "HeadmotionStream":
+    def start(self, seed: int | None, log_scale: float | None = None, known: int | None = None) -> "HeadmotionStream":
         """A head that looks as the photo does, about to move.
 
         Args:
-            seed: of the samples and, where `lively` is not given, of how lively this head is, between the quarters of
-                people; None for no chance at all: the likeliest way, of a usual head.
-            lively: logarithm of how much it moves over what is typical.
+            seed: of the samples and, where `log_scale` is not given, of that, between the quartiles of people; None for
+                no sampling at all: the likeliest motion, of a median head.
+            log_scale: logarithm of how much it moves over what is typical.
             known: frames of a block, at most all of them, whose sound must have come before it is posed: what follows
                 is taken to sound on as they do. None waits for the block and the `after` frames behind it.
         """
-        return HeadmotionStream(self, seed, lively, known)
+        return HeadmotionStream(self, seed, log_scale, known)
 
-    def predict(self, features: FloatArray, seed: int | None = 0, lively: float | None = None) -> FloatArray:
+    def predict(self, features: FloatArray, seed: int | None = 0, log_scale: float | None = None) -> FloatArray:
         """`[T, 3]` onset, activity and loudness at 25 frames/s -> `[T, 6]` track, the first frame near zero."""
-        stream = self.start(seed, lively)
+        stream = self.start(seed, log_scale)
         return np.concatenate([stream.push(features), stream.finish()])
 
 
@@ -200,14 +209,16 @@ class HeadmotionStream:
     Parts of any length give the same poses as the whole, bit for bit.
     """
 
-    def __init__(self, network: Headmotion, seed: int | None, lively: float | None, known: int | None = None) -> None:
+    def __init__(
+        self, network: Headmotion, seed: int | None, log_scale: float | None, known: int | None = None
+    ) -> None:
         self._network, self._known = network.eval(), known
         self._rng = None if seed is None else np.random.default_rng([seed, 2])
-        low, middle, high = network.liveliness.tolist()
-        if lively is None:
-            lively = middle if self._rng is None else float(self._rng.uniform(low, high))
-        self._lively = torch.full((1,), lively)
-        self._units = network.gain * network.units(self._lively)[0]
+        low, middle, high = network.log_scale_quartiles.tolist()
+        if log_scale is None:
+            log_scale = middle if self._rng is None else float(self._rng.uniform(low, high))
+        self._log_scale = torch.full((1,), log_scale)
+        self._units = network.gain * network.units(self._log_scale)[0]
         self._past = torch.zeros(1, network.config.past, POSE)
         self._state: Tensor | None = None
         self._waiting = np.zeros((network.config.before, HEADMOTION.features), np.float32)
@@ -238,17 +249,17 @@ class HeadmotionStream:
 
     @torch.no_grad()
     def _next(self, sound: FloatArray) -> FloatArray:
-        answer, self._state = self._network.step(
-            torch.from_numpy(sound[None].copy()), self._past, self._lively, self._state
+        mixture, self._state = self._network.step(
+            torch.from_numpy(sound[None].copy()), self._past, self._log_scale, self._state
         )
         if self._rng is None:
-            chosen, noise = int(answer.logits[0].argmax()), np.zeros(self._network.config.components)
+            chosen, noise = int(mixture.logits[0].argmax()), np.zeros(self._network.config.components)
         else:
-            chance = functional.softmax(answer.logits[0].double(), 0).numpy()
+            chance = functional.softmax(mixture.logits[0].double(), 0).numpy()
             chosen = int(np.searchsorted(chance.cumsum()[:-1], self._rng.random()))
             noise = self._rng.standard_normal(self._network.config.components)
-        spread = torch.exp(answer.log_std[:, chosen]) * torch.from_numpy(noise.astype(np.float32))
-        block = self._network.decode(answer.mean[:, chosen] + spread, self._past)
+        spread = torch.exp(mixture.log_std[:, chosen]) * torch.from_numpy(noise.astype(np.float32))
+        block = self._network.decode(mixture.mean[:, chosen] + spread, self._past)
         self._past = torch.cat([self._past, block], 1)[:, -self._network.config.past :]
         return (block[0] * self._units).numpy()
 

@@ -1,11 +1,14 @@
 """Warped patches, the photo's own and sketches -> colour, mask and their blend over the warp."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from talkface.models import load_renamed
 from talkface.models.blocks import AdaptiveResBlock, PatchEmbedder, ResBlock
 from talkface.models.flow import FlowNetwork, warp_by_flow
 from talkface.models.hybrid_compose import IdentitySpadeBlock, ModulatedBlock, Sources, blend_linear
@@ -75,6 +78,9 @@ class Hybrid(nn.Module):
     `HybridConfig` names the parts that can be changed.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"paint.": "heads."}
+    """Beginnings of weights' names until 2026-11 -> today's."""
+
     def __init__(self, config: HybridConfig) -> None:
         super().__init__()
         self.config = config
@@ -95,12 +101,12 @@ class Hybrid(nn.Module):
         self.up_fine = nn.Conv2d(middle + fine, fine, 3, padding=1)
         self.decode_fine = decoder(fine, config.embedding)
         masks = 0 if config.compose == "modulated" else 1 + config.drawn_face + config.previous_frame
-        self.paint = nn.Conv2d(fine, 4 * (3 + masks), 3, padding=1)  # colour and masks of 2 x 2 pixels
+        self.heads = nn.Conv2d(fine, 4 * (3 + masks), 3, padding=1)  # colour and masks of 2 x 2 pixels
         if config.embed == "attention":
             nn.init.zeros_(self.attend.weight)
         with torch.no_grad():
-            self.paint.weight[12:] *= 0.1
-            self.paint.bias[12:] = 0.0  # type: ignore[index]
+            self.heads.weight[12:] *= 0.1
+            self.heads.bias[12:] = 0.0  # type: ignore[index]
         if config.embed == "slots":
             self.similarity = SketchSimilarity(fine)
             self.slots = nn.ModuleList(SlotMix(width, config.max_shots) for width in config.channels)
@@ -111,6 +117,7 @@ class Hybrid(nn.Module):
         if config.compose == "modulated":
             extra = (4 for present in (config.drawn_face, config.previous_frame) if present)
             self.compose = ModulatedBlock(fine, (3, *extra))
+        load_renamed(self, self.renamed)
 
     def enroll(self, patches: Tensor) -> Enrolled:
         """`[K, 6, S, S]` photos' own patches and sketches -> what `generate_frames` needs of them."""
@@ -257,7 +264,7 @@ class Hybrid(nn.Module):
         fine = self.decode_fine(fine, *given)
         modulated = self.config.compose == "modulated"
         active = self.compose(fine, sources) if modulated else F.relu(fine)
-        generated = F.pixel_shuffle(self.paint(active).float(), 2)
+        generated = F.pixel_shuffle(self.heads(active).float(), 2)
         colour, window = torch.tanh(generated[:, :3]), border_window(self.config.patch, generated)
         if modulated:
             image = sources.ref + window * (colour - sources.ref)

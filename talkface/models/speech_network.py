@@ -13,6 +13,7 @@ from torch.nn import functional
 from talkface.audio.features import FRAME_RATE, MEL, Bands, MelStream, reference_power
 from talkface.landmarks.layout import point_weights
 from talkface.landmarks.lip_shape import LipRange, at_full_range
+from talkface.models import load_renamed
 from talkface.types import DEFAULT_FPS, SAMPLE_RATE, SILENT_LEVEL, FloatArray, Waveform
 
 FPS = 25  # network frames per second; other rates are resampled in time
@@ -75,6 +76,9 @@ class SpeechNetwork(nn.Module):
         self.register_buffer("decoder", torch.zeros(components, 68, 2))  # shape per unit of the output
         self.register_buffer("scale", torch.ones(()))  # outer-eye distances per unit of motion
         self.register_buffer("lip_range", torch.from_numpy(LipRange().as_array()))
+        of_torchaudio = {"transform.spectrogram.window": "window", "transform.mel_scale.fb": "filters"}
+        of_bands = {**of_torchaudio, "spectrum.window": "window"}
+        load_renamed(self, {f"mel.{old}": f"mel.{new}" for old, new in of_bands.items()})
 
     @property
     def members(self) -> Sequence[SpeechMember]:

@@ -115,14 +115,3 @@ def test_spectra_lie_inside_the_samples() -> None:
     assert power_spectrum(torch.zeros(2, 512), torch.hann_window(400), 512, 160).shape == (2, 1, 257)
     assert power_spectrum(torch.zeros(2, 671), torch.hann_window(400), 512, 160).shape == (2, 1, 257)
     assert power_spectrum(torch.zeros(2, 672), torch.hann_window(400), 512, 160).shape == (2, 2, 257)
-
-
-def test_earlier_names_of_the_stored_filter_bank_load() -> None:
-    mel, bands = MelPower(8), FilterPower()
-    stored = {"transform.spectrogram.window": torch.rand(400), "transform.mel_scale.fb": torch.rand(257, 8)}
-    mel.load_state_dict(stored)
-    assert mel.filters.equal(stored["transform.mel_scale.fb"])
-    assert mel.window.equal(stored["transform.spectrogram.window"])
-    bands.load_state_dict({"spectrum.window": torch.full((400,), 0.5)})
-    assert bands.window.eq(0.5).all()
-    assert set(mel.state_dict()) == {"window", "filters"}

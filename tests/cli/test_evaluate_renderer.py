@@ -35,9 +35,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         speech = Audio2Landmark(
             Audio2LandmarkConfig(num_mels=32, channels=8, hidden=8, components=2, phones=0, members=1)
         )
-        painter = Hybrid(hybrid)
+        renderer = Hybrid(hybrid)
         save_checkpoint(
-            folder / "small" / "best.safetensors", Checkpoint("hybrid", asdict(hybrid), painter.state_dict())
+            folder / "small" / "best.safetensors", Checkpoint("hybrid", asdict(hybrid), renderer.state_dict())
         )
         save_checkpoint(folder / "few.safetensors", fewshot_checkpoint(build_fewshot(fewshot), {}))
         save_checkpoint(

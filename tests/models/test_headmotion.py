@@ -8,7 +8,7 @@ from talkface.checkpoints.load import load_headmotion
 from talkface.models.headmotion import (
     HEADMOTION,
     POSE,
-    Answer,
+    BlockMixture,
     Headmotion,
     HeadmotionConfig,
     build_headmotion,
@@ -26,7 +26,7 @@ def network() -> Headmotion:
         made = Headmotion(CONFIG)
         made.shapes.copy_(torch.randn(made.shapes.shape))
         made.deviation.copy_(torch.tensor([0.05, 0.08, 0.04, 0.06, 0.03, 0.02]))
-        made.liveliness.copy_(torch.tensor([-0.5, 0.0, 0.4]))
+        made.log_scale_quartiles.copy_(torch.tensor([-0.5, 0.0, 0.4]))
     return made.eval()
 
 
@@ -75,7 +75,7 @@ def test_samples_follow_the_seed(network: Headmotion):
 def test_minutes_of_an_untrained_network_stay_inside_the_limits(network: Headmotion, loud: float):
     track = network.predict(loud * sound(25 * 120), seed=0)
     assert np.isfinite(track).all()
-    liveliest = network.deviation.numpy() * np.exp(network.liveliness.max().item())
+    liveliest = network.deviation.numpy() * np.exp(network.log_scale_quartiles.max().item())
     assert (np.abs(track) <= HEADMOTION.limit * liveliest).all()
 
 
@@ -95,11 +95,13 @@ def test_shapes_are_undone_and_the_base_only_loses_speed(network: Headmotion):
 
 def test_the_density_is_one_mixture_of_gaussians():
     """Against the formula, written out for two components of one number."""
-    answer = Answer(torch.log(torch.tensor([[0.25, 0.75]])), torch.tensor([[[0.0], [2.0]]]), torch.zeros(1, 2, 1))
+    mixture = BlockMixture(
+        torch.log(torch.tensor([[0.25, 0.75]])), torch.tensor([[[0.0], [2.0]]]), torch.zeros(1, 2, 1)
+    )
     at = 0.5
     bell = [np.exp(-0.5 * (at - middle) ** 2) / np.sqrt(2 * np.pi) for middle in (0.0, 2.0)]
     expected = np.log(0.25 * bell[0] + 0.75 * bell[1])
-    assert answer.log_density(torch.tensor([[at]])).item() == pytest.approx(expected, rel=1e-5)
+    assert mixture.log_density(torch.tensor([[at]])).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_checkpoint_rebuilds_it(network: Headmotion):

@@ -112,7 +112,7 @@ def written_out(
         coarse = block(coarse, embedding)
     middle = net.decode_middle(net.up_middle(torch.cat([F.interpolate(coarse, scale_factor=2), middle], 1)), embedding)
     fine = net.decode_fine(net.up_fine(torch.cat([F.interpolate(middle, scale_factor=2), fine], 1)), embedding)
-    painted = F.pixel_shuffle(net.paint(F.relu(fine)), 2)
+    painted = F.pixel_shuffle(net.heads(F.relu(fine)), 2)
     mask = torch.sigmoid(painted[:, 3:]) * border_window(80, painted)
     shares = F.interpolate(logits.transpose(0, 1), scale_factor=2, mode="bilinear").softmax(1)
     mixed = (shares[:, :, None] * warped).sum(1)

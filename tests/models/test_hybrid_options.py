@@ -128,8 +128,8 @@ def test_unwarped_networks_do_not_look_at_the_landmarks_warp(options):
 def test_a_drawn_face_shows_only_where_it_covers():
     network = network_of(drawn_face=True)
     with torch.no_grad():
-        network.paint.bias[12:16] = 20  # nothing of the warp
-        network.paint.bias[16:20] = -20  # nothing painted over the drawn face
+        network.heads.bias[12:16] = 20  # nothing of the warp
+        network.heads.bias[16:20] = -20  # nothing painted over the drawn face
     ani = torch.zeros(1, 4, SIZE, SIZE)
     ani[:, :3], ani[:, 3, :16] = 0.3, 1
     painted = network(*given(1, 1), ani=ani)
@@ -140,7 +140,7 @@ def test_a_drawn_face_shows_only_where_it_covers():
 def test_the_frame_before_shows_where_its_mask_lets_it():
     network = network_of(previous_frame=True)
     with torch.no_grad():
-        network.paint.bias[16:20] = -20
+        network.heads.bias[16:20] = -20
         network.previous_flow.flow.weight.zero_()
     before = Previous(torch.full((1, 3, SIZE, SIZE), 0.3), sketches(1))
     inside = (..., slice(6, 26), slice(6, 26))

@@ -23,8 +23,8 @@ class HeadSettings:
 
     shortest: int = 25  # frames; a shorter clip hardly turns its head
     found: float = 0.9  # least share of frames with a face
-    liveliest: float = 1.5  # logarithms; clips beyond are cut shots or pictures that hang on a wall
-    calmest: float = -3.0
+    largest_log_scale: float = 1.5  # logarithms; clips beyond are cut shots or pictures that hang on a wall
+    smallest_log_scale: float = -3.0
     typical_frames: int = 400  # of any one speaker, at most, that tell what is typical
 
 
@@ -38,14 +38,14 @@ class HeadExample:
     Attributes:
         track: `[T, 6]` head pose against the clip's usual one, see `landmarks.head_track`.
         features: `[T, 3]` onset, activity, loudness.
-        lively: logarithm of how much this head moves over what is typical.
+        log_scale: logarithm of how much this head moves over what is typical.
     """
 
     key: str
     speaker: str
     track: FloatArray
     features: FloatArray
-    lively: float = 0.0
+    log_scale: float = 0.0
 
     def __len__(self) -> int:
         return len(self.track)
@@ -90,7 +90,7 @@ def make_head_examples(clips: Sequence[PreparedClip]) -> list[HeadExample]:
         )
     deviation = typical_deviation(examples)
     for example in examples:
-        example.lively = liveliness(example.track, deviation)
+        example.log_scale = motion_log_scale(example.track, deviation)
     return examples
 
 
@@ -102,10 +102,10 @@ def typical_deviation(examples: Sequence[HeadExample]) -> FloatArray:
     return np.asarray(np.median([np.mean(each, 0) for each in spreads.values()], 0).clip(1e-4), np.float32)
 
 
-def liveliness(track: FloatArray, deviation: FloatArray) -> float:
+def motion_log_scale(track: FloatArray, deviation: FloatArray) -> float:
     """Logarithm of the root mean square of the standard deviations of `[T, 6]` over the typical ones `[6]`."""
     over = np.sqrt(np.mean((track.std(0) / deviation) ** 2))
-    return float(np.clip(np.log(max(over, 1e-6)), HEAD_CLIPS.calmest, HEAD_CLIPS.liveliest))
+    return float(np.clip(np.log(max(over, 1e-6)), HEAD_CLIPS.smallest_log_scale, HEAD_CLIPS.largest_log_scale))
 
 
 @dataclass(frozen=True)
@@ -116,17 +116,17 @@ class HeadBatch:
         track: `[B, past + L n, 6]` pose; before a clip's first frame the first one is repeated.
         features: `[B, before + L n + after, 3]`.
         weight: `[B, L]` 1 for blocks inside the clip, 0 beyond its end.
-        lively: `[B]`.
+        log_scale: `[B]`.
     """
 
     track: Tensor
     features: Tensor
     weight: Tensor
-    lively: Tensor
+    log_scale: Tensor
 
     def rows(self, part: slice) -> "HeadBatch":
         """Some of the stretches."""
-        return HeadBatch(self.track[part], self.features[part], self.weight[part], self.lively[part])
+        return HeadBatch(self.track[part], self.features[part], self.weight[part], self.log_scale[part])
 
 
 @dataclass(frozen=True)
@@ -200,14 +200,14 @@ class HeadSampler:
         features = np.where(inside[:, None], clip.features[np.clip(heard, 0, len(clip) - 1)], np.float32(0))
         ends = start + self.block * np.arange(1, blocks + 1)
         weight = (ends <= len(clip)).astype(np.float32)
-        return track.astype(np.float32), features, weight, np.asarray(clip.lively, np.float32)
+        return track.astype(np.float32), features, weight, np.asarray(clip.log_scale, np.float32)
 
     def _quiet(self, parts: tuple[FloatArray, ...], rng: np.random.Generator) -> tuple[FloatArray, ...]:
         """Nobody speaks any more: what the head did dies away, and no sound is heard."""
-        track, features, weight, lively = parts
+        track, features, weight, log_scale = parts
         time = np.maximum(np.arange(len(track)) - self.past - rng.integers(0, self.block), 0)
         fade = (1 + time / 12) * np.exp(-time / 12)  # critically damped: without a jolt
-        return track * fade[:, None].astype(np.float32), np.zeros_like(features), np.ones_like(weight), lively
+        return track * fade[:, None].astype(np.float32), np.zeros_like(features), np.ones_like(weight), log_scale
 
 
 def mirrored(track: FloatArray) -> FloatArray:

@@ -20,7 +20,8 @@ from talkface.landmarks.basis import fit_basis
 from talkface.landmarks.layout import point_weights
 from talkface.landmarks.lip_shape import LipRange
 from talkface.losses.landmark import landmark_terms, lip_opening
-from talkface.models.audio2landmark import build_audio2landmark, config_dict
+from talkface.models import renamed
+from talkface.models.audio2landmark import Audio2Landmark, build_audio2landmark, config_dict
 from talkface.models.speech_network import SpeechMember, SpeechNetwork
 from talkface.training.engine.loop import (
     Ema,
@@ -236,7 +237,8 @@ def new_network(config: Audio2LandmarkTraining) -> SpeechNetwork:
 def front_end_of(start: str) -> FrontEnd:
     """Convolutions and phone head of trained weights of family `base`; empty for none and for other families."""
     tensors = load_weights(start, "audio2landmark").tensors if start else {}
-    first = {name.removeprefix("listeners.0."): tensor.float() for name, tensor in tensors.items()}
+    current = renamed(tensors, Audio2Landmark.renamed)
+    first = {name.removeprefix("lip_encoders.0."): tensor.float() for name, tensor in current.items()}
     front_end = ("convolutions.", "norms.", "phone_head.")  # names of its weights start so
     return {name: tensor for name, tensor in first.items() if name.startswith(front_end)}
 

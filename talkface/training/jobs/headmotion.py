@@ -99,8 +99,8 @@ class HeadmotionJob(StateOfParts):
         self.network.train()
         batch = self.sampler.draw(self.config.run.batch_size, step_generator(self.config.run.seed, step))
         own = own_part(self.accelerator, batch)
-        loss = surprise(self.network, own, self.config.optim.past_noise)
-        logged = check_finite({"surprise": loss}, step)
+        loss = negative_log_likelihood(self.network, own, self.config.optim.past_noise)
+        logged = check_finite({"nll": loss}, step)
         share = own.weight.sum().clamp(min=1) / batch.weight.sum().clamp(min=1)  # of all blocks that are measured
         weighted = loss * float(share) * self.accelerator.num_processes
         step_on([weighted], self.optimizer, self.network, step, self.config.run.grad_clip, self.accelerator)
@@ -114,7 +114,7 @@ class HeadmotionJob(StateOfParts):
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Surprise at held-out clips (training ones where none is held out), and how much and fast samples move.
+        """Negative log likelihood of held-out clips (training ones where none is held out), and how samples move.
 
         `extent` and `speed` are standard deviation and mean speed of the samples over those of the real heads.
         """
@@ -127,7 +127,7 @@ class HeadmotionJob(StateOfParts):
             blocks = len(example) // self.config.model.block
             parts = self.sampler.cut(example, 0, blocks)
             batch = HeadBatch(*(torch.from_numpy(part[None]) for part in parts))
-            by_speaker.setdefault(example.speaker, []).append(surprise(network, batch, 0.0).item())
+            by_speaker.setdefault(example.speaker, []).append(negative_log_likelihood(network, batch, 0.0).item())
             for sample in range(self.samples):
                 track = self._rollout(example, self.samples * number + sample)
                 made.append(_extent_and_speed(track, network.deviation))
@@ -151,7 +151,7 @@ class HeadmotionJob(StateOfParts):
         network.gain.fill_(float(np.clip(np.median(ratios), 0.5, 2.0)))
 
     def _rollout(self, example: HeadExample, seed: int) -> FloatArray:
-        return cast(Headmotion, self.ema.network).predict(example.features, seed, example.lively)
+        return cast(Headmotion, self.ema.network).predict(example.features, seed, example.log_scale)
 
     def preview(self) -> Image | None:
         """Pitch, yaw and roll over time of a few clips: real in grey, two samples in colour."""
@@ -172,7 +172,7 @@ class HeadmotionJob(StateOfParts):
         return Checkpoint("headmotion", config_dict(self.config.model), self.ema.network.state_dict(), provenance)
 
 
-def surprise(network: Headmotion, batch: HeadBatch, past_noise: float) -> Tensor:
+def negative_log_likelihood(network: Headmotion, batch: HeadBatch, past_noise: float) -> Tensor:
     """Mean negative log density of the shapes that the real heads took next, given their real past.
 
     Args:
@@ -181,8 +181,8 @@ def surprise(network: Headmotion, batch: HeadBatch, past_noise: float) -> Tensor
         past_noise: standard deviation of what is added to the past, in a head's own deviations.
     """
     settings, device = network.config, network.deviation.device
-    features, weight, lively = (part.to(device) for part in (batch.features, batch.weight, batch.lively))
-    track = batch.track.to(device) / network.units(lively)
+    features, weight, log_scale = (part.to(device) for part in (batch.features, batch.weight, batch.log_scale))
+    track = batch.track.to(device) / network.units(log_scale)
     state, total = None, torch.zeros((), device=device)
     for number in range(weight.shape[1]):
         now = settings.past + number * settings.block
@@ -192,8 +192,8 @@ def surprise(network: Headmotion, batch: HeadBatch, past_noise: float) -> Tensor
         block = track[:, now : now + settings.block]
         start = number * settings.block
         sound = features[:, start : start + settings.before + settings.block + settings.after]
-        answer, state = network.step(sound, past, lively, state)
-        total = total - (weight[:, number] * answer.log_density(network.encode(block, past))).sum()
+        mixture, state = network.step(sound, past, log_scale, state)
+        total = total - (weight[:, number] * mixture.log_density(network.encode(block, past))).sum()
     return total / weight.sum().clamp(min=1)
 
 
@@ -206,17 +206,17 @@ def slow_noise(count: int, frames: int) -> Tensor:
 
 @torch.no_grad()
 def fit_buffers(network: Headmotion, examples: Sequence[HeadExample], sampler: HeadSampler) -> None:
-    """Typical values, quartiles of liveliness, and the shapes of a block: a PCA of the motion beyond the base."""
+    """Typical values, quartiles of scale, and the shapes of a block: a PCA of the motion beyond the base."""
     settings = network.config
     network.deviation.copy_(torch.from_numpy(typical_deviation(examples)))
-    lively: dict[str, list[float]] = {}
+    log_scales: dict[str, list[float]] = {}
     blocks: dict[str, list[FloatArray]] = {}
     for example in examples:
-        lively.setdefault(example.speaker, []).append(example.lively)
+        log_scales.setdefault(example.speaker, []).append(example.log_scale)
         rest = _rest_of_blocks(network, example, sampler)
         blocks.setdefault(example.speaker, []).append(rest)
-    usual = [float(np.mean(each)) for each in lively.values()]
-    network.liveliness.copy_(torch.from_numpy(np.percentile(usual, [25, 50, 75]).astype(np.float32)))
+    usual = [float(np.mean(each)) for each in log_scales.values()]
+    network.log_scale_quartiles.copy_(torch.from_numpy(np.percentile(usual, [25, 50, 75]).astype(np.float32)))
     most = max(1, HEAD_CLIPS.typical_frames // settings.block)
     table = np.concatenate([np.concatenate(each)[:most] for each in blocks.values()]).astype(np.float64)
     _, size, axes = np.linalg.svd(table / np.sqrt(len(table)), full_matrices=False)
@@ -228,7 +228,7 @@ def _rest_of_blocks(network: Headmotion, example: HeadExample, sampler: HeadSamp
     """`[N, 6 n]` blocks of one clip less their base, in the head's own deviations."""
     settings = network.config
     track, *_ = sampler.cut(example, 0, len(example) // settings.block)
-    scaled = torch.from_numpy(track) / network.units(torch.tensor([example.lively]))[0]
+    scaled = torch.from_numpy(track) / network.units(torch.tensor([example.log_scale]))[0]
     starts = range(settings.past, len(scaled), settings.block)
     past = torch.stack([scaled[at - settings.past : at] for at in starts])
     block = torch.stack([scaled[at : at + settings.block] for at in starts])

@@ -30,6 +30,7 @@ from talkface.geometry.donor import DETAIL, Donor, misfit
 from talkface.landmarks.mouth_patch import UNIT
 from talkface.losses.local import local_contrast
 from talkface.metrics.mouth import inner_sharpness
+from talkface.models import renamed
 from talkface.models.mouth import MouthInpainter, donor_detail, fill_hole, to_size
 from talkface.scale.threads import limit_threads
 from talkface.training.engine.loop import (
@@ -183,7 +184,10 @@ class MouthJob(StateOfParts):
         return Checkpoint("mouth", to_dict(self.config.model), tensors | pack_donors(self.donors), provenance)
 
     def parts(self) -> dict[str, Any]:
-        return {"painter": self.inpainter, "ema": self.ema, "optimizer": self.optimizer}
+        return {"inpainter": self.inpainter, "ema": self.ema, "optimizer": self.optimizer}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(renamed(state, {"painter": "inpainter"}))  # its name until 2026-11
 
     def _maps(self, network: torch.nn.Module, batch: MouthBatch, masks: Tensor) -> tuple[Tensor, Tensor]:
         """`[B, 3, H, W]` colours and `[B, 1, H, W]` share of the detail."""

@@ -25,6 +25,7 @@ from talkface.data.voices import synthesise
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
 from talkface.files.write import atomic_file
+from talkface.models import renamed
 from talkface.models.audio2landmark import Audio2Landmark, LipEncoder
 from talkface.training.engine.kept import fingerprint
 from talkface.training.engine.loop import step_generator, training_bar
@@ -129,7 +130,7 @@ def train_phones(
     clips: Sequence[PreparedClip],
     config: Audio2LandmarkTraining,
 ) -> dict[str, Tensor]:
-    """Teach the first listener of `network` phones; the run folder keeps what it learnt.
+    """Teach the first lip encoder of `network` phones; the run folder keeps what it learnt.
 
     `phones.pt` there holds the weights, `phones_state.pt` the state of unfinished lessons and `phones_speech.pt` the
     labelled speech as long as they last. All are of use to the same clips and settings only.
@@ -154,16 +155,16 @@ def train_phones(
 
 
 def _lessons(
-    listener: LipEncoder, network: Audio2Landmark, sampler: PhoneSampler, config: Audio2LandmarkTraining, key: str
+    encoder: LipEncoder, network: Audio2Landmark, sampler: PhoneSampler, config: Audio2LandmarkTraining, key: str
 ) -> None:
     """All steps, going on where an earlier start stopped."""
     phones, seed, augment = config.phones, config.run.seed, config.augment
     state_file = Path(config.run.out) / "phones_state.pt"
-    optimizer = torch.optim.AdamW(listener.parameters(), lr=phones.rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=phones.rate, weight_decay=0.01)
     state = _load(state_file, key)
     first = 0
     if state is not None:
-        listener.load_state_dict(state["listener"])
+        encoder.load_state_dict(renamed(state, {"listener": "lip_encoder"})["lip_encoder"])  # its name until 2026-11
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
     network.train()
@@ -171,7 +172,7 @@ def _lessons(
         task = bar.add_task("phone lessons", total=phones.steps, completed=first)
         for step in range(first, phones.steps):
             if step > first and step % SAVE_EVERY == 0:
-                parts = {"listener": listener.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+                parts = {"lip_encoder": encoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
                 _save(state_file, key, parts)
             rng = step_generator(seed, step)
             power, labels = sampler.draw(rng)
@@ -180,8 +181,8 @@ def _lessons(
                 group["lr"] = phones.rate * warm
             with seeded(seed, step):
                 features = mask_features(network.features(augment_voice(power, augment, rng)), augment, rng)
-                loss, right = phone_loss(listener.phones(features), labels)
-            step_on([loss], optimizer, listener, step, grad_clip=1.0, advice="lower phones.rate in a new run.out")
+                loss, right = phone_loss(encoder.phones(features), labels)
+            step_on([loss], optimizer, encoder, step, grad_clip=1.0, advice="lower phones.rate in a new run.out")
             bar.update(task, completed=step + 1, description=f"phone lessons  right {right.item():.2f}")
 
 

@@ -25,7 +25,7 @@ train_all(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
 """
 NETWORKS = {
     "hybrid": ("renderer", "discriminator"),
-    "mouth": ("painter",),
+    "mouth": ("inpainter",),
     "fewshot": ("embedder", "generator", "discriminator", "video_table"),
     "vgnet": ("generator", "discriminator"),
     "vgnet_batch_norm": ("generator", "discriminator"),
