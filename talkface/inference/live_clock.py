@@ -2,12 +2,21 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from talkface.inference.live import Moment, Session
 
-BEHIND = 1.0  # frames that a picture may be late before it is left out, so that the sound stays in time
-LONGEST_STILL = 4  # frames after which a picture is made however late it is
-SLIP_S = 0.5  # from which being late is no passing matter: the clock is set back, and the stream pauses
+
+@dataclass(frozen=True)
+class PaceSettings:
+    """How late a stream's pictures may be."""
+
+    behind: float = 1.0  # frames that a picture may be late before it is left out, so that the sound stays in time
+    longest_still: int = 4  # frames after which a picture is made however late it is
+    slip_s: float = 0.5  # from which being late is no passing matter: the clock is set back, and the stream pauses
+
+
+PACE = PaceSettings()
 
 
 class Pace:
@@ -29,12 +38,11 @@ class Pace:
     def render(self) -> bool:
         """Whether the next moment's picture is to be made; call once per moment, when it is due."""
         late = self._late_s()
-        if late > SLIP_S:
+        if late > PACE.slip_s:
             self._start += late
             self._session.slip(late)
-        self._still = (
-            0 if late < BEHIND / float(self._session.fps) or self._still + 1 >= LONGEST_STILL else self._still + 1
-        )
+        in_time = late < PACE.behind / float(self._session.fps)
+        self._still = 0 if in_time or self._still + 1 >= PACE.longest_still else self._still + 1
         return self._still == 0
 
     def _late_s(self) -> float:

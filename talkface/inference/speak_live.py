@@ -23,12 +23,10 @@ from talkface.media.microphone import Microphone
 from talkface.media.speech import open_speech
 from talkface.media.window import Window
 from talkface.media.write import VideoWriter, check_output
-from talkface.types import FloatArray
+from talkface.types import SAMPLE_RATE, FloatArray
 
 RATE = 48_000  # Hz, of a microphone
 AFTER_S = 0.6  # of an idle face after a speech file
-PIPE_RATE = 16_000  # Hz, of what comes through a pipe
-PIPE_BYTES = 640  # 20 ms of that
 
 
 def speak_live(
@@ -66,7 +64,7 @@ def speak_live(
     sound = open_speech(speech) if isinstance(speech, (str, Path)) else None
     with ExitStack() as stack:
         screen = stack.enter_context(Window("talkface")) if window else None
-        rate = sound.mux_format()[0] if sound is not None else RATE if speech is None else PIPE_RATE
+        rate = sound.mux_format()[0] if sound is not None else RATE if speech is None else SAMPLE_RATE
         session = animator.live(photo, rate, options)
         if sound is None:
             source: Microphone | _Pipe
@@ -130,7 +128,8 @@ class _Pipe:
         return np.frombuffer(b"".join(parts), "<i2").astype(np.float32) / 32_768
 
     def _read(self) -> None:
-        while part := self._file.read(PIPE_BYTES):
+        bytes_of_20_ms = SAMPLE_RATE // 50 * 2
+        while part := self._file.read(bytes_of_20_ms):
             self._heard.put(part[: len(part) // 2 * 2])
         self._ended.set()
 
