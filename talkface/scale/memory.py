@@ -1,7 +1,6 @@
 """Megabytes -> a process that can take no more, and errors of any library that mean just that."""
 
 import contextlib
-from functools import cache
 from pathlib import Path
 
 from talkface.files.read import limit, variable
@@ -13,11 +12,11 @@ def worker_megabytes() -> float:
     return 0.0 if gpu.exists() else limit("worker_mb")
 
 
-@cache
 def limit_memory(megabytes: float) -> None:
-    """No more than so many megabytes of address space above what is mapped now, once per process.
+    """Let this process map no more than so many megabytes of address space above what is mapped now.
 
-    Where the system has no such limits, none is set.
+    Call it once per process, when its libraries are loaded: a later call would count from what is mapped then. Where
+    the system has no such limits, none is set.
     """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource

@@ -57,7 +57,6 @@ class Server:
             f"{kind}.upload",
             max_pixels=limits.max_megapixels * 1e6,
             max_seconds=LIMITS["seconds"] if kind == "file" else limits.max_speech_s,  # files are read here and there
-            memory_mb=limits.decode_mb,
             limit_s=limits.decode_s,
             face=face,
         )
@@ -131,4 +130,4 @@ def open_server(options: ServeOptions, animator: Animator | None = None) -> Serv
         raise MediaError(f"{place} cannot be used: {error.strerror}; give another --folder") from error
     networks = animator or Animator.from_pretrained(options.renderer, options.device)
     store = Store(place / "jobs.sqlite")
-    return Server(options, store, Studio(store, place, networks, options.keep_hours), Reader(), claim)
+    return Server(options, store, Studio(store, place, networks, options.keep_hours), Reader(options.decode_mb), claim)

@@ -5,7 +5,7 @@ import queue
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ class Task:
         upload: name of the upload in the folder.
         max_pixels: of a photo.
         max_seconds: of speech.
-        memory_mb: that the process may take more than at its start.
         face: which face, 0 the largest; None the largest.
         limit_s: after which the process is ended.
     """
@@ -37,7 +36,6 @@ class Task:
     upload: str
     max_pixels: float
     max_seconds: float
-    memory_mb: float
     limit_s: float
     face: int | None = None
     plain: str = ""
@@ -65,9 +63,13 @@ class Found:
 
 
 class Reader:
-    """One worker process that reads uploads one after the other; a dead one is replaced."""
+    """One worker process that reads uploads one after the other; a dead one is replaced.
 
-    def __init__(self) -> None:
+    It may take `memory_mb` more than its libraries do.
+    """
+
+    def __init__(self, memory_mb: float) -> None:
+        self._memory_mb = memory_mb
         self._waiting: queue.Queue[tuple[Task, Future[Found]] | None] = queue.Queue()
         self._futures: dict[int, Future[Found]] = {}
         self._closed = False
@@ -104,8 +106,9 @@ class Reader:
                 self._futures.clear()
 
     def _work(self) -> None:
-        workers = LocalWorkers(1, megabytes=0, prepare=_detector)
-        for task, found in workers.run(self._next, read_upload, limit_s=lambda task: task.limit_s):
+        workers = LocalWorkers(1, megabytes=0, prepare=partial(_prepare, self._memory_mb))
+        function = partial(read_upload, memory_mb=self._memory_mb)
+        for task, found in workers.run(self._next, function, limit_s=lambda task: task.limit_s):
             future = self._futures.pop(id(task))
             future.set_result(_explain(found) if isinstance(found, Died) else found)
 
@@ -123,11 +126,15 @@ def raise_error(found: Found) -> None:
         raise kinds.get(found.error[0], MediaError)(found.error[1])
 
 
-def read_upload(task: Task) -> Found:
-    """Decode one upload, in the worker."""
-    _detector()  # loaded by now, with its libraries: memory is counted from here
+def _prepare(memory_mb: float) -> None:
+    """Load the libraries, and count the worker's memory from here."""
+    _detector()
     spare_mb = 512  # that other threads of a process may map besides
-    limit_memory(task.memory_mb + spare_mb)
+    limit_memory(memory_mb + spare_mb)
+
+
+def read_upload(task: Task, memory_mb: float) -> Found:
+    """Decode one upload, in the worker, which may take no more than `memory_mb`."""
     for name, value in (("pixels", task.max_pixels), ("seconds", task.max_seconds)):
         os.environ[variable(name)] = str(value)
     upload = task.folder / task.upload
@@ -139,7 +146,7 @@ def read_upload(task: Task) -> Found:
         return Found(error=(type(error).__name__, _named(str(error), upload, task.kind)))
     except Exception as error:  # noqa: BLE001 - a fault in a decoder is the upload's, and must not end the worker
         if is_out_of_memory(error) or isinstance(error, ImportError):  # a library that finds no room says the latter
-            return Found(error=("MediaError", f"the {task.kind} takes more than {task.memory_mb:.0f} MB to read"))
+            return Found(error=("MediaError", f"the {task.kind} takes more than {memory_mb:.0f} MB to read"))
         return Found(error=("MediaError", f"the {task.kind} cannot be read ({type(error).__name__}): convert it first"))
 
 

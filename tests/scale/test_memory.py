@@ -1,5 +1,7 @@
 """Memory of a process, as the system counts it."""
 
+import subprocess
+import sys
 from mmap import mmap
 from pathlib import Path
 
@@ -19,3 +21,15 @@ def test_memory_grows_by_what_is_written_to():
     assert after["VmHWM"] >= after["VmRSS"] - 1 and after["RssAnon"] < after["VmRSS"]
     with pytest.raises(OSError, match="status"):
         memory_mb(2**22 + 1)  # above the largest process number
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="memory is limited on Linux only")
+def test_a_limited_process_gets_what_it_may_take_and_no_more():
+    program = (
+        "from talkface.scale.memory import limit_memory\n"
+        "limit_memory(100)\n"
+        "held = bytearray(50_000_000)\n"
+        "try:\n    more = bytearray(60_000_000)\nexcept MemoryError:\n    print('no more')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "no more\n"

@@ -1,22 +1,27 @@
 """Faults of clients, disks and the system under a server: it lives, and says what happened."""
 
 import importlib.util
+import io
 import multiprocessing
 import random
 import shutil
+import struct
 import threading
 import time
+import zlib
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from talkface.errors import PassingError
 from talkface.serve.server import Server
-from talkface.serve.uploads import Task, read_upload
+from talkface.serve.uploads import Reader, Task
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -147,10 +152,22 @@ def test_reading_stops_at_its_time_and_memory(client: TestClient, photo: bytes, 
     assert client.post("/v1/photos", files={"photo": photo}).status_code == 200
 
 
-def test_a_picture_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
-    import struct
-    import zlib
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    """One that may take 300 MB beside its libraries and what they may map at a time."""
+    reader = Reader(memory_mb=300)
+    yield reader
+    reader.close()
 
+
+def black(side: int) -> bytes:
+    """A square PNG of one colour, the smaller the more it unpacks to."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def test_a_picture_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, reader: Reader) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -162,7 +179,16 @@ def test_a_picture_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
         + chunk(b"IEND", b"")
     )
     (tmp_path / "photo.upload").write_bytes(bomb)
-    process = multiprocessing.get_context("spawn").Pool(1)
-    found = process.apply(read_upload, (Task(tmp_path, "photo", "photo.upload", 1e6, 60, 2048, 60),))
-    process.terminate()
+    found = reader.read(Task(tmp_path, "photo", "photo.upload", 1e6, 60, 60)).result(60)
     assert found.error is not None and "pixels" in found.error[1] and str(tmp_path) not in found.error[1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited on Linux only")
+def test_a_reader_may_take_as_much_for_the_last_upload_as_for_the_first(
+    tmp_path: Path, reader: Reader, photo: bytes
+) -> None:
+    large = black(12_000)
+    for content in (photo, large, photo, large):
+        (tmp_path / "photo.upload").write_bytes(content)
+        found = reader.read(Task(tmp_path, "photo", "photo.upload", 1e9, 60, 60)).result(60)
+        assert found.error is None if content is photo else found.error is not None and "memory" in found.error[1]
