@@ -9,6 +9,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -82,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             signal.signal(number, _terminate)
     # imports make a million objects that stay: looking through them took .1 s of a short video
     gc.set_threshold(50_000)
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # one line, without a place in the code
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt as error:  # Ctrl-C while an error was being said, or files were being cleaned up
@@ -141,6 +143,10 @@ def _with_current_verb(arguments: Sequence[str]) -> Sequence[str]:
         if word in OLD_VERBS:
             typer.echo(f"warning: talkface {word} is now called talkface {' '.join(OLD_VERBS[word])}", err=True)
             return [*arguments[:place], *OLD_VERBS[word], *arguments[place + 1 :]]
+        further = next((each for each in arguments[place + 1 :] if not each.startswith("-")), "")
+        if word == "benchmark" and Path(further).suffix:  # a photo, as it took one release ago
+            typer.echo("warning: talkface benchmark PHOTO is now called talkface benchmark animate PHOTO", err=True)
+            return [*arguments[: place + 1], "animate", *arguments[place + 1 :]]
         break
     return arguments
 

@@ -56,18 +56,20 @@ def load_config(schema: type[Any], path: Path | str | None = None, overrides: Se
             or a value has the wrong type.
     """
     merged = OmegaConf.structured(schema)
+    where = f" in {path}" if path else ""
     try:
         if path is not None:
             merged = OmegaConf.merge(merged, _read_yaml(Path(path), schema))
         if overrides:
+            where = " of --set"
             given = OmegaConf.from_dotlist(_checked_overrides(overrides))
             _check_keys(OmegaConf.to_container(given), schema, "an override")
             merged = OmegaConf.merge(merged, given)
         return OmegaConf.to_object(merged)
     except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
-        where = f" in {path}" if path else ""
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"invalid setting{where}: {reason}") from error
+        key = f" {error.full_key}" if isinstance(error, OmegaConfBaseException) and error.full_key else ""
+        raise ConfigError(f"invalid setting{key}{where}: {reason}") from error
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import math
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cache
 from numbers import Integral, Real
@@ -196,6 +196,27 @@ class Options:
     def __post_init__(self) -> None:
         for found in options_of(type(self)).values():
             object.__setattr__(self, found.name, found.read(getattr(self, found.name)))
+
+    def __new__(cls, **given: object) -> Self:
+        """Refuse unknown names in one line; raises `ConfigError`."""
+        for name in given.keys() - options_of(cls).keys():
+            if name in (former := old_names(cls)):
+                raise ConfigError(f"option {name} is now called {former[name]}: use that name")
+            current_name(cls, name)  # which says the nearest one
+        return super().__new__(cls)
+
+    @classmethod
+    def merged(cls, options: Self | None, keywords: Mapping[str, Any]) -> Self:
+        """Options with keywords, by names as of `from_mapping`, laid over them; None: over the defaults.
+
+        Raises:
+            ConfigError: as `from_mapping`, or options of another class.
+        """
+        if options is None:
+            return cls.from_mapping(keywords)
+        if not isinstance(options, cls):
+            raise ConfigError(f"options are of type {type(options).__name__}: pass talkface.{cls.__name__}(...)")
+        return replace(options, **{current_name(cls, name): value for name, value in keywords.items()})
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> Self:

@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 
 import talkface
 from talkface.config import load_config, read_kind, to_dict
+from talkface.errors import ConfigError
+from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "configs").rglob("*.yaml"))
@@ -83,3 +85,11 @@ def test_the_speech_networks_first_command_needs_no_extra():
     config = read_kind(ROOT / "configs/audio2landmark/base.yaml")
     assert config == "audio2landmark"
     assert OmegaConf.load(ROOT / "configs/audio2landmark/base.yaml").phones.steps == 0
+
+
+def test_a_wrong_setting_is_named_with_where_it_was_given(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"invalid setting run.steps of --set: Value 'abc'"):
+        load_config(Audio2LandmarkTraining, overrides=["run.steps=abc"])
+    (tmp_path / "c.yaml").write_text("run: {steps: abc}\n")
+    with pytest.raises(ConfigError, match=r"invalid setting run.steps in .*c.yaml: Value 'abc'"):
+        load_config(Audio2LandmarkTraining, tmp_path / "c.yaml")

@@ -216,3 +216,10 @@ def test_an_old_name_works_unseen_and_names_the_new_one(word: str):
     assert seen == [EnrollOptions(model="few.safetensors", force=True)]
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout
     assert "--model" in shown and word not in shown.split() and "1 or more" in shown
+
+
+def test_names_that_a_constructor_does_not_know_are_said_in_one_line() -> None:
+    with pytest.raises(ConfigError, match="option head_motion is now called head_scale: use that name"):
+        AnimateOptions(head_motion=0.5)
+    with pytest.raises(ConfigError, match="unknown option 'hed_scale': did you mean head_scale"):
+        AnimateOptions(hed_scale=0.5)

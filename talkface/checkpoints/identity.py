@@ -21,6 +21,7 @@ from talkface.errors import CheckpointError
 from talkface.files.check import build_record, check_array
 from talkface.files.read import check_record, refusing
 from talkface.media.photo import decode_picture, encode_png
+from talkface.media.write import check_output
 from talkface.types import Image, Shot
 
 KIND = "identity"
@@ -63,9 +64,14 @@ class StoredIdentity:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
-    def save(self, path: str | Path) -> None:
-        """Write the identity to a .safetensors file, for `load`, `animate` and `reenact`."""
-        save_identity(Path(path), self)
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the identity to a .safetensors file, for `load`, `animate` and `reenact`; `force` replaces one.
+
+        Raises:
+            MediaError: the file cannot be written, or is there already.
+        """
+        check_output(Path(path), force=force, suffixes=(SUFFIX,))
+        save_identity(Path(path), self, exclusive=not force)
 
     @staticmethod
     def load(name_or_path: str | Path) -> "StoredIdentity":

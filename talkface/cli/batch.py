@@ -47,7 +47,7 @@ def batch(
     ),
     common: Annotated[
         list[str] | None,
-        typer.Option("--set", help="OPTION=VALUE for rows that do not set it themselves, such as still=true."),
+        typer.Option("--set", help="OPTION=VALUE, or a number such as mouth.feather=1.5, for rows without it."),
     ] = None,
     quiet: Quiet = False,
     *,
@@ -93,16 +93,20 @@ def batch_rows(
 
 
 def parse_common(items: Sequence[str]) -> dict[str, object]:
-    """`["still=true", "fps=30"]` -> option -> text.
+    """`["still=true", "mouth.feather=1.5"]` -> option -> text: `{"still": "true", "set": "mouth.feather=1.5"}`.
 
     Raises:
         ConfigError: an item without `=`.
     """
-    pairs = [item.partition("=") for item in items]
-    for (name, equals, _), item in zip(pairs, items, strict=True):
+    given: dict[str, object] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
         if not equals or not name:
             raise ConfigError(f"invalid --set {item!r}: expected OPTION=VALUE such as still=true")
-    return {name: value for name, _, value in pairs}
+        if "." in name:  # a number of the renderer, as `animate --set` takes it
+            name, value = "set", " ".join([*str(given.get("set", "")).split(), item])
+        given[name] = value
+    return given
 
 
 def row_line(outcome: "Outcome") -> str:

@@ -17,7 +17,7 @@ from talkface.checkpoints.load import load_audio2landmark, must_fit
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.clip import AnimateResult, Clip
 from talkface.inference.photos import PhotoSource, Shots, load_shots
-from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
+from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions
 from talkface.inference.subject import (
     NETWORKS,
     Subject,
@@ -211,6 +211,7 @@ class Animator:
         person: PhotoSource | Sequence[PhotoSource] | Subject,
         speech: str | Path | Waveform | None,
         options: AnimateOptions | None = None,
+        **keywords: Any,
     ) -> Clip:
         """Video of a person speaking, `round(duration * fps)` frames, made when it is read or saved.
 
@@ -219,11 +220,12 @@ class Animator:
             speech: any sound or video file that ffmpeg decodes, or a `Waveform`; None where the option `landmarks`
                 drives a silent video.
             options: how the face moves and what is shown; what they say of networks is ignored.
+            keywords: single options by name, over those of `options`.
 
         Raises:
             MediaError, NoFaceError, ConfigError: unusable photos, speech or options.
         """
-        options = check_options(options or AnimateOptions(), AnimateOptions)
+        options = AnimateOptions.merged(options, keywords)
         if speech is None and options.landmarks is None:
             raise ConfigError("neither speech nor landmarks given: pass a speech file, or --landmarks FILE.npz")
         if options.head_from is not None:
@@ -247,7 +249,7 @@ class Animator:
             track = follow_head(track, Path(options.head_from), options, self.detector)
         timings = {"enroll": enrolled - began, "speech": time.perf_counter() - enrolled}
         inputs = {"photo": person, "speech": speech, "landmarks": options.landmarks, "head_from": options.head_from}
-        report = partial(self.write_report, options, inputs)
+        report = partial(self.write_report, inputs)
         return replace(self.clip(subject, track, sound, options), write_report=report, timings=timings)
 
     def reenact(
@@ -256,6 +258,7 @@ class Animator:
         driving: str | Path,
         options: ReenactOptions | None = None,
         progress: Progress | None = None,
+        **keywords: Any,
     ) -> Clip:
         """Video of a person doing what the face in `driving` does, made when it is read or saved.
 
@@ -265,13 +268,14 @@ class Animator:
                 is not. It is tracked here.
             options: how the motion is followed and what is shown; what they say of networks is ignored.
             progress: called with (frames tracked, frames in all).
+            keywords: single options by name, over those of `options`.
 
         Raises:
             MediaError, NoFaceError, ConfigError: unusable photos, driver or options.
         """
         from talkface.inference.reenact import reenact  # not behind every video
 
-        chosen = check_options(options or ReenactOptions(), ReenactOptions)
+        chosen = ReenactOptions.merged(options, keywords)
         subject = partial(self._subject, person, chosen)
         return reenact(Path(driving), subject, self.detector, self.clip, chosen, progress)
 
@@ -279,7 +283,7 @@ class Animator:
         return person if isinstance(person, Subject) else self.prepare(person, options.face)
 
     def write_report(
-        self, options: AnimateOptions, inputs: Mapping[str, object], made: AnimateResult, path: Path, shown_as: str
+        self, inputs: Mapping[str, object], options: AnimateOptions, made: AnimateResult, path: Path, shown_as: str
     ) -> dict[str, Any]:
         """Measure a video of this animator; see `inference.report.write_report`."""
         from talkface.inference.report import write_report  # a second of start-up: a dozen modules, scipy's statistics

@@ -21,6 +21,7 @@ from talkface.media.ffmpeg import format_of
 from talkface.media.mark.tag import Origin, can_sign
 from talkface.media.speech import SpeechStream
 from talkface.media.write import VideoWriter, check_not_speech, check_output, followed
+from talkface.options import current_name, options_of
 from talkface.renderers.base import Rendered
 from talkface.types import FloatArray, Image, Progress, Shot
 
@@ -73,7 +74,8 @@ class Clip:
         drivers: reads the driver's picture for every frame, on every call, where panels show it.
         frames_without_face: frames in which the driver's face was not found.
         timings: seconds that the stages before took.
-        write_report: writes what the video measures to a .json, from a result, that path and the video's name.
+        write_report: writes what the video measures to a .json, from the options, a result, that path and the video's
+            name.
     """
 
     num_frames: int
@@ -88,7 +90,7 @@ class Clip:
     drivers: Callable[[], Iterator[Image]] | None = field(default=None, repr=False)
     frames_without_face: int = 0
     timings: Mapping[str, float] = field(default_factory=dict, repr=False)
-    write_report: Callable[[AnimateResult, Path, str], object] | None = field(default=None, repr=False)
+    write_report: Callable[[AnimateOptions, AnimateResult, Path, str], object] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return self.num_frames
@@ -111,6 +113,7 @@ class Clip:
         *,
         encoder_threads: int = 0,
         progress: Progress | None = None,
+        **keywords: Any,
     ) -> AnimateResult:
         """Write the video, and the landmarks, maps and report that the options ask for: all of them, or none.
 
@@ -118,11 +121,16 @@ class Clip:
             out: the file to write; its ending says the format, see `media.ffmpeg`.
             encoder_threads: of the H.264 encoder, 0 as many as it likes; a fixed number gives the same bytes anywhere.
             progress: called with (frames written, frames in all).
+            keywords: single options by name, such as `crop=True` or `force=True`, over those of the clip; not those
+                that its motion has followed already.
 
         Raises:
             MediaError: the output cannot be written, or there is no frame.
-            ConfigError: a report is asked for, of a clip that has none.
+            ConfigError: a report is asked for, of a clip that has none, or a keyword is of what the clip is made of.
         """
+        if keywords:
+            options = replace(self.options, **self._changes(keywords))
+            return replace(self, options=options).save(out, encoder_threads=encoder_threads, progress=progress)
         out, options, began = Path(out), self.options, time.perf_counter()
         check_outputs(out, options)
         check_not_speech(out, self.sound)
@@ -142,8 +150,8 @@ class Clip:
 
                 save_landmarks(parts["points"], self.landmarks, self.fps, self.shots.shots[0].landmarks)
             result = self._result(parts["video"], size, time.perf_counter() - began)
-            if "report" in parts and self.write_report is not None:
-                self.write_report(result, parts["report"], str(out))
+            if "report" in parts and self.write_report is not None and isinstance(options, AnimateOptions):
+                self.write_report(options, result, parts["report"], str(out))
         return replace(result, path=out)
 
     def report(self) -> dict[str, Any]:
@@ -163,6 +171,15 @@ class Clip:
             replace(self, options=options).save(path.with_name("video.mp4"))
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content
+
+    def _changes(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
+        """Options by today's name; raises `ConfigError` for those that only count where the clip is made."""
+        known = options_of(type(self.options))
+        changes = {current_name(type(self.options), name): value for name, value in keywords.items()}
+        for name in changes:
+            if known[name].meta["group"] in ("Motion", "Networks") or name in ("fps", "face", "detector", "sound"):
+                raise ConfigError(f"the option {name} is part of the clip: give it to Animator.animate or reenact")
+        return changes
 
     def _result(self, video: Path, size: tuple[int, int], render_s: float) -> AnimateResult:
         shot = self.shots.shots[0]

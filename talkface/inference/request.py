@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from talkface.errors import ConfigError
 from talkface.options import Device, Options, device_option, option
@@ -216,13 +216,3 @@ class ReenactOptions(RenderOptions):
         super().__post_init__()
         if self.raw and self.proportions:
             raise ConfigError("raw keeps the driver's proportions and proportions changes them: leave one out")
-
-
-Chosen = TypeVar("Chosen", bound=RenderOptions)
-
-
-def check_options(options: Chosen, group: type[Chosen]) -> Chosen:
-    """The options; raises `ConfigError` where they are of another type than `group`."""
-    if not isinstance(options, group):
-        raise ConfigError(f"options are of type {type(options).__name__}: pass talkface.{group.__name__}(...)")
-    return options

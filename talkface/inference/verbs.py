@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
 from talkface.inference.clip import AnimateResult, as_path, check_outputs
 from talkface.inference.photos import PhotoSource
-from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions, check_options
-from talkface.options import current_name, options_of
+from talkface.inference.request import AnimateOptions, ReenactOptions, RenderOptions
+from talkface.options import options_of
 from talkface.types import Progress, Waveform
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def animate(
         TalkfaceError: anything wrong with the input, in one line that names the next step.
     """
     target = as_path(out, "out")
-    chosen = _chosen(AnimateOptions, options, keywords)
+    chosen = AnimateOptions.merged(options, keywords)
     _check_call(target, chosen, progress)
     networks = _checked(animator) or Animator.from_options(chosen)
     return networks.animate(photo, speech, chosen).save(target, progress=progress)
@@ -79,7 +78,7 @@ def reenact(
         TalkfaceError: anything wrong with the input, in one line that names the next step.
     """
     driver, target = as_path(driving, "driving"), as_path(out, "out")
-    chosen = _chosen(ReenactOptions, options, keywords)
+    chosen = ReenactOptions.merged(options, keywords)
     _check_call(target, chosen, progress)
     networks = _checked(animator) or Animator.from_options(chosen)
     return networks.reenact(photo, driver, chosen, progress).save(target, progress=progress)
@@ -116,7 +115,7 @@ def batch(
     from talkface.inference.batch.run import batch as make_videos
 
     own = {name: keywords.pop(name) for name in options_of(BatchOptions) if name in keywords}
-    chosen = _chosen(BatchOptions, options, own)
+    chosen = BatchOptions.merged(options, own)
     if isinstance(rows, (str, Path)):
         given = read_manifest(Path(rows), keywords, storage=chosen.storage)
     else:
@@ -128,15 +127,6 @@ def load_animator(renderer: str = "hybrid", device: str = "auto", **options: Any
     """Old name of `Animator.from_pretrained`, for one release; `options` are its networks."""
     warnings.warn("load_animator is now Animator.from_pretrained: use that name", FutureWarning, stacklevel=2)
     return Animator.from_options(AnimateOptions.from_mapping({"renderer": renderer, "device": device, **options}))
-
-
-def _chosen(group: Any, options: Any, keywords: Mapping[str, Any]) -> Any:
-    """Options with keywords laid over them."""
-    if options is None:
-        return group.from_mapping(keywords)
-    return replace(
-        check_options(options, group), **{current_name(group, name): value for name, value in keywords.items()}
-    )
 
 
 def _checked(given: object) -> Animator | None:

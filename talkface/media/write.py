@@ -301,7 +301,7 @@ def check_output(path: Path, *, force: bool = False, suffixes: Sequence[str] = S
     if not parent.is_dir():
         raise MediaError(f"there is no folder {parent}: make it with mkdir -p, or give another output")
     if path.exists() and not force:
-        raise MediaError(f"{path} exists: give another name, or --force to replace it")
+        raise MediaError(f"{path} exists: give another name, or --force (in Python force=True) to replace it")
     if not os.access(parent, os.W_OK):
         raise MediaError(f"nothing may be written to {parent}: change its permissions or give another output")
     sweep(followed(path))

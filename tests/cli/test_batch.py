@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 
 from talkface.__main__ import run
-from talkface.cli.batch import _batch_progress, row_line
+from talkface.cli.batch import _batch_progress, parse_common, row_line
 from talkface.inference.batch.results import Outcome
 from talkface.inference.batch.run import BatchProgress
 
@@ -128,3 +128,8 @@ def test_wrong_words_are_one_line(desk, monkeypatch, capsys, words, says):
     assert run(["batch", *words]) == 1
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
+
+
+def test_numbers_of_the_renderer_are_set_as_in_animate() -> None:
+    given = parse_common(["mouth.feather=2", "still=true", "canvas.grey=5"])
+    assert given == {"still": "true", "set": "mouth.feather=2 canvas.grey=5"}

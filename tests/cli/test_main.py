@@ -230,8 +230,18 @@ def test_verbs_of_a_release_ago_work_with_a_warning(capsys: pytest.CaptureFixtur
     assert run(["finetune", str(tmp_path), "-o", str(tmp_path / "p.safetensors")]) == 1
     said = capsys.readouterr().err
     assert "now called talkface enroll --finetune" in said and "--finetune needs a few-shot network" in said
+    assert run(["benchmark", "none.jpg", "--renderer", "none"]) == 2
+    said = capsys.readouterr().err
+    assert "talkface benchmark PHOTO is now called talkface benchmark animate PHOTO" in said and "renderer" in said
     for words in OLD_VERBS.values():
         assert run([*words, "--help"]) == 0
+
+
+def test_old_names_of_columns_are_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("photo,speech,head_motion\na.jpg,b.wav,0\n")
+    command = [sys.executable, "-m", "talkface", "batch", "rows.csv", "--quiet"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ran.stderr == "warning: option head_motion is now called head_scale: use that name\n" and ran.returncode == 1
 
 
 @pytest.mark.parametrize(

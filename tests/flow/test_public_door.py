@@ -169,3 +169,31 @@ def test_the_animators_clip_follows_every_option(animator: Animator, face: np.nd
         animator.animate(face, None)
     with pytest.raises(MediaError, match="no file"):
         animator.animate(face, None, talkface.AnimateOptions(landmarks=options.landmarks, head_from="none.mp4"))
+
+
+def test_a_clip_takes_single_options_where_it_is_made_and_where_it_is_saved(
+    animator: Animator, face: np.ndarray, hum: Waveform, tmp_path: Path
+) -> None:
+    clip = animator.animate(face, hum, fps=10)
+    assert clip.fps == 10
+    whole, cut = clip.save(tmp_path / "whole.mp4"), clip.save(tmp_path / "cut.mp4", crop=True)
+    assert cut.size < whole.size == (face.shape[1], face.shape[0]) and cut.num_frames == whole.num_frames
+    with pytest.raises(MediaError, match=r"or --force \(in Python force=True\)"):
+        clip.save(tmp_path / "cut.mp4")
+    assert clip.save(tmp_path / "cut.mp4", force=True, crop=True).size == cut.size
+    with pytest.raises(ConfigError, match="the option still is part of the clip"):
+        clip.save(tmp_path / "still.mp4", still=True)
+    with pytest.raises(ConfigError, match="did you mean crop"):
+        clip.save(tmp_path / "crop.mp4", crob=True)
+    content = animator.animate(face, hum, report="unused.json", fps=10).report()
+    assert content["settings"]["fps"] == "10"
+
+
+def test_an_identity_is_not_overwritten_unasked(animator: Animator, face: np.ndarray, tmp_path: Path) -> None:
+    person = animator.enroll(face)
+    person.save(tmp_path / "ada.safetensors")
+    with pytest.raises(MediaError, match="exists"):
+        person.save(tmp_path / "ada.safetensors")
+    person.save(tmp_path / "ada.safetensors", force=True)
+    with pytest.raises(MediaError, match="there is no folder"):
+        person.save(tmp_path / "none" / "ada.safetensors")

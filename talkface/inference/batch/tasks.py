@@ -223,7 +223,7 @@ def _report(task: RenderTask, animator: Animator, report: Path, made: AnimateRes
     inputs["head_from"] = row.options.head_from
     options = replace(row.options, device=task.networks.options.device)
     shown_as = f"{task.folder.place.rstrip('/')}/{row.out}"
-    warnings: list[str] = animator.write_report(options, inputs, made, report, shown_as)["warnings"]
+    warnings: list[str] = animator.write_report(inputs, options, made, report, shown_as)["warnings"]
     return warnings
 
 
