@@ -9,15 +9,36 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from talkface.audio.rhythm import RHYTHM_FEATURES
 from talkface.checkpoints.format import file_hash
 from talkface.files.write import atomic_write
+from talkface.geometry.matte import MATTE
 from talkface.inference.clip import AnimateResult
 from talkface.inference.request import AnimateOptions
+from talkface.landmarks.deform import DEFORM
 from talkface.landmarks.face import Detector
+from talkface.landmarks.head_style import SHOWN
+from talkface.landmarks.motion import MOTION
+from talkface.landmarks.retarget import RETARGET
 from talkface.metrics.made_video import USUAL, measure_made, out_of_range
+from talkface.models.speech_network import SPEECH_NETWORK
 from talkface.renderers.base import Renderer
+from talkface.renderers.blend import BLEND
+from talkface.renderers.gaze import GAZE
 
 FORMAT = 2  # raised when the meaning of a field changes
+STAGES: dict[str, Any] = {
+    "motion": MOTION,
+    "head": SHOWN,
+    "retarget": RETARGET,
+    "deform": DEFORM,
+    "gaze": GAZE,
+    "blend": BLEND,
+    "matte": MATTE,
+    "speech_network": SPEECH_NETWORK,
+    "rhythm": RHYTHM_FEATURES,
+}
+"""Numbers that the picture depends on and no option changes, by stage."""
 
 
 def write_report(
@@ -43,9 +64,9 @@ def write_report(
         shown_as: name of the video in the report, where the file is still to be moved.
 
     Returns:
-        What was written: `video`, `made`, `inputs`, `settings`, `tuning` (the renderer's numbers), `networks`,
-        `timings_s`, `measured` (value, unit and usual range of each measure; null where it could not be taken) and
-        `warnings`, one line for each value outside its usual range.
+        What was written: `video`, `made`, `inputs`, `settings`, `tuning` (the renderer's numbers), `stages` (those of
+        other stages), `networks`, `timings_s`, `measured` (value, unit and usual range of each measure; null where it
+        could not be taken) and `warnings`, one line for each value outside its usual range.
     """
     started = time.perf_counter()
     measured = measure_made(result.path, result.shot, detector)
@@ -64,6 +85,7 @@ def write_report(
         "inputs": {name: _file(value) for name, value in inputs.items() if value is not None},
         "settings": options.plain(),
         "tuning": asdict(renderer.tuning),
+        "stages": {name: asdict(numbers) for name, numbers in STAGES.items()},
         "networks": {name: _file(path) for name, path in networks.items()},
         "frames_measured": round(measured["frames_measured"]),
         "measured": {
