@@ -8,7 +8,7 @@ import numpy as np
 from talkface.landmarks.layout import MOUTH, STABLE, interocular
 from talkface.metrics.image import luma
 from talkface.metrics.sharpness import SHARPNESS, face_patch
-from talkface.metrics.stats import nanmean
+from talkface.metrics.stats import finite_mean, nanmean
 from talkface.types import FloatArray, Image, Shot
 
 
@@ -73,9 +73,7 @@ def jitter(landmarks: FloatArray) -> float:
     """
     points = np.asarray(landmarks, np.float64)
     jumps = np.linalg.norm((points[1:-1] - (points[:-2] + points[2:]) / 2)[:, STABLE], axis=-1).mean(-1)
-    relative = jumps / interocular(points[1:-1])
-    finite = relative[np.isfinite(relative)]
-    return 1000 * float(finite.mean()) if len(finite) else float("nan")
+    return 1000 * finite_mean(jumps / interocular(points[1:-1]))
 
 
 class Seam:

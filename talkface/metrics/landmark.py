@@ -13,6 +13,7 @@ import numpy.typing as npt
 from talkface.landmarks.layout import MOUTH, interocular, mouth_opening
 from talkface.landmarks.pose import mean_face_3d, square_camera
 from talkface.metrics.lag import MIN_FRAMES, STILL_STD
+from talkface.metrics.stats import finite_mean
 from talkface.types import FloatArray
 
 LmdConvention = Literal["mean", "sum"]
@@ -82,13 +83,13 @@ def lmd(made: FloatArray, real: FloatArray, convention: LmdConvention = "mean") 
     """
     distances = _centred_distances(made, real, MOUTH)
     per_frame = distances.mean(-1) if convention == "mean" else distances.sum(-1)
-    return _mean(per_frame)
+    return finite_mean(per_frame)
 
 
 def lmd_normalised(made: FloatArray, real: FloatArray) -> float:
     """`lmd` (mean convention) over the real frame's outer-eye distance: free of crop and size; no unit."""
     per_frame = _centred_distances(made, real, MOUTH).mean(-1)
-    return _mean(per_frame / interocular(np.asarray(real[: len(per_frame)], np.float64)))
+    return finite_mean(per_frame / interocular(np.asarray(real[: len(per_frame)], np.float64)))
 
 
 def f_lmd(made: FloatArray, real: FloatArray) -> float:
@@ -96,7 +97,7 @@ def f_lmd(made: FloatArray, real: FloatArray) -> float:
 
     In a 256x256 crop of both videos it is the F-LMD of EAMM, EAT and DreamTalk.
     """
-    return _mean(_centred_distances(made, real, np.arange(68)).mean(-1))
+    return finite_mean(_centred_distances(made, real, np.arange(68)).mean(-1))
 
 
 def lvd(made: FloatArray, real: FloatArray) -> float:
@@ -106,7 +107,7 @@ def lvd(made: FloatArray, real: FloatArray) -> float:
     """
     length = min(len(made), len(real))
     ours, theirs = (np.diff(np.asarray(points[:length], np.float64)[:, MOUTH], axis=0) for points in (made, real))
-    return _mean(np.linalg.norm(ours - theirs, axis=-1).mean(-1))
+    return finite_mean(np.linalg.norm(ours - theirs, axis=-1).mean(-1))
 
 
 def lip_distance_series(landmarks: FloatArray) -> FloatArray:
@@ -166,8 +167,3 @@ def _centred_distances(made: FloatArray, real: FloatArray, chosen: npt.NDArray[n
     length = min(len(made), len(real))
     a, b = (np.asarray(points[:length], np.float64)[:, chosen] for points in (made, real))
     return np.asarray(np.linalg.norm((a - a.mean(1, keepdims=True)) - (b - b.mean(1, keepdims=True)), axis=-1))
-
-
-def _mean(per_frame: FloatArray) -> float:
-    finite = per_frame[np.isfinite(per_frame)]
-    return float(finite.mean()) if len(finite) else float("nan")

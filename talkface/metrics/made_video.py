@@ -26,6 +26,7 @@ from talkface.metrics.image import FACE_CROP, crop_matrix
 from talkface.metrics.lag import LagScore, best_lag
 from talkface.metrics.landmark import opening_series
 from talkface.metrics.sharpness import drift, sharpness
+from talkface.metrics.stats import finite_mean
 from talkface.metrics.sync import frame_levels
 from talkface.types import DEFAULT_FPS as FPS
 from talkface.types import SAMPLE_RATE, FloatArray, Shot, Waveform
@@ -132,17 +133,17 @@ def measure_made(path: Path, photo: Shot, detector: Detector) -> dict[str, float
         "opening_energy_r": lag.r,
         "opening_range": float(np.nanstd(openings)) if np.isfinite(openings).any() else float("nan"),
         "identity_distance": described.distance(),
-        "sharpness": _mean(details[:, 0]) / max(own[0], 1e-9),
-        "mouth_sharpness": _mean(details[:, 1]) / max(own[1], 1e-9),
+        "sharpness": finite_mean(details[:, 0]) / max(own[0], 1e-9),
+        "mouth_sharpness": finite_mean(details[:, 1]) / max(own[1], 1e-9),
         "sharpness_drift": drift(details[:, 0]),
         "seam": seam.height,
         "blink_rate": len(durations) / seen_s if seen_s else float("nan"),
         "unblinking": 0.0 if len(durations) else seen_s,
-        "blink_duration": _mean(durations),
+        "blink_duration": finite_mean(durations),
         "head_diversity": head_diversity(np.concatenate(landmarks)),
-        "jitter": _mean(np.array([jitter(points) for points in landmarks])),
-        "flicker": _mean(np.array([window.flicker.pixels for window in windows])),
-        "brightness_flicker": _mean(np.array([window.flicker.brightness for window in windows])),
+        "jitter": finite_mean(jitter(points) for points in landmarks),
+        "flicker": finite_mean(window.flicker.pixels for window in windows),
+        "brightness_flicker": finite_mean(window.flicker.brightness for window in windows),
         "faceless": float(1 - np.isfinite(openings).mean()),
     }
 
@@ -214,7 +215,7 @@ class _Describer:
 
     def distance(self) -> float:
         """Mean distance to the photo; NaN without a frame."""
-        return _mean(np.array(self._distances))
+        return finite_mean(self._distances)
 
 
 def _lag(path: Path, starts: Sequence[int], landmarks: Sequence[FloatArray]) -> LagScore:
@@ -239,8 +240,3 @@ def _sounds(path: Path, windows: Sequence[tuple[int, int]]) -> list[Waveform]:
             kept.append(block.samples[max(first - position, 0) : max(last - position, 0)].copy())
         position += len(block.samples)
     return [Waveform(np.concatenate(kept).astype(np.float32)) for kept in parts]
-
-
-def _mean(values: FloatArray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")

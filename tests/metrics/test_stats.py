@@ -46,6 +46,10 @@ def test_unmeasured_samples_are_left_out():
     assert score([math.nan], rng).count == 0
     assert score([0.7], rng) == Score(0.7, 0.7, 0.7, 1)
     assert finite_mean([1.0, math.inf, math.nan, 3.0]) == 2.0 and math.isnan(finite_mean([math.nan]))
+    assert math.isnan(finite_mean(np.zeros(0)))
+    for kind in (np.float32, np.float64):
+        series = rng.standard_normal((1001, 2)).astype(kind)[:, 0]
+        assert finite_mean(np.insert(series, [0, 700], [np.nan, -np.inf])) == float(series.copy().mean())
 
 
 def test_ratio_is_of_means_and_paired():
