@@ -121,7 +121,7 @@ class GlobalBatchNorm(_BatchNorm):
                 tracked += 1
                 running_mean.lerp_(mean, self.momentum)
                 running_var.lerp_(variance * (count / (count - 1)), self.momentum)
-        y = centred / (variance + self.eps).sqrt().view(shape)
+        y: Tensor = centred / (variance + self.eps).sqrt().view(shape)
         if self.affine:
             y = y * self.weight.view(shape) + self.bias.view(shape)
         return y.to(input.dtype)

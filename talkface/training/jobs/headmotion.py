@@ -200,8 +200,8 @@ def negative_log_likelihood(network: Headmotion, batch: HeadBatch, past_noise: f
 def slow_noise(count: int, frames: int) -> Tensor:
     """`[count, frames, 6]` of unit variance at the last frame: offset and drift, as answers go wrong; no jitter."""
     ramp = torch.linspace(0, 1, frames)[None, :, None]
-    offset, drift = torch.randn(2, count, 1, POSE)
-    return (offset + drift * ramp) / 2**0.5
+    drawn = torch.randn(2, count, 1, POSE)  # offsets and drifts
+    return (drawn[0] + drawn[1] * ramp) / 2**0.5
 
 
 @torch.no_grad()

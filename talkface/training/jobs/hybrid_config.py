@@ -1,5 +1,6 @@
 """configs/renderer YAML of kind `renderer` -> what the hybrid renderer is trained on, by which terms, how fast."""
 
+import math
 from dataclasses import dataclass, field
 
 from talkface.config import RunConfig
@@ -61,7 +62,7 @@ class RendererOptimConfig:
 
     def rate_at(self, step: int) -> float:
         """The renderer's rate at a step."""
-        return self.rate * 0.5 ** (step / self.halve_every) * min(1.0, (step + 1) / max(1, self.warm_up))
+        return self.rate * math.pow(0.5, step / self.halve_every) * min(1.0, (step + 1) / max(1, self.warm_up))
 
 
 @dataclass(frozen=True)
@@ -97,4 +98,4 @@ class RendererConfig:
             return 1
         sequence = self.data.sequence
         doublings = step // max(1, sequence.double_every)
-        return max(1, min(sequence.frames, 2 ** min(doublings, 30)))
+        return max(1, min(sequence.frames, 1 << min(doublings, 30)))
