@@ -93,3 +93,8 @@ def test_a_wrong_setting_is_named_with_where_it_was_given(tmp_path: Path):
     (tmp_path / "c.yaml").write_text("run: {steps: abc}\n")
     with pytest.raises(ConfigError, match=r"invalid setting run.steps in .*c.yaml: Value 'abc'"):
         load_config(Audio2LandmarkTraining, tmp_path / "c.yaml")
+
+
+def test_an_earlier_name_of_a_setting_is_answered_with_todays():
+    with pytest.raises(ConfigError, match=r"unknown setting optim.hurried.*: it is called optim.fast_share now"):
+        load_config(Audio2LandmarkTraining, overrides=["optim.hurried=0.5"])

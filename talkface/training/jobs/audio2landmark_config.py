@@ -1,6 +1,8 @@
 """configs/audio2landmark/*.yaml -> the settings of a speech network's training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from talkface.audio.augment import VoiceAugmentation
 from talkface.config import RunConfig
@@ -48,8 +50,10 @@ class SpeechOptimConfig:
     warm_up: int = 50  # steps
     weight_decay: float = 0.01
     momentum: float = 0.9  # Adam's first beta
-    hurried: float = 0.0  # share of the steps, the first ones, that a faster likeness of the network is trained in
+    fast_share: float = 0.0  # share of the steps, the first ones, in which `SpeechNetwork.train_fast` is on
     accumulate: int = 1  # parts that a batch is worked on in, one after the other, to save memory
+
+    renamed: ClassVar[Mapping[str, str]] = {"hurried": "fast_share"}
 
 
 @dataclass(frozen=True)

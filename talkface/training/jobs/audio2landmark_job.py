@@ -90,7 +90,7 @@ class Audio2LandmarkJob(StateOfParts):
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
         self.network.train()
-        self.network.train_fast(step < self.config.optim.hurried * self.config.run.steps)
+        self.network.train_fast(step < self.config.optim.fast_share * self.config.run.steps)
         lessons = self.batches.get(step)
         sums: dict[str, float] = {}
         losses = self._losses(lessons, step, sums)
