@@ -61,7 +61,7 @@ def desk(tmp_path_factory, astronaut):
 
 @pytest.fixture
 def common(untrained: Path) -> dict[str, object]:
-    return {"renderer": "warp", "audio2landmark": str(untrained)}
+    return {"renderer": "warp", "speech_model": str(untrained)}
 
 
 def pairs(*names: str) -> list[dict[str, object]]:
