@@ -108,7 +108,8 @@ class Renderer(Protocol):
 def one_thread(device: torch.device) -> Iterator[None]:
     """On a CPU the patches are too small to share out: threads would wait for each other, and for the encoder.
 
-    As `scale.threads.limit_threads`, which would bring a room more into every video.
+    As `scale.threads.limit_threads`, which would bring a room more into every video. Each thread that
+    has computed has a number of its own, as OpenMP keeps it, so renderers in several threads leave each other's alone.
     """
     before = torch.get_num_threads()
     if device.type == "cpu":
