@@ -76,8 +76,8 @@ def test_only_the_richer_recipe_needs_an_extra():
     from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining
 
     speech = [path for path in FILES if read_kind(path) == "audio2landmark"]
-    lessons = [path.name for path in speech if load_config(Audio2LandmarkTraining, path).phones.steps]
-    assert lessons == ["shipped.yaml"], "the others must run with what pip install -e '.[train]' gives"
+    pretrained = [path.name for path in speech if load_config(Audio2LandmarkTraining, path).phones.steps]
+    assert pretrained == ["shipped.yaml"], "the others must run with what pip install -e '.[train]' gives"
 
 
 def test_the_speech_networks_first_command_needs_no_extra():

@@ -34,7 +34,7 @@ class Audio2LandmarkConfig:
 
 
 class LipEncoder(SpeechMember):
-    """Log-mel -> coefficients: convolutions from 100 to 25 Hz, then a recurrent layer that speaks a little late."""
+    """Log-mel -> coefficients: convolutions from 100 to 25 Hz, then a recurrent layer `look_ahead` frames late."""
 
     def __init__(self, config: Audio2LandmarkConfig) -> None:
         super().__init__()

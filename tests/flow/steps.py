@@ -9,7 +9,7 @@ from talkface.testing.clips import write_talking_clip
 DRAWN_S = 0.64
 ONE_PROCESS = ["--workers", "1"]
 TWO_STEPS = ["run.steps=2", "run.batch_size=2", "run.eval_every=2", "run.save_every=2", "run.bf16=false"]
-NO_LESSONS = ["range.steps=0", "offsets.steps=0", "phones.steps=0"]
+NO_STAGES = ["range.steps=0", "offsets.steps=0", "phones.steps=0"]
 
 
 def run_all(commands: list[list[str]], shrink: Callable[[list[str]], list[str]]) -> None:

@@ -17,7 +17,7 @@ from talkface.checkpoints.format import load_checkpoint
 from talkface.media.mark.tag import verify_mark
 from talkface.media.read import probe_video
 from tests.caffe_files import write_vgg
-from tests.flow.steps import NO_LESSONS, ONE_PROCESS, TWO_STEPS, drawn, run_all
+from tests.flow.steps import NO_STAGES, ONE_PROCESS, TWO_STEPS, drawn, run_all
 from tests.pages import ROOT, WEIGHTS, code_blocks, commands_in
 
 pytestmark = [
@@ -90,7 +90,7 @@ def test_networks_are_trained_from_a_folder_and_a_table(desk: Path):
             return [*ONE_PROCESS, "--sync", "keep"]  # a drawn face's buzz is not speech
         if words[0] == "animate":
             return []
-        return [*TWO_STEPS, *(NO_LESSONS if "audio2landmark" in words[1] else [*SMALL_HYBRID, "data.held_out_every=2"])]
+        return [*TWO_STEPS, *(NO_STAGES if "audio2landmark" in words[1] else [*SMALL_HYBRID, "data.held_out_every=2"])]
 
     run_all(commands, shrink)
     manifest = (desk / "shards" / "manifest.jsonl").read_text()

@@ -20,7 +20,7 @@ from talkface.landmarks.mean_face import MEAN_FACE
 from talkface.media.mark.tag import verify_mark
 from talkface.testing.shards import LOWER_LIP, write_loud_mouth_shards
 from tests.caffe_files import write_vgg
-from tests.flow.steps import NO_LESSONS, ONE_PROCESS, TWO_STEPS, drawn, run_all
+from tests.flow.steps import NO_STAGES, ONE_PROCESS, TWO_STEPS, drawn, run_all
 from tests.pages import ROOT, TEXT, WEIGHTS
 
 HEADER = "| seed command | talkface |"
@@ -85,7 +85,7 @@ def shrink(words: list[str]) -> list[str]:
     return (
         TWO_STEPS
         + {
-            "atnet": [*NO_LESSONS, "atnet.channels=4", "atnet.wide=16", "atnet.hidden=8"],
+            "atnet": [*NO_STAGES, "atnet.channels=4", "atnet.wide=16", "atnet.hidden=8"],
             "headmotion": [*debug_model("headmotion/debug"), "batch.blocks=4", "data.held_out_every=0"],
             "vgnet": [*debug_model("renderer/vgnet_debug"), "data.frames=4", "data.workers=0", "data.held_out_every=0"],
             "spade": [

@@ -41,7 +41,7 @@ FrontEnd = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class _Lesson:
+class _MemberBatch:
     """One member's batch, as the network takes it; `noisy` where two copies are compared."""
 
     features: Tensor
@@ -79,7 +79,7 @@ class Audio2LandmarkJob(StateOfParts):
         )
         self.ema = Ema(self.network, config.run.ema)
         self.sampler = StretchSampler(train, config.batch)
-        self.batches = Prefetcher(self._lessons, config.data.workers)
+        self.batches = Prefetcher(self._member_batches, config.data.workers)
         self.importance = torch.from_numpy(point_weights()).to(self.accelerator.device)
         self.hz = network.mel.centre_hz
         folder = config.augment.noise_folder
@@ -91,20 +91,20 @@ class Audio2LandmarkJob(StateOfParts):
             group["lr"] = self._rate(step)
         self.network.train()
         self.network.train_fast(step < self.config.optim.fast_share * self.config.run.steps)
-        lessons = self.batches.get(step)
+        batches = self.batches.get(step)
         sums: dict[str, float] = {}
-        losses = self._losses(lessons, step, sums)
+        losses = self._losses(batches, step, sums)
         step_on(losses, self.optimizer, self.network, step, self.config.run.grad_clip, self.accelerator)
         self.ema.update(self.network)
-        return {name: total / len(lessons) / len(self.rows) for name, total in sums.items()}
+        return {name: total / len(batches) / len(self.rows) for name, total in sums.items()}
 
     @torch.no_grad()
-    def _lessons(self, step: int) -> list[_Lesson]:
+    def _member_batches(self, step: int) -> list[_MemberBatch]:
         """Every member's batch of a step."""
         rng = step_generator(self.config.run.seed, step)
         return [self._draw(rng) for _ in self.network.members]
 
-    def _draw(self, rng: np.random.Generator) -> _Lesson:
+    def _draw(self, rng: np.random.Generator) -> _MemberBatch:
         """The whole batch, the same in every process."""
         config, device = self.config, self.accelerator.device
         batch = self.sampler.draw(config.run.batch_size, rng)
@@ -117,17 +117,17 @@ class Audio2LandmarkJob(StateOfParts):
             loud = replace(config.augment, noise=1.0, noise_db=config.resilience.noise_db)
             added = power + noise_power(power.shape, loud, rng, self.noises)
             noisy = self.network.features(added.to(device))
-        return _Lesson(features, noisy, batch, self.network.encode_faces(batch.example.to(device)))
+        return _MemberBatch(features, noisy, batch, self.network.encode_faces(batch.example.to(device)))
 
-    def _losses(self, lessons: Sequence[_Lesson], step: int, sums: dict[str, float]) -> Iterator[Tensor]:
+    def _losses(self, batches: Sequence[_MemberBatch], step: int, sums: dict[str, float]) -> Iterator[Tensor]:
         """The loss of each part of the batch, their mean being the batch's; adds the terms to `sums`.
 
         Every process knows the whole loss but only differentiates its rows, so it counts once per process.
         """
         for rows, own in self.rows:
             terms: dict[str, Tensor] = {}
-            for member, lesson in zip(self.network.members, lessons, strict=True):
-                for name, term in self._terms(member, lesson, rows, own).items():
+            for member, drawn in zip(self.network.members, batches, strict=True):
+                for name, term in self._terms(member, drawn, rows, own).items():
                     terms[name] = terms[name] + term if name in terms else term
             for name, value in check_finite(terms, step).items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -135,24 +135,24 @@ class Audio2LandmarkJob(StateOfParts):
             loss = torch.stack(list(terms.values())).sum()
             yield loss if share == 1 else share * loss
 
-    def _terms(self, member: SpeechMember, lesson: _Lesson, rows: slice, own: slice) -> dict[str, Tensor]:
-        encoded, terms = self._answer_terms(member, lesson.features, lesson, rows, own)
-        if lesson.noisy is None:
+    def _terms(self, member: SpeechMember, drawn: _MemberBatch, rows: slice, own: slice) -> dict[str, Tensor]:
+        encoded, terms = self._output_terms(member, drawn.features, drawn, rows, own)
+        if drawn.noisy is None:
             return terms
-        encoded_noisy, noisy_terms = self._answer_terms(member, lesson.noisy, lesson, rows, own)
+        encoded_noisy, noisy_terms = self._output_terms(member, drawn.noisy, drawn, rows, own)
         difference = from_all(self.accelerator, (encoded - encoded_noisy).square().mean((1, 2))).mean()
         agreement = self.config.resilience.agreement * difference
         return {**terms, **{f"noisy_{name}": term for name, term in noisy_terms.items()}, "agreement": agreement}
 
-    def _answer_terms(
-        self, member: SpeechMember, features: Tensor, lesson: _Lesson, rows: slice, own: slice
+    def _output_terms(
+        self, member: SpeechMember, features: Tensor, drawn: _MemberBatch, rows: slice, own: slice
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Predictions for the process' own rows, and the loss terms of all rows."""
         with self.accelerator.autocast():
             encoded = member.encode_audio(features[own])
-            answer = member.predict_all(encoded, None if lesson.example is None else lesson.example[own])
-        coefficients = from_all(self.accelerator, answer.float())
-        real, weight = (part[rows].to(self.accelerator.device) for part in (lesson.batch.motion, lesson.batch.weight))
+            output = member.predict_all(encoded, None if drawn.example is None else drawn.example[own])
+        coefficients = from_all(self.accelerator, output.float())
+        real, weight = (part[rows].to(self.accelerator.device) for part in (drawn.batch.motion, drawn.batch.weight))
         loss, pair = self.config.loss, None
         if loss.coefficient_mse > 0 or loss.coefficient_l1 > 0:
             spread = self.network.spread

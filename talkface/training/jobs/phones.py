@@ -33,7 +33,7 @@ from talkface.training.engine.step import seeded, step_on
 from talkface.training.jobs.audio2landmark_config import Audio2LandmarkTraining, PhoneConfig
 from talkface.types import SAMPLE_RATE, FloatArray
 
-SAVE_EVERY = 50  # lessons between states to resume from
+SAVE_EVERY = 50  # steps between states to resume from
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ def train_phones(
     clips: Sequence[PreparedClip],
     config: Audio2LandmarkTraining,
 ) -> dict[str, Tensor]:
-    """Teach the first lip encoder of `network` phones; the run folder keeps what it learnt.
+    """Pretrain the first lip encoder of `network` as a phone classifier; the run folder keeps its weights.
 
-    `phones.pt` there holds the weights, `phones_state.pt` the state of unfinished lessons and `phones_speech.pt` the
+    `phones.pt` there holds the weights, `phones_state.pt` the state of an unfinished run and `phones_speech.pt` the
     labelled speech as long as they last. All are of use to the same clips and settings only.
 
     Returns:
@@ -143,7 +143,7 @@ def train_phones(
     kept = _load(folder / "phones.pt", key)
     if kept is None:
         sampler = PhoneSampler(_labelled_speech(clips, network, config, key), phones)
-        _lessons(network.members[0], network, sampler, config, key)
+        _pretrain(network.members[0], network, sampler, config, key)
         weights = network.members[0].state_dict()
         kept = {"weights": {name: weights[name] for name in weights if _is_front_end(name)}}
         _save(folder / "phones.pt", key, kept)
@@ -154,7 +154,7 @@ def train_phones(
     return learned
 
 
-def _lessons(
+def _pretrain(
     encoder: LipEncoder, network: Audio2Landmark, sampler: PhoneSampler, config: Audio2LandmarkTraining, key: str
 ) -> None:
     """All steps, going on where an earlier start stopped."""
@@ -169,7 +169,7 @@ def _lessons(
         first = state["step"]
     network.train()
     with training_bar(PartialState().is_main_process and not config.run.quiet) as bar:
-        task = bar.add_task("phone lessons", total=phones.steps, completed=first)
+        task = bar.add_task("phone pretraining", total=phones.steps, completed=first)
         for step in range(first, phones.steps):
             if step > first and step % SAVE_EVERY == 0:
                 parts = {"lip_encoder": encoder.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
@@ -183,7 +183,7 @@ def _lessons(
                 features = mask_features(network.features(augment_voice(power, augment, rng)), augment, rng)
                 loss, right = phone_loss(encoder.phones(features), labels)
             step_on([loss], optimizer, encoder, step, grad_clip=1.0, advice="lower phones.rate in a new run.out")
-            bar.update(task, completed=step + 1, description=f"phone lessons  right {right.item():.2f}")
+            bar.update(task, completed=step + 1, description=f"phone pretraining  accuracy {right.item():.2f}")
 
 
 def _labelled_speech(

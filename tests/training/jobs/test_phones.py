@@ -1,4 +1,4 @@
-"""Phone lessons: what is labelled is learnt, a kill costs few lessons, what is kept belongs to its data."""
+"""Phone pretraining: what is labelled is learnt, a kill costs few steps, what is kept belongs to its data."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ SIZE = Audio2LandmarkConfig(num_mels=16, channels=12, hidden=4, components=2, me
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Plan:
     phones: PhoneConfig
     run: RunConfig
     augment: VoiceAugmentation = field(default_factory=lambda: VoiceAugmentation(formants=0, band_mask=2, time_mask=2))
@@ -43,19 +43,19 @@ def network() -> Audio2Landmark:
     return Audio2Landmark(SIZE)
 
 
-def lesson(tmp_path: Path, steps: int) -> Lesson:
+def small_plan(tmp_path: Path, steps: int) -> Plan:
     run = RunConfig(out=str(tmp_path), quiet=True)
-    return Lesson(PhoneConfig(steps=steps, batch_size=4, frames=16, rate=1e-2), run)
+    return Plan(PhoneConfig(steps=steps, batch_size=4, frames=16, rate=1e-2), run)
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_lessons_stopped_and_resumed_are_the_lessons_never_stopped(
+def test_pretraining_stopped_and_resumed_equals_no_interruption(
     older: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(phones, "SAVE_EVERY", 3)
     whole, stopped, resumed = network(), network(), network()
-    plan = lesson(tmp_path / "whole", 8)
-    phones._lessons(whole.members[0], whole, PhoneSampler(speech(), plan.phones), plan, "key")
+    plan = small_plan(tmp_path / "whole", 8)
+    phones._pretrain(whole.members[0], whole, PhoneSampler(speech(), plan.phones), plan, "key")
 
     class Dies(PhoneSampler):
         count = 0
@@ -66,24 +66,24 @@ def test_lessons_stopped_and_resumed_are_the_lessons_never_stopped(
                 raise KeyboardInterrupt
             return super().draw(rng)
 
-    plan = lesson(tmp_path / "halves", 8)
+    plan = small_plan(tmp_path / "halves", 8)
     with pytest.raises(KeyboardInterrupt):
-        phones._lessons(stopped.members[0], stopped, Dies(speech(), plan.phones), plan, "key")
+        phones._pretrain(stopped.members[0], stopped, Dies(speech(), plan.phones), plan, "key")
     kept = torch.load(tmp_path / "halves" / "phones_state.pt", weights_only=True)
     if older:  # the name of its weights until 2026-11
         kept["listener"] = kept.pop("lip_encoder")
         torch.save(kept, tmp_path / "halves" / "phones_state.pt")
     sampler = Dies(speech(), plan.phones)
-    phones._lessons(resumed.members[0], resumed, sampler, plan, "key")
-    assert sampler.count == 5, "lessons 4 to 8 are left after a state of three"
+    phones._pretrain(resumed.members[0], resumed, sampler, plan, "key")
+    assert sampler.count == 5, "steps 4 to 8 are left after a state of three"
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
 def test_what_is_labelled_is_learnt(tmp_path: Path) -> None:
-    taught, plan = network(), lesson(tmp_path, 60)
+    taught, plan = network(), small_plan(tmp_path, 60)
     sampler = PhoneSampler(speech(), plan.phones)
-    phones._lessons(taught.members[0], taught, sampler, plan, "key")
+    phones._pretrain(taught.members[0], taught, sampler, plan, "key")
     power, labels = sampler.draw(np.random.default_rng(5))
     with torch.no_grad():
         _, right = phone_loss(taught.eval().members[0].phones(taught.features(power)), labels)
