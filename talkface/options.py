@@ -130,7 +130,8 @@ class Option:
         try:
             read = self._typed(value)
         except (ValueError, TypeError, ZeroDivisionError, OverflowError, KeyError, AttributeError):
-            given = repr(value) if isinstance(value, (str, int, float, Path, NoneType)) else f"of {type(value)}"
+            shown = isinstance(value, (str, int, float, Path, NoneType))
+            given = repr(value) if shown else f"of type {type(value).__name__}"
             raise ConfigError(f"invalid {self.name} {given}: expected {self.expected}") from None
         return read
 
