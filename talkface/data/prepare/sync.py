@@ -1,7 +1,9 @@
 """Sound and landmarks -> how many frames the sound is late or early, and how sure that is.
 
 A lag is the number of frames by which sound must be moved so that it fits the picture: negative, the sound is late
-and must come earlier.
+and must come earlier. `metrics.lag.best_lag` of the mouth's opening against the sound's level has the same sign: a
+picture that comes n frames after its sound has the lag n. A prediction from that sound, scored against the mouth's real
+opening, is early: it has the lag -n.
 """
 
 from dataclasses import dataclass
