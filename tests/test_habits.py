@@ -158,3 +158,36 @@ def test_types_are_checked_strictly_everywhere():
     assert [table for table in settings["overrides"] if table["module"].startswith("talkface")] == [
         {"module": "talkface.models.*", "warn_return_any": False}
     ]
+
+
+def names_bound(tree: ast.AST) -> set[str]:
+    """Names that code gives to variables, parameters, functions and classes."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+    return found
+
+
+@pytest.mark.parametrize("folder", ["talkface", "tests", "scripts", "demo"])
+def test_nothing_is_called_one(folder: str):
+    """A name says what it stands for; this word says only that there is no other."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert not [str(path) for path in files if "one" in names_bound(ast.parse(path.read_text(encoding="utf-8")))]
+
+
+def test_names_are_found_wherever_they_are_bound():
+    sources = (
+        "b, (a, *c) = d",
+        "def f(*, a): ...",
+        "[f(a) for a in b]",
+        "with b as a: ...",
+        "class a: ...",
+        "lambda a: 1",
+    )
+    assert all("a" in names_bound(ast.parse(source)) for source in sources)
+    assert not names_bound(ast.parse("a.b(c)[d]"))

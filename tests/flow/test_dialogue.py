@@ -61,10 +61,10 @@ def test_a_photo_of_several_is_searched_once(pair: np.ndarray) -> None:
     counted = Counting()
     two = load_people(pair, counted, [0, 1])
     for_two = len(seen)
-    one = load_shots(pair, counted, 1)
+    second = load_shots(pair, counted, 1)
     assert len(seen) == 2 * for_two
-    np.testing.assert_array_equal(two[1].shots[0].landmarks, one.shots[0].landmarks)
-    assert two[1].notes == one.notes and not np.allclose(two[0].shots[0].landmarks, two[1].shots[0].landmarks)
+    np.testing.assert_array_equal(two[1].shots[0].landmarks, second.shots[0].landmarks)
+    assert two[1].notes == second.notes and not np.allclose(two[0].shots[0].landmarks, two[1].shots[0].landmarks)
 
 
 @pytest.mark.flow

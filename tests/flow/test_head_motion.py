@@ -78,13 +78,13 @@ def nose(animator: Animator, photo: np.ndarray, speech: Waveform, **options: obj
 
 
 def test_the_head_moves_by_its_seed_and_still_is_still(animator: Animator, face, words):
-    one, same, other = (nose(animator, face, words, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one, same)
-    assert np.ptp(one, axis=0).max() > 1 and np.abs(one - other).max() > 0.5
+    moved, same, other = (nose(animator, face, words, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(moved, same)
+    assert np.ptp(moved, axis=0).max() > 1 and np.abs(moved - other).max() > 0.5
     still = nose(animator, face, words, still=True)
     assert np.ptp(still, axis=0).max() < 1e-3
     np.testing.assert_array_equal(still, nose(animator, face, words, head_scale=0))
-    np.testing.assert_allclose(one[0], still[0], atol=1e-3)  # the first frame is the photo's own pose
+    np.testing.assert_allclose(moved[0], still[0], atol=1e-3)  # the first frame is the photo's own pose
 
 
 def test_rhythm_and_network_move_it_otherwise(animator: Animator, face, words, untrained):

@@ -74,8 +74,8 @@ def shrink(words: list[str]) -> list[str]:
     if verb == "enroll" and "--finetune" in rest:
         return ["--set", "steps=1"]
     if verb == "evaluate":
-        one = {"audio2landmark": ["--plots", "1", "--videos", "0"], "renderer": ["--people", "1", "--targets", "1"]}
-        return one.get(rest[0], ["--plots", "1"])
+        smaller = {"audio2landmark": ["--plots", "1", "--videos", "0"], "renderer": ["--people", "1", "--targets", "1"]}
+        return smaller.get(rest[0], ["--plots", "1"])
     if "--camera" in words:
         return ["--camera", "driving.mp4", "--no-window", "--seconds", "0.3"]
     if verb != "train":

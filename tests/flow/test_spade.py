@@ -43,8 +43,8 @@ def test_trained_rendered_reenacted_and_compared(desk, untrained):
     animator = talkface.Animator.from_pretrained(weights, "cpu", speech_model=untrained)
     assert run(["animate", "ada.png", "hum.wav", "-o", "driver.mp4", "--renderer", "warp", "--quiet", *speech]) == 0
     assert talkface.reenact("ada.png", "driver.mp4", "r.mp4", animator=animator).num_frames == 15
-    one, other = (np.stack(list(animator.animate("ada.png", "hum.wav"))) for _ in range(2))
-    np.testing.assert_array_equal(one, other)
+    first, again = (np.stack(list(animator.animate("ada.png", "hum.wav"))) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
     table = ["evaluate", "renderer", weights, "--shards", "test", "--people", "1", "--targets", "2", "--shots", "1,2"]
     assert run([*table, "--quiet"]) == 0
     assert "spade_debug, 1" in Path("runs/evaluate_renderer/scores.csv").read_text()

@@ -50,8 +50,8 @@ def test_trained_rendered_reenacted_and_looked_into(desk, untrained, capsys):
     assert "shards holds other things" in said
     animator = talkface.Animator.from_pretrained(weights, "cpu", speech_model=untrained)
     assert talkface.reenact("ada.png", "o.mp4", "r.mp4", animator=animator).num_frames == 15
-    one, other = (np.stack(list(animator.animate("ada.png", "hum.wav"))) for _ in range(2))
-    np.testing.assert_array_equal(one, other)
+    first, again = (np.stack(list(animator.animate("ada.png", "hum.wav"))) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
 
 
 def test_mistakes_are_said_in_one_line(desk, untrained, capsys):

@@ -77,12 +77,12 @@ def test_a_tempo_is_that_of_the_motion_and_not_of_the_speech(shipped: Headmotion
 
 
 def test_a_seed_is_a_motion_and_an_amount_its_size(shipped: Headmotion):
-    one, same, other, half = (
+    pose, same, other, half = (
         spoken_pose(shipped, talk(6), FPS, seed, amount) for seed, amount in ((3, 1), (3, 1), (4, 1), (3, 0.5))
     )
-    np.testing.assert_array_equal(one.rotation, same.rotation)
-    assert np.abs(degrees(one) - degrees(other)).max() > 0.5
-    np.testing.assert_allclose(half.rotation, 0.5 * one.rotation, atol=1e-6)
+    np.testing.assert_array_equal(pose.rotation, same.rotation)
+    assert np.abs(degrees(pose) - degrees(other)).max() > 0.5
+    np.testing.assert_allclose(half.rotation, 0.5 * pose.rotation, atol=1e-6)
 
 
 @pytest.mark.parametrize("fps", ["24", "30000/1001", "60", "10"])

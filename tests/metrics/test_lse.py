@@ -124,17 +124,17 @@ def test_window_n_holds_five_frames_and_twenty_steps():
 
 
 def test_crops_are_the_published_ones_for_the_landmarks_box():
-    one = footage(3)
-    points = one.landmarks[0]
-    crop = next(sync_crops(one, 3))
+    clip = footage(3)
+    points = clip.landmarks[0]
+    crop = next(sync_crops(clip, 3))
     assert crop.shape == (224, 224, 3)
     top = points[:, 1].min() - 0.3 * np.ptp(points[:, 1])
     half = (points[:, 1].max() - top) / 2
     centre = np.array([points[:, 0].min() + np.ptp(points[:, 0]) / 2, top + half])
     corner = np.array([centre[0] - 1.4 * half, centre[1] - half])
     x, y = np.round(corner + 0.5 * 2.8 * half).astype(int)  # middle of the crop
-    assert one.photo is not None
-    near = one.photo[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).astype(int)
+    assert clip.photo is not None
+    near = clip.photo[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).astype(int)
     assert np.abs(near - crop[112, 112].astype(int)).sum(1).min() < 120
 
 

@@ -51,9 +51,9 @@ def test_sum_pooling_is_mean_times_places():
 def test_the_picture_depends_on_sketch_and_identity():
     torch.manual_seed(0)
     generator = Generator(TINY).eval()
-    one, other = generator.adain_params(torch.tensor([[1.0] * 8, [50.0] * 4 + [0.0] * 4])).chunk(2)
+    ours, other = generator.adain_params(torch.tensor([[1.0] * 8, [50.0] * 4 + [0.0] * 4])).chunk(2)
     sketch = sketches(2)
-    picture = generator(sketch, one)
+    picture = generator(sketch, ours)
     assert picture.shape == (2, 3, 16, 16) and picture.abs().max() <= 1
     assert not torch.allclose(picture, generator(sketch, other))
     assert not torch.allclose(picture[0], picture[1])

@@ -57,16 +57,16 @@ def test_what_is_said_later_than_it_hears_changes_nothing(network: Headmotion):
     first, second = sound(60), sound(60)
     second[40:] = 0
     same = 40 - CONFIG.after - CONFIG.block + 1
-    one, other = network.predict(first, seed=1), network.predict(second, seed=1)
-    np.testing.assert_array_equal(one[:same], other[:same])
-    assert not np.array_equal(one, other)
+    ours, theirs = network.predict(first, seed=1), network.predict(second, seed=1)
+    np.testing.assert_array_equal(ours[:same], theirs[:same])
+    assert not np.array_equal(ours, theirs)
 
 
 def test_samples_follow_the_seed(network: Headmotion):
     features = sound(80)
-    one, same, other = (network.predict(features, seed) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(one, same)
-    assert np.abs(one - other).max() > 0.01
+    ours, same, other = (network.predict(features, seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(ours, same)
+    assert np.abs(ours - other).max() > 0.01
     likeliest = network.predict(features, None)
     np.testing.assert_array_equal(likeliest, network.predict(features, None))
 

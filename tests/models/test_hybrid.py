@@ -45,10 +45,10 @@ def test_mask_starts_half_open_and_ends_at_the_border(network):
 
 def test_equal_shots_count_as_one(network):
     warped, patches, sketch = inputs(2, 1)
-    one = network(warped, patches, sketch)
+    single = network(warped, patches, sketch)
     three = network(warped.expand(-1, 3, -1, -1, -1), patches.expand(-1, 3, -1, -1, -1), sketch)
     assert torch.allclose(three.attention.sum(1), torch.ones(2, 32, 32))
-    assert torch.allclose(one.image, three.image, atol=1e-4)
+    assert torch.allclose(single.image, three.image, atol=1e-4)
 
 
 def test_enrolling_first_gives_the_same_frames(network):

@@ -71,10 +71,10 @@ def test_every_weight_of_every_option_learns(options):
 def test_equal_references_count_as_one(options):
     network = network_of(max_shots=4, **options)
     warped, patches, sketch = given(1, 1)
-    one = network(warped, patches, sketch)
+    single = network(warped, patches, sketch)
     for count in (2, 3, 4):
         many = network(warped.expand(-1, count, -1, -1, -1), patches.expand(-1, count, -1, -1, -1), sketch)
-        assert torch.allclose(one.image, many.image, atol=1e-4)
+        assert torch.allclose(single.image, many.image, atol=1e-4)
 
 
 def test_the_mean_is_the_plain_mean_of_the_warps():
@@ -152,8 +152,9 @@ def test_the_frame_before_shows_where_its_mask_lets_it():
 def test_identity_spade_takes_its_weights_from_the_person():
     network = network_of(identity_spade=True)
     warped, patches, sketch = given(1, 1)
-    one, other = (network(warped, patches, sketch, embedding) for embedding in (torch.ones(1, 8), -torch.ones(1, 8)))
-    assert not torch.allclose(one.colour, other.colour)
+    people = (torch.ones(1, 8), -torch.ones(1, 8))
+    first, second = (network(warped, patches, sketch, embedding) for embedding in people)
+    assert not torch.allclose(first.colour, second.colour)
 
 
 @pytest.mark.parametrize(

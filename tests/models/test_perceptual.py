@@ -52,10 +52,10 @@ def test_the_fake_gets_a_gradient_and_the_weights_none():
 
 def test_the_tiny_network_is_always_the_same():
     torch.manual_seed(1)
-    one = PerceptualNet("tiny").state_dict()
+    first = PerceptualNet("tiny").state_dict()
     torch.manual_seed(2)
-    other = PerceptualNet("tiny").state_dict()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    second = PerceptualNet("tiny").state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_paper_weights_belong_to_their_kind():

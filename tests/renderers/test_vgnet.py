@@ -103,8 +103,8 @@ def test_the_network_sees_no_head_motion(renderer, shots):
     turn = np.array([[np.cos(0.2), -np.sin(0.2)], [np.sin(0.2), np.cos(0.2)]])
     tilted = (1.1 * (still - 200) @ turn.T + [230, 190]).astype(np.float32)
     np.testing.assert_allclose(displacement(still), displacement(tilted), atol=1e-4)
-    one, other = (renderer.generate(identity, points[None])[0].image for points in (still, tilted))
-    torch.testing.assert_close(one, other, atol=1e-3, rtol=0)
+    upright, turned = (renderer.generate(identity, points[None])[0].image for points in (still, tilted))
+    torch.testing.assert_close(upright, turned, atol=1e-3, rtol=0)
     maps = [transform(aligned_map(points, 32, 1.3), points) for points in (still, tilted)]
     np.testing.assert_allclose(*maps, atol=1e-2)
 

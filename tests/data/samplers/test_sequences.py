@@ -133,5 +133,5 @@ def test_a_mirrored_face_is_the_mirrored_picture_with_its_points():
 def test_kept_pictures_are_the_same():
     kept, fresh = (SequenceSampler([drawn_clip()], replace(CONFIG, kept_frames=n)) for n in (100, 0))
     for seed in (0, 1, 0):
-        one, other = (sampler.batch(2, np.random.default_rng(seed)) for sampler in (kept, fresh))
-        assert (one.real == other.real).all() and (one.mouth == other.mouth).all()
+        ours, theirs = (sampler.batch(2, np.random.default_rng(seed)) for sampler in (kept, fresh))
+        assert (ours.real == theirs.real).all() and (ours.mouth == theirs.mouth).all()

@@ -98,15 +98,15 @@ def test_the_truth_scores_full_marks_and_a_still_photo_less(person):
 
 
 def test_rows_say_whom_tuning_and_more_shots_helped():
-    def one(system: str, person: str, ssim: float, identity: float) -> Row:
+    def row(system: str, person: str, ssim: float, identity: float) -> Row:
         return Row({"system": system, "person": person}, {"ssim": ssim, "identity": identity})
 
     scores = []
     for index in range(5):
         name = f"person {index}"
-        scores += [one("FF 1", name, 0.50, 0.60), one("FF 8", name, 0.55, 0.58)]
-        scores += [one("FT 8", name, 0.55 + (0.1 if index else -0.1), 0.58 - (0.1 if index > 1 else -0.1))]
-        scores += [one("FT 1", name, 0.50, 0.50)]
+        scores += [row("FF 1", name, 0.50, 0.60), row("FF 8", name, 0.55, 0.58)]
+        scores += [row("FT 8", name, 0.55 + (0.1 if index else -0.1), 0.58 - (0.1 if index > 1 else -0.1))]
+        scores += [row("FT 1", name, 0.50, 0.50)]
     one_shot = {"FF 8": "FF 1", "FT 8": "FT 1"}
     rows = {row.name: row for row in person_measures(scores, "FT 8", "FF 8", one_shot)}
     assert rows["ssim"].scores["FF 8"].value == pytest.approx(0.55)

@@ -93,9 +93,9 @@ def test_extent_speed_and_variety_are_in_degrees():
     time = np.arange(250) / 25
     track = np.zeros((250, 5))
     track[:, 1] = np.radians(3) * np.sin(2 * np.pi * time)
-    one = score_motion("s", "c", "a", [track, track], np.array([10]), FPS)
-    assert one["extent"] == pytest.approx(3 / np.sqrt(2) / 3, rel=0.01)
-    assert one["speed"] == pytest.approx(3 * 2 * np.pi * 2 / np.pi, rel=0.02) and one["variety"] == 0
+    scored = score_motion("s", "c", "a", [track, track], np.array([10]), FPS)
+    assert scored["extent"] == pytest.approx(3 / np.sqrt(2) / 3, rel=0.01)
+    assert scored["speed"] == pytest.approx(3 * 2 * np.pi * 2 / np.pi, rel=0.02) and scored["variety"] == 0
     assert np.isnan(score_motion("s", "c", "a", [track], np.array([10]), FPS)["variety"])
 
 

@@ -79,9 +79,9 @@ def test_a_line_that_is_nested_too_deeply_is_one_bad_row(desk: Path):
 @pytest.mark.parametrize(("again", "tried"), [(True, [1]), (False, [])])
 def test_what_failed_for_no_fault_of_the_row_is_to_do_again(desk: Path, again: bool, tried: list[int]):
     rows = make_rows([GOOD], desk, COMMON)
-    (one,), _ = planned(rows, desk)
+    (job,), _ = planned(rows, desk)
     folder = Folder(str(desk / "out"))
-    save_outcome(folder, Outcome(1, one.key, one.row.out, [], "", status="failed", reason="full", again=again))
+    save_outcome(folder, Outcome(1, job.key, job.row.out, [], "", status="failed", reason="full", again=again))
     before = load_outcomes(folder)
     assert [known.row.number for known in planned(rows, desk, before)[0]] == tried
     assert len(planned(rows, desk, before, retry_failed=True)[0]) == 1

@@ -42,17 +42,17 @@ def test_two_processes_give_the_weights_of_one_and_a_signal_ends_both(shards, tm
         done = subprocess.run([sys.executable, "-m", "talkface", *arguments], capture_output=True, text=True,
                               env=environment, timeout=300)  # fmt: skip
         assert done.returncode == 0 and done.stdout.count("weights:") == 1, done.stderr
-    one, two = (
+    alone, both = (
         torch.load(tmp_path / name / "state.pt", weights_only=True)["job"]["network"] for name in ("one", "two")
     )
-    matrices = [name for name, tensor in one.items() if tensor.ndim > 1]  # biases before a norm move by rounding alone
-    ours, theirs = (torch.cat([some[name].flatten() for name in matrices]) for some in (one, two))
+    matrices = [name for name, tensor in alone.items() if tensor.ndim > 1]  # biases before a norm move by rounding
+    ours, theirs = (torch.cat([some[name].flatten() for name in matrices]) for some in (alone, both))
     assert (ours - theirs).norm() < 1e-3 * ours.norm()
     for name in ("one", "two"):  # and a run of two processes goes on as one
         assert talkface(command(shards, tmp_path / name, "--set", "run.steps=6", "--set", "run.eval_every=4")) == 0
-    one, two = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("one", "two"))
-    assert one["progress"]["step"] == two["progress"]["step"] == 6
-    ours, theirs = (torch.cat([some["job"]["network"][name].flatten() for name in matrices]) for some in (one, two))
+    alone, both = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("one", "two"))
+    assert alone["progress"]["step"] == both["progress"]["step"] == 6
+    ours, theirs = (torch.cat([some["job"]["network"][name].flatten() for name in matrices]) for some in (alone, both))
     assert (ours - theirs).norm() < 1e-3 * ours.norm()
     long = ("--set", "run.steps=100000", "--set", "run.save_every=100000")
     arguments = command(shards, tmp_path / "long", *long, "--processes", "2")

@@ -90,13 +90,13 @@ def test_two_processes_train_what_one_trains(config: Audio2LandmarkTraining, tmp
         [*launch, *program], capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    one, shared = (load_checkpoint(tmp_path / name / "last.safetensors") for name in ("one", "two"))
+    alone, shared = (load_checkpoint(tmp_path / name / "last.safetensors") for name in ("one", "two"))
     # a correlation of mouths that hardly move yet: rounding shows in it more than in the weights
-    assert shared.metrics["score"] == pytest.approx(one.metrics["score"], abs=1e-2)
+    assert shared.metrics["score"] == pytest.approx(alone.metrics["score"], abs=1e-2)
     # what a norm takes out again has no gradient but rounding, which Adam blows up to full steps
-    taken_out = {name for name in one.tensors if re.search(r"running_mean$|\.audio\.\d+\.bias$", name)}
-    for name in one.tensors.keys() - taken_out:
-        ours, theirs = one.tensors[name].float(), shared.tensors[name].float()
+    taken_out = {name for name in alone.tensors if re.search(r"running_mean$|\.audio\.\d+\.bias$", name)}
+    for name in alone.tensors.keys() - taken_out:
+        ours, theirs = alone.tensors[name].float(), shared.tensors[name].float()
         torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=5e-4, msg=name)
     rows = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("one", "two")]
     assert len(rows[0]) == len(rows[1]), "only the first process writes"

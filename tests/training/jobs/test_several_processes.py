@@ -73,7 +73,7 @@ def test_several_processes_train_what_one_trains(processes: int, alone: Path, tm
         assert ours == theirs
         for network in networks:
             places = (alone / "short", alone / "one", tmp_path / "several")
-            before, one, several = (weights_of(place, job, network) for place in places)
-            apart[f"{job} {network}"] = float((several - one).norm() / (one - before).norm())
+            before, single, several = (weights_of(place, job, network) for place in places)
+            apart[f"{job} {network}"] = float((several - single).norm() / (single - before).norm())
     print(f"{processes} processes, distance over what the last step moved:", *apart.items(), sep="\n")
     assert max(apart.values()) < 0.05, apart

@@ -131,8 +131,8 @@ def test_an_unknown_family_names_the_known_ones() -> None:
 
 
 def test_speakers_are_chosen_by_a_part_of_their_name(config: Audio2LandmarkTraining) -> None:
-    one = replace(config, data=replace(config.data, speakers=("person 2",), held_out_every=2))
-    train_audio2landmark(on_alone(one, steps=1))
+    chosen = replace(config, data=replace(config.data, speakers=("person 2",), held_out_every=2))
+    train_audio2landmark(on_alone(chosen, steps=1))
     best = load_checkpoint(Path(config.run.out) / "best.safetensors")
     assert best.provenance["clips"] == 1 and best.provenance["speakers"] == 1, "one of two clips is held out"
     with pytest.raises(DatasetError, match=r"data\.speakers \(nobody\): there are person 0, person 1"):

@@ -127,8 +127,8 @@ def test_preview_shows_photo_sketch_attention_colour_fake_and_real(job):
 def test_batches_made_ahead_change_nothing(tmp_path):
     config = small_vgnet(tmp_path)
     ahead = dataclasses.replace(config, data=dataclasses.replace(config.data, workers=2))
-    one, other = (VgnetJob(each, CLIPS).batches.get(1) for each in (config, ahead))
-    assert torch.equal(one.real, other.real)
+    ours, theirs = (VgnetJob(each, CLIPS).batches.get(1) for each in (config, ahead))
+    assert torch.equal(ours.real, theirs.real)
 
 
 def test_half_precision_trains_too(tmp_path):
