@@ -2,6 +2,7 @@
 
 import ast
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -181,3 +182,10 @@ def test_names_are_found_wherever_they_are_bound():
     )
     assert all("a" in names_bound(ast.parse(source)) for source in sources)
     assert not names_bound(ast.parse("a.b(c)[d]"))
+
+
+def test_what_is_deprecated_fails_where_it_is_ours():
+    with pytest.raises(DeprecationWarning, match="old"):
+        warnings.warn_explicit("old", DeprecationWarning, "hybrid.py", 1, module="talkface.models.hybrid")
+    with pytest.warns(DeprecationWarning, match="old"):
+        warnings.warn_explicit("old", DeprecationWarning, "other.py", 1, module="other")

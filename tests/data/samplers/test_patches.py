@@ -83,7 +83,7 @@ def test_a_face_patch_holds_the_face_and_its_lips_are_at_the_mouths_place():
     assert sketch[lips[1], lips[0], 1] == 255
     assert sketch[..., 1].sum() > patch_sketch("mouth", points, to_patch, 64)[..., 1].sum()  # the eyes too
     batch = stack_examples([example_of(PatchConfig(size=64, region="face", scale=2.2))])
-    centre = (batch.mouth[0] @ np.array([0, 0, 1.0], np.float32) + 1) * 31.5
+    centre = (batch.mouth[0].numpy() @ [0, 0, 1] + 1) * 31.5
     assert np.allclose(centre, lips, atol=2)
 
 
