@@ -179,17 +179,18 @@ class Animator:
         pose = self._pose(track, options)
         own = [options.seed, subject.key, track.key]
         blink_rng, brow_rng = (np.random.default_rng([*own, purpose]) for purpose in (1, 2))
-        closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile, options.blink_rate)
-        closure = follow_gaze(closure * options.blink, options.gaze[1])
-        brows = raise_brows(track.rhythm.onset, track.rhythm.activity, options.fps, brow_rng)
-        brows += held_brows(options.brow_raise)
+        settings = self.renderer.tuning.motion
+        closure = blink_track(len(track), options.fps, blink_rng, options.blink_profile, options.blink_rate, settings)
+        closure = follow_gaze(closure * options.blink, options.gaze[1], settings)
+        brows = raise_brows(track.rhythm.onset, track.rhythm.activity, options.fps, brow_rng, settings)
+        brows += held_brows(options.brow_raise, settings)
         mouth = scale_mouth(track.displacement, options.mouth_opening, options.mouth_width)
         for start in range(0, len(track), BLOCK):
             part = slice(start, start + BLOCK)
             block_pose = None if pose is None else HeadPose(pose.rotation[part], pose.translation[part])
             moved = mouth[part] + brows[part]
             points = subject.retargeter(moved, block_pose, expression_scale=options.expression_scale)
-            yield close_eyes(points, closure[part])
+            yield close_eyes(points, closure[part], settings)
 
     def _pose(self, track: Track, options: AnimateOptions) -> HeadPose | None:
         """Head motion; None where the head keeps still."""
@@ -198,7 +199,9 @@ class Animator:
         if track.head is not None:
             return followed_pose(track.head, len(track), options.fps, options.head_scale)
         amount, style = options.head_scale, options.head_style
-        return spoken_pose(self.head_network, track.rhythm, options.fps, options.seed, amount, style)
+        return spoken_pose(
+            self.head_network, track.rhythm, options.fps, options.seed, amount, style, self.renderer.tuning.motion
+        )
 
     def render(self, subject: Subject, track: Track, options: RenderOptions) -> Iterator[Rendered]:
         """One rendered frame after the other."""
@@ -310,7 +313,9 @@ class Animator:
         subject = self._subject(person, options)
         heads = None if options.head_amount == 0 else self.head_network
         face = subject.retargeter.face
-        motion = MotionStream(self.speech_network, heads, options, face, subject.key, MOTION_GAIN)
+        motion = MotionStream(
+            self.speech_network, heads, options, face, subject.key, MOTION_GAIN, self.renderer.tuning.motion
+        )
         return Session(self.renderer, motion, subject, sample_rate, options)
 
     def clip(

@@ -270,7 +270,7 @@ class Session:
         pose = HeadPose(movement.pose[None, :3].astype(np.float32), movement.pose[None, 3:].astype(np.float32))
         scale = self.options.expression_scale
         points = self._subject.retargeter(movement.displacement[None], pose, expression_scale=scale)
-        points = close_eyes(points, np.array([movement.closure]))
+        points = close_eyes(points, np.array([movement.closure]), self._renderer.tuning.motion)
         rendered = next(iter(self._renderer.render(self._identity, points)))
         return self._finish.letter(self._finish.person(rendered), 0.0)
 

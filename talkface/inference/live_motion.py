@@ -10,7 +10,7 @@ from talkface.audio.rhythm_stream import RhythmStream
 from talkface.geometry.spline import smooth_step
 from talkface.inference.request import AnimateOptions
 from talkface.landmarks.head_style import HEAD_STYLES, SHOWN, HeadStyle, soften
-from talkface.landmarks.motion import EASE_S, IDLE, follow_gaze, held_brows, scale_mouth
+from talkface.landmarks.motion import EASE_S, IDLE, MOTION, MotionSettings, follow_gaze, held_brows, scale_mouth
 from talkface.landmarks.motion_stream import Brows, Lids, LowPass, Nods, breath
 from talkface.landmarks.smooth import hanning
 from talkface.models.headmotion import JOIN_WIDTH, PHOTO_SHARE, POSE, Headmotion
@@ -61,6 +61,7 @@ class MotionStream:
         example: FloatArray | None = None,
         key: int = 0,
         gain: float = 1.0,
+        settings: MotionSettings = MOTION,
     ) -> None:
         """Start at rest.
 
@@ -71,18 +72,20 @@ class MotionStream:
             example: `[68, 2]` canonical face, for speech networks that want one.
             key: of the person, so that not all blink at the same times.
             gain: factor on the mouth's motion.
+            settings: rates and amplitudes of lids, brows and head.
         """
         rngs = [np.random.default_rng([options.seed, key, purpose]) for purpose in range(3)]
         self._gain = gain
         self._mouth, self._rhythm = MouthStream(speech, example), RhythmStream()
-        lids = Lids(FPS, rngs[1], options.blink_profile, options.blink_rate)
+        lids = Lids(FPS, rngs[1], options.blink_profile, options.blink_rate, settings)
         self._lids, self._looks_up = lids if options.blink else None, options.gaze[1]
-        self._held, self._gains = held_brows(options.brow_raise), (options.mouth_opening, options.mouth_width)
-        self._brows = Brows(FPS, rngs[2], BROWS_AHEAD)
+        self._held, self._gains = held_brows(options.brow_raise, settings), (options.mouth_opening, options.mouth_width)
+        self._brows = Brows(FPS, rngs[2], BROWS_AHEAD, settings)
         self._amount = options.head_amount
         style = HEAD_STYLES[options.head_style]
-        self._head = _Nodding(rngs[0], style) if heads is None else _PlannedHead(heads, options.seed, style)
+        self._head = _Nodding(rngs[0], style, settings) if heads is None else _PlannedHead(heads, options.seed, style)
         self._rhythms: deque[FloatArray] = deque()
+        self._settings = settings
         self._begun, self._frame = False, 0
         self._last = np.zeros((68, 2), np.float32)
         self._stopped: tuple[int, FloatArray] | None = None
@@ -117,7 +120,9 @@ class MotionStream:
             self._stopped = None if share <= 0 else self._stopped
         self._frame += 1
         self._last = mouth
-        closure = float(follow_gaze(np.array(0.0 if self._lids is None else self._lids()), self._looks_up))
+        closure = float(
+            follow_gaze(np.array(0.0 if self._lids is None else self._lids()), self._looks_up, self._settings)
+        )
         moved = scale_mouth(mouth[None], *self._gains)[0] + brows + self._held
         return Movement(moved, self._amount * eased * (pose + breath(time_s)), closure)
 
@@ -125,8 +130,8 @@ class MotionStream:
 class _Nodding:
     """Nods on the beat, which is known `BROWS_AHEAD` frames before."""
 
-    def __init__(self, rng: np.random.Generator, style: HeadStyle) -> None:
-        self._nods, self._style = Nods(FPS, rng, float(style.tempo)), style
+    def __init__(self, rng: np.random.Generator, style: HeadStyle, settings: MotionSettings) -> None:
+        self._nods, self._style = Nods(FPS, rng, float(style.tempo), settings), style
         self._waiting = deque([np.zeros(3, np.float32)] * BROWS_AHEAD)
 
     def __call__(self, rhythm: FloatArray) -> FloatArray:

@@ -18,7 +18,6 @@ from talkface.inference.request import AnimateOptions
 from talkface.landmarks.deform import DEFORM
 from talkface.landmarks.face import Detector
 from talkface.landmarks.head_style import SHOWN
-from talkface.landmarks.motion import MOTION
 from talkface.landmarks.retarget import RETARGET
 from talkface.metrics.made_video import USUAL, measure_made, out_of_range
 from talkface.models.speech_network import SPEECH_NETWORK
@@ -28,7 +27,6 @@ from talkface.renderers.gaze import GAZE
 
 FORMAT = 2  # raised when the meaning of a field changes
 STAGES: dict[str, Any] = {
-    "motion": MOTION,
     "head": SHOWN,
     "retarget": RETARGET,
     "deform": DEFORM,

@@ -15,7 +15,7 @@ from talkface.errors import CheckpointError
 from talkface.inference.photos import Shots
 from talkface.inference.request import AnimateOptions, RenderOptions
 from talkface.landmarks.head_style import HEAD_STYLES, back_and_forth, shown_pose
-from talkface.landmarks.motion import head_motion, smooth_activity
+from talkface.landmarks.motion import MOTION, MotionSettings, head_motion, smooth_activity
 from talkface.landmarks.retarget import Retargeter
 from talkface.models.headmotion import Headmotion, learned_pose
 from talkface.renderers.base import DEFAULT_INPAINTER, RENDERER_OF, RENDERERS, Identity, Renderer
@@ -104,7 +104,13 @@ def load_heads(name_or_path: str | Path) -> Headmotion | None:
 
 
 def spoken_pose(
-    network: Headmotion | None, rhythm: Rhythm, fps: Fraction, seed: int, amount: float, style: str = "natural"
+    network: Headmotion | None,
+    rhythm: Rhythm,
+    fps: Fraction,
+    seed: int,
+    amount: float,
+    style: str = "natural",
+    settings: MotionSettings = MOTION,
 ) -> HeadPose:
     """Head motion from speech, by a network or by rhythm; zero on the first frame.
 
@@ -115,13 +121,14 @@ def spoken_pose(
         seed: the same gives the same motion.
         amount: 0 still, 1 natural.
         style: one of `HEAD_STYLES`.
+        settings: rates and amplitudes of the rhythm's motion.
     """
     chosen = HEAD_STYLES[style]
     if network is not None:
         return learned_pose(network, rhythm, fps, seed, amount, chosen)
     activity = smooth_activity(rhythm.activity, fps)
     rng = np.random.default_rng([seed, 0])
-    pose = head_motion(rhythm.onset, activity, fps, rng, amount=amount, tempo=float(chosen.tempo))
+    pose = head_motion(rhythm.onset, activity, fps, rng, amount=amount, tempo=float(chosen.tempo), settings=settings)
     both = chosen.scaled(np.concatenate([pose.rotation, pose.translation], 1)).astype(np.float32)
     return HeadPose(both[:, :3], both[:, 3:])
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from talkface.errors import ConfigError
 from talkface.geometry.spline import smooth_step
 from talkface.landmarks.layout import JAW, LEFT_BROW, LEFT_EYE, MOUTH, NUM_LANDMARKS, RIGHT_BROW, RIGHT_EYE
 from talkface.landmarks.smooth import gaussian
@@ -54,6 +55,11 @@ class MotionSettings:
     nod_s: float = 0.12  # seconds, time constant of each of a nod's two low passes
     fade_s: float = 0.5  # seconds, how slowly motion follows speech activity
 
+    def __post_init__(self) -> None:
+        for name in ("full_closure", "lower_lid_share", "brow_chance"):
+            if getattr(self, name) > 1:
+                raise ConfigError(f"invalid motion.{name} {getattr(self, name)}: expected at most 1")
+
 
 MOTION = MotionSettings()
 BLINK_PROFILES = ("natural", "rhythmic")
@@ -71,6 +77,7 @@ def head_motion(
     *,
     amount: float = 1.0,
     tempo: float = 1.0,
+    settings: MotionSettings = MOTION,
 ) -> HeadPose:
     """Small smooth head motion tied to the speech's rhythm.
 
@@ -84,22 +91,23 @@ def head_motion(
         rng: source of the drift.
         amount: 0 still, 1 natural.
         tempo: factor on how fast the drift is; nods keep the speech's beat.
+        settings: rates and amplitudes.
 
     Returns:
         Pose relative to the photo, zero on the first frame.
     """
     rate = float(fps)
-    fade = low_pass(activity, MOTION.fade_s * rate)
+    fade = low_pass(activity, settings.fade_s * rate)
     beat = onset * fade
     nod = (
-        low_pass(low_pass(beat - low_pass(beat, 1.5 * rate), MOTION.nod_s * rate), MOTION.nod_s * rate)
-        * MOTION.nod_rad
+        low_pass(low_pass(beat - low_pass(beat, 1.5 * rate), settings.nod_s * rate), settings.nod_s * rate)
+        * settings.nod_rad
         * 2.0
     )
-    drift = _drift(len(onset), 5, MOTION.wander_s / tempo * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
-    rotation = drift[:, :3] * MOTION.wander_rad
+    drift = _drift(len(onset), 5, settings.wander_s / tempo * rate, rng) * (IDLE + (1 - IDLE) * fade)[:, None]
+    rotation = drift[:, :3] * settings.wander_rad
     rotation[:, 0] -= nod  # the chin falls on a stressed syllable
-    shift = drift[:, 3:] * MOTION.wander_shift
+    shift = drift[:, 3:] * settings.wander_shift
     start = amount * ease_in(len(onset), fps)[:, None]
     return HeadPose((start * rotation).astype(np.float32), (start * shift).astype(np.float32))
 
@@ -131,7 +139,12 @@ def _drift(num_frames: int, channels: int, frames: float, rng: np.random.Generat
 
 
 def blink_track(
-    num_frames: int, fps: Fraction, rng: np.random.Generator, profile: str = "natural", pace: float = 1.0
+    num_frames: int,
+    fps: Fraction,
+    rng: np.random.Generator,
+    profile: str = "natural",
+    pace: float = 1.0,
+    settings: MotionSettings = MOTION,
 ) -> FloatArray:
     """Closure of both eyelids over time: `[T]` float32 in 0..1.
 
@@ -142,57 +155,68 @@ def blink_track(
         profile: one of `BLINK_PROFILES`. `natural`: log-normal intervals, as measured in people who talk; lids close
             faster than they open. `rhythmic`: intervals and lids of Chen et al. 2020.
         pace: factor on how often blinks come.
+        settings: rates and amplitudes.
     """
     rate = float(fps)
     closure = np.zeros(num_frames)
     times = np.arange(num_frames) / rate
-    for start in blink_starts(rate, rng, profile, pace):
+    for start in blink_starts(rate, rng, profile, pace, settings):
         if start >= num_frames / rate:
             break
-        closure = np.maximum(closure, lid_closure(times - start, profile))
+        closure = np.maximum(closure, lid_closure(times - start, profile, settings))
     return closure.astype(np.float32)
 
 
-def blink_starts(rate: float, rng: np.random.Generator, profile: str = "natural", pace: float = 1.0) -> Iterator[float]:
+def blink_starts(
+    rate: float,
+    rng: np.random.Generator,
+    profile: str = "natural",
+    pace: float = 1.0,
+    settings: MotionSettings = MOTION,
+) -> Iterator[float]:
     """Times in seconds at which blinks begin, without end; arguments as `blink_track`, `rate` its frames per second."""
     assert profile in BLINK_PROFILES, f"profile {profile!r} is none of {', '.join(BLINK_PROFILES)}"
     natural = profile == "natural"
-    start = MOTION.blink_first_s + rng.random() * 2.0 if natural else _rhythmic_gap(rng)
-    start = max(start, MOTION.blink_first_frames / rate)
+    start = settings.blink_first_s + rng.random() * 2.0 if natural else _rhythmic_gap(rng, settings)
+    start = max(start, settings.blink_first_frames / rate)
     while True:
         gap = (
-            MOTION.blink_mean_s * float(np.exp(0.55 * rng.standard_normal() - 0.15)) if natural else _rhythmic_gap(rng)
+            settings.blink_mean_s * float(np.exp(0.55 * rng.standard_normal() - 0.15))
+            if natural
+            else _rhythmic_gap(rng, settings)
         )
         yield start
-        start += max(MOTION.blink_shortest_s, gap) / pace if natural else gap / pace
+        start += max(settings.blink_shortest_s, gap) / pace if natural else gap / pace
 
 
-def lid_closure(phase: FloatArray, profile: str = "natural") -> FloatArray:
+def lid_closure(phase: FloatArray, profile: str = "natural", settings: MotionSettings = MOTION) -> FloatArray:
     """`[T]` closure in 0..1 at `[T]` seconds since a blink began."""
     if profile == "natural":
-        closing = np.clip(phase / MOTION.blink_closing_s, 0, 1)
-        opening = np.clip((phase - MOTION.blink_closing_s - MOTION.blink_closed_s) / MOTION.blink_opening_s, 0, 1)
+        closing = np.clip(phase / settings.blink_closing_s, 0, 1)
+        opening = np.clip((phase - settings.blink_closing_s - settings.blink_closed_s) / settings.blink_opening_s, 0, 1)
         return np.asarray(smooth_step(closing) * (1 - smooth_step(opening)))
-    steps = MOTION.rhythmic_step_s * np.arange(-1, len(MOTION.rhythmic_lids) + 1)
-    return np.asarray(np.minimum(np.interp(phase, steps, [0.0, *MOTION.rhythmic_lids, 0.0]) / MOTION.full_closure, 1.0))
+    steps = settings.rhythmic_step_s * np.arange(-1, len(settings.rhythmic_lids) + 1)
+    return np.asarray(
+        np.minimum(np.interp(phase, steps, [0.0, *settings.rhythmic_lids, 0.0]) / settings.full_closure, 1.0)
+    )
 
 
-def _rhythmic_gap(rng: np.random.Generator) -> float:
+def _rhythmic_gap(rng: np.random.Generator, settings: MotionSettings) -> float:
     """Seconds from one blink to the next, whole frames of 1 / 25 s."""
-    return MOTION.rhythmic_step_s * float(rng.integers(*MOTION.rhythmic_frames, endpoint=True))
+    return settings.rhythmic_step_s * float(rng.integers(*settings.rhythmic_frames, endpoint=True))
 
 
-def follow_gaze(closure: FloatArray, up: float) -> FloatArray:
+def follow_gaze(closure: FloatArray, up: float, settings: MotionSettings = MOTION) -> FloatArray:
     """`[...]` closure of lids that blink -> of lids that also follow the eyes up (1) or down (-1); below 0 is wider.
 
     The upper lid moves with the eyeball (Evinger et al. 1984): who looks down has half-lowered lids.
     """
-    down, wider = MOTION.gaze_lids
+    down, wider = settings.gaze_lids
     rest = -(wider if up > 0 else down) * up
     return np.asarray(rest + (1 - rest) * closure)
 
 
-def close_eyes(points: FloatArray, closure: FloatArray) -> FloatArray:
+def close_eyes(points: FloatArray, closure: FloatArray, settings: MotionSettings = MOTION) -> FloatArray:
     """Lower the upper lids onto the lower ones: `[T, 68, 2]`, `[T]` in 0..1 -> `[T, 68, 2]`; below 0 opens them.
 
     An eye that is shut already, as in a wink, stays as it is.
@@ -203,13 +227,21 @@ def close_eyes(points: FloatArray, closure: FloatArray) -> FloatArray:
         gap = points[:, lower] - points[:, upper]
         length = np.linalg.norm(points[:, eye[3]] - points[:, eye[0]], axis=-1)
         aspect = np.linalg.norm(gap, axis=-1).mean(1) / np.maximum(length, 1e-6)
-        share = (MOTION.full_closure * closure * smooth_step(aspect, MOTION.lids_shut, MOTION.lids_open))[:, None, None]
-        result[:, upper] = points[:, upper] + share * (1 - MOTION.lower_lid_share) * gap
-        result[:, lower] = points[:, lower] - share * MOTION.lower_lid_share * gap
+        share = (settings.full_closure * closure * smooth_step(aspect, settings.lids_shut, settings.lids_open))[
+            :, None, None
+        ]
+        result[:, upper] = points[:, upper] + share * (1 - settings.lower_lid_share) * gap
+        result[:, lower] = points[:, lower] - share * settings.lower_lid_share * gap
     return result
 
 
-def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.random.Generator) -> FloatArray:
+def raise_brows(
+    onset: FloatArray,
+    activity: FloatArray,
+    fps: Fraction,
+    rng: np.random.Generator,
+    settings: MotionSettings = MOTION,
+) -> FloatArray:
     """Displacement of the brows that follow some emphatic syllables; none where nobody speaks.
 
     Brows rise with pitch accents, on some of them (Cave et al. 1996).
@@ -219,6 +251,7 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
         activity: `[T]` in 0..1.
         fps: frames per second.
         rng: which syllables, and how far.
+        settings: rates and amplitudes.
 
     Returns:
         `[T, 68, 2]` canonical, outer-eye distances, all but the brows 0.
@@ -226,18 +259,22 @@ def raise_brows(onset: FloatArray, activity: FloatArray, fps: Fraction, rng: np.
     rate = float(fps)
     times = np.arange(len(onset)) / rate
     raised = np.zeros(len(onset))
-    last = -MOTION.brow_shortest_s
-    for frame in peaks(onset, MOTION.brow_onset):
-        if activity[frame] < 0.5 or times[frame] - last < MOTION.brow_shortest_s or rng.random() > MOTION.brow_chance:
+    last = -settings.brow_shortest_s
+    for frame in peaks(onset, settings.brow_onset):
+        if (
+            activity[frame] < 0.5
+            or times[frame] - last < settings.brow_shortest_s
+            or rng.random() > settings.brow_chance
+        ):
             continue
         last = float(times[frame])
-        raised = np.maximum(raised, rng.uniform(0.5, 1.0) * brow_pulse(times - last))
-    return lifted_brows(MOTION.brow_raise * raised * low_pass(np.minimum(activity, 1), 0.16 * rate))
+        raised = np.maximum(raised, rng.uniform(0.5, 1.0) * brow_pulse(times - last, settings))
+    return lifted_brows(settings.brow_raise * raised * low_pass(np.minimum(activity, 1), 0.16 * rate))
 
 
-def brow_pulse(phase: FloatArray | float) -> FloatArray:
+def brow_pulse(phase: FloatArray | float, settings: MotionSettings = MOTION) -> FloatArray:
     """Rise of the brows, 0..1, at seconds since a syllable's peak."""
-    rise, fall = phase / MOTION.brow_rise_s + 0.5, (phase - 0.5 * MOTION.brow_rise_s) / MOTION.brow_fall_s
+    rise, fall = phase / settings.brow_rise_s + 0.5, (phase - 0.5 * settings.brow_rise_s) / settings.brow_fall_s
     return np.asarray(smooth_step(np.clip(rise, 0, 1)) * (1 - smooth_step(np.clip(fall, 0, 1))))
 
 
@@ -251,9 +288,9 @@ def lifted_brows(up: FloatArray | float) -> FloatArray:
     return moved
 
 
-def held_brows(amount: float) -> FloatArray:
+def held_brows(amount: float, settings: MotionSettings = MOTION) -> FloatArray:
     """`[68, 2]` canonical displacement of brows that are held higher (1) or lower (-1) than in the photo."""
-    return lifted_brows(MOTION.brow_held * amount)
+    return lifted_brows(settings.brow_held * amount)
 
 
 def scale_mouth(displacement: FloatArray, opening: float, width: float) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 from talkface.landmarks.motion import (
     IDLE,
     MOTION,
+    MotionSettings,
     blink_starts,
     brow_pulse,
     lid_closure,
@@ -46,9 +47,17 @@ class LowPass:
 class Lids:
     """Closure of the lids, as `landmarks.motion.blink_track` has it, without end."""
 
-    def __init__(self, fps: float, rng: np.random.Generator, profile: str = "natural", pace: float = 1.0) -> None:
+    def __init__(
+        self,
+        fps: float,
+        rng: np.random.Generator,
+        profile: str = "natural",
+        pace: float = 1.0,
+        settings: MotionSettings = MOTION,
+    ) -> None:
+        self._settings = settings
         self._fps, self._profile, self._frame = fps, profile, 0
-        self._starts = blink_starts(fps, rng, profile, pace)
+        self._starts = blink_starts(fps, rng, profile, pace, settings)
         self._recent = deque([next(self._starts)], maxlen=4)
 
     def __call__(self) -> float:
@@ -58,7 +67,7 @@ class Lids:
         while self._recent[-1] <= time_s:
             self._recent.append(next(self._starts))
         phases = time_s - np.array(self._recent)
-        return float(lid_closure(phases[phases < BREATH.lid_s], self._profile).max(initial=0.0))
+        return float(lid_closure(phases[phases < BREATH.lid_s], self._profile, self._settings).max(initial=0.0))
 
 
 class Brows:
@@ -67,7 +76,8 @@ class Brows:
     So the first `ahead` calls come before the first frame, and what they return is not shown.
     """
 
-    def __init__(self, fps: float, rng: np.random.Generator, ahead: int) -> None:
+    def __init__(self, fps: float, rng: np.random.Generator, ahead: int, settings: MotionSettings = MOTION) -> None:
+        self._settings = settings
         self._fps, self._rng, self._ahead = fps, rng, ahead
         self._onsets = deque([0.0, 0.0, 0.0], maxlen=3)
         self._active = deque([0.0] * (ahead + 1), maxlen=ahead + 1)
@@ -80,24 +90,33 @@ class Brows:
         self._onsets.append(onset)
         before, middle, after = self._onsets
         peak_s = (self._frame + self._ahead - 1) / self._fps
-        emphatic = middle >= MOTION.brow_onset and middle > before and middle >= after and self._active[-1] >= 0.5
-        if emphatic and peak_s - self._raise[0] >= MOTION.brow_shortest_s and self._rng.random() <= MOTION.brow_chance:
+        emphatic = (
+            middle >= self._settings.brow_onset and middle > before and middle >= after and self._active[-1] >= 0.5
+        )
+        if (
+            emphatic
+            and peak_s - self._raise[0] >= self._settings.brow_shortest_s
+            and self._rng.random() <= self._settings.brow_chance
+        ):
             self._raise = (peak_s, float(self._rng.uniform(0.5, 1.0)))
         self._active.append(activity)
         phase = self._frame / self._fps - self._raise[0]
         self._frame += 1
-        height = MOTION.brow_raise * self._raise[1] * brow_pulse(phase)
+        height = self._settings.brow_raise * self._raise[1] * brow_pulse(phase, self._settings)
         return lifted_brows(height * self._wake(min(self._active[0], 1.0)))
 
 
 class Nods:
     """Nods on the beats and a slow drift, as `landmarks.motion.head_motion` has them."""
 
-    def __init__(self, fps: float, rng: np.random.Generator, tempo: float = 1.0) -> None:
-        self._rng, frames = rng, MOTION.wander_s / tempo * fps
-        self._wake = LowPass(MOTION.fade_s * fps)
+    def __init__(
+        self, fps: float, rng: np.random.Generator, tempo: float = 1.0, settings: MotionSettings = MOTION
+    ) -> None:
+        self._settings = settings
+        self._rng, frames = rng, self._settings.wander_s / tempo * fps
+        self._wake = LowPass(self._settings.fade_s * fps)
         self._mean = LowPass(1.5 * fps)
-        self._nod = [LowPass(MOTION.nod_s * fps) for _ in range(2)]
+        self._nod = [LowPass(self._settings.nod_s * fps) for _ in range(2)]
         self._drift = [LowPass(frames) for _ in range(3)]
         self._gain = float(np.sqrt(8 / (3 * (1 - np.exp(-1.0 / frames)))))
 
@@ -111,8 +130,13 @@ class Nods:
             nod = low_pass(nod)
         for low_pass in self._drift:
             slow = low_pass(slow)
-        pose = slow * self._gain * (IDLE + (1 - IDLE) * wake) * np.array([*MOTION.wander_rad, *MOTION.wander_shift])
-        pose[0] -= 2 * MOTION.nod_rad * nod
+        pose = (
+            slow
+            * self._gain
+            * (IDLE + (1 - IDLE) * wake)
+            * np.array([*self._settings.wander_rad, *self._settings.wander_shift])
+        )
+        pose[0] -= 2 * self._settings.nod_rad * nod
         return np.asarray(pose)
 
 

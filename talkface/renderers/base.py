@@ -10,6 +10,7 @@ import torch
 
 from talkface.geometry.donor import MOUTH_SETTINGS, MouthSettings
 from talkface.geometry.resample import place_patch
+from talkface.landmarks.motion import MOTION, MotionSettings
 from talkface.renderers.canvas import CANVAS, Canvas, CanvasSettings
 from talkface.types import FloatArray, Image, Shot
 
@@ -29,6 +30,7 @@ class Tuning:
 
     canvas: CanvasSettings = CANVAS
     mouth: MouthSettings = MOUTH_SETTINGS
+    motion: MotionSettings = MOTION
 
 
 @dataclass(frozen=True)

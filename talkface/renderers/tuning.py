@@ -50,10 +50,10 @@ def _read(text: str, kind: Any, usual: Any, key: str) -> Any:
         value = text
     parts, known = (each if isinstance(each, (list, tuple)) else [each] for each in (value, usual))
     low, high = min(known) / 10, 10 * max(known)
-    pair = len(known) == 2
+    rises = len(known) == 2 and known[0] < known[1]
     fits = matches(value, kind) and parts and all(low <= part <= high for part in parts)
-    if not fits or (pair and parts[0] >= parts[1]):
-        many = "two rising numbers such as [1,2]" if pair else describe(kind)
+    if not fits or (rises and parts[0] >= parts[1]):
+        many = "two rising numbers such as [1,2]" if rises else describe(kind)
         raise ConfigError(f"invalid {key} {printable(text)[:60]!r}: expected {many}, {low:g} to {high:g}")
     return tuple(float(part) for part in parts) if isinstance(usual, tuple) else type(usual)(value)
 

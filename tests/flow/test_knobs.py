@@ -55,3 +55,13 @@ def test_a_head_style_leaves_blinks_where_they_are(landmarks) -> None:
     assert np.abs(plain - lively).max() > 1
     shut = [eye_openness(points) < 0.6 * np.median(eye_openness(points)) for points in (plain, lively)]
     assert shut[0].any() and (shut[0] != shut[1]).mean() < 0.03
+
+
+def test_numbers_of_motion_are_set_by_name(animator: Animator, face: np.ndarray, landmarks) -> None:
+    wild = Animator.from_pretrained("warp", "cpu", set=["motion.brow_raise=0.3", "motion.blink_mean_s=0.5"])
+    subject, options = wild.prepare(face), talkface.AnimateOptions(still=True)
+    track = wild.track_speech(open_speech(DEMO_SPEECH), options.fps, subject)
+    far = np.abs(np.concatenate(list(wild.landmarks(subject, track, options))) - landmarks(still=True)).max((0, 2))
+    moved = [*EYES, *BROWS]
+    assert not far[np.setdiff1d(np.arange(68), moved)].any()
+    assert far[EYES].max() > 0.5 and far[BROWS].max() > 0.5

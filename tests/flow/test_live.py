@@ -25,7 +25,7 @@ from talkface.landmarks.motion import blink_track
 from talkface.landmarks.motion_stream import Brows, Lids, Nods
 from talkface.media.speech import open_speech, speech_level
 from talkface.models.mouth_stream import MouthStream
-from talkface.renderers.base import Identity, Rendered
+from talkface.renderers.base import Identity, Rendered, Tuning
 from talkface.testing.clips import draw_person, mouth_motion, speech_of
 from talkface.types import SAMPLE_RATE, FloatArray
 
@@ -41,6 +41,7 @@ class Outline:
     """A renderer whose pictures are the landmarks: small, exact and quick."""
 
     name = "outline"
+    tuning = Tuning()
 
     def enroll(self, shots: object) -> Identity:
         return Identity(())

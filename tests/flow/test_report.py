@@ -13,7 +13,7 @@ import talkface
 from talkface.__main__ import run
 from talkface.errors import ConfigError, MediaError
 from talkface.inference.animator import Animator
-from talkface.landmarks.motion import MOTION
+from talkface.landmarks.retarget import RETARGET
 from talkface.renderers.base import Tuning
 from talkface.types import Waveform
 
@@ -36,7 +36,7 @@ def test_python_writes_what_it_made(
     assert content["made"]["duration_s"] == pytest.approx(1.0)
     assert content["video"]["sha256"] == hashlib.sha256(video.read_bytes()).hexdigest()[:12]
     assert content["settings"]["seed"] == 3
-    assert content["stages"]["motion"] == json.loads(json.dumps(asdict(MOTION)))
+    assert content["stages"]["retarget"] == json.loads(json.dumps(asdict(RETARGET)))
     assert content["tuning"] == json.loads(json.dumps(asdict(Tuning())))  # numbers that --set changes
     assert set(content["networks"]) == {str(untrained), "headmotion"}
     assert content["inputs"] == {"photo": None, "speech": None}

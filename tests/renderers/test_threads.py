@@ -1,12 +1,20 @@
 import threading
+from collections.abc import Iterator
 
+import pytest
 import torch
 
 from talkface.renderers.base import one_thread
+from talkface.scale.threads import limit_threads
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    with limit_threads(2, opencv=False):
+        yield
 
 
 def test_a_renderer_in_another_thread_leaves_this_ones_number_alone() -> None:
-    torch.set_num_threads(2)
     assert torch.get_num_threads() == 2
     inside, done = threading.Event(), threading.Event()
     seen: list[int] = []

@@ -18,6 +18,7 @@ def test_overrides_are_laid_over_todays_numbers():
     found = read_tuning(["mouth.feather=2", "canvas.lids.lash_width = 0.05", "mouth.zoom=[0.9,1]", "mouth.feather=1.5"])
     assert found.mouth == replace(Tuning().mouth, feather=1.5, zoom=(0.9, 1.0))
     assert found.canvas == replace(Tuning().canvas, lids=replace(Tuning().canvas.lids, lash_width=0.05))
+    assert read_tuning(["motion.wander_shift=[0.02,0.01]"]).motion.wander_shift == (0.02, 0.01)
     assert read_tuning([]) == Tuning()
     assert isinstance(read_tuning(["canvas.grey=5"]).canvas.grey, float)
 
@@ -40,6 +41,8 @@ def test_overrides_are_laid_over_todays_numbers():
         ("mouth.softer=[]", "invalid mouth.softer"),
         ("canvas.strip_pixels=1e6", "expected a whole number"),
         ("canvas.lids.skin_percentile=101", "expected at most 100"),
+        ("motion.full_closure=1.1", "invalid motion.full_closure 1.1: expected at most 1"),
+        ("motion.nods=1", "unknown number 'motion.nods' in set: did you mean motion.nod_s?"),
         ("mouth.feather=" + "[" * 100_000, "invalid mouth.feather"),
     ],
 )

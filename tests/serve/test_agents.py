@@ -132,18 +132,28 @@ def test_livekit_runner_gets_what_it_expects(session: Any) -> None:
     assert len(pictures) > 20 and (pictures[0].width, pictures[0].height) == (160, 160)
 
 
-def test_pipecat_holds_the_stop_until_it_was_spoken(session: Any) -> None:
-    frames = pytest.importorskip("pipecat.frames.frames")
+def pipecat_frames(animator: talkface.Animator, frames_to_send: Any, reached: str) -> list[Any]:
+    """Frames that come out of a pipeline, which waits longer where a busy machine had not `reached` that kind yet."""
     utils = pytest.importorskip("pipecat.tests.utils")
     from talkface.serve.agents.pipecat import pipecat_face
 
-    async def run() -> list[Any]:
-        speech = frames.TTSAudioRawFrame(audio=utterance(15), sample_rate=RATE, num_channels=1)
-        sent = [frames.TTSStartedFrame(), speech, frames.TTSStoppedFrame(), utils.SleepFrame(sleep=1.6)]
-        down, _ = await utils.run_test(pipecat_face(session), frames_to_send=sent)
-        return list(down)
+    face = draw_face(draw_person(np.random.default_rng(1)), 0.0)
+    for factor in (1, 3, 9):
+        sent = [utils.SleepFrame(sleep=factor * each) if isinstance(each, float) else each for each in frames_to_send()]
+        down, _ = asyncio.run(utils.run_test(pipecat_face(animator.live(face, 16_000)), frames_to_send=sent))
+        if any(type(frame).__name__ == reached for frame in down):
+            break
+    return list(down)
 
-    down = asyncio.run(run())
+
+def test_pipecat_holds_the_stop_until_it_was_spoken(animator: talkface.Animator) -> None:
+    frames = pytest.importorskip("pipecat.frames.frames")
+
+    def sent() -> list[Any]:
+        speech = frames.TTSAudioRawFrame(audio=utterance(15), sample_rate=RATE, num_channels=1)
+        return [frames.TTSStartedFrame(), speech, frames.TTSStoppedFrame(), 1.6]
+
+    down = pipecat_frames(animator, sent, "TTSStoppedFrame")
     kinds = [type(frame).__name__ for frame in down]
     stop = kinds.index("TTSStoppedFrame")
     sound = [index for index, kind in enumerate(kinds) if kind == "TTSAudioRawFrame"]
@@ -153,18 +163,14 @@ def test_pipecat_holds_the_stop_until_it_was_spoken(session: Any) -> None:
     assert len(pictures) > 20 and pictures[0].size == (160, 160) and len(pictures[0].image) == 160 * 160 * 3
 
 
-def test_pipecat_drops_what_is_interrupted(session: Any) -> None:
+def test_pipecat_drops_what_is_interrupted(animator: talkface.Animator) -> None:
     frames = pytest.importorskip("pipecat.frames.frames")
-    utils = pytest.importorskip("pipecat.tests.utils")
-    from talkface.serve.agents.pipecat import pipecat_face
 
-    async def run() -> list[Any]:
-        speech = frames.TTSAudioRawFrame(audio=utterance(100), sample_rate=RATE, num_channels=1)
-        sent = [speech, frames.TTSStoppedFrame(), utils.SleepFrame(sleep=0.7), frames.InterruptionFrame()]
-        down, _ = await utils.run_test(pipecat_face(session), frames_to_send=[*sent, utils.SleepFrame(sleep=0.5)])
-        return [type(frame).__name__ for frame in down]
+    def sent() -> list[Any]:
+        speech = frames.TTSAudioRawFrame(audio=utterance(400), sample_rate=RATE, num_channels=1)
+        return [speech, frames.TTSStoppedFrame(), 0.7, frames.InterruptionFrame(), 0.5]
 
-    kinds = asyncio.run(run())
+    kinds = [type(frame).__name__ for frame in pipecat_frames(animator, sent, "TTSAudioRawFrame")]
     cut = kinds.index("InterruptionFrame")
     assert "TTSAudioRawFrame" in kinds[:cut] and "TTSStoppedFrame" not in kinds
     assert kinds[cut:].count("TTSAudioRawFrame") <= 2 and "OutputImageRawFrame" in kinds[cut + 3 :]
