@@ -72,15 +72,14 @@ def _speech(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
 
 
 def _shots(config: Path, overrides: Sequence[str]) -> tuple[Draw, float, str]:
-    from talkface.data.datasets import ClipDataset
-    from talkface.data.samplers.shots import ShotSampler, ShotsConfig, stored_zoom
+    from talkface.data.samplers.shots import ShotSampler, ShotsConfig, open_shots
     from talkface.training.jobs.fewshot_config import FewshotTraining
     from talkface.training.jobs.hybrid_scores import split_people
 
     settings = load_config(FewshotTraining, config, overrides)
     data, model, size = settings.data, settings.model, settings.run.batch_size
-    zoom = stored_zoom(data.shards, model.crop, model.crop_side)
-    clips, _ = split_people(ClipDataset(data.shards, data.split), data.held_out_every)
+    dataset, zoom = open_shots(data.shards, data.split, model.crop, model.crop_side)
+    clips, _ = split_people(dataset, data.held_out_every)
     cut = ShotsConfig(model.size, zoom, data.mirror, data.tint, data.kept_frames, model.sketch)
     sampler = ShotSampler(clips, cut)
     return lambda rng: sampler.batch(size, data.shots, rng), size, f"examples of {data.shots} shots and a target"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from talkface.data.clip import PreparedClip
-from talkface.data.datasets import clip_speakers, video_numbers, whole_lengths
+from talkface.data.datasets import ClipDataset, clip_speakers, video_numbers, whole_lengths
 from talkface.data.prepare.crops import window_map
 from talkface.data.samplers.chances import Chances
 from talkface.errors import ConfigError, DatasetError
@@ -216,6 +216,12 @@ def framed(image: Image, landmarks: FloatArray, config: ShotsConfig) -> tuple[Im
     to_picture = window_map((stored / 2, stored / 2, stored / config.zoom), size)
     points = transform(to_picture, np.asarray(landmarks, np.float64))
     return cut_patch(image, to_picture, size), face_sketch(points, (size, size), config.sketch)
+
+
+def open_shots(shards: str, split: str, crop: str, side: float) -> tuple[ClipDataset, float]:
+    """Clips of a folder of shards, and the zoom of a network's pictures over their crops; raises as `stored_zoom`."""
+    zoom = stored_zoom(shards, crop, side)  # cheap, and tells of another crop before the clips are looked through
+    return ClipDataset(shards, split), zoom
 
 
 def stored_zoom(shards: Path | str, crop: str, side: float) -> float:

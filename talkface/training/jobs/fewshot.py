@@ -16,7 +16,7 @@ from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.shot_pictures import unsigned
-from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotSampler, ShotsConfig, stored_zoom
+from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotSampler, ShotsConfig, open_shots
 from talkface.errors import CheckpointError
 from talkface.files.read import refusing
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -64,11 +64,9 @@ def train_fewshot(config: FewshotTraining, clips: Sequence[PreparedClip] | None 
     """
     check_resumable(Path(config.run.out), to_dict(config))
     with limit_threads(config.run.threads, opencv=False):
-        if clips is not None:
-            return fit(FewshotJob(config, clips), config.run, to_dict(config))
-        shards = config.data.shards
-        zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
-        return fit(FewshotJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
+        data, model = config.data, config.model
+        stored = (clips, 1.0) if clips is not None else open_shots(data.shards, data.split, model.crop, model.crop_side)
+        return fit(FewshotJob(config, *stored), config.run, to_dict(config))
 
 
 class FewshotJob(StateOfParts):

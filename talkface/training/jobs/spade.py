@@ -14,7 +14,7 @@ from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
 from talkface.data.samplers.shot_pictures import unsigned
-from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotsConfig, stored_zoom
+from talkface.data.samplers.shots import FewshotBatch, Prefetcher, ShotsConfig, open_shots
 from talkface.data.samplers.warp_shots import WarpShotSampler
 from talkface.losses.adversarial import feature_matching, hinge_discriminator, hinge_generator
 from talkface.media.colour import to_signed
@@ -62,11 +62,9 @@ def train_spade(config: SpadeTraining, clips: Sequence[PreparedClip] | None = No
     """
     check_resumable(Path(config.run.out), to_dict(config))
     with limit_threads(config.run.threads, opencv=False):
-        if clips is not None:
-            return fit(SpadeJob(config, clips), config.run, to_dict(config))
-        shards = config.data.shards
-        zoom = stored_zoom(shards, config.model.crop, config.model.crop_side)
-        return fit(SpadeJob(config, ClipDataset(shards, config.data.split), zoom), config.run, to_dict(config))
+        data, model = config.data, config.model
+        stored = (clips, 1.0) if clips is not None else open_shots(data.shards, data.split, model.crop, model.crop_side)
+        return fit(SpadeJob(config, *stored), config.run, to_dict(config))
 
 
 class SpadeJob(StateOfParts):
