@@ -1,6 +1,7 @@
 """Adapters for voice agents against the packages' own classes, with a room that exists on paper."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,10 +55,7 @@ def test_an_interrupted_segment_has_no_end(session: Any) -> None:
         face.push(utterance(100), RATE)
         face.end_segment()
         task = asyncio.ensure_future(collect(face, 1, most=60))
-        for _ in range(400):  # until some of it was heard: a busy machine takes longer
-            if session.unheard_s < 3.7:
-                break
-            await asyncio.sleep(0.02)
+        await until(lambda: session.unheard_s < 3.7)
         face.clear()
         return await task
 
@@ -77,9 +75,10 @@ class Room:
     def off(self, *_: object) -> None: ...
 
 
-async def until(found: list[Any], count: int) -> None:
+async def until(reached: Callable[[], bool]) -> None:
+    """Wait for it, for 8 s at most: a busy machine takes longer than an idle one."""
     for _ in range(400):
-        if len(found) >= count:
+        if reached():
             return
         await asyncio.sleep(0.02)
 
@@ -90,19 +89,19 @@ def test_livekit_runner_gets_what_it_expects(session: Any) -> None:
     from talkface.serve.agents.livekit import livekit_face
 
     published: list[Any] = []
-    told: list[tuple[float, bool]] = []
+    ended: list[tuple[float, bool]] = []
 
     async def push(frame: Any) -> None:
         published.append(frame)
 
-    def heard() -> int:
+    def sounds() -> int:
         return sum(isinstance(frame, rtc.AudioFrame) for frame in published)
 
     async def run() -> None:
         generator = livekit_face(session)
         assert isinstance(generator, avatar.VideoGenerator)
         receiver = avatar.QueueAudioOutput(sample_rate=RATE)
-        receiver.on("playback_finished", lambda event: told.append((event.playback_position, event.interrupted)))
+        receiver.on("playback_finished", lambda event: ended.append((event.playback_position, event.interrupted)))
         options = avatar.AvatarOptions(160, 160, 25.0, 16_000, 1)
         runner = avatar.AvatarRunner(Room(), audio_recv=receiver, video_gen=generator, options=options)
         runner.av_sync.push = push  # frames end here
@@ -113,21 +112,18 @@ def test_livekit_runner_gets_what_it_expects(session: Any) -> None:
             part = pcm[at : at + 960]
             await receiver.capture_frame(rtc.AudioFrame(part, RATE, 1, len(part) // 2))
         receiver.flush()
-        await until(told, 1)
+        await until(lambda: len(ended) >= 1)
         pcm = utterance(100)
-        before = heard()
+        before = sounds()
         await receiver.capture_frame(rtc.AudioFrame(pcm, RATE, 1, len(pcm) // 2))
-        for _ in range(400):  # until some of it was heard: a busy machine takes longer
-            if heard() > before + 5:
-                break
-            await asyncio.sleep(0.02)
+        await until(lambda: sounds() > before + 5)
         receiver.clear_buffer()
-        await until(told, 2)
+        await until(lambda: len(ended) >= 2)
         await runner.aclose()
 
     asyncio.run(run())
-    assert told[0][0] == pytest.approx(0.8, abs=0.06) and told[0][1] is False
-    assert told[1][1] is True and 0 < told[1][0] < 3
+    assert ended[0][0] == pytest.approx(0.8, abs=0.06) and ended[0][1] is False
+    assert ended[1][1] is True and 0 < ended[1][0] < 3
     pictures = [frame for frame in published if isinstance(frame, rtc.VideoFrame)]
     assert len(pictures) > 20 and (pictures[0].width, pictures[0].height) == (160, 160)
 
