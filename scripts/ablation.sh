@@ -2,7 +2,7 @@
 # Which part of the hybrid renderer pays: trains every row of the paper's ablation (Chen et al. 2020) with the same clips
 # and steps, and the paper's own whole-frame generator (small), then compares them on held-out people.
 # scripts/ablation.sh [SHARDS [SHARDS_TEST]], about a minute on one idle CPU core per row, some more for the last one; stop
-# it at any moment, the same command goes on.
+# it at any moment, the same command resumes it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shards=${1:-runs/shards}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From clips and photos to the shipped networks: scripts/reproduce_weights.sh DIR [SHARDS]
 # DIR holds manifest.csv (columns file, kind, split, identity, tier). About two hours on two idle CPU cores;
-# stop it at any moment, the same command goes on. The speech network's phone pretraining wants flite and espeak-ng on the PATH
+# stop it at any moment, the same command resumes it. The speech network's phone pretraining wants flite and espeak-ng on the PATH
 # and `pip install -e '.[phones]'`; without them add `phones.steps=0`, which costs some agreement on unseen people.
 set -euo pipefail
 cd "$(dirname "$0")/.."

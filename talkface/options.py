@@ -114,8 +114,8 @@ class Option:
     @property
     def described(self) -> str:
         """The help, and the values that it takes where their type does not say so."""
-        said = self.kind in (bool, list) or (self.kind is str and not self.choices)
-        return self.meta["help"] if said else f"{self.meta['help']} ({self.expected})"
+        plain = self.kind in (bool, list) or (self.kind is str and not self.choices)
+        return self.meta["help"] if plain else f"{self.meta['help']} ({self.expected})"
 
     def read(self, value: object) -> Any:
         """Typed and checked value from what a program, a flag, a table or JSON gave.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from talkface.metrics.stats import Score
     from talkface.metrics.table import Measure
 
-BROUGHT = "User-supplied networks"
+SUPPLIED = "User-supplied networks"
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for scores.jsonl, scores.csv and report.html.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")]
 
@@ -35,13 +35,13 @@ class PairOptions(DetectorOptions):
         "auto", "frame: resize the made frame; face: lay eyes and nose over each other; auto: as it fits."
     )
     silent: bool = option(False, "Allow videos without sound; then no voice measures.")
-    syncnet: Path | None = option(None, "syncnet_v2.model, for LSE-C and LSE-D.", group=BROUGHT)
-    arcface: Path | None = option(None, "ArcFace-type .onnx, for CSIM.", group=BROUGHT)
-    lpips: Path | None = option(None, "torchvision's AlexNet, for LPIPS.", group=BROUGHT, old="lpips_weights")
-    fid: Path | None = option(None, "torch-fidelity's Inception, for FID.", group=BROUGHT, old="fid_weights")
+    syncnet: Path | None = option(None, "syncnet_v2.model, for LSE-C and LSE-D.", group=SUPPLIED)
+    arcface: Path | None = option(None, "ArcFace-type .onnx, for CSIM.", group=SUPPLIED)
+    lpips: Path | None = option(None, "torchvision's AlexNet, for LPIPS.", group=SUPPLIED, old="lpips_weights")
+    fid: Path | None = option(None, "torch-fidelity's Inception, for FID.", group=SUPPLIED, old="fid_weights")
 
     @property
-    def brought(self) -> dict[str, Path]:
+    def supplied(self) -> dict[str, Path]:
         """Files of networks that the user supplied, by name."""
         files = {name: getattr(self, name) for name in ("syncnet", "arcface", "lpips", "fid")}
         return {name: path for name, path in files.items() if path is not None}
@@ -72,7 +72,7 @@ def video(
     result = score_pair(Pair(made, real, photo), bench)
     measures = summarise(result.rows, _fid(bench))
     write_scores(out, result.rows, measures)
-    method = method_lines(__version__, options.detector, _hashes(options.brought), "One clip: no intervals.")
+    method = method_lines(__version__, options.detector, _hashes(options.supplied), "One clip: no intervals.")
     write_whole(out / "report.html", video_page(result, measures, clip_pictures(result, out), method))
     if not quiet:
         _show(f"{made.name} against {real.name}", measures, result.notes, out)
@@ -126,7 +126,7 @@ def pair_set(
     measures = summarise(result.rows, _fid(bench))
     write_scores(out, result.rows, measures)
     method = method_lines(
-        __version__, options.detector, _hashes(options.brought), "Intervals: 95 % bootstrap over people (2,000 draws)."
+        __version__, options.detector, _hashes(options.supplied), "Intervals: 95 % bootstrap over people (2,000 draws)."
     )
     title = f"{manifest.stem}: {len(pairs) - len(result.failures)} of {len(pairs)} videos measured"
     page = set_page(title, result.rows, measures, result.pictures, result.failures, result.notes, method)
@@ -143,7 +143,7 @@ def _bench(out: Path, options: PairOptions, *, quiet: bool) -> "Bench":
     from talkface.evaluation.bench import Bench
     from talkface.landmarks.detect import load_detector
 
-    networks = _networks(options.brought)  # before the first frame is read
+    networks = _networks(options.supplied)  # before the first frame is read
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -158,17 +158,17 @@ def _bench(out: Path, options: PairOptions, *, quiet: bool) -> "Bench":
     )
 
 
-def _networks(brought: Mapping[str, Path]) -> "UserNetworks":
+def _networks(supplied: Mapping[str, Path]) -> "UserNetworks":
     from talkface.evaluation.bench import UserNetworks
     from talkface.metrics.arcface import ArcFace
     from talkface.metrics.lpips_fid import FidPool, Lpips
     from talkface.metrics.syncnet import load_syncnet
 
     return UserNetworks(
-        arcface=ArcFace(brought["arcface"]) if "arcface" in brought else None,
-        lpips=Lpips(brought["lpips"]) if "lpips" in brought else None,
-        fid=FidPool(brought["fid"]) if "fid" in brought else None,
-        syncnet=load_syncnet(brought["syncnet"]) if "syncnet" in brought else None,
+        arcface=ArcFace(supplied["arcface"]) if "arcface" in supplied else None,
+        lpips=Lpips(supplied["lpips"]) if "lpips" in supplied else None,
+        fid=FidPool(supplied["fid"]) if "fid" in supplied else None,
+        syncnet=load_syncnet(supplied["syncnet"]) if "syncnet" in supplied else None,
     )
 
 
@@ -176,10 +176,10 @@ def _fid(bench: "Bench") -> "dict[str, Score] | None":
     return bench.networks.fid.results() if bench.networks.fid is not None else None
 
 
-def _hashes(brought: Mapping[str, Path]) -> dict[str, str]:
+def _hashes(supplied: Mapping[str, Path]) -> dict[str, str]:
     from talkface.checkpoints.format import file_hash
 
-    return {name: f"{path.name}, sha256 {file_hash(path)}" for name, path in brought.items()}
+    return {name: f"{path.name}, sha256 {file_hash(path)}" for name, path in supplied.items()}
 
 
 def _show(title: str, measures: "Sequence[Measure]", notes: Iterable[str], out: Path) -> None:

@@ -177,7 +177,7 @@ class Clip:
         known = options_of(type(self.options))
         changes = {current_name(type(self.options), name): value for name, value in keywords.items()}
         for name in changes:
-            if known[name].meta["group"] in ("Motion", "Networks") or name in ("fps", "face", "detector", "sound"):
+            if known[name].meta["group"] in ("Motion", "Networks") or name in ("fps", "sound"):
                 raise ConfigError(f"the option {name} is part of the clip: give it to Animator.animate or reenact")
         return changes
 
