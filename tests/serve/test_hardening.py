@@ -88,15 +88,20 @@ def test_a_job_waits_while_the_disk_is_full(
     client: TestClient, photo: bytes, speech: bytes, monkeypatch: pytest.MonkeyPatch, wait_for: Any, server: Server
 ) -> None:
     """A job that is asked for while there is room, and begun when there is none, waits and is made."""
-    first = ask(client, photo, speech).json()["id"]
-    second = ask(client, photo, speech).json()["id"]
-    until = time.monotonic() + 60
-    while client.get(f"/v1/jobs/{first}").json()["state"] == "queued" and time.monotonic() < until:
-        time.sleep(0.01)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 30, 1 << 30, 0))
-    wait_for(client, first)
+    animate, asked, full = server.studio.animator.animate, threading.Event(), threading.Event()
+
+    def fills_the_disk(*words: Any) -> Any:
+        asked.wait(60)
+        full.set()
+        return animate(*words)
+
+    monkeypatch.setattr(server.studio.animator, "animate", fills_the_disk, raising=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 40, 0, 0 if full.is_set() else 1 << 40))
+    first, second = (ask(client, photo, speech).json()["id"] for _ in range(2))
+    asked.set()
+    assert wait_for(client, first)["state"] == "done"
     time.sleep(0.3)
-    assert client.get(f"/v1/jobs/{second}").json()["state"] in ("queued", "done")
+    assert client.get(f"/v1/jobs/{second}").json()["state"] == "queued"
     monkeypatch.undo()
     server.studio.wake()
     assert wait_for(client, second)["state"] == "done"
