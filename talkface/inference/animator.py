@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from talkface.checkpoints.identity import StoredIdentity
     from talkface.inference.live import Session
 
-BLOCK = 32  # frames of landmarks made and rendered at a time
+BLOCK = 256  # frames of landmarks made and rendered at a time
 MOTION_GAIN = 1.0  # at 1.15 test people's rendered mouths measured 1.21 of real openings (95th percentile, quick set)
 
 
@@ -171,7 +171,7 @@ class Animator:
         return Track(MOTION_GAIN * displacement, rhythm, key=crc32(np.round(100 * rhythm.loudness).tobytes()))
 
     def landmarks(self, subject: Subject, track: Track, options: RenderOptions) -> Iterator[FloatArray]:
-        """Pixel landmarks of the photo's face, `[<= 32, 68, 2]` at a time."""
+        """Pixel landmarks of the photo's face, `[<= 256, 68, 2]` at a time."""
         if track.exact is not None:
             yield from (track.exact[i : i + BLOCK] for i in range(0, len(track), BLOCK))
             return

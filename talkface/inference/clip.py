@@ -68,7 +68,7 @@ class Clip:
         sound: the sound track; None leaves the video silent.
         options: what was asked for.
         render: makes the frames, from the first one, on every call.
-        points: makes the pixel landmarks, `[<= 32, 68, 2]` at a time, on every call.
+        points: makes the pixel landmarks, `[<= 256, 68, 2]` at a time, on every call.
         networks: files of the networks behind it, for the signed manifest.
         driving: the video that drives it, instead of speech.
         drivers: reads the driver's picture for every frame, on every call, where panels show it.
