@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,6 +99,7 @@ def animate(
 
     beside = options.detector if _looks_like_photo(photos[0]) else ""
     with detector_beside(beside, partial(_readable, photos)) as detector:
+        import_torch()
         from talkface import Animator
         from talkface import animate as write_video
 
@@ -135,6 +138,7 @@ def _converse(
         )
     refuse_missing([*given, turns, *(word.partition("=")[2] for word in speakers)])
     refuse_missing_of(options, out)
+    import_torch()
     from talkface import Animator
     from talkface.inference.clip import check_outputs
     from talkface.inference.dialogue import converse, parse_speakers, read_turns, split_channels, split_turns
@@ -177,6 +181,22 @@ def inputs(
     if speech is None and not driven:
         raise ConfigError("no speech given: talkface animate PHOTO SPEECH -o OUT.mp4")
     return photos, speech
+
+
+def import_torch() -> None:
+    """Import torch without its shapes of tensors that hold no numbers, which only its compiler and exporter look at.
+
+    They and what they bring are a third of the import, half a second of every video. Whoever needs them in the same
+    process imports `torch._meta_registrations` later.
+    """
+    name = "torch._meta_registrations"
+    if "torch" in sys.modules:
+        return
+    sys.modules[name] = ModuleType(name)
+    import torch
+
+    del sys.modules[name]
+    vars(torch).pop("_meta_registrations", None)
 
 
 def _readable(photos: Sequence[str]) -> "Iterator[Image]":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from talkface.cli.animate import default_out, report_result
+from talkface.cli.animate import default_out, import_torch, report_result
 from talkface.cli.options import Quiet, refuse_missing, refuse_missing_of, with_options
 from talkface.cli.progress import frame_progress
 from talkface.errors import ConfigError
@@ -58,6 +58,7 @@ def reenact(
     refuse_missing([photo, driving if Path(driving).suffix else None])
     target = out or default_out([photo], driving, options.format)
     refuse_missing_of(options, target)
+    import_torch()
     from talkface import reenact as write_video
 
     with frame_progress(target.name, quiet) as report:

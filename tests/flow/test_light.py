@@ -58,7 +58,19 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_animate_imports_few_modules(speech: Path, tmp_path: Path) -> None:
     words = ["animate", str(CLI / "demo_photo.jpg"), str(speech), "-o", str(tmp_path / "out.mp4"), "--quiet"]
-    assert counts([words], (*ABSENT, "c2pa", "scipy"))[0] <= OWN_MODULES  # scipy is slow to import
+    slow_to_import = "scipy", "torch._prims"
+    assert counts([words], (*ABSENT, "c2pa", *slow_to_import))[0] <= OWN_MODULES
+
+
+def test_what_animate_leaves_out_of_torch_can_be_imported_later() -> None:
+    program = (
+        "from talkface.cli.animate import import_torch; import_torch(); import torch; import_torch()\n"
+        "import torch._meta_registrations\n"
+        "torch.export.export(torch.nn.Conv2d(3, 4, 3), (torch.rand(1, 3, 8, 8),))\n"
+        "print(torch.nn.functional.conv2d(*(torch.empty(side, 3, side, side, device='meta') for side in (8, 2))).shape)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0 and "[8, 2, 7, 7]" in ran.stdout, ran.stderr
 
 
 def test_what_uses_talkface_runs_where_the_packages_of_training_are_absent(speech: Path, tmp_path: Path) -> None:
