@@ -137,6 +137,8 @@ class FormatSettings:
     crf: int = 17  # constant quality; 17-18 is where H.264 differences stop being visible
     aac_bitrate: int = 160_000  # bits per second
     preset: str = "veryfast"  # of x264
+    # and without the last step of its motion search: three quarters of the time, the same SSIM (.992), 8 % larger files
+    search: str = "subme=1:b-adapt=0"
     # of x264 for frames so large that few may be in flight
     frugal: str = "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:sliced-threads=1:threads=2"
 
@@ -203,8 +205,8 @@ def format_of(suffix: str, *, alpha: bool = False, large: bool = False, captions
         prores = {"vcodec": "prores_ks", "profile:v": 4, "pix_fmt": "yuva444p10le", "vendor": "apl0", "alpha_bits": 16}
         return Format(prores, aac, "mov_text", quicktime=True)
     h264 = {"vcodec": "libx264", "preset": ENCODE.preset, "crf": ENCODE.crf, "pix_fmt": "yuv420p"}
-    frugal = {"x264-params": ENCODE.frugal} if large else {}
-    return Format({**h264, **frugal}, aac, "mov_text", quicktime=True)
+    h264["x264-params"] = f"{ENCODE.search}:{ENCODE.frugal}" if large else ENCODE.search
+    return Format(h264, aac, "mov_text", quicktime=True)
 
 
 def encoded(frames: "ffmpeg.Stream", chosen: Format) -> "ffmpeg.Stream":
