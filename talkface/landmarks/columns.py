@@ -51,16 +51,27 @@ class Columns:
         """`[..., 2]` float32 shifts at places of the photo's plane, given as `[...]` float32 each way."""
         x, y = x - np.float32(self.origin[0]), y - np.float32(self.origin[1])
         along, across = (np.float32(part) for part in self.along)
-        column = np.clip((along * x + across * y) / np.float32(self.spacing), 0, COUNT - 1.001)
+        column = np.clip((along * x + across * y) / np.float32(self.spacing), 0, np.float32(COUNT - 1.001))
         depth = along * y - across * x
         low = column.astype(np.intp)
+        share = column - low.astype(np.float32)
         knots = np.concatenate([self.depths[None], np.moveaxis(self.shifts, -1, 0)]).astype(np.float32)  # [3, K, N]
-        here = knots.take(low, axis=-1)  # [3, K, ...]
-        here += (column - low) * np.diff(knots).take(low, axis=-1)
-        gaps = np.maximum(np.diff(here[0], axis=0), 1e-3)
-        passed = np.clip((depth - here[0, :-1]) / gaps, 0, 1)  # [K - 1, ...]
-        steps = np.diff(here[1:], axis=1)  # [2, K - 1, ...]
-        return np.asarray(np.moveaxis((steps * passed).sum(1), 0, -1))
+        slopes = np.diff(knots)
+
+        def at(knot: int) -> FloatArray:
+            """`[3, ...]` depth and shift of a knot at every place; few are held at a time, for the sake of caches."""
+            rise = slopes[:, knot].take(low, axis=-1)
+            rise *= share
+            rise += knots[:, knot].take(low, axis=-1)
+            return rise
+
+        moved, above = np.zeros((2, *x.shape), np.float32), at(0)
+        for knot in range(1, len(self.depths)):
+            below = at(knot)
+            passed = (depth - above[0]) / np.maximum(below[0] - above[0], np.float32(1e-3))
+            moved += (below[1:] - above[1:]) * np.clip(passed, 0, 1)
+            above = below
+        return np.moveaxis(moved, 0, -1)
 
 
 def eye_columns(
