@@ -52,7 +52,7 @@ def cut_mouth_patch(image: Image, landmarks: FloatArray, unit: float = UNIT) -> 
     zoom = unit / eye_distance(landmarks)
     if zoom < MOUTH_PATCH.reduce_below:
         low, high = (transform(invert(to_patch), np.array([corner])) for corner in ((0.0, 0.0), patch_size(unit)))
-        centre, reach = 0.5 * (low + high)[0], float(np.abs(high - low).max())  # of a turned patch, too
+        centre, reach = 0.5 * (low + high)[0], 0.5 * float(np.linalg.norm(high - low))  # however the patch is turned
         box = pixel_box(np.stack([centre - reach, centre + reach]), (image.shape[1], image.shape[0]))
         image, to_small = shrink_part(image, box, zoom)
         to_patch = compose_affine(to_patch, invert(to_small))
