@@ -187,7 +187,7 @@ def import_torch() -> None:
     """Import torch without its shapes of tensors that hold no numbers, which only its compiler and exporter look at.
 
     They and what they bring are a third of the import, half a second of every video. Whoever needs them in the same
-    process imports `torch._meta_registrations` later.
+    process imports `torch._meta_registrations` later, as `checkpoints.fewshot.empty_fewshot` does.
     """
     name = "torch._meta_registrations"
     if "torch" in sys.modules:
