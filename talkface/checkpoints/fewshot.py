@@ -38,6 +38,7 @@ def build_fewshot(config: FewshotConfig) -> FewshotNetworks:
 
 def empty_fewshot(config: FewshotConfig) -> FewshotNetworks:
     """Networks without numbers, to be loaded with `assign=True`: making up some for 70 M weights takes seconds."""
+    from torch import _meta_registrations  # noqa: F401 - `cli.animate.import_torch` leaves them out
 
     with torch.device("meta"):
         return build_fewshot(config)
