@@ -48,7 +48,7 @@ from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplie
 from talkface.renderers.canvas import Canvas, generated_share
 from talkface.types import FloatArray, Image, Shot
 
-FIRST = 2  # frames of the first batch, which is waited for
+FIRST = 2  # frames that are given before the next are begun: they are waited for, and need no matte yet
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,9 @@ class MouthRenderer:
         frames_pixels = 16_000_000  # of the frames of one batch, two of which are in memory at once
         count = int(np.clip(frames_pixels // (canvas.shot.image.size // 3), 1, BATCH))
         pairs = _with_deformations(canvas, np.asarray(landmarks, np.float64))
+        yield from self._fill_batch(identity, self._warp_batch(canvas, islice(pairs, min(FIRST, count))))
         with ThreadPoolExecutor(1) as beside:
-            batch = self._warp_batch(canvas, islice(pairs, min(FIRST, count)))
+            batch = self._warp_batch(canvas, islice(pairs, count))
             while batch:
                 filled = beside.submit(self._fill_batch, identity, batch)
                 batch = self._warp_batch(canvas, islice(pairs, count))

@@ -91,6 +91,20 @@ def test_constant_landmarks_give_constant_frames(renderer: MouthRenderer):
     assert all(np.array_equal(frame, frames[0]) for frame in frames)
 
 
+def test_the_first_frames_wait_for_no_other(renderer: MouthRenderer, monkeypatch: pytest.MonkeyPatch):
+    """Those after them may have to wait for the matte."""
+    photo, warped, warp = shot(SHUT), [], Canvas.warp
+    targets = opened(photo.landmarks, [0.2] * 12)
+    identity = renderer.enroll([photo])
+    monkeypatch.setattr(Canvas, "warp", lambda canvas, to: warped.append(to) or warp(canvas, to))
+    frames = renderer.render(identity, targets)
+    first = next(frames)
+    assert len(warped) == 2
+    every = [first, *frames]
+    assert len(every) == len(warped) == 12 and list(renderer.render(identity, targets[:0])) == []
+    assert np.array_equal(first.image, every[-1].image)
+
+
 def test_ones_own_open_mouth_is_preferred(renderer: MouthRenderer):
     photo, other = shot(SHUT), shot(DrawnPhoto("own", 0.3))
     green = other.image.copy()
