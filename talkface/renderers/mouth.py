@@ -1,6 +1,6 @@
 """Identity + pixel landmarks -> the photo warped, a donor's mouth fitted between its lips by a network."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -146,17 +146,14 @@ class MouthRenderer:
         canvas = identity.canvases[0]
         frames_pixels = 16_000_000  # of the frames of one batch, two of which are in memory at once
         count = int(np.clip(frames_pixels // (canvas.shot.image.size // 3), 1, BATCH))
-        pairs = _with_deformations(canvas, np.asarray(landmarks, np.float64))
-        yield from self._fill_batch(identity, self._warp_batch(canvas, islice(pairs, min(FIRST, count))))
+        warped = _warp_each(canvas, np.asarray(landmarks, np.float64))
+        yield from self._fill_batch(identity, list(islice(warped, min(FIRST, count))))
         with ThreadPoolExecutor(1) as beside:
-            batch = self._warp_batch(canvas, islice(pairs, count))
+            batch = list(islice(warped, count))
             while batch:
                 filled = beside.submit(self._fill_batch, identity, batch)
-                batch = self._warp_batch(canvas, islice(pairs, count))
+                batch = list(islice(warped, count))
                 yield from filled.result()
-
-    def _warp_batch(self, canvas: Canvas, pairs: Iterable[tuple[FloatArray, Deformation]]) -> list[_Warped]:
-        return [_Warped(canvas.warp(to), target, to, generated_share(canvas, to, target)) for target, to in pairs]
 
     def _fill_batch(self, identity: MouthIdentity, batch: Sequence[_Warped]) -> list[Rendered]:
         places = [self._place(identity, each) if each.share > 0 else None for each in batch]
@@ -249,11 +246,12 @@ def load_mouth_renderer(checkpoint: Checkpoint, device: torch.device) -> MouthRe
     return MouthRenderer(load_mouth(checkpoint), donors, device)
 
 
-def _with_deformations(canvas: Canvas, landmarks: FloatArray) -> Iterator[tuple[FloatArray, Deformation]]:
-    """Each `[68, 2]` of `landmarks` and the deformation to it; many are made at a time, at a fraction of the cost."""
+def _warp_each(canvas: Canvas, landmarks: FloatArray) -> Iterator[_Warped]:
+    """The photo warped to each of `[T, 68, 2]`; many deformations are made at a time, at a fraction of the cost."""
     many = 32
     for targets in np.split(landmarks, range(FIRST, len(landmarks), many)):
-        yield from zip(targets, canvas.deform_all(targets), strict=True)
+        for target, to in zip(targets, canvas.deform_all(targets), strict=True):
+            yield _Warped(canvas.warp(to), target, to, generated_share(canvas, to, target))
 
 
 def face_mouth(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor:
