@@ -63,13 +63,13 @@ def test_animate_imports_few_modules(speech: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["vt", "grey-eye", "reenactment", "fewshot-authors"])
-def test_networks_that_need_what_animate_leaves_out_of_torch_load(kind: str, tmp_path: Path) -> None:
+def test_networks_that_need_what_animate_leaves_out_of_torch_load(kind: str) -> None:
     program = f"""
 from talkface.cli.animate import import_torch
 import_torch()
 import torch
 from talkface.checkpoints.convert.fewshot import fewshot_config
-from talkface.checkpoints.fewshot import build_fewshot, empty_fewshot, fewshot_checkpoint, load_fewshot
+from talkface.checkpoints.fewshot import build_fewshot, fewshot_checkpoint, load_fewshot
 small = dict(size=32, padded=32, embedding=8, embedder="D8,A,D8", generator="D8,I,BA8,U4", discriminator="D8,D8,JN8")
 networks = build_fewshot(fewshot_config({kind!r}, **small))
 loaded = load_fewshot(fewshot_checkpoint(networks, {{}}))
