@@ -20,6 +20,7 @@ from rich.table import Table
 from talkface.cli.demo import DEMO_PHOTO
 from talkface.cli.options import refuse_missing
 from talkface.errors import EXTRAS, CheckpointError, MediaError, printable
+from talkface.scale.threads import usable_cores
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,7 @@ def _gpu() -> str:
 
 
 def _cores() -> str:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{usable} of {os.cpu_count()} usable"
+    return f"{usable_cores()} of {os.cpu_count()} usable"
 
 
 def _memory() -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from talkface.errors import ConfigError, MissingExtraError
-from talkface.scale.workers import WORKERS, Died, LocalWorkers, Workers, usable_cores
+from talkface.scale.threads import usable_cores
+from talkface.scale.workers import WORKERS, Died, LocalWorkers, Workers
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

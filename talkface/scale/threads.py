@@ -1,10 +1,26 @@
-"""A number of threads -> torch and OpenCV limited to it, for as long as a caller wants."""
+"""Cores that this process may run on; a number of threads -> torch and OpenCV limited to it while a caller wants."""
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-import cv2
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    return len(core_numbers())
+
+
+def core_numbers() -> list[int | None]:
+    """Which cores this process may run on; as many None where the system does not tell."""
+    return [*sorted(os.sched_getaffinity(0))] if hasattr(os, "sched_getaffinity") else [None] * (os.cpu_count() or 1)
+
+
+def keep_to_core(number: int | None) -> None:
+    """Run this thread, and threads and processes that it starts, on one core, if that is still there; None: on any."""
+    if number is not None:
+        with suppress(OSError):
+            os.sched_setaffinity(0, {number})
 
 
 @contextmanager
@@ -17,6 +33,8 @@ def limit_threads(count: int, *, opencv: bool = True) -> Iterator[None]:
         count: of threads; 0 leaves everything as it is.
         opencv: whether OpenCV is limited, too.
     """
+    import cv2
+
     torch = sys.modules.get("torch")  # where nobody has loaded it there is nothing to limit
     before = cv2.getNumThreads(), torch.get_num_threads() if torch else 0
     if count and opencv:

@@ -13,12 +13,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from talkface.errors import ConfigError
 from talkface.scale.memory import limit_memory, worker_megabytes
+from talkface.scale.threads import core_numbers, keep_to_core, usable_cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -91,13 +93,6 @@ def tick(amount: int = 1) -> None:
         _ticks.counter.value += amount
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _context() -> Any:
     """Of multiprocessing; forking this process, which may run threads, could lock up."""
     return multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
@@ -117,7 +112,8 @@ def preload(*modules: str) -> None:
         try:
             multiprocessing.forkserver.ensure_running()
         finally:
-            _set_environment(before)
+            os.environ.clear()
+            os.environ.update(before)
 
 
 @dataclass
@@ -149,7 +145,10 @@ class LocalWorkers:
         limit_s: Callable[[Task], float] | None = None,
     ) -> Iterator[tuple[Task, Result | Died]]:
         """See `Workers.run`. A task whose process dies is tried once more, in a fresh process."""
-        crew: _Crew[Task] = _Crew(self.count, lambda: _Worker(function, self), limit_s or (lambda _: 0.0))
+        # where every core has one, each keeps to its own, with the ffmpeg that it starts: wandering between cores took
+        # a twelfth of a batch's time
+        cores: list[int | None] = core_numbers() if self.count == usable_cores() else [None] * self.count
+        crew: _Crew[Task] = _Crew(self.count, partial(_Worker, function, self), limit_s or (lambda _: 0.0), cores)
         try:
             while busy := crew.hand_out(next_task):
                 wait([end for worker in busy for end in worker.ends], crew.patience(busy))
@@ -164,11 +163,12 @@ class LocalWorkers:
 class _Worker(Generic[Task]):
     """One process with its pipe, its count of steps and the task in its hands."""
 
-    def __init__(self, function: Callable[[Task], Any], settings: LocalWorkers) -> None:
+    def __init__(self, function: Callable[[Task], Any], settings: LocalWorkers, core: int | None) -> None:
         context = _context()
+        self.core = core
         self._counter = context.RawValue("q", 0)
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, pickle.dumps((function, settings)), self._counter, dict(os.environ))
+        arguments = (theirs, pickle.dumps((function, settings)), self._counter, dict(os.environ), core)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
@@ -220,8 +220,9 @@ class _Crew(Generic[Task]):
     """All workers of one `run`."""
 
     count: int
-    start: Callable[[], _Worker[Task]]
+    start: Callable[[int | None], _Worker[Task]]
     limit_s: Callable[[Task], float]
+    free_cores: list[int | None]  # None: a worker that runs on any
     workers: list[_Worker[Task]] = field(default_factory=list)
     steps_of_dead: int = 0
     false_starts: int = 0  # in a row
@@ -292,25 +293,23 @@ class _Crew(Generic[Task]):
         return time.monotonic() + (self.limit_s(task) or math.inf)
 
     def _hire(self) -> _Worker[Task]:
-        self.workers.append(self.start())
+        self.workers.append(self.start(self.free_cores.pop(0)))
         return self.workers[-1]
 
     def _dismiss(self, worker: _Worker[Task]) -> None:
         self.workers.remove(worker)
+        self.free_cores.append(worker.core)
         self.steps_of_dead += worker.steps
         worker.close()
 
 
-def _set_environment(variables: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(variables)
-
-
-def _serve(pipe: Connection, pickled: bytes, counter: Any, variables: dict[str, str]) -> None:
-    """Work on tasks from `pipe` until it closes."""
+def _serve(pipe: Connection, pickled: bytes, counter: Any, variables: dict[str, str], core: int | None) -> None:
+    """Work on tasks from `pipe` until it closes, on one core or on any."""
+    keep_to_core(core)
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):  # the parent's to handle
         signal.signal(number, signal.SIG_IGN)
-    _set_environment({**variables, **_THREAD_VARIABLES})  # the parent's may be another by now than at its start
+    os.environ.clear()
+    os.environ.update(variables | _THREAD_VARIABLES)  # the parent's may be another by now than at its start
     function, settings = pickle.loads(pickled)  # noqa: S301 - the parent's own; loads the libraries of both
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file of ours
         score.write("1000")  # where memory ends, the system takes a worker and not the parent

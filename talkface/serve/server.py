@@ -16,7 +16,7 @@ from talkface.errors import MediaError
 from talkface.files.read import LIMITS
 from talkface.files.write import open_locked
 from talkface.inference.animator import Animator
-from talkface.scale.workers import usable_cores
+from talkface.scale.threads import usable_cores
 from talkface.serve.options import ServeOptions
 from talkface.serve.replies import Metrics, Refusal
 from talkface.serve.store import Store

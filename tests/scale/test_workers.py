@@ -53,6 +53,13 @@ def lambdas(number: int) -> object:
 def variable(name: str) -> str:
     return os.environ[name]
 
+def cores(number: int) -> set:
+    time.sleep(0.3)  # so that every worker gets one
+    if number == 0 and not os.path.exists("been"):
+        open("been", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.sched_getaffinity(0)
+
 def refuse(number: int) -> int:
     raise ValueError(f"no {number}")
 
@@ -147,6 +154,16 @@ def test_a_fault_is_raised_here(tasks):
 
 def test_libraries_of_workers_use_one_thread(tasks):
     assert dict(LocalWorkers(1).run(feed(["OMP_NUM_THREADS"]), tasks.variable)) == {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not say what runs where")
+def test_workers_keep_to_a_core_each_where_every_core_has_one(tasks, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    usable = os.sched_getaffinity(0)
+    found = dict(LocalWorkers(len(usable)).run(feed(range(2 * len(usable))), tasks.cores))  # the first is killed once
+    assert set(map(frozenset, found.values())) == {frozenset({core}) for core in usable}
+    found = dict(LocalWorkers(len(usable) + 1).run(feed(range(1, 3)), tasks.cores))
+    assert list(found.values()) == [usable] * 2, "more workers than cores go where there is room"
 
 
 def test_workers_have_the_environment_of_now(tasks, monkeypatch):

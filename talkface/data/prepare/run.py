@@ -21,8 +21,8 @@ from talkface.files.write import FULL, atomic_write
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
 from talkface.scale.memory import is_out_of_memory, memory_advice
-from talkface.scale.threads import limit_threads
-from talkface.scale.workers import Died, LocalWorkers, Workers, usable_cores
+from talkface.scale.threads import limit_threads, usable_cores
+from talkface.scale.workers import Died, LocalWorkers, Workers
 from talkface.types import Clip
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from talkface.errors import ConfigError
-from talkface.scale.workers import usable_cores
+from talkface.scale.threads import usable_cores
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a training, those that this system has."""
