@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from talkface.geometry.affine import compose_affine, invert
 from talkface.types import FloatArray, Image
 
 
@@ -98,21 +97,31 @@ def cut_patch(image: Image, matrix: FloatArray, size: int) -> Image:
         return image
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.7:  # bilinear sampling would skip source pixels: average blocks of the part it needs first
-        image, matrix = _shrink(image, matrix, size, scale)
+        image, matrix = _halve(image, matrix, size, scale)
     return np.asarray(
         cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 
-def _shrink(image: Image, matrix: FloatArray, size: int, scale: float) -> tuple[Image, FloatArray]:
-    """Part of `image` that the patch shows, at the patch's scale, and the map from it to the patch."""
+def _halve(image: Image, matrix: FloatArray, size: int, scale: float) -> tuple[Image, FloatArray]:
+    """Part of `image` that the patch shows, halved until the patch is .7 of its size or more, and the map to the patch.
+
+    Means of 2 x 2 pixels take a tenth of the time of areas that are no whole pixels, and look as sharp.
+    """
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
     source = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     low = np.clip(np.floor(source.min(0)) - 2, 0, [width - 1, height - 1]).astype(int)
     high = np.clip(np.ceil(source.max(0)) + 2, low + 1, [width, height]).astype(int)
-    part, to_part = shrink_part(image, (*low.tolist(), *high.tolist()), scale)
-    return part, compose_affine(matrix, invert(to_part))
+    part, matrix = image[low[1] : high[1], low[0] : high[0]], matrix.astype(np.float64)
+    matrix[:, 2] += matrix[:, :2] @ low
+    while scale < 0.7 and min(part.shape[:2]) > 1:
+        height, width = part.shape[0] // 2, part.shape[1] // 2
+        part = np.asarray(cv2.resize(part[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA))
+        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5)
+        matrix[:, :2] *= 2
+        scale *= 2
+    return part, matrix
 
 
 @dataclass(frozen=True)
