@@ -19,6 +19,7 @@ class FrameSettings:
     bt709_matrix: int = 1
     unspecified: int = 2
     widest_pixel: int = 4  # width over height of a pixel; beyond it, either way, the tag is a fault of the file
+    square_within: Fraction = Fraction(1, 200)  # a width that was rounded when the video was made; nobody sees it
 
 
 FRAME = FrameSettings()
@@ -29,6 +30,8 @@ def pixel_aspect(stream: VideoStream) -> Fraction:
     stated = stream.sample_aspect_ratio
     if stated is None or not Fraction(1, FRAME.widest_pixel) <= stated <= FRAME.widest_pixel:
         return Fraction(1)
+    if abs(stated - 1) <= FRAME.square_within:
+        return Fraction(1)  # scaling every frame would take longer than decoding it
     return Fraction(stated)
 
 

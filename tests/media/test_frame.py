@@ -114,6 +114,7 @@ def test_untagged_video_has_the_matrix_that_players_take(tmp_path: Path, lines: 
         ((720, 480), Fraction(8, 9), (640, 480)),
         ((480, 576), Fraction(1), (480, 576)),
         ((64, 64), Fraction(100, 1), (64, 64)),
+        ((1300, 730), Fraction(949, 950), (1300, 730)),  # 16:9 but for a rounded width
     ],
 )
 def test_pixels_are_shown_square(
