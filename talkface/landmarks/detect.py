@@ -28,8 +28,8 @@ class DetectSettings:
     """When two boxes are one face, and when a face is sure."""
 
     # video: a known face is looked for so many box sides beyond its last box, with a face of so many pixels; dlib's HOG
-    # needs 80. The close look takes .3 of the wide one's time and confirms .99 of faces (338 looks, 24 training clips).
-    close: tuple[float, int] = (0.15, 100)
+    # needs 80. The close look takes .2 of the wide one's time and confirms .985 of faces (1,789 looks, 101 clips).
+    close: tuple[float, int] = (0.1, 84)
     wide: tuple[float, int] = (0.6, 110)
     same_face: float = 0.3  # smallest overlap of a detection with the tracked box
     good_overlap: float = 0.5  # above it the track's own box, which is steadier, is kept
