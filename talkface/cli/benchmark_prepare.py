@@ -52,7 +52,7 @@ class PrepareBenchmarkOptions(Options):
     """Options of `benchmark prepare`."""
 
     frames: int = option(75, "Frames of each clip.", low=2)
-    starts: int = option(5, "Boxes that landmarks are averaged over; the plain way has one.", low=1, high=9)
+    starts: int = option(4, "Boxes that landmarks are averaged over; the plain way has one.", low=1, high=9)
     upsample: int = option(1, "Doublings before plain detection; ATVGnet doubles once.", low=0, high=2)
 
 

@@ -82,8 +82,11 @@ class DlibDetector:
     """
 
     def __init__(self, starts: int = DLIB.video_starts) -> None:
-        """Args: starts: boxes per call of `landmarks`, at most 9; `detect` always uses all."""
-        self._starts = _start_boxes()[:starts]
+        """Args: starts: boxes per call of `landmarks`, at most 9; `detect` always uses all.
+
+        The centred one is left out of an even number, as the others balance each other in pairs.
+        """
+        self._starts = _start_boxes()[1 - starts % 2 :][:starts]
 
     def boxes(self, image: Image, effort: Effort = "photo") -> list[tuple[Box, float]]:
         """Face boxes with scores, largest first.
@@ -126,8 +129,8 @@ def _predict(image: Image, box: Box, roll: float, starts: list[Any]) -> tuple[Fl
     matrix = _patch_matrix(box, roll)
     patch = _grey_patch(image, matrix)
     predictor = shape_predictor()
-    found = [[(point.x, point.y) for point in predictor(patch, start).parts()] for start in starts]
-    answers = np.array(found, np.float64)
+    found = [value for start in starts for point in predictor(patch, start).parts() for value in (point.x, point.y)]
+    answers = np.array(found, np.float64).reshape(len(starts), -1, 2)
     points = answers.mean(0)
     spread = float(np.sqrt(((answers - points) ** 2).mean(0)).mean()) / DLIB.patch_box_px
     return np.asarray((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, dtype=np.float32), spread

@@ -8,6 +8,7 @@ from talkface.errors import ConfigError
 from talkface.geometry.resample import cut_patch
 from talkface.landmarks.describe import describe
 from talkface.landmarks.detect import FaceTracker, detect_any_rotation, fraction_outside, load_detector
+from talkface.landmarks.dlib_backend import DlibDetector
 from talkface.landmarks.face import box_of_landmarks, overlap
 from talkface.landmarks.layout import interocular, mouth_opening
 from talkface.testing.clips import draw_face, draw_person, mouth_motion
@@ -122,6 +123,17 @@ def test_photo_landmarks_are_steadier_than_the_bare_predictor(detector, astronau
         points = np.array([(p.x, p.y) for p in shape_predictor()(moved, box).parts()], float)
         bare.append(points - [shift, 0])
     assert np.std(ours, axis=0).mean() < 0.6 * np.std(bare, axis=0).mean()
+
+
+def test_an_even_number_of_boxes_comes_as_near_as_an_odd_one(astronaut, face):
+    box, _ = box_of_landmarks(face.landmarks)
+    boxes = [tuple(np.array(box) + shift * (box[2] - box[0])) for shift in np.linspace(-0.06, 0.06, 9)]
+    best = np.mean([DlibDetector(9).landmarks(astronaut, each) for each in boxes], axis=0)
+    away = {}
+    for starts in (1, 4, 5):
+        found = np.array([DlibDetector(starts).landmarks(astronaut, each) for each in boxes])
+        away[starts] = np.linalg.norm(found - best, axis=-1).mean()
+    assert away[4] < 0.7 * away[1] and away[4] < 1.2 * away[5], away
 
 
 def test_patch_samples_what_the_map_says():
