@@ -24,6 +24,7 @@ class MouthSettings:
     own_open: float = 0.05  # least gap, share of teeth and size in pixels of a person's own donor
     own_teeth: float = 0.1
     own_unit: float = 60.0
+    own_lips: float = 0.04  # outer-eye distances of that donor's lips that it brings along: there is no seam then
     wanted: float = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
     # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares them all,
     # speech about a third
@@ -144,6 +145,7 @@ def lay_donor(
     size: tuple[int, int],
     turned: float = 1.0,
     settings: MouthSettings = MOUTH_SETTINGS,
+    beyond: float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Part of the donor that shows between the lips of an upright patch.
 
@@ -155,6 +157,7 @@ def lay_donor(
         size: (width, height) of the patch.
         turned: width over that of a face seen from ahead.
         settings: of the renderer.
+        beyond: pixels of the donor's lips that show, too.
 
     Returns:
         `[h, w, 3]` float32 colours in grey levels, dark where the donor has nothing, and `[h, w]` float32 in [0, 1]
@@ -170,7 +173,7 @@ def lay_donor(
     y = ((np.arange(height) - upper[1]) * zoom + start[1]).astype(np.float32)
     moved = np.float32(lip_gap(donor.lips) - gap * zoom)  # rows left out below the cut or, negative, put in
     low, high = donor.lips.min(0), donor.lips.max(0)
-    margin = max(8, math.ceil(4 * settings.feather))  # pixels around the lips that its soft edge stays within
+    margin = max(8, math.ceil(4 * settings.feather + beyond))  # pixels around the lips that its soft edge stays within
     rows, columns = (
         slice(max(int(np.searchsorted(line, start)) - margin, 0), max(int(np.searchsorted(line, end)) + margin, 0))
         for line, start, end in ((y, low[1], high[1] + max(0.0, -float(moved))), (x, low[0], high[0]))
@@ -188,7 +191,7 @@ def lay_donor(
     colours = np.asarray(
         cv2.remap(donor.image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
-    inside = (down > top) & (down < bottom) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
+    inside = (down > top - beyond) & (down < bottom + beyond) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
     is_lower = (below > cut) & (donor.split < settings.lowest_gap)
     own = (inside & (is_upper | is_lower)).astype(np.float32)
     cover[box] = cv2.GaussianBlur(own, (0, 0), max(settings.feather, 0.01))

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from talkface.geometry.spline import smooth_step
 from talkface.types import FloatArray
 
 COUNT = 65  # columns from corner to corner and a margin beyond
@@ -121,6 +122,7 @@ def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray, uni
     """Inner lips slide within the lips: opening parts them at the lip line, shutting slides the lower over the teeth.
 
     The upper teeth belong to the skull: they stay below the upper lip at their own size and the lower lip covers them.
+    Knots: upper lip's edge, its inner edge twice, lower lip's inner edge twice, its edge.
     `unit` `[T or 1, 1]` is the photos' outer-eye distance; the rest as `eye_columns`.
     """
     frame = _Frames(target[:, 48], target[:, 54], margin=0.1)
@@ -131,14 +133,21 @@ def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray, uni
     photo_upper, photo_lower = (frame.curve(source, missing, row) for row in inner_rows)
     photo_opening = frame.opening(photo_upper, photo_lower)
     down = frame.down[:, None]
-    hide = (np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * frame.inside * 0.012 * unit)[..., None]
+    closing = np.clip((photo_opening - opening) / (0.06 * unit), 0, 1) * np.minimum(3 * frame.inside, 1)
+    gap = opening / unit
+    # lips at rest are found up to .02 apart, which in a smile would bare a line of teeth
+    shut = closing * unit * np.clip(np.minimum(0.02, 0.03 - 0.5 * gap), 0, gap)
+    lower[..., 0] -= shut
+    lower[..., 1:] += down * shut[..., None]
+    hide = (0.03 * unit * closing)[..., None]  # of each lip's edge: landmarks leave some of the teeth beyond them
     up = upper[..., 1:] - down * hide
     low = lower[..., 1:] + down * hide
     missing_depth = np.maximum(opening - photo_opening, 0)  # of the mouth's inside, which only then is stretched
     inner = upper[..., 1:] - down * missing_depth[..., None]
     still = np.zeros_like(up)
     depths = [top[..., 0], upper[..., 0], upper[..., 0], lower[..., 0], lower[..., 0], bottom[..., 0]]
-    return frame.columns(depths, [still, up, upper[..., 1:], inner, low, still], np.zeros(len(target)))
+    closed = np.median((closing * (1 - smooth_step(gap, 0.03, 0.07)))[:, COUNT // 4 : -COUNT // 4], axis=1)
+    return frame.columns(depths, [still, up, upper[..., 1:], inner, low, still], closed)
 
 
 class _Frames:

@@ -11,6 +11,7 @@ from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.matte import Mask, hidden_background, person_matte, polygon_mask
 from talkface.geometry.resample import blend, look_up, match_colour, pixel_box, shrink_part
 from talkface.geometry.spline import smooth_step
+from talkface.landmarks.columns import COUNT, Columns
 from talkface.landmarks.deform import Deformation, FaceDeformer
 from talkface.landmarks.layout import INNER_LIP, LEFT_EYE, MOUTH, RIGHT_EYE, eye_distance, mouth_opening
 from talkface.renderers.lids import LIDS, LidSettings, draw_lid, lash_colour
@@ -141,10 +142,12 @@ class Canvas:
         return behind
 
     def _draw_lids(self, frame: Image, deformation: Deformation) -> None:
-        """Redraw, in place, lids that shut."""
+        """Redraw, in place, lids that shut, and the line where lips meet that the photo shows apart."""
         back = compose_affine(invert(self.work_affine), invert(deformation.to_photo))
-        for lid, lash in zip(deformation.columns[:2], self._lashes, strict=True):
+        *lids, lips = deformation.columns
+        for lid, lash in zip(lids, self._lashes, strict=True):
             draw_lid(frame, lid, back, lash, self.settings.lids)
+        draw_lip_line(frame, lips, back, deformation.unit)
 
     @cached_property
     def _lashes(self) -> tuple[FloatArray, FloatArray]:
@@ -176,6 +179,32 @@ class Canvas:
         return compose_affine(to_patch, self.work_affine)
 
 
+def draw_lip_line(frame: Image, lips: Columns, to_frame: FloatArray, unit: float) -> None:
+    """Darken, in place, the line between lips as far as they are shut; lips that a warp moves together have none.
+
+    Args:
+        frame: warped.
+        lips: columns that warped it.
+        to_frame: `[2, 3]` from the plane of the columns to pixels of the frame.
+        unit: outer-eye distance in that plane.
+    """
+    if lips.shut <= 0:
+        return
+    line = transform(to_frame, lips.band(1, 1)[8 : COUNT - 8])  # without the corners
+    unit *= float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
+    height, width = frame.shape[:2]
+    around = 0.06 * unit
+    left, top, right, bottom = pixel_box(np.stack([line.min(0) - around, line.max(0) + around]), (width, height))
+    if left >= right or top >= bottom:
+        return
+    drawn = np.zeros((bottom - top, right - left), np.uint8)
+    path = np.round((line - (left, top)) * 16).astype(np.int32)[:, None]
+    cv2.polylines(drawn, [path], False, 255, max(1, round(0.012 * unit)), cv2.LINE_AA, 4)
+    share = cv2.GaussianBlur(drawn, (0, 0), max(0.6, 0.006 * unit)).astype(np.float32)[..., None] / 255
+    part = frame[top:bottom, left:right]
+    part[:] = part * (1 - lips.shut * share * np.array([0.5, 0.55, 0.55], np.float32))
+
+
 def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     """Darken, in place, what a warp stretched between parting lips; a photo that shows teeth keeps them."""
     unit = eye_distance(target)
@@ -196,16 +225,20 @@ def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
     frame[top:bottom, left:right] = (part + soft * (dark - part)).astype(np.uint8)
 
 
+def lips_moved(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
+    """Largest motion of a lip point, in outer-eye distances."""
+    still = transform(deformation.to_photo, canvas.to_work(target[MOUTH]))
+    return float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
+
+
 def generated_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
     """Weight of the network's output, 0 to 1.
 
     Nowhere while the lips are as in the photo or shut in both, and little where the photo shows teeth and the mouth
     opens no wider: those teeth are the person's own.
     """
-    wanted = canvas.to_work(target)
-    still = transform(deformation.to_photo, wanted[MOUTH])
-    moved = float(np.linalg.norm(still - canvas.landmarks[MOUTH], axis=1).max()) / deformation.unit
-    shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(wanted))
+    moved = lips_moved(canvas, deformation, target)
+    shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(target))
     teeth = (
         smooth_step(shown, 0.05, 0.1) * smooth_step(opened, 0.02, 0.05) * (1 - smooth_step(opened - shown, 0.0, 0.08))
     )

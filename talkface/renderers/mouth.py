@@ -30,8 +30,9 @@ from talkface.geometry.donor import (
     upper_middle,
 )
 from talkface.geometry.resample import pixel_box, place_patch
+from talkface.geometry.spline import smooth_step
 from talkface.landmarks.deform import Deformation
-from talkface.landmarks.layout import INNER_LIP, MOUTH, STABLE, eye_angle, eye_distance, interocular
+from talkface.landmarks.layout import INNER_LIP, MOUTH, STABLE, eye_angle, eye_distance, interocular, mouth_opening
 from talkface.landmarks.mouth_patch import (
     GROW,
     UNIT,
@@ -45,7 +46,7 @@ from talkface.landmarks.mouth_patch import (
 from talkface.media.colour import to_levels, to_signed
 from talkface.models.mouth import MouthInpainter
 from talkface.renderers.base import BATCH, Identity, Rendered, Tuning, multiplies_bf16, one_thread
-from talkface.renderers.canvas import Canvas, generated_share
+from talkface.renderers.canvas import Canvas, lips_moved
 from talkface.types import FloatArray, Image, Shot
 
 FIRST = 2  # frames that are given before the next are begun: they are waited for, and need no matte yet
@@ -217,13 +218,16 @@ class MouthRenderer:
         if not width:
             return np.zeros(hole.shape, np.float32), to_patch
         box = slice(top, top + height), slice(left, left + width)
-        colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings)
+        beyond = settings.own_lips * identity.unit if identity.own else 0.0
+        colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings, beyond)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
         if self.network.recolours:
             inside = recoloured(maps, colours, settings)[box]
         else:
             lip = identity.lip * depth_shade(size[1], upper[1], gap, settings)
             inside = detailed(maps, colours, cover, lip, identity.unit, settings, box)
+            if identity.own:  # nothing is likelier than what the photo shows
+                inside += cover[box][..., None] * (colours[box] - inside)
         if identity.canvases[0].grey:
             inside = np.repeat(inside.mean(-1, keepdims=True), 3, -1)
         shown = hole.astype(np.float32) / 255 * np.float32(warped.share)
@@ -251,7 +255,20 @@ def _warp_each(canvas: Canvas, landmarks: FloatArray) -> Iterator[_Warped]:
     many = 32
     for targets in np.split(landmarks, range(FIRST, len(landmarks), many)):
         for target, to in zip(targets, canvas.deform_all(targets), strict=True):
-            yield _Warped(canvas.warp(to), target, to, generated_share(canvas, to, target))
+            yield _Warped(canvas.warp(to), target, to, filled_share(canvas, to, target))
+
+
+def filled_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -> float:
+    """How far the hole between the lips is filled, 0 to 1.
+
+    Nowhere while the lips are as in the photo or shut, nor where the photo shows teeth and the mouth opens no wider:
+    the warp has those teeth, and hides them as lips shut.
+    """
+    shown, opened = float(mouth_opening(canvas.landmarks)), float(mouth_opening(target))
+    own = smooth_step(shown, 0.05, 0.1) * (1 - smooth_step(opened - shown, 0.0, 0.04))
+    settings = canvas.settings
+    share = smooth_step(lips_moved(canvas, deformation, target), *settings.lips_still)
+    return share * smooth_step(opened, *settings.lips_shut) * (1 - own)
 
 
 def face_mouth(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor:

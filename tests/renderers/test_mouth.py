@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from talkface.geometry.donor import MOUTH_SETTINGS, blurred, depth_shade, detailed, recoloured
-from talkface.landmarks.layout import INNER_LIP
+from talkface.landmarks.detect import load_detector
+from talkface.landmarks.layout import INNER_LIP, mouth_opening
+from talkface.landmarks.mouth_patch import cut_mouth_patch
 from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.load import load_renderer
@@ -57,6 +59,30 @@ def test_a_shut_mouth_that_opens_shows_teeth_above_and_dark_below(renderer: Mout
     assert rows[:4].max() > 180
     assert rows[len(rows) // 2 :].min() < 70
     assert frame.mask is not None and frame.mask.max() > 0.9
+
+
+def mouth_rows(image: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Light of the rows from the upper edge of the lips to the lower one, and the row between the inner lips."""
+    patch, at = cut_mouth_patch(image, points)
+    top, bottom, left, right = (int(value) for value in (at[51, 1], at[57, 1], at[61, 0], at[63, 0] + 1))
+    return patch[top:bottom, left:right].astype(np.float32).mean((1, 2)), float(
+        at[[61, 62, 63, 65, 66, 67], 1].mean()
+    ) - top
+
+
+def test_a_smile_that_shuts_hides_its_teeth_and_one_that_opens_keeps_them(astronaut: np.ndarray):
+    points = load_detector().detect(astronaut)[0].landmarks
+    renderer, gap = load_renderer("hybrid", "cpu"), float(mouth_opening(points))
+    targets = opened(points, [0.0, 0.012 - gap, 0.05])
+    frames = [frame.image for frame in renderer.render(renderer.enroll([Shot(astronaut, points)]), targets)]
+    (photo, _), (shut, line), (wide, _) = (mouth_rows(*each) for each in zip(frames, targets, strict=True))
+    teeth, lip = photo.max(), photo[: len(photo) // 3].min()
+    assert shut.max() < 0.85 * teeth and abs(shut.argmin() - line) < 2, "only a dark line is left between the lips"
+    assert shut.min() > 0.75 * lip and wide[: len(wide) // 3].min() > 0.8 * lip, (
+        "no dark band is laid over the upper lip"
+    )
+    assert abs(wide.max() / teeth - 1) < 0.04, "the person's own teeth, in their own light"
+    assert wide[len(wide) // 2 : -6].min() < 0.55 * teeth, "a mouth that opens wider is dark below its teeth"
 
 
 def test_nothing_but_the_mouth_is_touched_and_shut_lips_are_the_warps(renderer: MouthRenderer):
