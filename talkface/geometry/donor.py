@@ -24,6 +24,10 @@ class MouthSettings:
     own_open: float = 0.05  # least gap, share of teeth and size in pixels of a person's own donor
     own_teeth: float = 0.1
     own_unit: float = 60.0
+    own_wide: float = 0.1  # gap from which it needs no teeth
+    # of the picture of another photo's mouth, as far as that is open; all of it is nearer to real teeth, but where lips
+    # are drawn aslant they lean
+    lent: float = 0.8
     own_lips: float = 0.04  # outer-eye distances of that donor's lips that it brings along: there is no seam then
     wanted: float = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
     # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares them all,

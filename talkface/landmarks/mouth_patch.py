@@ -1,4 +1,4 @@
-"""68 landmarks -> the mouth inpainter's upright patch: where it lies, its lips filled in, and what is erased."""
+"""68 landmarks -> the mouth inpainter's upright patch, its lips and what is erased; a photo -> its mouth as a donor."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 
 from talkface.geometry.affine import compose_affine, invert, transform
+from talkface.geometry.donor import MOUTH_SETTINGS, Donor, MouthSettings, measure_donor
 from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import pixel_box, shrink_part
-from talkface.landmarks.layout import OUTER_LIP, eye_angle, eye_distance
-from talkface.types import FloatArray, Image
+from talkface.landmarks.layout import INNER_LIP, MOUTH, OUTER_LIP, eye_angle, eye_distance
+from talkface.types import FloatArray, Image, Shot
 
 UNIT = 128.0  # pixels between the outer eye corners in the patch that the network sees
 
@@ -109,3 +110,33 @@ def teeth_share(patch: Image, inner: FloatArray) -> float:
     bright = pixels.mean(1) > MOUTH_PATCH.bright * np.median(patch.mean(-1))
     pale = np.ptp(pixels, axis=1) < MOUTH_PATCH.pale * np.maximum(pixels.max(1), 1)
     return float((bright & pale).mean())
+
+
+def face_mouth(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor:
+    """A photo's own mouth, measured as a donor is, at its own size within bounds."""
+    unit = float(np.clip(eye_distance(shot.landmarks), *settings.sizes))
+    patch, points = cut_mouth_patch(shot.image, shot.landmarks, unit)
+    return measure_donor(patch, points[INNER_LIP], skin_colour(patch, points[MOUTH], unit), unit, settings)
+
+
+def lip_colour(shot: Shot) -> FloatArray:
+    """`[3]` mean colour of a photo's lips."""
+    patch, points = cut_mouth_patch(shot.image, shot.landmarks)
+    masks = lip_masks(points[MOUTH], patch_size(), GROW * UNIT).astype(np.float32)
+    weight = np.clip(masks[..., 0] - masks[..., 2], 0, 255) + 1e-3
+    return np.asarray((patch * weight[..., None]).sum((0, 1)) / weight.sum(), np.float32)
+
+
+def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor | None:
+    """`face_mouth` where the photo shows open lips and teeth at a usable size, else None."""
+    if eye_distance(shot.landmarks) < settings.own_unit:
+        return None
+    mouth = face_mouth(shot, settings)
+    shows_teeth = teeth_share(mouth.image, mouth.lips) > settings.own_teeth
+    return mouth if shows_teeth and mouth.opening > settings.own_open else None
+
+
+def wide_mouth(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor | None:
+    """`face_mouth` where the photo shows wide open lips, with or without teeth: then this mouth hides them."""
+    mouth = face_mouth(shot, settings)
+    return mouth if eye_distance(shot.landmarks) >= settings.own_unit and mouth.opening > settings.own_wide else None

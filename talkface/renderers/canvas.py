@@ -157,10 +157,10 @@ class Canvas:
         right, left = (lash_colour(self.shot.image, points[eye[:4]], unit) for eye in (RIGHT_EYE, LEFT_EYE))
         return right, left
 
-    def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: int) -> Image:
-        """`[size, size, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
+    def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: tuple[int, int]) -> Image:
+        """`[height, width, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
         to_frame = invert(to_patch)
-        return look_up(self.work, deformation.offsets(to_frame, (size, size), rigid=True), to_frame)
+        return look_up(self.work, deformation.offsets(to_frame, size, rigid=True), to_frame)
 
     def own_patch(self, to_patch: FloatArray, size: int) -> Image:
         """The photo's own patch as it is; `to_patch` maps from the working copy."""

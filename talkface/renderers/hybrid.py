@@ -155,9 +155,9 @@ class HybridRenderer:
         chosen = self._nearest(identity, locals_)
         warped = []
         for local, deformation, frame, indices in zip(locals_, deformations, frames, chosen, strict=True):
-            patches = [canvas.warp_patch(deformation, frame, size)]
+            patches = [canvas.warp_patch(deformation, frame, (size, size))]
             for other in (identity.canvases[index] for index in indices[1:]):
-                patches.append(other.warp_patch(other.deform(local, local=True), frame, size))
+                patches.append(other.warp_patch(other.deform(local, local=True), frame, (size, size)))
             warped.append(np.stack(patches))
         ani = np.zeros((len(frames), size, size, 0), np.uint8)
         if mesh is not None:

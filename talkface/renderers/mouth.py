@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import cv2
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.load import load_mouth, unpack_donors
-from talkface.geometry.affine import fit_similarity, invert, transform
+from talkface.geometry.affine import compose_affine, fit_similarity, invert, transform
 from talkface.geometry.donor import (
     MOUTH_SETTINGS,
     Donor,
@@ -23,7 +23,6 @@ from talkface.geometry.donor import (
     edge_fineness,
     fitting_zoom,
     lay_donor,
-    measure_donor,
     misfit,
     recoloured,
     softened,
@@ -37,11 +36,13 @@ from talkface.landmarks.mouth_patch import (
     GROW,
     UNIT,
     cut_mouth_patch,
+    face_mouth,
+    lip_colour,
     lip_masks,
     mouth_patch_frame,
+    own_donor,
     patch_size,
-    skin_colour,
-    teeth_share,
+    wide_mouth,
 )
 from talkface.media.colour import to_levels, to_signed
 from talkface.models.mouth import MouthInpainter
@@ -120,6 +121,7 @@ class MouthRenderer:
         settings = self.tuning.mouth
         canvas, face = Canvas(shots[0], self.tuning.canvas), face_mouth(shots[0], settings)
         own = [(shot, donor) for shot in shots if (donor := own_donor(shot, settings)) is not None]
+        own = own or [(shot, donor) for shot in shots[1:] if (donor := wide_mouth(shot, settings)) is not None]
         choice = [donor for _, donor in own] or self.donors
         best = int(misfit(choice, face, settings.wanted).argmin())
         gain = colour_gain(face.skin, choice[best].skin, settings)
@@ -130,8 +132,14 @@ class MouthRenderer:
         zoom = 1.0 if own else fitting_zoom(choice[best].width, face.width, settings)
         teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0], settings)
         seat = canvas.to_work(teeth[None])[0]
+        canvases = [canvas]
+        if own and own[best][0] is not shots[0]:  # else the photo's own warp shows that mouth already
+            lender = Canvas(own[best][0], replace(self.tuning.canvas, work_unit=unit))
+            lit = replace(choice[best], image=np.clip(lender.work * gain + 0.5, 0, 255).astype(np.uint8))
+            lender.work = softened(lit, edge_fineness(patch), settings).image
+            canvases.append(lender)
         return MouthIdentity(
-            (canvas,),
+            tuple(canvases),
             coarse=coarse,
             fine=fine,
             zoom=zoom,
@@ -159,9 +167,13 @@ class MouthRenderer:
     def _fill_batch(self, identity: MouthIdentity, batch: Sequence[_Warped]) -> list[Rendered]:
         places = [self._place(identity, each) if each.share > 0 else None for each in batch]
         maps = iter(self._maps(identity, places))
+        open_ones = np.array([each.target for each in batch if each.share > 0])
+        lent = iter(
+            [each for canvas in identity.canvases[1:] if len(open_ones) for each in canvas.deform_all(open_ones)]
+        )
         filled = []
         for each, place in zip(batch, places, strict=True):
-            shown = () if place is None else self._fill(identity, each, place, next(maps))
+            shown = () if place is None else self._fill(identity, each, place, next(maps), next(lent, None))
             filled.append(Rendered(each.frame, each.target, *shown))
         return filled
 
@@ -205,9 +217,17 @@ class MouthRenderer:
         return np.asarray(torch.cat(both, 1).movedim(1, -1).cpu().numpy(), np.float32)
 
     def _fill(
-        self, identity: MouthIdentity, warped: _Warped, place: _Place, maps: FloatArray
+        self, identity: MouthIdentity, warped: _Warped, place: _Place, maps: FloatArray, lent: Deformation | None
     ) -> tuple[FloatArray, FloatArray]:
-        """Fill, in place, the hole between the lips; returns where `[H, W]`, and the map to that patch."""
+        """Fill, in place, the hole between the lips; returns where `[H, W]`, and the map to that patch.
+
+        Args:
+            identity: whose mouth.
+            warped: the frame.
+            place: where the donor lies.
+            maps: the network's.
+            lent: of another photo of the person, which shows the open mouth.
+        """
         assert identity.fine is not None
         settings, size, target = self.tuning.mouth, patch_size(identity.unit), warped.target
         to_patch = mouth_patch_frame(target, identity.unit)
@@ -228,6 +248,11 @@ class MouthRenderer:
             inside = detailed(maps, colours, cover, lip, identity.unit, settings, box)
             if identity.own:  # nothing is likelier than what the photo shows
                 inside += cover[box][..., None] * (colours[box] - inside)
+        if lent is not None:  # as far as that mouth is open; teeth that are laid are not stretched beyond
+            lender = identity.canvases[1]
+            picture = lender.warp_patch(lent, compose_affine(to_patch, invert(lender.work_affine)), size)
+            wider = float(mouth_opening(target)) - float(mouth_opening(lender.landmarks))
+            inside += settings.lent * (1 - smooth_step(wider, 0.0, 0.04)) * (picture[box] - inside)
         if identity.canvases[0].grey:
             inside = np.repeat(inside.mean(-1, keepdims=True), 3, -1)
         shown = hole.astype(np.float32) / 255 * np.float32(warped.share)
@@ -269,30 +294,6 @@ def filled_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -
     settings = canvas.settings
     share = smooth_step(lips_moved(canvas, deformation, target), *settings.lips_still)
     return share * smooth_step(opened, *settings.lips_shut) * (1 - own)
-
-
-def face_mouth(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor:
-    """A photo's own mouth, measured as a donor is, at its own size within bounds."""
-    unit = float(np.clip(eye_distance(shot.landmarks), *settings.sizes))
-    patch, points = cut_mouth_patch(shot.image, shot.landmarks, unit)
-    return measure_donor(patch, points[INNER_LIP], skin_colour(patch, points[MOUTH], unit), unit, settings)
-
-
-def lip_colour(shot: Shot) -> FloatArray:
-    """`[3]` mean colour of a photo's lips."""
-    patch, points = cut_mouth_patch(shot.image, shot.landmarks)
-    masks = lip_masks(points[MOUTH], patch_size(), GROW * UNIT).astype(np.float32)
-    weight = np.clip(masks[..., 0] - masks[..., 2], 0, 255) + 1e-3
-    return np.asarray((patch * weight[..., None]).sum((0, 1)) / weight.sum(), np.float32)
-
-
-def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor | None:
-    """The same where the photo shows open lips and teeth at a usable size, else None."""
-    if eye_distance(shot.landmarks) < settings.own_unit:
-        return None
-    mouth = face_mouth(shot, settings)
-    shows_teeth = teeth_share(mouth.image, mouth.lips) > settings.own_teeth
-    return mouth if shows_teeth and mouth.opening > settings.own_open else None
 
 
 def own_teeth(photo: Shot, donor: Shot) -> FloatArray:

@@ -8,11 +8,11 @@ import torch
 from talkface.geometry.donor import MOUTH_SETTINGS, blurred, depth_shade, detailed, recoloured
 from talkface.landmarks.detect import load_detector
 from talkface.landmarks.layout import INNER_LIP, mouth_opening
-from talkface.landmarks.mouth_patch import cut_mouth_patch
+from talkface.landmarks.mouth_patch import cut_mouth_patch, lip_colour, own_donor
 from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.load import load_renderer
-from talkface.renderers.mouth import MouthRenderer, lip_colour, own_donor
+from talkface.renderers.mouth import MouthRenderer
 from talkface.types import Shot
 from tests.drawn import DrawnPhoto
 
@@ -143,6 +143,19 @@ def test_ones_own_open_mouth_is_preferred(renderer: MouthRenderer):
     first, second = (next(iter(renderer.render(each, targets))).image for each in (alone, both))
     x, y = round(float(targets[0, 62, 0])), round(float(targets[0, 62, 1])) + 3
     assert int(second[y, x, 0]) < int(first[y, x, 0]) - 15
+
+
+@pytest.mark.parametrize("teeth", [(225, 215, 200), (45, 20, 20)])
+def test_another_photo_lends_its_open_mouth_with_teeth_or_without(renderer: MouthRenderer, teeth: tuple[int, ...]):
+    other = shot(OPEN)
+    picture = other.image.copy()
+    picture[(picture == (225, 215, 200)).all(-1)] = teeth
+    targets = np.stack([other.landmarks, *opened(other.landmarks, [-0.1])])
+    frames = list(renderer.render(renderer.enroll([shot(SHUT), Shot(picture, other.landmarks)]), targets))
+    whole, half = (inside(frame.image, target) for frame, target in zip(frames, targets, strict=True))
+    real = inside(picture, other.landmarks)
+    assert np.abs(whole - real)[3:-3].mean() < 25, "as wide open as there: that picture"
+    assert np.abs(half[3:8] - real[3:8]).max() < 40, "the lower lip covers it from below"
 
 
 def test_teeth_keep_a_share_of_their_light_and_the_dark_none():
