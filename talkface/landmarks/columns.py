@@ -142,12 +142,17 @@ def lip_columns(source: FloatArray, target: FloatArray, missing: FloatArray, uni
     hide = (0.03 * unit * closing)[..., None]  # of each lip's edge: landmarks leave some of the teeth beyond them
     up = upper[..., 1:] - down * hide
     low = lower[..., 1:] + down * hide
+    # an upper lip that comes down slides over the teeth, which stay with the skull
+    risen, dropped = (frame.curve(target, source - target, row)[..., 1:] for row in inner_rows)
+    covered = np.clip(-(risen * down).sum(-1), 0, np.maximum(photo_opening - opening, 0))
+    behind = upper[..., 1:] + down * covered[..., None]
     missing_depth = np.maximum(opening - photo_opening, 0)  # of the mouth's inside, which only then is stretched
-    inner = upper[..., 1:] - down * missing_depth[..., None]
+    # the smooth part moves the lower lip's place unlike the upper's, which the teeth must not follow
+    inner = lower[..., 1:] + risen - dropped + down * (covered - missing_depth)[..., None]
     still = np.zeros_like(up)
     depths = [top[..., 0], upper[..., 0], upper[..., 0], lower[..., 0], lower[..., 0], bottom[..., 0]]
     closed = np.median((closing * (1 - smooth_step(gap, 0.03, 0.07)))[:, COUNT // 4 : -COUNT // 4], axis=1)
-    return frame.columns(depths, [still, up, upper[..., 1:], inner, low, still], closed)
+    return frame.columns(depths, [still, up, behind, inner, low, still], closed)
 
 
 class _Frames:

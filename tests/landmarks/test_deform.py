@@ -93,6 +93,19 @@ def test_shut_lips_jump_over_the_teeth(photo):
     assert ((shown > between[0]) & (shown < between[1])).sum() <= 1
 
 
+def test_upper_teeth_stay_with_the_skull_when_the_upper_lip_comes_down(photo):
+    smiling = opened(photo, 24)
+    lower = smiling.copy()
+    lower[[*range(49, 54), 61, 62, 63], 1] += 8
+    column = sources(lower, smiling)[:, round(smiling[62, 0]), 1]
+    teeth = np.arange(round(lower[62, 1]) + 3, round(lower[66, 1]) - 3)
+    assert np.abs(column[teeth] - teeth).max() < 1.5
+    raised = smiling.copy()
+    raised[[*range(49, 54), 61, 62, 63], 1] -= 4
+    column = sources(raised, smiling)[:, round(smiling[62, 0]), 1]
+    assert abs(column[round(raised[62, 1]) + 2] - smiling[62, 1] - 2) < 1.5, "a lip that rises bares no gap above them"
+
+
 def test_shut_eye_shows_skin_only(photo):
     shut = photo.copy()
     shut[[37, 38]] = shut[[41, 40]]
