@@ -202,7 +202,7 @@ def draw_lip_line(frame: Image, lips: Columns, to_frame: FloatArray, unit: float
     cv2.polylines(drawn, [path], False, 255, max(1, round(0.012 * unit)), cv2.LINE_AA, 4)
     share = cv2.GaussianBlur(drawn, (0, 0), max(0.6, 0.006 * unit)).astype(np.float32)[..., None] / 255
     part = frame[top:bottom, left:right]
-    part[:] = part * (1 - lips.shut * share * np.array([0.5, 0.55, 0.55], np.float32))
+    part[:] = part * (1 - lips.shut * share * np.array([0.4, 0.45, 0.45], np.float32))
 
 
 def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:
