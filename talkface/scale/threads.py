@@ -17,8 +17,12 @@ def core_numbers() -> list[int | None]:
 
 
 def keep_to_core(number: int | None) -> None:
-    """Run this thread, and threads and processes that it starts, on one core, if that is still there; None: on any."""
-    if number is not None:
+    """Run this thread, and threads and processes that it starts, on one core, if that is still there; None: on any.
+
+    Threads of a real-time process, as ffmpeg's AV1 encoder makes one of root's, would never take turns there: it stays
+    as it is.
+    """
+    if number is not None and os.sched_getscheduler(0) not in (os.SCHED_FIFO, os.SCHED_RR):
         with suppress(OSError):
             os.sched_setaffinity(0, {number})
 
