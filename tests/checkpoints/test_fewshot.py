@@ -22,13 +22,16 @@ def test_networks_come_back_from_a_file(tmp_path):
     loaded = load_fewshot(load_checkpoint(tmp_path / "few.safetensors"))
     assert loaded.config == TINY
     images = torch.rand(1, 2, 3, 16, 16)
+    for name, network in loaded.by_name().items():
+        kept, found = networks.by_name()[name].state_dict(), network.state_dict()
+        assert kept.keys() == found.keys() and all(torch.equal(kept[key], found[key]) for key in kept)
     for each in (networks, loaded):
         assert not each.generator.training
     embeddings = [item.embedder(images, images) for item in (networks, loaded)]
-    assert torch.equal(*embeddings)
     pictures = [item.generator(images[:, 0], item.generator.adain_params(embeddings[0])) for item in (networks, loaded)]
-    assert torch.equal(*pictures)
-    assert torch.equal(*[item.discriminator(images[:, 0], images[:, 1])[0] for item in (networks, loaded)])
+    judged = [item.discriminator(images[:, 0], images[:, 1])[0] for item in (networks, loaded)]
+    for pair in (embeddings, pictures, judged):  # where tensors lie in memory changes a convolution's last bit
+        torch.testing.assert_close(*pair, rtol=1e-5, atol=1e-6)
 
 
 def test_another_kind_is_refused():

@@ -84,7 +84,7 @@ def test_the_mouth_weighting_is_chosen_by_name(tmp_path):
 
 
 def test_training_lowers_the_error_on_people_held_out(tmp_path):
-    config = small_vgnet(tmp_path / "run", 50, colour=5.0, mouth_gain=20.0, adversarial=0.01, adversarial_from=47)
+    config = small_vgnet(tmp_path / "run", 70, colour=5.0, mouth_gain=20.0, adversarial=0.01, adversarial_from=67)
     config = dataclasses.replace(
         config, optim=VgnetOptimConfig(rate=4e-3), run=dataclasses.replace(config.run, ema=0.8)
     )  # short
