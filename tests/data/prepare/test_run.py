@@ -68,6 +68,17 @@ def test_killed_run_goes_on_and_equals_an_unbroken_one(corpus, shards, tmp_path)
         assert np.array_equal(ours[index].image(7), unbroken[index].image(7))
 
 
+def test_a_missing_extra_stops_the_run_and_is_no_clips_fault(tmp_path):
+    (tmp_path / "in").mkdir()
+    write_talking_clip(tmp_path / "in" / "ada.avi", 3, 1.5)
+    (tmp_path / "librosa.py").write_text("raise ModuleNotFoundError(\"No module named 'librosa'\", name='librosa')\n")
+    words = [sys.executable, "-m", "talkface", "prepare", "folder", str(tmp_path / "in"), str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1 and "this needs librosa: pip install 'talkface[train]'" in done.stderr
+    assert "Traceback" not in done.stderr and "fault" not in done.stdout + done.stderr
+
+
 def test_kill_between_shard_and_cleanup_loses_nothing(corpus, shards, tmp_path, small):
     """The shard has its name but `pending` is not yet empty, and the index is missing."""
     import shutil
