@@ -121,7 +121,8 @@ class MouthRenderer:
         settings = self.tuning.mouth
         canvas, face = Canvas(shots[0], self.tuning.canvas), face_mouth(shots[0], settings)
         own = [(shot, donor) for shot in shots if (donor := own_donor(shot, settings)) is not None]
-        own = own or [(shot, donor) for shot in shots[1:] if (donor := wide_mouth(shot, settings)) is not None]
+        alike = [shot for shot in shots[1:] if turn_between(shots[0], shot) < settings.lent_turn]
+        own = own or [(shot, donor) for shot in alike if (donor := wide_mouth(shot, settings)) is not None]
         choice = [donor for _, donor in own] or self.donors
         best = int(misfit(choice, face, settings.wanted).argmin())
         gain = colour_gain(face.skin, choice[best].skin, settings)
@@ -133,7 +134,7 @@ class MouthRenderer:
         teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0], settings)
         seat = canvas.to_work(teeth[None])[0]
         canvases = [canvas]
-        if own and own[best][0] is not shots[0]:  # else the photo's own warp shows that mouth already
+        if own and any(own[best][0] is shot for shot in alike):  # the photo's own warp shows its own mouth already
             lender = Canvas(own[best][0], replace(self.tuning.canvas, work_unit=unit))
             lit = replace(choice[best], image=np.clip(lender.work * gain + 0.5, 0, 255).astype(np.uint8))
             lender.work = softened(lit, edge_fineness(patch), settings).image
@@ -294,6 +295,13 @@ def filled_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -
     settings = canvas.settings
     share = smooth_step(lips_moved(canvas, deformation, target), *settings.lips_still)
     return share * smooth_step(opened, *settings.lips_shut) * (1 - own)
+
+
+def turn_between(photo: Shot, other: Shot) -> float:
+    """How far eyes and nose of two heads are apart when laid on each other, in outer-eye distances."""
+    points, others = photo.landmarks[STABLE], other.landmarks[STABLE]
+    laid = transform(fit_similarity(others, points), others)
+    return float(np.linalg.norm(laid - points, axis=1).max()) / eye_distance(photo.landmarks)
 
 
 def own_teeth(photo: Shot, donor: Shot) -> FloatArray:
