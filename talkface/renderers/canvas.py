@@ -147,6 +147,8 @@ class Canvas:
         *lids, lips = deformation.columns
         for lid, lash in zip(lids, self._lashes, strict=True):
             draw_lid(frame, lid, back, lash, self.settings.lids)
+        if mouth_opening(self.landmarks) > self.settings.lips_shut[1] and np.abs(lips.shifts).max() > 0.5:
+            soften_lip_edges(frame, lips, back)
         draw_lip_line(frame, lips, back, deformation.unit)
 
     @cached_property
@@ -177,6 +179,26 @@ class Canvas:
     def patch_from_photo(self, to_patch: FloatArray) -> FloatArray:
         """Map from pixels of the photo to a patch that was placed in the working copy."""
         return compose_affine(to_patch, self.work_affine)
+
+
+def soften_lip_edges(frame: Image, lips: Columns, to_frame: FloatArray) -> None:
+    """Blur, in place, the pixels along the inner lips, where a warp steps from lip to tooth by whole pixels.
+
+    Args:
+        frame: warped.
+        lips: columns that warped it.
+        to_frame: `[2, 3]` from the plane of the columns to pixels of the frame.
+    """
+    lines = [transform(to_frame, lips.band(knot, knot)[8 : COUNT - 8]) for knot in (1, 3)]
+    both = np.concatenate(lines)
+    left, top, right, bottom = pixel_box(np.stack([both.min(0) - 4, both.max(0) + 4]), (frame.shape[1], frame.shape[0]))
+    if left >= right or top >= bottom:
+        return
+    drawn = np.zeros((bottom - top, right - left), np.uint8)
+    paths = [np.round((line - (left, top)) * 16).astype(np.int32)[:, None] for line in lines]
+    cv2.polylines(drawn, paths, False, 255, 2, cv2.LINE_AA, 4)
+    part = frame[top:bottom, left:right]
+    part[:] = blend(part, np.asarray(cv2.GaussianBlur(part, (0, 0), 0.6), np.uint8), drawn)
 
 
 def draw_lip_line(frame: Image, lips: Columns, to_frame: FloatArray, unit: float) -> None:

@@ -158,6 +158,25 @@ def test_another_photo_lends_its_open_mouth_with_teeth_or_without(renderer: Mout
     assert np.abs(half[3:8] - real[3:8]).max() < 40, "the lower lip covers it from below"
 
 
+def test_a_head_that_is_turned_otherwise_lends_no_mouth(renderer: MouthRenderer):
+    other = shot(OPEN)
+    turned = other.landmarks.copy()
+    turned[27:36, 0] += 0.12 * np.linalg.norm(turned[45] - turned[36])  # the nose points aside
+    both = [renderer.enroll([shot(SHUT), Shot(other.image, points)]) for points in (other.landmarks, turned)]
+    assert [len(identity.canvases) for identity in both] == [2, 1] and all(identity.own for identity in both)
+
+
+def test_edges_of_lips_that_a_warp_moves_are_not_stepped(renderer: MouthRenderer):
+    photo = shot(OPEN)
+    frame = next(iter(renderer.render(renderer.enroll([photo]), opened(photo.landmarks, [-0.1])))).image
+    x, y = np.round(photo.landmarks[62]).astype(int)  # where the upper lip ends and teeth begin
+    steps = [
+        np.abs(np.diff(image[y - 5 : y + 6, x - 20 : x + 21].astype(np.float32).mean(-1), axis=0)).max()
+        for image in (photo.image, frame)
+    ]
+    assert steps[0] > 50 and steps[1] < 0.8 * steps[0]
+
+
 def test_teeth_keep_a_share_of_their_light_and_the_dark_none():
     colours = np.array([[[200.0, 190.0, 180.0], [50.0, 40.0, 30.0]]], np.float32)
     black = recoloured(np.zeros((1, 2, 4), np.float32), colours)
