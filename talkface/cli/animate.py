@@ -246,8 +246,9 @@ def report_result(result: "AnimateResult", networks: Sequence[str]) -> None:
     pace = f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
     found = f"{result.faces_found} face{'s' if result.faces_found != 1 else ''} found"
     typer.echo(f"made: {result.num_frames} frames, {width}x{height}, {found}, {pace} frames/s rendered and encoded")
-    # a photo of 2 megapixels is named as the reason where a video is made slower than it plays
-    if width * height >= 2_000_000 and speed < float(result.fps):
+    # a photo of 2 megapixels is named as the reason where a video is made slower than it plays; of a video shorter than
+    # two seconds the start takes most of the time
+    if width * height >= 2_000_000 and speed < float(result.fps) and result.duration_s >= 2:
         half = f"{width // 2}x{height // 2}"
         typer.echo(f"note: slower than real time as the photo is {width}x{height}: scaled to {half} it takes less")
     typer.echo(f"{result.path}: {result.duration_s:.2f} s at {float(result.fps):g} frames/s, marked as synthetic")

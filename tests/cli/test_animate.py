@@ -4,14 +4,17 @@ import shlex
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import talkface
 from talkface.__main__ import run
-from talkface.cli.animate import ALIASES, default_out, inputs
+from talkface.cli.animate import ALIASES, default_out, inputs, report_result
 from talkface.errors import ConfigError
+from talkface.inference.clip import AnimateResult
 from talkface.inference.request import AnimateOptions
 from talkface.options import options_of
+from talkface.types import Shot
 
 pytestmark = pytest.mark.usefixtures("named_files")
 
@@ -186,3 +189,14 @@ def test_flags_of_a_release_ago_work_with_a_warning(monkeypatch: pytest.MonkeyPa
     assert (
         "--head-motion is now called --head-scale" in said and "--audio2landmark is now called --speech-model" in said
     )
+
+
+@pytest.mark.parametrize(("frames", "size", "named"), [(100, 2000, True), (100, 800, False), (5, 2000, False)])
+def test_a_large_photo_is_named_where_it_is_why_a_video_takes_long(frames: int, size: int, named: bool, capsys) -> None:
+    shot = Shot(np.zeros((4, 4, 3), np.uint8), np.zeros((68, 2), np.float32))
+    took = {"render": 2 * frames / 25}
+    made = AnimateResult(Path("a.mp4"), frames, Fraction(25), frames / 25, (size, size), 1, [], took, shot=shot)
+    report_result(made, [])
+    said = capsys.readouterr().out
+    assert ("slower than real time as the photo is 2000x2000: scaled to 1000x1000" in said) == named
+    assert f"made: {frames} frames, {size}x{size}, 1 face found, 12 frames/s" in said
