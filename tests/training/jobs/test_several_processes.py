@@ -76,5 +76,5 @@ def test_several_processes_train_what_one_trains(processes: int, alone: Path, tm
             before, single, several = (weights_of(place, job, network) for place in places)
             apart[f"{job} {network}"] = float((several - single).norm() / (single - before).norm())
     print(f"{processes} processes, distance over what the last step moved:", *apart.items(), sep="\n")
-    # Adam moves a weight whose gradient is nearly 0 by its sign; other rows or another count of them give 0.5 and more
+    # Adam moves a weight whose gradient is nearly 0 by its sign: spade's distance is mostly that of a hundredth of them
     assert max(apart.values()) < 0.1, apart
