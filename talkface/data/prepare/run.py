@@ -16,7 +16,7 @@ from talkface.data.prepare.quality import checked, measure_quality
 from talkface.data.prepare.shard_folder import ShardFolder, pending_path
 from talkface.data.prepare.shards import PENDING, find_shards, write_sample
 from talkface.data.sources.archives import Span, archived_members, unpacked
-from talkface.errors import DatasetError, MissingExtraError, PassingError, missing_package, printable
+from talkface.errors import DatasetError, PassingError, printable
 from talkface.files.write import FULL, atomic_write
 from talkface.landmarks.detect import Detector, load_detector
 from talkface.landmarks.dlib_backend import DlibDetector
@@ -183,9 +183,7 @@ def prepare_clip(clip: Clip, out: Path, config: PreprocessConfig, archived: Mapp
 
 def _faulty(clip: Clip, error: Exception) -> Record:
     """Record of a clip that met a fault, or no memory: it stops no corpus. A full disk and a missing package do."""
-    if isinstance(error, ModuleNotFoundError):
-        raise MissingExtraError(missing_package(error.name or str(error))) from error
-    if isinstance(error, PassingError) or (isinstance(error, OSError) and error.errno in FULL):
+    if isinstance(error, PassingError | ModuleNotFoundError) or (isinstance(error, OSError) and error.errno in FULL):
         raise error
     if is_out_of_memory(error):
         return _record(clip, reason="too large", detail=memory_advice())
