@@ -206,14 +206,14 @@ def lay_donor(
     return laid, cover
 
 
-def softened(donor: Donor, fineness: float, settings: MouthSettings = MOUTH_SETTINGS) -> Donor:
-    """The donor blurred until its edges are hardly finer than a face's are by `edge_fineness`."""
-    image = donor.image
+def softened(image: Image, fineness: float, settings: MouthSettings = MOUTH_SETTINGS) -> Image:
+    """A donor's picture blurred until its edges are hardly finer than a face's are by `edge_fineness`."""
+    soft = image
     for sigma in settings.softer:
-        if edge_fineness(image) <= settings.crisp * fineness:
+        if edge_fineness(soft) <= settings.crisp * fineness:
             break
-        image = np.asarray(cv2.GaussianBlur(donor.image, (0, 0), sigma), np.uint8)
-    return replace(donor, image=image)
+        soft = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+    return soft
 
 
 def edge_fineness(image: Image) -> float:

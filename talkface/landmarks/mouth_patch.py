@@ -127,16 +127,15 @@ def lip_colour(shot: Shot) -> FloatArray:
     return np.asarray((patch * weight[..., None]).sum((0, 1)) / weight.sum(), np.float32)
 
 
-def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor | None:
-    """`face_mouth` where the photo shows open lips and teeth at a usable size, else None."""
+def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS, *, toothless: bool = False) -> Donor | None:
+    """`face_mouth` where the photo shows open lips and teeth at a usable size, else None.
+
+    With `toothless`, teeth do not matter and the lips must be wide open: then this mouth hides them.
+    """
     if eye_distance(shot.landmarks) < settings.own_unit:
         return None
     mouth = face_mouth(shot, settings)
+    if toothless:
+        return mouth if mouth.opening > settings.own_wide else None
     shows_teeth = teeth_share(mouth.image, mouth.lips) > settings.own_teeth
     return mouth if shows_teeth and mouth.opening > settings.own_open else None
-
-
-def wide_mouth(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> Donor | None:
-    """`face_mouth` where the photo shows wide open lips, with or without teeth: then this mouth hides them."""
-    mouth = face_mouth(shot, settings)
-    return mouth if eye_distance(shot.landmarks) >= settings.own_unit and mouth.opening > settings.own_wide else None

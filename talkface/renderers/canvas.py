@@ -189,16 +189,9 @@ def soften_lip_edges(frame: Image, lips: Columns, to_frame: FloatArray) -> None:
         lips: columns that warped it.
         to_frame: `[2, 3]` from the plane of the columns to pixels of the frame.
     """
-    lines = [transform(to_frame, lips.band(knot, knot)[8 : COUNT - 8]) for knot in (1, 3)]
-    both = np.concatenate(lines)
-    left, top, right, bottom = pixel_box(np.stack([both.min(0) - 4, both.max(0) + 4]), (frame.shape[1], frame.shape[0]))
-    if left >= right or top >= bottom:
-        return
-    drawn = np.zeros((bottom - top, right - left), np.uint8)
-    paths = [np.round((line - (left, top)) * 16).astype(np.int32)[:, None] for line in lines]
-    cv2.polylines(drawn, paths, False, 255, 2, cv2.LINE_AA, 4)
-    part = frame[top:bottom, left:right]
-    part[:] = blend(part, np.asarray(cv2.GaussianBlur(part, (0, 0), 0.6), np.uint8), drawn)
+    part, drawn = _lines(frame, lips, (1, 3), to_frame, around=4, width=2)
+    if drawn.size:
+        part[:] = blend(part, np.asarray(cv2.GaussianBlur(part, (0, 0), 0.6), np.uint8), drawn)
 
 
 def draw_lip_line(frame: Image, lips: Columns, to_frame: FloatArray, unit: float) -> None:
@@ -212,19 +205,29 @@ def draw_lip_line(frame: Image, lips: Columns, to_frame: FloatArray, unit: float
     """
     if lips.shut <= 0:
         return
-    line = transform(to_frame, lips.band(1, 1)[8 : COUNT - 8])  # without the corners
     unit *= float(np.sqrt(abs(np.linalg.det(to_frame[:, :2]))))
-    height, width = frame.shape[:2]
-    around = 0.06 * unit
-    left, top, right, bottom = pixel_box(np.stack([line.min(0) - around, line.max(0) + around]), (width, height))
-    if left >= right or top >= bottom:
-        return
+    part, drawn = _lines(frame, lips, (1,), to_frame, around=0.06 * unit, width=max(1, round(0.012 * unit)))
+    if drawn.size:
+        share = cv2.GaussianBlur(drawn, (0, 0), max(0.6, 0.006 * unit)).astype(np.float32)[..., None] / 255
+        part[:] = part * (1 - lips.shut * share * np.array([0.4, 0.45, 0.45], np.float32))
+
+
+def _lines(
+    frame: Image, lips: Columns, knots: tuple[int, ...], to_frame: FloatArray, *, around: float, width: int
+) -> tuple[Image, Mask]:
+    """View of a frame within `around` pixels of some knots of the lips, and lines along them, without the corners.
+
+    Both are empty where the frame does not show them.
+    """
+    lines = [transform(to_frame, lips.band(knot, knot)[8 : COUNT - 8]) for knot in knots]
+    every = np.concatenate(lines)
+    reach = np.stack([every.min(0) - around, every.max(0) + around])
+    left, top, right, bottom = pixel_box(reach, (frame.shape[1], frame.shape[0]))
     drawn = np.zeros((bottom - top, right - left), np.uint8)
-    path = np.round((line - (left, top)) * 16).astype(np.int32)[:, None]
-    cv2.polylines(drawn, [path], False, 255, max(1, round(0.012 * unit)), cv2.LINE_AA, 4)
-    share = cv2.GaussianBlur(drawn, (0, 0), max(0.6, 0.006 * unit)).astype(np.float32)[..., None] / 255
-    part = frame[top:bottom, left:right]
-    part[:] = part * (1 - lips.shut * share * np.array([0.4, 0.45, 0.45], np.float32))
+    if drawn.size:
+        paths = [np.round((line - (left, top)) * 16).astype(np.int32)[:, None] for line in lines]
+        cv2.polylines(drawn, paths, False, 255, width, cv2.LINE_AA, 4)
+    return frame[top:bottom, left:right], drawn
 
 
 def fill_mouth(frame: Image, target: FloatArray, shot: Shot) -> None:

@@ -42,7 +42,6 @@ from talkface.landmarks.mouth_patch import (
     mouth_patch_frame,
     own_donor,
     patch_size,
-    wide_mouth,
 )
 from talkface.media.colour import to_levels, to_signed
 from talkface.models.mouth import MouthInpainter
@@ -122,22 +121,22 @@ class MouthRenderer:
         canvas, face = Canvas(shots[0], self.tuning.canvas), face_mouth(shots[0], settings)
         own = [(shot, donor) for shot in shots if (donor := own_donor(shot, settings)) is not None]
         alike = [shot for shot in shots[1:] if turn_between(shots[0], shot) < settings.lent_turn]
-        own = own or [(shot, donor) for shot in alike if (donor := wide_mouth(shot, settings)) is not None]
+        own = own or [(shot, donor) for shot in alike if (donor := own_donor(shot, settings, toothless=True))]
         choice = [donor for _, donor in own] or self.donors
         best = int(misfit(choice, face, settings.wanted).argmin())
         gain = colour_gain(face.skin, choice[best].skin, settings)
         unit = float(np.clip(eye_distance(shots[0].landmarks), *settings.sizes))
         coarse, fine = (_lit(choice[best].resized(each), gain) for each in (UNIT, unit))
         patch, _ = cut_mouth_patch(shots[0].image, shots[0].landmarks, unit)
-        fine = softened(fine, edge_fineness(patch), settings)
+        fineness = edge_fineness(patch)
+        fine = replace(fine, image=softened(fine.image, fineness, settings))
         zoom = 1.0 if own else fitting_zoom(choice[best].width, face.width, settings)
         teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0], settings)
         seat = canvas.to_work(teeth[None])[0]
         canvases = [canvas]
         if own and any(own[best][0] is shot for shot in alike):  # the photo's own warp shows its own mouth already
             lender = Canvas(own[best][0], replace(self.tuning.canvas, work_unit=unit))
-            lit = replace(choice[best], image=np.clip(lender.work * gain + 0.5, 0, 255).astype(np.uint8))
-            lender.work = softened(lit, edge_fineness(patch), settings).image
+            lender.work = softened(_in_light(lender.work, gain), fineness, settings)
             canvases.append(lender)
         return MouthIdentity(
             tuple(canvases),
@@ -169,9 +168,8 @@ class MouthRenderer:
         places = [self._place(identity, each) if each.share > 0 else None for each in batch]
         maps = iter(self._maps(identity, places))
         open_ones = np.array([each.target for each in batch if each.share > 0])
-        lent = iter(
-            [each for canvas in identity.canvases[1:] if len(open_ones) for each in canvas.deform_all(open_ones)]
-        )
+        lenders = identity.canvases[1:] if len(open_ones) else ()
+        lent = iter([each for canvas in lenders for each in canvas.deform_all(open_ones)])
         filled = []
         for each, place in zip(batch, places, strict=True):
             shown = () if place is None else self._fill(identity, each, place, next(maps), next(lent, None))
@@ -330,10 +328,13 @@ def _laid_at(anchor: FloatArray, target: FloatArray, to_patch: FloatArray) -> tu
     return upper, float(lips[5:8, 1].mean() - upper[1])
 
 
+def _in_light(image: Image, gain: FloatArray) -> Image:
+    return np.asarray(np.clip(image * gain + 0.5, 0, 255).astype(np.uint8))
+
+
 def _lit(donor: Donor, gain: FloatArray) -> Donor:
     """A donor in other light."""
-    image = np.clip(donor.image * gain + 0.5, 0, 255).astype(np.uint8)
-    return Donor(image, donor.lips, donor.split, donor.cavity * gain, donor.skin * gain, donor.unit)
+    return replace(donor, image=_in_light(donor.image, gain), cavity=donor.cavity * gain, skin=donor.skin * gain)
 
 
 def _blend(frame: Image, generated: FloatArray, to_patch: FloatArray, size: tuple[int, int]) -> None:
