@@ -60,8 +60,12 @@ def _read(text: str, kind: Any, usual: Any, key: str) -> Any:
 
 def _hint(key: str) -> str:
     known = _names(Tuning())
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    by_end = {name.rpartition(".")[2]: name for name in known}
+    near = difflib.get_close_matches(key, known, n=1) or [
+        by_end[end] for end in difflib.get_close_matches(key.rpartition(".")[2], by_end, n=1)
+    ]
+    groups = sorted({name.rpartition(".")[0] for name in known})
+    return f"did you mean {near[0]}?" if near else f"--report lists those of {', '.join(groups)} under tuning"
 
 
 def _names(group: Any, prefix: str = "") -> list[str]:

@@ -29,7 +29,11 @@ def test_overrides_are_laid_over_todays_numbers():
         ("mouth.fether=1", "unknown number 'mouth.fether' in set: did you mean mouth.feather?"),
         ("mouth=1", "unknown number 'mouth' in set: "),
         ("mouth.feather.x=1", "unknown number 'mouth.feather.x' in set: did you mean mouth.feather?"),
-        ("__class__.x=1", "unknown number '__class__.x' in set: known are canvas.work_unit, "),
+        ("fether=1", "unknown number 'fether' in set: did you mean mouth.feather?"),
+        (
+            "__class__.x=1",
+            "unknown number '__class__.x' in set: --report lists those of canvas, canvas.lids, motion, mouth",
+        ),
         ("mouth.feather", "invalid set 'mouth.feather': expected stage.name=value"),
         ("mouth.feather=soft", "invalid mouth.feather 'soft': expected a finite number, 0.12 to 12"),
         ("mouth.feather=NaN", "invalid mouth.feather 'NaN': expected a finite number"),
