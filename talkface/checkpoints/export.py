@@ -137,7 +137,7 @@ def _mouth(checkpoint: Checkpoint, generator: torch.Generator) -> Exported:
     channels = {"picture": 3, "donor": 3, "cover": 1, "masks": 3}
     width, height = patch_size()
     inputs = {name: torch.rand(2, c, height, width, generator=generator) for name, c in channels.items()}
-    outputs = ("gain", "shift") if network.recolours else ("colours", "share")
+    outputs = ("colours", "share")
     free = {name: {0: "frames"} for name in (*inputs, "own", *outputs)}
     return Exported(network, {**inputs, "own": torch.tensor([0.0, 1.0])}, outputs, free)
 

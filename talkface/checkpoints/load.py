@@ -19,7 +19,7 @@ from talkface.geometry.donor import Donor
 from talkface.media.photo import decode_picture, encode_png
 from talkface.models.audio2landmark import build_audio2landmark
 from talkface.models.headmotion import Headmotion, build_headmotion
-from talkface.models.mouth import RECOLOURING_INPUTS, MouthConfig, MouthInpainter
+from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.models.speech_network import SpeechNetwork
 from talkface.types import Image
 
@@ -49,7 +49,7 @@ def load_headmotion(checkpoint: Checkpoint) -> Headmotion:
 
 
 def load_mouth(checkpoint: Checkpoint) -> MouthInpainter:
-    """Rebuild the network that a checkpoint of kind `mouth` holds, of either form.
+    """Rebuild the network that a checkpoint of kind `mouth` holds.
 
     Raises:
         CheckpointError: settings or weights that do not fit this version's network.
@@ -57,8 +57,7 @@ def load_mouth(checkpoint: Checkpoint) -> MouthInpainter:
     weights = network_tensors(checkpoint.tensors)
     with must_fit("this mouth network", checkpoint.config, weights):
         config = MouthConfig(**{**checkpoint.config, "widths": tuple(checkpoint.config["widths"])})
-        recolours = weights["stem.weight"].shape[1] == 4 * RECOLOURING_INPUTS
-        network = MouthInpainter(config, recolours=recolours)
+        network = MouthInpainter(config)
         network.load_state_dict(weights)
     return network.eval()
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from talkface.errors import ConfigError
 
 INPUTS = 11  # picture with a hole, donor, donor's cover, outer lips, inner lips, hole, whether the donor is the person
-RECOLOURING_INPUTS = 10  # without the last one
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,13 @@ class MouthInpainter(nn.Module):
     It predicts the mouth's colours at half the patch's resolution, which an L1 loss makes the most likely ones, and how
     much of the donor's fine detail is added to them. So light and place of teeth are as likely as they can be, every
     edge is a photographed one, nothing can turn grainy, and the same maps serve at any size of the face.
-
-    Networks of the first form, which are still shipped, recolour the donor instead: they return a gain `[B, 1, ...]` in
-    (0, 2) and a shift `[B, 3, ...]` in (-1, 1) of its colours, and do not depend on whose it is.
     """
 
-    def __init__(self, config: MouthConfig, *, recolours: bool = False) -> None:
+    def __init__(self, config: MouthConfig) -> None:
         super().__init__()
-        self.config, self.recolours = config, recolours
+        self.config = config
         fine, middle, coarse = config.widths
-        self.stem = nn.Conv2d(4 * (RECOLOURING_INPUTS if recolours else INPUTS), fine, 3, padding=1)
+        self.stem = nn.Conv2d(4 * INPUTS, fine, 3, padding=1)
         self.encode_fine, self.decode_fine = _Residual(fine), _Residual(fine)
         self.encode_middle, self.decode_middle = _Residual(middle), _Residual(middle)
         self.down_middle = nn.Conv2d(fine, middle, 4, 2, 1)
@@ -81,9 +77,8 @@ class MouthInpainter(nn.Module):
         Returns:
             `[B, 3, H / 2, W / 2]` colours in (-1, 1) and `[B, 1, H / 2, W / 2]` share of the detail in (0, 2), float32.
         """
-        parts = [picture * (1 - masks[:, 2:]), donor, 2 * cover - 1, 2 * masks - 1]
-        if not self.recolours:
-            parts.append(2 * own[:, None, None, None].expand_as(cover) - 1)
+        whose = 2 * own[:, None, None, None].expand_as(cover) - 1
+        parts = [picture * (1 - masks[:, 2:]), donor, 2 * cover - 1, 2 * masks - 1, whose]
         seen = torch.cat(parts, 1).contiguous(memory_format=torch.channels_last)
         fine = self.encode_fine(_halved(seen, self.stem))
         middle = self.encode_middle(self.down_middle(F.leaky_relu(fine, 0.2)))
@@ -91,9 +86,7 @@ class MouthInpainter(nn.Module):
         middle = self.decode_middle(middle + _doubled(self.up_middle(coarse)))
         fine = self.decode_fine(fine + _doubled(self.up_fine(middle)))
         maps = self.maps(F.leaky_relu(fine, 0.2)).float()
-        most = 2.0  # of the detail, or of a recolouring network's gain
-        if self.recolours:
-            return most * torch.sigmoid(maps[:, :1]), torch.tanh(maps[:, 1:])
+        most = 2.0  # of the detail
         return torch.tanh(maps[:, :3]), most * torch.sigmoid(maps[:, 3:])
 
 

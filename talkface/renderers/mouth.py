@@ -18,13 +18,11 @@ from talkface.geometry.donor import (
     Donor,
     MouthSettings,
     colour_gain,
-    depth_shade,
     detailed,
     edge_fineness,
     fitting_zoom,
     lay_donor,
     misfit,
-    recoloured,
     softened,
     upper_middle,
 )
@@ -201,7 +199,7 @@ class MouthRenderer:
 
     @torch.no_grad()
     def _predict(self, identity: MouthIdentity, places: Sequence[_Place]) -> FloatArray:
-        """`[N, h, w, 4]` of every place: colours in grey levels and share of the donor's detail, or gain and shift."""
+        """`[N, h, w, 4]` of every place: colours in grey levels and share of the donor's detail."""
         if not places:
             return np.zeros((0, 1, 1, 4), np.float32)
         picture, colours = (
@@ -211,9 +209,8 @@ class MouthRenderer:
         cover = self._tensor([place.cover[..., None] for place in places])
         own = torch.full((len(places),), float(identity.own), device=self.device, dtype=cover.dtype)
         with one_thread(self.device):
-            first, second = self.network(picture, colours, cover, masks, own)
-        both = [first, 127.5 * second] if self.network.recolours else [to_levels(first), second]
-        return np.asarray(torch.cat(both, 1).movedim(1, -1).cpu().numpy(), np.float32)
+            likely, share = self.network(picture, colours, cover, masks, own)
+        return np.asarray(torch.cat([to_levels(likely), share], 1).movedim(1, -1).cpu().numpy(), np.float32)
 
     def _fill(
         self, identity: MouthIdentity, warped: _Warped, place: _Place, maps: FloatArray, lent: Deformation | None
@@ -240,13 +237,9 @@ class MouthRenderer:
         beyond = settings.own_lips * identity.unit if identity.own else 0.0
         colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings, beyond)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
-        if self.network.recolours:
-            inside = recoloured(maps, colours, settings)[box]
-        else:
-            lip = identity.lip * depth_shade(size[1], upper[1], gap, settings)
-            inside = detailed(maps, colours, cover, lip, identity.unit, settings, box)
-            if identity.own:  # nothing is likelier than what the photo shows
-                inside += cover[box][..., None] * (colours[box] - inside)
+        inside = detailed(maps, colours, cover, identity.lip, identity.unit, settings, box)
+        if identity.own and lent is None:  # nothing is likelier than what the photo shows
+            inside += cover[box][..., None] * (colours[box] - inside)
         if lent is not None:  # as far as that mouth is open; teeth that are laid are not stretched beyond
             lender = identity.canvases[1]
             picture = lender.warp_patch(lent, compose_affine(to_patch, invert(lender.work_affine)), size)

@@ -1,8 +1,10 @@
 """Prepared photos -> mouths to fill in: each with a hole between its lips and a donor laid into it.
 
-A photo with an open mouth is an example of its own: nobody has to be seen twice. In some of the examples the donor is
-another picture of the same person, or the photo itself, recoloured; in most it is somebody else's mouth, chosen by
-opening, width and colour as in use.
+A photo with an open mouth is an example of its own: nobody has to be seen twice. Where the clip shows the lips shut as
+well, that frame is warped to the open lips, as a user's photo is, and stands around the hole in most of the examples:
+a warp has neither the light nor the lips of a mouth that is really open. In some of the examples the donor is another
+picture of the same person, or the photo itself, recoloured; in most it is somebody else's mouth, chosen by opening,
+width and colour as in use.
 """
 
 from collections import Counter
@@ -17,8 +19,9 @@ import torch
 from torch import Tensor
 
 from talkface.data.clip import PreparedClip
-from talkface.geometry.affine import fit_similarity, transform
+from talkface.geometry.affine import fit_similarity, invert, transform
 from talkface.geometry.donor import (
+    MOUTH_SETTINGS,
     Donor,
     colour_gain,
     fitting_zoom,
@@ -28,10 +31,22 @@ from talkface.geometry.donor import (
     misfit,
     upper_middle,
 )
+from talkface.geometry.resample import look_up
+from talkface.landmarks.deform import Deformation, FaceDeformer
 from talkface.landmarks.layout import MOUTH, STABLE, eye_distance, mouth_opening
-from talkface.landmarks.mouth_patch import UNIT, cut_mouth_patch, lip_masks, patch_size, skin_colour, teeth_share
+from talkface.landmarks.mean_face import from_canonical, to_canonical
+from talkface.landmarks.mouth_patch import (
+    UNIT,
+    cut_mouth_patch,
+    lip_masks,
+    mouth_patch_frame,
+    patch_size,
+    skin_colour,
+    teeth_share,
+)
+from talkface.landmarks.retarget import close_mouth
 from talkface.media.colour import to_signed
-from talkface.types import FloatArray
+from talkface.types import FloatArray, Image
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,10 @@ class MouthSettings:
     donor_open: float = 0.05  # least gap, size in pixels and share of teeth of a donor
     donor_unit: float = 100.0
     donor_teeth: float = 0.12
+    shut: float = 0.04  # mean gap up to which a frame stands for a photo with shut lips
+    warped_share: float = 0.85  # of the examples whose clip has such a frame: it is seen around the hole
     self_share: float = 0.3  # of examples whose donor is the same person
+    upper_share: float = 0.5  # of those whose donor is the photo itself: its upper teeth alone
     candidates: int = 24  # donors that the best is taken of
 
 
@@ -68,6 +86,7 @@ class Mouth:
         source_unit: outer-eye distance in the photo, pixels.
         teeth: share of bright and pale pixels between the lips.
         talking: whether it is a frame of a talking clip.
+        warped: as the donor's picture, a frame of the clip with shut lips, warped to these; None where it has none.
     """
 
     donor: Donor
@@ -79,6 +98,7 @@ class Mouth:
     source_unit: float
     teeth: float = 0.0
     talking: bool = False
+    warped: Image | None = None
 
 
 Example = tuple[npt.NDArray[Any], ...]
@@ -91,6 +111,7 @@ class MouthBatch:
 
     Attributes:
         real: `[B, 3, H, W]` the photo in [-1, 1].
+        seen: the same around the hole as the network sees it: the photo, or another one warped to its lips.
         donor: `[B, 3, H, W]` in [-1, 1], as it is laid.
         cover: `[B, 1, H, W]` in [0, 1], where that is the donor's own.
         masks: `[B, 3, H, W]` in [0, 1]: outer lips, inner lips, hole.
@@ -99,6 +120,7 @@ class MouthBatch:
     """
 
     real: Tensor
+    seen: Tensor
     donor: Tensor
     cover: Tensor
     masks: Tensor
@@ -139,9 +161,41 @@ def load_mouths(clips: Sequence[PreparedClip], tiers: Sequence[str] = ()) -> lis
                 if clip.fps > 0
                 else np.ones(len(clip.landmarks), bool)
             )
-            cut = (cut_mouth(clip, int(i)) for i in np.flatnonzero(wanted))
-            found += [mouth for mouth in cut if mouth is not None]
+            cut = [(int(i), cut_mouth(clip, int(i))) for i in np.flatnonzero(wanted)]
+            usable = [(i, mouth) for i, mouth in cut if mouth is not None]
+            warped = warp_shut(clip, [i for i, _ in usable])
+            found += [replace(mouth, warped=seen) for (_, mouth), seen in zip(usable, warped, strict=True)]
     return found
+
+
+def warp_shut(clip: PreparedClip, indices: Sequence[int]) -> list[Image]:
+    """Shut lips as a mouth patch of each of `indices`, warped to its landmarks.
+
+    The clip's frame with the least open lips where it shows them shut, else and for that frame the frame itself, whose
+    lips are warped shut first.
+    """
+    openings = mouth_opening(clip.landmarks)
+    shut = int(np.argmin(openings)) if openings.min() < MOUTH_SAMPLES.shut else -1
+    others = [index for index in indices if index != shut]
+    made: dict[int, Image] = {}
+    if shut >= 0 and others:
+        image = clip.image(shut)
+        deformations = FaceDeformer(np.asarray(clip.landmarks[shut], np.float64)).toward_all(clip.landmarks[others])
+        made = {i: _warped_patch(image, to, clip.landmarks[i]) for i, to in zip(others, deformations, strict=True)}
+    for index in set(indices) - set(made):
+        points = np.asarray(clip.landmarks[index], np.float64)
+        canonical, matrices = to_canonical(points[None])
+        closed = from_canonical(close_mouth(canonical[0])[None], matrices)[0].astype(np.float64)
+        image = clip.image(index)
+        offsets = FaceDeformer(points).toward(closed).offsets(np.eye(2, 3), (image.shape[1], image.shape[0]), True)
+        made[index] = _warped_patch(look_up(image, offsets, np.eye(2, 3)), FaceDeformer(closed).toward(points), points)
+    return [made[index] for index in indices]
+
+
+def _warped_patch(image: Image, deformation: Deformation, target: FloatArray) -> Image:
+    unit = MOUTH_SAMPLES.crop_unit
+    to_frame = invert(mouth_patch_frame(target, unit))
+    return look_up(image, deformation.offsets(to_frame, patch_size(unit), rigid=True), to_frame)
 
 
 def may_lend(mouth: Mouth) -> bool:
@@ -186,6 +240,8 @@ class MouthSampler:
         other = self._other_picture(mouth, rng) if own else self._lender(mouth, rng)
         scale = UNIT / MOUTH_SAMPLES.crop_unit * rng.uniform(0.9, 1.1)
         real, lips, matrix = _placed(mouth, scale, rng.normal(0, 2, 2))
+        warped = mouth.warped is not None and rng.random() < MOUTH_SAMPLES.warped_share
+        seen = _shown(mouth.warped, matrix) if mouth.warped is not None and warped else real
         first, second = _noisy(lips, rng), _noisy(lips, rng)
         if other is mouth:
             colours, cover = _relaid(mouth.donor, scale, lips, rng)
@@ -209,8 +265,9 @@ class MouthSampler:
             colours = colours * (colour_gain(mouth.donor.skin, donor.skin) * rng.uniform(0.88, 1.12))
         grow = int(rng.integers(*MOUTH_SAMPLES.grow))
         masks, again = (lip_masks(points, patch_size(), grow) for points in (first, second))
-        light = rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, 3)
-        parts: list[npt.NDArray[Any]] = [real * light, colours.clip(0, 255) * light, cover[..., None], masks, again]
+        light, curve = 255 * rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, 3), rng.uniform(0.8, 1.25)
+        pictures = [light * (picture.clip(0, 255) / 255) ** curve for picture in (real, seen, colours)]
+        parts: list[npt.NDArray[Any]] = [*pictures, cover[..., None], masks, again]
         if rng.random() < 0.5:
             parts = [part[:, ::-1] for part in parts]
         return (*parts, np.asarray(own, np.float32))
@@ -229,20 +286,22 @@ class MouthSampler:
 
 def fixed_example(mouth: Mouth, donor: Donor) -> Example:
     """One example without any variation, for scores and pictures."""
-    real, lips, _ = _placed(mouth, UNIT / MOUTH_SAMPLES.crop_unit, np.zeros(2))
+    real, lips, matrix = _placed(mouth, UNIT / MOUTH_SAMPLES.crop_unit, np.zeros(2))
+    seen = real if mouth.warped is None else _shown(mouth.warped, matrix)
     zoom = MOUTH_SAMPLES.crop_unit / UNIT * fitting_zoom(donor.width, mouth.donor.width)
     upper, gap = upper_middle(lips[12:]), lip_gap(lips[12:])
     colours, cover = lay_donor(donor, upper, gap, zoom, patch_size())
     colours = np.clip(colours * colour_gain(mouth.donor.skin, donor.skin), 0, 255)
     masks = lip_masks(lips, patch_size(), 3)
-    return real, colours, cover[..., None], masks, masks, np.zeros((), np.float32)
+    return real, seen, colours, cover[..., None], masks, masks, np.zeros((), np.float32)
 
 
 def stack(examples: Sequence[Example]) -> MouthBatch:
     """Examples of one batch."""
-    real, donor, cover, masks, again, own = (np.stack(part) for part in zip(*examples, strict=True))
+    real, seen, donor, cover, masks, again, own = (np.stack(part) for part in zip(*examples, strict=True))
     return MouthBatch(
         real=to_signed(_channels_first(real).clamp(0, 255)),
+        seen=to_signed(_channels_first(seen).clamp(0, 255)),
         donor=to_signed(_channels_first(donor).clamp(0, 255)),
         cover=_channels_first(cover),
         masks=_channels_first(masks) / 255,
@@ -257,23 +316,26 @@ def _placed(mouth: Mouth, scale: float, shift: FloatArray) -> tuple[FloatArray, 
     size = np.array(donor.image.shape[1::-1])
     move = 0.5 * (np.array(patch_size()) - 1) - scale * 0.5 * (size - 1) + shift
     matrix = np.array([[scale, 0, move[0]], [0, scale, move[1]]])
-    patch = cv2.warpAffine(
-        donor.image,
-        matrix,
-        patch_size(),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(patch, np.float32), mouth.lips * scale + move, matrix
+    return _shown(donor.image, matrix), mouth.lips * scale + move, matrix
+
+
+def _shown(picture: Image, matrix: FloatArray) -> FloatArray:
+    """Patch `[H, W, 3]` of a mouth's picture."""
+    patch = cv2.warpAffine(picture, matrix, patch_size(), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(patch, np.float32)
 
 
 def _relaid(donor: Donor, scale: float, lips: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """The photo's own mouth in its own place: found a little elsewhere, recoloured."""
+    """The photo's own mouth in its own place: found a little elsewhere, recoloured.
+
+    In some examples without what is below the upper teeth: a photo that smiles shows none of it.
+    """
     moved = np.asarray(donor.lips + rng.normal(0, 1.2, donor.lips.shape), np.float32)
     found = replace(donor, lips=moved, cavity=donor.cavity * rng.uniform(0.6, 1.4))
     move = lips[12] - scale * donor.lips[0]
     upper, gap = upper_middle(moved) * scale + move, lip_gap(moved) * scale
-    colours, cover = lay_donor(found, upper, gap, 1 / scale, patch_size())
+    settings = replace(MOUTH_SETTINGS, lowest_gap=0.0) if rng.random() < MOUTH_SAMPLES.upper_share else MOUTH_SETTINGS
+    colours, cover = lay_donor(found, upper, gap, 1 / scale, patch_size(), settings=settings)
     curve = 255 * np.clip(colours / 255, 0, 1) ** rng.uniform(0.8, 1.25)
     return curve * rng.uniform(0.82, 1.2, 3) * rng.uniform(0.65, 1.35), cover
 

@@ -172,7 +172,7 @@ class MouthJob(StateOfParts):
         batch = self._on_device(self.held_out)
         some = torch.linspace(0, len(batch.real) - 1, MOUTH_JOB.shown).long().unique()
         generated = self._generate(batch)
-        columns = (batch.real * (1 - batch.masks[:, 2:]), batch.donor, generated, batch.real)
+        columns = (batch.seen * (1 - batch.masks[:, 2:]), batch.donor, generated, batch.real)
         drawn = [np.concatenate(each, 1) for each in zip(*(_pictures(part[some]) for part in columns), strict=True)]
         pairs = [drawn[i : i + 2] for i in range(0, len(drawn) - 1, 2)] or [drawn]
         return np.concatenate([np.concatenate(pair, 1) for pair in pairs], 0)
@@ -192,7 +192,7 @@ class MouthJob(StateOfParts):
     def _maps(self, network: torch.nn.Module, batch: MouthBatch, masks: Tensor) -> tuple[Tensor, Tensor]:
         """`[B, 3, H, W]` colours and `[B, 1, H, W]` share of the detail."""
         with self.accelerator.autocast():
-            maps = network(batch.real, batch.donor, batch.cover, masks, batch.own)
+            maps = network(batch.seen, batch.donor, batch.cover, masks, batch.own)
         height, width = batch.real.shape[2:]
         colours, share = (to_size(each.float(), (height, width)) for each in maps)
         return colours, share
@@ -201,7 +201,7 @@ class MouthJob(StateOfParts):
         """The averaged network's picture."""
         colours, share = self._maps(self.ema.network, batch, batch.masks)
         inside = (colours + share * donor_detail(batch.donor, DETAIL * UNIT)).clamp(-1, 1)
-        return fill_hole(batch.real, inside, batch.masks)
+        return fill_hole(batch.seen, inside, batch.masks)
 
     def _on_device(self, batch: MouthBatch) -> MouthBatch:
         device = self.accelerator.device

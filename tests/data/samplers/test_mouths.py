@@ -1,5 +1,7 @@
 """Mouth examples from drawn photos: holes, donors in place, the same for the same seed."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import pytest
@@ -8,13 +10,41 @@ import torch
 from talkface.data.samplers.mouths import (
     MOUTH_SAMPLES,
     MouthSampler,
+    _relaid,
     cut_mouth,
     fixed_example,
     load_mouths,
     may_lend,
     stack,
 )
+from talkface.landmarks.mouth_patch import teeth_share
+from talkface.types import FloatArray, Image
 from tests.drawn import PHOTOS, UNIT, DrawnPhoto
+
+
+@dataclass(frozen=True)
+class DrawnClip:
+    """Frames of one drawn face."""
+
+    frames: tuple[DrawnPhoto, ...]
+    key: str = "clip"
+    speaker: str = "clip"
+    fps: float = 25.0
+
+    @property
+    def meta(self) -> dict[str, str]:
+        return self.frames[0].meta
+
+    @property
+    def crops(self) -> FloatArray:
+        return np.concatenate([each.crops for each in self.frames])
+
+    @property
+    def landmarks(self) -> FloatArray:
+        return np.concatenate([each.landmarks for each in self.frames])
+
+    def image(self, index: int) -> Image:
+        return self.frames[index].image(0)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +70,7 @@ def test_a_photo_made_small_before_counts_by_its_own_size():
 
 
 def test_the_hole_covers_the_inner_mouth_and_the_donor_fills_it(sampler: MouthSampler):
-    real, colours, cover, masks, _, _ = fixed_example(sampler.open[1], sampler.open[1].donor)
+    real, _, colours, cover, masks, _, _ = fixed_example(sampler.open[1], sampler.open[1].donor)
     inner, hole = masks[..., 1] > 127, masks[..., 2] > 127
     assert (hole & ~inner).any()
     assert not (inner & ~hole).any()
@@ -51,7 +81,7 @@ def test_the_hole_covers_the_inner_mouth_and_the_donor_fills_it(sampler: MouthSa
 
 def test_batches_follow_from_the_seed_and_stay_in_range(sampler: MouthSampler):
     first, second = (sampler.batch(6, np.random.default_rng(3)) for _ in range(2))
-    for name in ("real", "donor", "cover", "masks", "again", "own"):
+    for name in ("real", "seen", "donor", "cover", "masks", "again", "own"):
         torch.testing.assert_close(getattr(first, name), getattr(second, name), rtol=0, atol=0)
     assert first.real.shape == (6, 3, 96, 128)
     assert float(first.real.abs().max()) <= 1.0 and float(first.donor.abs().max()) <= 1.0
@@ -72,6 +102,42 @@ def test_frames_of_talking_clips_come_as_often_as_wanted():
         sampler = MouthSampler(mouths, share)
         of_talk = sum(chance for each, chance in zip(sampler.open, sampler.chances, strict=True) if each.talking)
         assert of_talk == pytest.approx(share)
+
+
+def test_around_the_hole_stands_a_frame_with_shut_lips():
+    clip = DrawnClip((DrawnPhoto("open", 0.2), DrawnPhoto("shut", 0.01, tone=0.5)))
+    (mouth,) = load_mouths([clip])
+    real, seen, *_ = fixed_example(mouth, mouth.donor)
+    np.testing.assert_allclose(seen[:8].mean((0, 1)), 0.5 * real[:8].mean((0, 1)), atol=2)  # the skin of the dark frame
+    middle = mouth.lips[[14, 18]].mean(0).astype(int)
+    assert mouth.warped is not None
+    assert mouth.warped[middle[1], middle[0]].mean() > 70 > mouth.donor.image[middle[1] + 5, middle[0]].mean()
+
+
+def test_a_lone_photo_is_seen_with_its_own_lips_shut_and_opened_again():
+    (mouth,) = load_mouths([DrawnPhoto("open", 0.2)])
+    assert mouth.warped is not None
+    assert teeth_share(mouth.donor.image, mouth.donor.lips) > 0.3
+    assert teeth_share(mouth.warped, mouth.donor.lips) < 0.05
+    np.testing.assert_allclose(mouth.warped[:10].astype(int), mouth.donor.image[:10], atol=3)
+
+
+def test_most_examples_are_seen_warped_but_not_all(sampler: MouthSampler):
+    batch = sampler.batch(60, np.random.default_rng(1))
+    as_they_are = (batch.seen == batch.real).flatten(1).all(1).float().mean()
+    assert 0.03 < float(as_they_are) < 0.35
+
+
+def test_a_photo_relaid_keeps_its_upper_teeth_and_sometimes_what_is_below(sampler: MouthSampler):
+    mouth = sampler.open[2]
+    upper, lower = [], []
+    for seed in range(20):
+        _, cover = _relaid(mouth.donor, 2 / 3, mouth.lips * 2 / 3, np.random.default_rng(seed))
+        x, top, bottom = (mouth.lips[[14, 14, 18], [0, 1, 1]] * 2 / 3).astype(int)
+        upper.append(cover[top + 4, x])
+        lower.append(cover[bottom - 4, x])
+    assert min(upper) > 0.8
+    assert 4 < sum(each < 0.2 for each in lower) < 16 and sum(each > 0.8 for each in lower) > 4
 
 
 def test_ones_own_donor_is_another_picture_where_there_is_one():
