@@ -50,7 +50,7 @@ class MouthSettings:
     detail: float = 1.0  # of its detail, over the share of the network
     # of the likely colours, from their blur by `wide`: as medians they have less than any mouth. Ten clips of held-out
     # people, from shut lips to their most open frames: without it lips that dlib finds .94 as open as real ones and
-    # .80 of the sharpness (detail 1), with it .98 and .95, and the L1 is .81 for .85 of the warp's
+    # .80 of the sharpness, with it .98 of both, and the L1 is .83 for .85 of the warp's
     contrast: float = 0.3
     wide: float = 0.1  # outer-eye distances
     tooth: float = 0.3  # how far they are lightened to a donor's that are lighter
