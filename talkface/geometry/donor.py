@@ -1,7 +1,7 @@
 """Open mouth of a donor + where a target's lips are -> what shows between them, and in which colours.
 
 The upper teeth belong to the skull and the lower ones to the jaw: neither is stretched when lips move. A mouth that
-closes loses rows of the donor from below its upper teeth, one that opens wider gains dark rows there.
+closes loses rows of the donor from below its upper teeth, one that opens wider gains rows there.
 """
 
 import math
@@ -54,7 +54,7 @@ class MouthSettings:
     contrast: float = 0.3
     wide: float = 0.1  # outer-eye distances
     tooth: float = 0.3  # how far they are lightened to a donor's that are lighter
-    tongue: float = 0.85  # most light of what a donor does not show, over the lips'
+    tongue: float = 0.95  # most light of what a donor does not show, over the lips'
 
 
 MOUTH_SETTINGS = MouthSettings()
@@ -296,8 +296,9 @@ def detailed(
     soft = blurred(colours, DETAIL * unit)
     maps, likely, colours, soft, cover = (each[part] for each in (maps, likely, colours, soft, cover))
     tooth = likely + settings.tooth * np.maximum(soft - likely, 0)
-    light = np.minimum(likely.mean(-1, keepdims=True), settings.tongue * lip.mean())
-    tongue = light * lip / max(float(lip.mean()), 1.0)
+    most = settings.tongue * lip  # approached, not met: its light and shade stay
+    light = np.maximum(likely.mean(-1, keepdims=True), 0) / max(float(most.mean()), 1.0)
+    tongue = most * light / np.cbrt(1 + light**3)
     shown = tongue + cover[..., None] * (tooth - tongue) + settings.detail * maps[..., 3:] * (colours - soft)
     return np.asarray(np.clip(shown, 0, 255), np.float32)
 

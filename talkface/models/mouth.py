@@ -72,7 +72,7 @@ class MouthInpainter(nn.Module):
             donor: `[B, 3, H, W]` in [-1, 1], as it is laid.
             cover: `[B, 1, H, W]` in [0, 1], where that is the donor's own.
             masks: `[B, 3, H, W]` in [0, 1]: outer lips, inner lips, hole.
-            own: `[B]` 1 where the donor is another picture of the same person, 0 where it is a stranger's.
+            own: `[B]` 1 where the donor is the same person, in another picture or this one, 0 where it is a stranger's.
 
         Returns:
             `[B, 3, H / 2, W / 2]` colours in (-1, 1) and `[B, 1, H / 2, W / 2]` share of the detail in (0, 2), float32.

@@ -99,7 +99,7 @@ class MouthRenderer:
 
     The donor is the person's own open mouth where one of the photos shows it, else the best match among those of the
     checkpoint; it is chosen once. Its upper teeth stay with the skull, what is below follows the lower lip; the network
-    only fits its colours and edges.
+    says how likely its colours are, and how much of its detail belongs there.
     """
 
     name = "hybrid"

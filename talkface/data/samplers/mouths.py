@@ -1,10 +1,10 @@
 """Prepared photos -> mouths to fill in: each with a hole between its lips and a donor laid into it.
 
-A photo with an open mouth is an example of its own: nobody has to be seen twice. Where the clip shows the lips shut as
-well, that frame is warped to the open lips, as a user's photo is, and stands around the hole in most of the examples:
-a warp has neither the light nor the lips of a mouth that is really open. In some of the examples the donor is another
-picture of the same person, or the photo itself, recoloured; in most it is somebody else's mouth, chosen by opening,
-width and colour as in use.
+A photo with an open mouth is an example of its own: nobody has to be seen twice. In most of the examples another
+picture stands around the hole, shut lips warped to the open ones, as a user's photo is: the clip's frame with the lips
+shut, else the photo itself, warped shut first. A warp has neither the light nor the lips of a mouth that is really
+open. In some of the examples the donor is another picture of the same person, or the photo itself, recoloured; in most
+it is somebody else's mouth, chosen by opening, width and colour as in use.
 """
 
 from collections import Counter
@@ -63,7 +63,7 @@ class MouthSettings:
     donor_unit: float = 100.0
     donor_teeth: float = 0.12
     shut: float = 0.04  # mean gap up to which a frame stands for a photo with shut lips
-    warped_share: float = 0.85  # of the examples whose clip has such a frame: it is seen around the hole
+    warped_share: float = 0.85  # of the examples: shut lips warped to theirs are seen around the hole
     self_share: float = 0.3  # of examples whose donor is the same person
     upper_share: float = 0.5  # of those whose donor is the photo itself: its upper teeth alone
     candidates: int = 24  # donors that the best is taken of
@@ -86,7 +86,7 @@ class Mouth:
         source_unit: outer-eye distance in the photo, pixels.
         teeth: share of bright and pale pixels between the lips.
         talking: whether it is a frame of a talking clip.
-        warped: as the donor's picture, a frame of the clip with shut lips, warped to these; None where it has none.
+        warped: as the donor's picture, shut lips warped to these, by `warp_shut`.
     """
 
     donor: Donor
