@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from talkface.geometry.affine import compose_affine, fit_similarity, invert, transform, upright_square
+from talkface.geometry.resample import look_up
 from talkface.geometry.spline import ThinPlate, fit_thin_plate, smooth_step
 from talkface.landmarks.columns import Columns, eye_columns, lip_columns
 from talkface.landmarks.layout import JAW, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE, STABLE, eye_angle, eye_distance
 from talkface.landmarks.pose import head_camera, head_cameras, lift, mean_face_3d, project
-from talkface.types import FloatArray
+from talkface.types import FloatArray, Image
 
 SOFT = np.array([*range(37), 39, 42, 45, *range(48, 61), 64])
 """Points of the smooth part: all but the lids and the inner lips, which slide down columns."""
@@ -63,6 +64,11 @@ class Deformation:
     unit: float
     spline: ThinPlate
     columns: tuple[Columns, ...]
+
+    def warp_patch(self, photo: Image, to_patch: FloatArray, size: tuple[int, int]) -> Image:
+        """`[height, width, 3]` patch of (width, height) of the moved photo; `to_patch` `[2, 3]` maps from the frame."""
+        to_frame = invert(to_patch)
+        return look_up(photo, self.offsets(to_frame, size, rigid=True), to_frame)
 
     def offsets(self, to_frame: FloatArray, size: tuple[int, int], rigid: bool = False) -> FloatArray:
         """Offset from its own place at which each pixel of a lattice is looked up in the photo.

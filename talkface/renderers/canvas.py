@@ -161,8 +161,7 @@ class Canvas:
 
     def warp_patch(self, deformation: Deformation, to_patch: FloatArray, size: tuple[int, int]) -> Image:
         """`[height, width, 3]` mouth patch; `to_patch` maps from the deformation's frame, working pixels."""
-        to_frame = invert(to_patch)
-        return look_up(self.work, deformation.offsets(to_frame, size, rigid=True), to_frame)
+        return deformation.warp_patch(self.work, to_patch, size)
 
     def own_patch(self, to_patch: FloatArray, size: int) -> Image:
         """The photo's own patch as it is; `to_patch` maps from the working copy."""

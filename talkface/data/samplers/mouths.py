@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from talkface.data.clip import PreparedClip
-from talkface.geometry.affine import fit_similarity, invert, transform
+from talkface.geometry.affine import fit_similarity, transform
 from talkface.geometry.donor import (
     MOUTH_SETTINGS,
     Donor,
@@ -31,8 +31,7 @@ from talkface.geometry.donor import (
     misfit,
     upper_middle,
 )
-from talkface.geometry.resample import look_up
-from talkface.landmarks.deform import Deformation, FaceDeformer
+from talkface.landmarks.deform import FaceDeformer
 from talkface.landmarks.layout import MOUTH, STABLE, eye_distance, mouth_opening
 from talkface.landmarks.mean_face import from_canonical, to_canonical
 from talkface.landmarks.mouth_patch import (
@@ -174,28 +173,22 @@ def warp_shut(clip: PreparedClip, indices: Sequence[int]) -> list[Image]:
     The clip's frame with the least open lips where it shows them shut, else and for that frame the frame itself, whose
     lips are warped shut first.
     """
-    openings = mouth_opening(clip.landmarks)
-    shut = int(np.argmin(openings)) if openings.min() < MOUTH_SAMPLES.shut else -1
-    others = [index for index in indices if index != shut]
+    openings, size = mouth_opening(clip.landmarks), patch_size(MOUTH_SAMPLES.crop_unit)
+    shut = int(np.argmin(openings))
+    frames = {i: mouth_patch_frame(clip.landmarks[i], MOUTH_SAMPLES.crop_unit) for i in indices}
+    others = [i for i in indices if i != shut and openings[shut] < MOUTH_SAMPLES.shut]
     made: dict[int, Image] = {}
-    if shut >= 0 and others:
-        image = clip.image(shut)
-        deformations = FaceDeformer(np.asarray(clip.landmarks[shut], np.float64)).toward_all(clip.landmarks[others])
-        made = {i: _warped_patch(image, to, clip.landmarks[i]) for i, to in zip(others, deformations, strict=True)}
-    for index in set(indices) - set(made):
-        points = np.asarray(clip.landmarks[index], np.float64)
+    if others:
+        image, deformer = clip.image(shut), FaceDeformer(np.asarray(clip.landmarks[shut], np.float64))
+        moved = zip(others, deformer.toward_all(clip.landmarks[others]), strict=True)
+        made = {i: deformation.warp_patch(image, frames[i], size) for i, deformation in moved}
+    for i in set(indices) - set(made):
+        image, points = clip.image(i), np.asarray(clip.landmarks[i], np.float64)
         canonical, matrices = to_canonical(points[None])
         closed = from_canonical(close_mouth(canonical[0])[None], matrices)[0].astype(np.float64)
-        image = clip.image(index)
-        offsets = FaceDeformer(points).toward(closed).offsets(np.eye(2, 3), (image.shape[1], image.shape[0]), True)
-        made[index] = _warped_patch(look_up(image, offsets, np.eye(2, 3)), FaceDeformer(closed).toward(points), points)
-    return [made[index] for index in indices]
-
-
-def _warped_patch(image: Image, deformation: Deformation, target: FloatArray) -> Image:
-    unit = MOUTH_SAMPLES.crop_unit
-    to_frame = invert(mouth_patch_frame(target, unit))
-    return look_up(image, deformation.offsets(to_frame, patch_size(unit), rigid=True), to_frame)
+        image = FaceDeformer(points).toward(closed).warp_patch(image, np.eye(2, 3), (image.shape[1], image.shape[0]))
+        made[i] = FaceDeformer(closed).toward(points).warp_patch(image, frames[i], size)
+    return [made[i] for i in indices]
 
 
 def may_lend(mouth: Mouth) -> bool:
@@ -240,8 +233,9 @@ class MouthSampler:
         other = self._other_picture(mouth, rng) if own else self._lender(mouth, rng)
         scale = UNIT / MOUTH_SAMPLES.crop_unit * rng.uniform(0.9, 1.1)
         real, lips, matrix = _placed(mouth, scale, rng.normal(0, 2, 2))
-        warped = mouth.warped is not None and rng.random() < MOUTH_SAMPLES.warped_share
-        seen = _shown(mouth.warped, matrix) if mouth.warped is not None and warped else real
+        seen = real
+        if mouth.warped is not None and rng.random() < MOUTH_SAMPLES.warped_share:
+            seen = _shown(mouth.warped, matrix)
         first, second = _noisy(lips, rng), _noisy(lips, rng)
         if other is mouth:
             colours, cover = _relaid(mouth.donor, scale, lips, rng)
