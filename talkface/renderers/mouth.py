@@ -229,7 +229,7 @@ class MouthRenderer:
         to_patch = mouth_patch_frame(target, identity.unit)
         upper, gap = _laid_at(place.anchor, target, to_patch)
         lips = transform(to_patch, target[MOUTH])
-        hole = lip_masks(lips, size, GROW * identity.unit)[..., 2]
+        hole = lip_masks(lips, size, settings.reach * identity.unit)[..., 2]
         left, top, width, height = cv2.boundingRect(hole)
         if not width:
             return np.zeros(hole.shape, np.float32), to_patch

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from talkface.geometry.donor import MOUTH_SETTINGS, blurred, detailed
+from talkface.geometry.matte import polygon_mask
 from talkface.landmarks.detect import load_detector
-from talkface.landmarks.layout import INNER_LIP, mouth_opening
+from talkface.landmarks.layout import INNER_LIP, eye_distance, mouth_opening
 from talkface.landmarks.mouth_patch import cut_mouth_patch, lip_colour, own_donor
 from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.renderers.canvas import Canvas
@@ -103,6 +104,18 @@ def test_nothing_but_the_mouth_is_touched_and_shut_lips_are_the_warps(renderer: 
     box = np.zeros(photo.image.shape[:2], bool)
     box[int(low[1]) : int(high[1]), int(low[0]) : int(high[0])] = True
     np.testing.assert_array_equal(made[2][~box], warped[2][~box])
+
+
+def test_what_is_generated_ends_at_the_lips(renderer: MouthRenderer):
+    photo = shot(SHUT)
+    targets = opened(photo.landmarks, [0.05, 0.1])
+    canvas = Canvas(photo)
+    for frame, target in zip(renderer.render(renderer.enroll([photo]), targets), targets, strict=True):
+        changed = np.abs(frame.image.astype(int) - canvas.warp(canvas.deform(target))).max(-1) > 8
+        lips = polygon_mask(target[INNER_LIP], (changed.shape[1], changed.shape[0])) > 0
+        around = 2 * round(MOUTH_SETTINGS.reach * eye_distance(photo.landmarks) + 2) + 1  # 2: soft edges
+        assert changed.sum() > 100
+        assert not (changed & (cv2.dilate(lips.astype(np.uint8), np.ones((around, around))) == 0)).any()
 
 
 def test_upper_teeth_stand_still_while_the_jaw_drops(renderer: MouthRenderer):
