@@ -113,6 +113,13 @@ def lip_gap(lips: FloatArray) -> float:
     return float(lips[5:8, 1].mean() - lips[1:4, 1].mean())
 
 
+def lip_curves(lips: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Heights of the upper and the lower inner lip at every `x`."""
+    above, below = [0, 1, 2, 3, 4], [0, 7, 6, 5, 4]  # of eight inner-lip points (68-point order), corner to corner
+    upper, lower = (np.interp(x, lips[row, 0], lips[row, 1]) for row in (above, below))
+    return np.asarray(upper), np.asarray(lower)
+
+
 def measure_donor(
     image: Image, lips: FloatArray, skin: FloatArray, unit: float, settings: MouthSettings = MOUTH_SETTINGS
 ) -> Donor:
@@ -126,23 +133,27 @@ def measure_donor(
         settings: of the renderer.
     """
     lips = np.asarray(lips, np.float32)
-    left, right = 0.3 * lips[0, 0] + 0.7 * lips[1, 0], 0.3 * lips[4, 0] + 0.7 * lips[3, 0]
-    x = np.linspace(left, right, 24)  # samples between the lips
-    top, bottom = _curves(lips, x)
-    samples = 33
-    share = np.linspace(0.02, 0.98, samples)
-    rows = np.asarray(top + share[:, None] * (bottom - top), np.float32)
-    columns = np.ascontiguousarray(np.broadcast_to(x, rows.shape), np.float32)
-    seen = np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR), np.float32)
+    share, seen = between_lips(image, lips)
     light = seen.mean(-1)
     profile = light.mean(1)
-    low, high = samples // 3, samples - 2
+    low, high = len(share) // 3, len(share) - 2
     darkest = low + int(profile[low:high].argmin())
-    is_gap = profile[darkest] < settings.gap_light * profile[: 2 * samples // 3].max()
+    is_gap = profile[darkest] < settings.gap_light * profile[: 2 * len(share) // 3].max()
     split = float(share[darkest]) if is_gap else settings.no_gap
     order = light.ravel().argsort()[: light.size // 12]
     cavity = np.minimum(0.8 * seen.reshape(-1, 3)[order].mean(0), np.array(settings.darkest, np.float32))
     return Donor(image, lips, split, np.asarray(cavity, np.float32), np.asarray(skin, np.float32), unit)
+
+
+def between_lips(image: Image, lips: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """`[33]` shares of the way from the upper to the lower lip, and `[33, 24, 3]` colours there, from left to right."""
+    left, right = 0.3 * lips[0, 0] + 0.7 * lips[1, 0], 0.3 * lips[4, 0] + 0.7 * lips[3, 0]
+    x = np.linspace(left, right, 24)
+    top, bottom = lip_curves(lips, x)
+    share = np.linspace(0.02, 0.98, 33)
+    rows = np.asarray(top + share[:, None] * (bottom - top), np.float32)
+    columns = np.ascontiguousarray(np.broadcast_to(x, rows.shape), np.float32)
+    return share, np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR), np.float32)
 
 
 def lay_donor(
@@ -190,7 +201,7 @@ def lay_donor(
     x, above = x[columns], np.broadcast_to(y[rows, None], cover[box].shape)
     if not above.size:
         return laid, cover
-    top, bottom = (curve.astype(np.float32) for curve in _curves(donor.lips, x))
+    top, bottom = (curve.astype(np.float32) for curve in lip_curves(donor.lips, x))
     cut = top + donor.split * (bottom - top)
     below = above + moved
     is_upper = above <= cut
@@ -262,13 +273,6 @@ def misfit(donors: Sequence[Donor], target: Donor, opening: float) -> FloatArray
 def fitting_zoom(donor_width: float, width: float, settings: MouthSettings = MOUTH_SETTINGS) -> float:
     """Zoom at which a donor's teeth fill a mouth of that width."""
     return float(np.clip(donor_width / max(width, 1e-3), *settings.zoom))
-
-
-def _curves(lips: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Heights of the upper and the lower inner lip at every `x`."""
-    above, below = [0, 1, 2, 3, 4], [0, 7, 6, 5, 4]  # of eight inner-lip points (68-point order), corner to corner
-    upper, lower = (np.interp(x, lips[row, 0], lips[row, 1]) for row in (above, below))
-    return np.asarray(upper), np.asarray(lower)
 
 
 def detailed(

@@ -1,15 +1,15 @@
-"""68 landmarks -> the mouth inpainter's upright patch, its lips and what is erased; a photo -> its mouth as a donor."""
+"""68 landmarks -> the mouth inpainter's upright patch, its lips and what is erased; photos -> mouths as donors."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from talkface.geometry.affine import compose_affine, invert, transform
-from talkface.geometry.donor import MOUTH_SETTINGS, Donor, MouthSettings, measure_donor
+from talkface.geometry.affine import compose_affine, fit_similarity, invert, transform
+from talkface.geometry.donor import MOUTH_SETTINGS, Donor, MouthSettings, measure_donor, upper_middle
 from talkface.geometry.matte import polygon_mask
 from talkface.geometry.resample import pixel_box, shrink_part
-from talkface.landmarks.layout import INNER_LIP, MOUTH, OUTER_LIP, eye_angle, eye_distance
+from talkface.landmarks.layout import INNER_LIP, MOUTH, OUTER_LIP, STABLE, eye_angle, eye_distance, interocular
 from talkface.types import FloatArray, Image, Shot
 
 UNIT = 128.0  # pixels between the outer eye corners in the patch that the network sees
@@ -139,3 +139,28 @@ def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS, *, toothless
         return mouth if mouth.opening > settings.own_wide else None
     shows_teeth = teeth_share(mouth.image, mouth.lips) > settings.own_teeth
     return mouth if shows_teeth and mouth.opening > settings.own_open else None
+
+
+def turn_between(photo: Shot, other: Shot) -> float:
+    """How far eyes and nose of two heads are apart when laid on each other, in outer-eye distances."""
+    points, others = photo.landmarks[STABLE], other.landmarks[STABLE]
+    laid = transform(fit_similarity(others, points), others)
+    return float(np.linalg.norm(laid - points, axis=1).max()) / eye_distance(photo.landmarks)
+
+
+def own_teeth(photo: Shot, donor: Shot) -> FloatArray:
+    """`[2]` where in a photo the upper inner lip of another of the same person would be: skulls laid on each other."""
+    to_photo = fit_similarity(donor.landmarks[STABLE], photo.landmarks[STABLE])
+    return np.asarray(transform(to_photo, upper_middle(donor.landmarks[INNER_LIP])[None])[0])
+
+
+def strange_teeth(photo: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> FloatArray:
+    """`[2]` where in a photo a stranger's upper lip goes so that speech bares as much of the teeth as usual."""
+    angle = eye_angle(photo.landmarks)
+    up = settings.hidden * eye_distance(photo.landmarks) * np.array([np.sin(angle), -np.cos(angle)])
+    return np.asarray(upper_middle(photo.landmarks[INNER_LIP]) + up)
+
+
+def turned(target: FloatArray) -> float:
+    """Width of a face over that of one seen from ahead."""
+    return float(np.clip(interocular(target) / eye_distance(target), 0.5, 1))

@@ -12,24 +12,24 @@ from torch import Tensor
 
 from talkface.checkpoints.format import Checkpoint
 from talkface.checkpoints.load import load_mouth, unpack_donors
-from talkface.geometry.affine import compose_affine, fit_similarity, invert, transform
+from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.donor import (
-    MOUTH_SETTINGS,
     Donor,
-    MouthSettings,
     colour_gain,
     detailed,
     edge_fineness,
     fitting_zoom,
     lay_donor,
+    lip_gap,
     misfit,
     softened,
     upper_middle,
 )
+from talkface.geometry.lower_teeth import lower_lender, with_lower_teeth
 from talkface.geometry.resample import pixel_box, place_patch
 from talkface.geometry.spline import smooth_step
 from talkface.landmarks.deform import Deformation
-from talkface.landmarks.layout import INNER_LIP, MOUTH, STABLE, eye_angle, eye_distance, interocular, mouth_opening
+from talkface.landmarks.layout import INNER_LIP, MOUTH, eye_distance, mouth_opening
 from talkface.landmarks.mouth_patch import (
     GROW,
     UNIT,
@@ -39,7 +39,11 @@ from talkface.landmarks.mouth_patch import (
     lip_masks,
     mouth_patch_frame,
     own_donor,
+    own_teeth,
     patch_size,
+    strange_teeth,
+    turn_between,
+    turned,
 )
 from talkface.media.colour import to_levels, to_signed
 from talkface.models.mouth import MouthInpainter
@@ -110,6 +114,7 @@ class MouthRenderer:
         if device.type == "cpu":
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.donors, self.device = tuple(donors), device
+        self._lower = lower_lender(donors)
         if multiplies_bf16(device):
             self.network.to(torch.bfloat16)
 
@@ -122,13 +127,14 @@ class MouthRenderer:
         own = own or [(shot, donor) for shot in alike if (donor := own_donor(shot, settings, toothless=True))]
         choice = [donor for _, donor in own] or self.donors
         best = int(misfit(choice, face, settings.wanted).argmin())
-        gain = colour_gain(face.skin, choice[best].skin, settings)
+        donor = with_lower_teeth(choice[best], None if self._lower is None else self._lower.resized(choice[best].unit))
+        gain = colour_gain(face.skin, donor.skin, settings)
         unit = float(np.clip(eye_distance(shots[0].landmarks), *settings.sizes))
-        coarse, fine = (_lit(choice[best].resized(each), gain) for each in (UNIT, unit))
+        coarse, fine = (_lit(donor.resized(each), gain) for each in (UNIT, unit))
         patch, _ = cut_mouth_patch(shots[0].image, shots[0].landmarks, unit)
         fineness = edge_fineness(patch)
         fine = replace(fine, image=softened(fine.image, fineness, settings))
-        zoom = 1.0 if own else fitting_zoom(choice[best].width, face.width, settings)
+        zoom = 1.0 if own else fitting_zoom(donor.width, face.width, settings)
         teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0], settings)
         seat = canvas.to_work(teeth[None])[0]
         canvases = [canvas]
@@ -238,8 +244,9 @@ class MouthRenderer:
         colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings, beyond)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
         inside = detailed(maps, colours, cover, identity.lip, identity.unit, settings, box)
-        if identity.own and lent is None:  # nothing is likelier than what the photo shows
-            inside += cover[box][..., None] * (colours[box] - inside)
+        if identity.own and lent is None:  # nothing is likelier than what the photo shows: its upper teeth
+            seen = cover[box] * _above(identity.fine, upper, identity.zoom, size)[box]
+            inside += seen[..., None] * (colours[box] - inside)
         if lent is not None:  # as far as that mouth is open; teeth that are laid are not stretched beyond
             lender = identity.canvases[1]
             picture = lender.warp_patch(lent, compose_affine(to_patch, invert(lender.work_affine)), size)
@@ -288,37 +295,19 @@ def filled_share(canvas: Canvas, deformation: Deformation, target: FloatArray) -
     return share * smooth_step(opened, *settings.lips_shut) * (1 - own)
 
 
-def turn_between(photo: Shot, other: Shot) -> float:
-    """How far eyes and nose of two heads are apart when laid on each other, in outer-eye distances."""
-    points, others = photo.landmarks[STABLE], other.landmarks[STABLE]
-    laid = transform(fit_similarity(others, points), others)
-    return float(np.linalg.norm(laid - points, axis=1).max()) / eye_distance(photo.landmarks)
-
-
-def own_teeth(photo: Shot, donor: Shot) -> FloatArray:
-    """`[2]` where in a photo the upper inner lip of another of the same person would be: skulls laid on each other."""
-    to_photo = fit_similarity(donor.landmarks[STABLE], photo.landmarks[STABLE])
-    return np.asarray(transform(to_photo, upper_middle(donor.landmarks[INNER_LIP])[None])[0])
-
-
-def strange_teeth(photo: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> FloatArray:
-    """`[2]` where in a photo a stranger's upper lip goes so that speech bares as much of the teeth as usual."""
-    angle = eye_angle(photo.landmarks)
-    up = settings.hidden * eye_distance(photo.landmarks) * np.array([np.sin(angle), -np.cos(angle)])
-    return np.asarray(upper_middle(photo.landmarks[INNER_LIP]) + up)
-
-
-def turned(target: FloatArray) -> float:
-    """Width of a face over that of one seen from ahead."""
-    return float(np.clip(interocular(target) / eye_distance(target), 0.5, 1))
-
-
 def _laid_at(anchor: FloatArray, target: FloatArray, to_patch: FloatArray) -> tuple[FloatArray, float]:
     """Where in a patch the donor's upper lip goes, and how far above the lower lip that is."""
     upper = transform(to_patch, anchor[None])[0]
     lips = transform(to_patch, target[INNER_LIP])
     upper[1] = min(upper[1], upper_middle(lips)[1])  # a lip that rises above its teeth would bare nothing
     return upper, float(lips[5:8, 1].mean() - upper[1])
+
+
+def _above(donor: Donor, upper: FloatArray, zoom: float, size: tuple[int, int]) -> FloatArray:
+    """`[h, w]` 1 down to where a laid donor's upper teeth end, 0 below."""
+    end = upper[1] + donor.split * lip_gap(donor.lips) / zoom
+    rows = np.arange(size[1], dtype=np.float32)[:, None]
+    return np.asarray(np.broadcast_to(np.clip(end - rows + 0.5, 0, 1), size[::-1]))
 
 
 def _in_light(image: Image, gain: FloatArray) -> Image:

@@ -1,5 +1,7 @@
 """The mouth renderer on drawn photos: where it paints, whose teeth, and that they stand still."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -116,6 +118,21 @@ def test_what_is_generated_ends_at_the_lips(renderer: MouthRenderer):
         around = 2 * round(MOUTH_SETTINGS.reach * eye_distance(photo.landmarks) + 2) + 1  # 2: soft edges
         assert changed.sum() > 100
         assert not (changed & (cv2.dilate(lips.astype(np.uint8), np.ones((around, around))) == 0)).any()
+
+
+def test_a_donor_that_shows_lower_teeth_lends_them_to_the_others(renderer: MouthRenderer):
+    donor, photo = renderer.donors[0], shot(SHUT)
+    top, bottom = (int(donor.lips[part, 1].mean()) for part in (slice(1, 4), slice(5, 8)))
+    image = donor.image.copy()
+    image[bottom - (bottom - top) // 4 : bottom] = (200, 190, 180)
+    lender = replace(donor, image=image, skin=0.3 * donor.skin)  # so that it is not chosen
+    targets = opened(photo.landmarks, [0.2])
+    lowest = []
+    for donors in ([donor], [donor, lender]):
+        made = MouthRenderer(renderer.network, donors, torch.device("cpu"))
+        frame = next(iter(made.render(made.enroll([photo]), targets)))
+        lowest.append(inside(frame.image, targets[0])[-6:].max())
+    assert lowest[1] > lowest[0] + 60
 
 
 def test_upper_teeth_stand_still_while_the_jaw_drops(renderer: MouthRenderer):

@@ -1,10 +1,9 @@
-"""Prepared photos -> mouths to fill in: each with a hole between its lips and a donor laid into it.
+"""Mouths -> examples to fill in: each with a hole between its lips and a donor laid into it.
 
-A photo with an open mouth is an example of its own: nobody has to be seen twice. In most of the examples another
-picture stands around the hole, shut lips warped to the open ones, as a user's photo is: the clip's frame with the lips
-shut, else the photo itself, warped shut first. A warp has neither the light nor the lips of a mouth that is really
-open. In some of the examples the donor is another picture of the same person, or the photo itself, recoloured; in most
-it is somebody else's mouth, chosen by opening, width and colour as in use.
+A photo with an open mouth is an example of its own: nobody has to be seen twice. In most of the examples shut lips
+warped to the open ones stand around the hole, as in use. In some of the examples the donor is another picture of the
+same person, or the photo itself, recoloured; in most it is somebody else's mouth, chosen by opening, width and colour
+as in use, in most of those with a third person's lower teeth.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from talkface.data.clip import PreparedClip
+from talkface.data.samplers.open_mouths import MOUTH_SAMPLES, Mouth, may_lend
 from talkface.geometry.affine import fit_similarity, transform
 from talkface.geometry.donor import (
     MOUTH_SETTINGS,
@@ -27,78 +26,13 @@ from talkface.geometry.donor import (
     fitting_zoom,
     lay_donor,
     lip_gap,
-    measure_donor,
     misfit,
     upper_middle,
 )
-from talkface.landmarks.deform import FaceDeformer
-from talkface.landmarks.layout import MOUTH, STABLE, eye_distance, mouth_opening
-from talkface.landmarks.mean_face import from_canonical, to_canonical
-from talkface.landmarks.mouth_patch import (
-    UNIT,
-    cut_mouth_patch,
-    lip_masks,
-    mouth_patch_frame,
-    patch_size,
-    skin_colour,
-    teeth_share,
-)
-from talkface.landmarks.retarget import close_mouth
+from talkface.geometry.lower_teeth import lower_teeth, with_lower_teeth
+from talkface.landmarks.mouth_patch import UNIT, lip_masks, patch_size
 from talkface.media.colour import to_signed
 from talkface.types import FloatArray, Image
-
-
-@dataclass(frozen=True)
-class MouthSettings:
-    """Settings by which mouths are cut from photos and paired with donors."""
-
-    crop_unit: float = 192.0  # outer-eye distance of the crops that examples are cut from, pixels
-    grow: tuple[int, int] = (2, 6)  # pixels by which the hole reaches beyond the lips, drawn for every example
-    point_noise: float = 0.6  # pixels, of every lip point and of all together
-    shift_noise: float = 0.4
-    open: float = 0.03  # mean gap in outer-eye distances from which a mouth is an example
-    centred: float = 0.1  # outer-eye distances by which the mouth may lie beside the nose: no profiles
-    donor_open: float = 0.05  # least gap, size in pixels and share of teeth of a donor
-    donor_unit: float = 100.0
-    donor_teeth: float = 0.12
-    shut: float = 0.04  # mean gap up to which a frame stands for a photo with shut lips
-    warped_share: float = 0.85  # of the examples: shut lips warped to theirs are seen around the hole
-    self_share: float = 0.3  # of examples whose donor is the same person
-    upper_share: float = 0.5  # of those whose donor is the photo itself: its upper teeth alone
-    candidates: int = 24  # donors that the best is taken of
-
-
-MOUTH_SAMPLES = MouthSettings()
-
-
-@dataclass(frozen=True)
-class Mouth:
-    """A photo's mouth: what can be generated, and what can be a donor.
-
-    Attributes:
-        donor: `MOUTH_SAMPLES.crop_unit` pixels between the outer eye corners, and its inner lips.
-        lips: `[20, 2]` points 48-67 in the donor's picture.
-        skull: `[11, 2]` points there that speech does not move.
-        speaker: who it is.
-        tier: of the photo's licence.
-        key: of its clip.
-        source_unit: outer-eye distance in the photo, pixels.
-        teeth: share of bright and pale pixels between the lips.
-        talking: whether it is a frame of a talking clip.
-        warped: as the donor's picture, shut lips warped to these, by `warp_shut`.
-    """
-
-    donor: Donor
-    lips: FloatArray
-    skull: FloatArray
-    speaker: str
-    tier: str
-    key: str
-    source_unit: float
-    teeth: float = 0.0
-    talking: bool = False
-    warped: Image | None = None
-
 
 Example = tuple[npt.NDArray[Any], ...]
 """The parts of a `MouthBatch` as pictures `[H, W, C]`, and whether the donor is the same person."""
@@ -127,76 +61,6 @@ class MouthBatch:
     own: Tensor
 
 
-def cut_mouth(clip: PreparedClip, index: int, unit: float = MOUTH_SAMPLES.crop_unit) -> Mouth | None:
-    """The mouth of one of a clip's photos; None where its lips are turned inside out or the head is in profile."""
-    landmarks = clip.landmarks[index]
-    patch, points = cut_mouth_patch(clip.image(index), landmarks, unit)
-    lips = np.asarray(points[MOUTH], np.float32)
-    aside = abs(float(lips[:12, 0].mean() - points[27:34, 0].mean())) / unit
-    if lip_gap(lips[12:]) < 0 or aside > MOUTH_SAMPLES.centred:
-        return None
-    donor = measure_donor(patch, lips[12:], skin_colour(patch, lips, unit), unit)
-    source_unit = eye_distance(landmarks) / float(np.sqrt(abs(np.linalg.det(clip.crops[index][:, :2]))))
-    return Mouth(
-        donor=donor,
-        lips=lips,
-        skull=np.asarray(points[STABLE], np.float32),
-        speaker=clip.speaker,
-        tier=str(clip.meta.get("tier", "")),
-        key=clip.key,
-        source_unit=source_unit,
-        teeth=teeth_share(patch, lips[12:]),
-        talking=clip.fps > 0,
-    )
-
-
-def load_mouths(clips: Sequence[PreparedClip], tiers: Sequence[str] = ()) -> list[Mouth]:
-    """Mouths of all photos, and of the open-mouthed frames of clips; of some licence tiers only where any are named."""
-    found = []
-    for clip in clips:
-        if not tiers or clip.meta.get("tier") in tiers:
-            wanted = (
-                mouth_opening(clip.landmarks) > MOUTH_SAMPLES.open
-                if clip.fps > 0
-                else np.ones(len(clip.landmarks), bool)
-            )
-            cut = [(int(i), cut_mouth(clip, int(i))) for i in np.flatnonzero(wanted)]
-            usable = [(i, mouth) for i, mouth in cut if mouth is not None]
-            warped = warp_shut(clip, [i for i, _ in usable])
-            found += [replace(mouth, warped=seen) for (_, mouth), seen in zip(usable, warped, strict=True)]
-    return found
-
-
-def warp_shut(clip: PreparedClip, indices: Sequence[int]) -> list[Image]:
-    """Shut lips as a mouth patch of each of `indices`, warped to its landmarks.
-
-    The clip's frame with the least open lips where it shows them shut, else and for that frame the frame itself, whose
-    lips are warped shut first.
-    """
-    openings, size = mouth_opening(clip.landmarks), patch_size(MOUTH_SAMPLES.crop_unit)
-    shut = int(np.argmin(openings))
-    frames = {i: mouth_patch_frame(clip.landmarks[i], MOUTH_SAMPLES.crop_unit) for i in indices}
-    others = [i for i in indices if i != shut and openings[shut] < MOUTH_SAMPLES.shut]
-    made: dict[int, Image] = {}
-    if others:
-        image, deformer = clip.image(shut), FaceDeformer(np.asarray(clip.landmarks[shut], np.float64))
-        moved = zip(others, deformer.toward_all(clip.landmarks[others]), strict=True)
-        made = {i: deformation.warp_patch(image, frames[i], size) for i, deformation in moved}
-    for i in set(indices) - set(made):
-        image, points = clip.image(i), np.asarray(clip.landmarks[i], np.float64)
-        canonical, matrices = to_canonical(points[None])
-        closed = from_canonical(close_mouth(canonical[0])[None], matrices)[0].astype(np.float64)
-        image = FaceDeformer(points).toward(closed).warp_patch(image, np.eye(2, 3), (image.shape[1], image.shape[0]))
-        made[i] = FaceDeformer(closed).toward(points).warp_patch(image, frames[i], size)
-    return [made[i] for i in indices]
-
-
-def may_lend(mouth: Mouth) -> bool:
-    """Whether a mouth may be a donor: open, large and with teeth."""
-    enough = mouth.donor.opening > MOUTH_SAMPLES.donor_open and mouth.source_unit > MOUTH_SAMPLES.donor_unit
-    return enough and mouth.teeth > MOUTH_SAMPLES.donor_teeth
-
-
 class MouthSampler:
     """Draws examples; a large, open mouth comes more often, a person with many photos not much more."""
 
@@ -204,6 +68,7 @@ class MouthSampler:
         """Take mouths; `talk_share` of the examples are frames of talking clips, where there are both kinds."""
         self.open = [mouth for mouth in mouths if mouth.donor.opening > MOUTH_SAMPLES.open]
         self.lenders = [mouth for mouth in mouths if may_lend(mouth)] or self.open
+        self.lower = [mouth.donor for mouth in self.lenders if lower_teeth(mouth.donor) is not None]
         self.own: dict[str, list[Mouth]] = {}
         for mouth in self.open:
             if mouth.donor.opening > MOUTH_SAMPLES.donor_open:
@@ -238,10 +103,12 @@ class MouthSampler:
             seen = _shown(mouth.warped, matrix)
         first, second = _noisy(lips, rng), _noisy(lips, rng)
         if other is mouth:
-            colours, cover = _relaid(mouth.donor, scale, lips, rng)
+            colours, cover = _relaid(mouth.donor, self._lower_donor(rng), scale, lips, rng)
         else:
             donor, upper = other.donor, upper_middle(first[12:])
             zoom = 1 / scale
+            if not own:
+                donor = with_lower_teeth(donor, self._lower_donor(rng))
             if own:  # where the same skull has its teeth
                 there = transform(fit_similarity(other.skull, mouth.skull), upper_middle(donor.lips)[None])
                 there = transform(matrix, there)[0]
@@ -270,6 +137,10 @@ class MouthSampler:
         """Another picture of the same person; the mouth itself where there is none."""
         others = [each for each in self.own.get(mouth.speaker, ()) if each is not mouth]
         return others[int(rng.integers(len(others)))] if others else mouth
+
+    def _lower_donor(self, rng: np.random.Generator) -> Donor | None:
+        lent = self.lower and rng.random() < MOUTH_SAMPLES.lower_share
+        return self.lower[int(rng.integers(len(self.lower)))] if lent else None
 
     def _lender(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
         picked = [self.lenders[int(index)] for index in rng.integers(0, len(self.lenders), MOUTH_SAMPLES.candidates)]
@@ -319,16 +190,22 @@ def _shown(picture: Image, matrix: FloatArray) -> FloatArray:
     return np.asarray(patch, np.float32)
 
 
-def _relaid(donor: Donor, scale: float, lips: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def _relaid(
+    donor: Donor, lower: Donor | None, scale: float, lips: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
     """The photo's own mouth in its own place: found a little elsewhere, recoloured.
 
-    In some examples without what is below the upper teeth: a photo that smiles shows none of it.
+    In some examples without what is below the upper teeth, as a photo that smiles shows none of it: nothing is there,
+    or the teeth of `lower`.
     """
     moved = np.asarray(donor.lips + rng.normal(0, 1.2, donor.lips.shape), np.float32)
     found = replace(donor, lips=moved, cavity=donor.cavity * rng.uniform(0.6, 1.4))
     move = lips[12] - scale * donor.lips[0]
     upper, gap = upper_middle(moved) * scale + move, lip_gap(moved) * scale
-    settings = replace(MOUTH_SETTINGS, lowest_gap=0.0) if rng.random() < MOUTH_SAMPLES.upper_share else MOUTH_SETTINGS
+    settings = MOUTH_SETTINGS
+    if rng.random() < MOUTH_SAMPLES.upper_share:
+        found = with_lower_teeth(found, lower)
+        settings = replace(settings, lowest_gap=0.0) if lower is None else settings
     colours, cover = lay_donor(found, upper, gap, 1 / scale, patch_size(), settings=settings)
     curve = 255 * np.clip(colours / 255, 0, 1) ** rng.uniform(0.8, 1.25)
     return curve * rng.uniform(0.82, 1.2, 3) * rng.uniform(0.65, 1.35), cover

@@ -14,21 +14,14 @@ from talkface.checkpoints.load import pack_donors
 from talkface.config import portable_dict, to_dict
 from talkface.data.clip import PreparedClip
 from talkface.data.datasets import ClipDataset
-from talkface.data.samplers.mouths import (
-    Mouth,
-    MouthBatch,
-    MouthSampler,
-    cut_mouth,
-    fixed_example,
-    load_mouths,
-    may_lend,
-    stack,
-)
+from talkface.data.samplers.mouths import MouthBatch, MouthSampler, fixed_example, stack
+from talkface.data.samplers.open_mouths import Mouth, cut_mouth, load_mouths, may_lend
 from talkface.data.samplers.shot_pictures import unsigned
 from talkface.errors import DatasetError
 from talkface.geometry.donor import DETAIL, Donor, misfit
+from talkface.geometry.lower_teeth import lower_lender, with_lower_teeth
 from talkface.landmarks.mouth_patch import UNIT
-from talkface.losses.local import local_contrast
+from talkface.losses.local import local_contrast, sorted_l1
 from talkface.metrics.mouth import inner_sharpness
 from talkface.models import renamed
 from talkface.models.mouth import MouthInpainter, donor_detail, fill_hole, to_size
@@ -99,7 +92,9 @@ class MouthJob(StateOfParts):
         coarse = [mouth.donor for mouth in chosen]
         picked = [held_out[i] for i in np.unique(np.linspace(0, len(held_out) - 1, MOUTH_JOB.scored).astype(int))]
         best = [coarse[int(misfit(coarse, mouth.donor, mouth.donor.opening + 0.03).argmin())] for mouth in picked]
-        self.held_out = stack([fixed_example(mouth, donor) for mouth, donor in zip(picked, best, strict=True)])
+        lower = lower_lender(coarse)
+        pairs = zip(picked, best, strict=True)
+        self.held_out = stack([fixed_example(mouth, with_lower_teeth(donor, lower)) for mouth, donor in pairs])
         with seeded(config.run.seed):
             self.inpainter = MouthInpainter(config.model).to(self.accelerator.device)
         if self.accelerator.device.type == "cpu":
@@ -127,7 +122,7 @@ class MouthJob(StateOfParts):
         return logged
 
     def _terms(self, colours: Tensor, share: Tensor, batch: MouthBatch) -> dict[str, Tensor]:
-        """Pixels of the colours; slopes, which the share of the donor's detail is to bring back, of the sum."""
+        """Pixels and amounts of colours; slopes, which the share of the donor's detail is to bring back, of the sum."""
         loss, hole = self.config.loss, batch.masks[:, 2:]
         area = 3 * hole.sum((1, 2, 3)) + 30  # 30: a sliver of a hole does not count in full
         pixel = ((colours - batch.real).abs() * hole).sum((1, 2, 3)) / area
@@ -139,6 +134,7 @@ class MouthJob(StateOfParts):
         across = (error.diff(dim=3).abs() * hole[..., 1:]).sum((1, 2, 3))
         return {
             "g/pixel": loss.pixel * pixel.mean(),
+            "g/amounts": loss.amounts * sorted_l1(colours, batch.real, hole).mean(),
             "g/edges": loss.edges * ((down + across) / area * batch.own).mean(),
             "g/contrast": loss.contrast * (local_contrast(generated, batch.real, hole) * (1 - batch.own)).mean(),
         }

@@ -27,6 +27,7 @@ class MouthLossConfig:
     """Weights of the terms."""
 
     pixel: float = 6.0  # L1 of the colours
+    amounts: float = 9.0  # L1 of the colours, sorted in strips: as much tooth and dark, if not in the same place
     edges: float = 1.0  # L1 of neighbouring pixels' differences, where the donor is the same person
     contrast: float = 3.0  # local means of slope: how much of the donor's detail
     steady: float = 2.0  # L1 between the colours for the same lips, found a little elsewhere

@@ -1,22 +1,14 @@
 """Mouth examples from drawn photos: holes, donors in place, the same for the same seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from talkface.data.samplers.mouths import (
-    MOUTH_SAMPLES,
-    MouthSampler,
-    _relaid,
-    cut_mouth,
-    fixed_example,
-    load_mouths,
-    may_lend,
-    stack,
-)
+from talkface.data.samplers.mouths import MouthSampler, _relaid, fixed_example, stack
+from talkface.data.samplers.open_mouths import MOUTH_SAMPLES, Mouth, cut_mouth, load_mouths, may_lend
 from talkface.landmarks.mouth_patch import teeth_share
 from talkface.types import FloatArray, Image
 from tests.drawn import PHOTOS, UNIT, DrawnPhoto
@@ -132,7 +124,7 @@ def test_a_photo_relaid_keeps_its_upper_teeth_and_sometimes_what_is_below(sample
     mouth = sampler.open[2]
     upper, lower = [], []
     for seed in range(20):
-        _, cover = _relaid(mouth.donor, 2 / 3, mouth.lips * 2 / 3, np.random.default_rng(seed))
+        _, cover = _relaid(mouth.donor, None, 2 / 3, mouth.lips * 2 / 3, np.random.default_rng(seed))
         x, top, bottom = (mouth.lips[[14, 14, 18], [0, 1, 1]] * 2 / 3).astype(int)
         upper.append(cover[top + 4, x])
         lower.append(cover[bottom - 4, x])
@@ -153,3 +145,30 @@ def test_examples_stack_as_signed_pictures(sampler: MouthSampler):
     batch = stack([fixed_example(each, sampler.open[0].donor) for each in sampler.open])
     assert batch.real.shape[0] == len(sampler.open)
     assert float(batch.masks.max()) == 1.0
+
+
+def test_strangers_show_a_third_persons_lower_teeth(sampler: MouthSampler):
+    assert not sampler.lower  # smiles are drawn with upper teeth alone
+    both_rows = replace(sampler.open[1].donor, image=_with_lower_row(sampler.open[1]))
+    lent = MouthSampler(sampler.open)
+    lent.lower = [both_rows]
+    plain, with_lower = (_light_above_lower_lip(each) for each in (sampler, lent))
+    assert with_lower > plain + 0.2
+
+
+def _light_above_lower_lip(sampler: MouthSampler) -> float:
+    """Of strangers' donors, in [-1, 1]."""
+    batch = sampler.batch(24, np.random.default_rng(5))
+    strangers = batch.own == 0
+    inner = batch.masks[strangers, 1:2] > 0.5
+    lowest = inner & (inner.flip(2).cumsum(2).flip(2) < 6)  # five rows of each column
+    return float(batch.donor[strangers].mean(1, keepdim=True)[lowest].mean())
+
+
+def _with_lower_row(mouth: Mouth) -> Image:
+    """Its picture with a row of light pixels above the lower lip, below a dark one."""
+    image = mouth.donor.image.copy()
+    top, bottom = (int(mouth.donor.lips[part, 1].mean()) for part in (slice(1, 4), slice(5, 8)))
+    left, right = (int(x) for x in mouth.donor.lips[[1, 3], 0])
+    image[top + 2 * (bottom - top) // 3 : bottom, left - 20 : right + 20] = (200, 190, 180)
+    return image
