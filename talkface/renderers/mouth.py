@@ -195,7 +195,8 @@ class MouthRenderer:
     def _maps(self, identity: MouthIdentity, places: Sequence[_Place | None]) -> list[FloatArray]:
         """Maps of consecutive frames' places, `[h, w, 4]` each.
 
-        Every second one is the mean of its neighbours', about one grey level from what the network gives for itself.
+        Every second one is the mean of its neighbours': 4 to 8 grey levels from what the network gives for itself,
+        between the lips of three portraits that speak.
         """
         between = [i for i in range(1, len(places) - 1, 2) if all(each is not None for each in places[i - 1 : i + 2])]
         seen = {i: each for i, each in enumerate(places) if each is not None and i not in between}

@@ -229,16 +229,21 @@ def test_detail_is_added_to_the_likely_colours_by_its_share():
     np.testing.assert_array_equal(detailed(maps, donor, cover, LIP, 128.0, part=part), made[part])
 
 
-def test_likely_colours_get_more_contrast_and_lighter_teeth_lighten_them():
+def test_likely_colours_get_more_contrast():
     maps, cover = np.zeros((40, 40, 4), np.float32), np.ones((40, 40), np.float32)
     maps[..., :3] = 120
     maps[:20, :, :3] = 40  # the dark above: near the border both go further apart
-    made = detailed(maps, np.zeros((40, 40, 3), np.float32), cover, LIP, 128.0)
+    made = detailed(maps, np.full((40, 40, 3), 200, np.float32), cover, LIP, 128.0)
     apart = 0.2 * MOUTH_SETTINGS.contrast * 80
     assert made[18, 5, 0] < 40 - apart and made[21, 5, 0] > 120 + apart
-    maps[..., :3] = 120
-    made = detailed(maps, np.full((40, 40, 3), 200, np.float32), cover, LIP, 128.0)
-    np.testing.assert_allclose(made, 120 + 80 * MOUTH_SETTINGS.tooth, atol=1e-3)
+
+
+def test_nothing_is_much_lighter_than_the_donor_that_shows_there():
+    maps, cover = np.zeros((40, 40, 4), np.float32), np.ones((40, 40), np.float32)
+    maps[..., :3] = 230
+    for light, shown in ((250.0, 230.0), (150.0, 150.0 + MOUTH_SETTINGS.tooth)):
+        made = detailed(maps, np.full((40, 40, 3), light, np.float32), cover, LIP, 128.0)
+        np.testing.assert_allclose(made, shown, atol=1e-3)
 
 
 def test_where_the_donor_shows_nothing_the_likely_light_has_the_hue_of_the_lips():
@@ -335,4 +340,4 @@ def test_frames_between_two_others_hardly_differ_from_those_rendered_alone():
     alone = [next(iter(renderer.render(identity, target[None]))).image.astype(int) for target in targets]
     differences = [np.abs(a - b)[a != b] for a, b in zip(together, alone, strict=True)]
     assert any(len(each) for each in differences), "no map was a mean"
-    assert max((float(each.mean()) for each in differences if len(each)), default=0) < 5
+    assert max((float(each.mean()) for each in differences if len(each)), default=0) < 10
