@@ -51,9 +51,9 @@ class MouthSettings:
     zoom: tuple[float, float] = (0.88, 1.05)  # change of its size, at least and at most, to fit the mouth's width
     gain: tuple[float, float] = (0.2, 1.6)  # of its colours, at least and at most
     detail: float = 1.0  # of its detail, over the share of the network
-    # of the likely colours, from their blur by `wide`: they have less than any mouth. On 24 clips of training people and
-    # ten of held-out ones sharpness is .77 and .84 of the real mouth's with .1, .80 and .91 with .3, L1 .63 and .81 of
-    # the warp's with both; with .3 the corners of wide mouths turn black
+    # of the likely colours, from their blur by `wide`: they have less than any mouth. On 24 clips of training people,
+    # and ten of held-out ones, sharpness is .77 and .84 of the real mouth's with .1, .80 and .91 with .3; L1 .63 and
+    # .81 of the warp's with both; with .3 the corners of wide mouths turn black
     contrast: float = 0.1
     wide: float = 0.1  # outer-eye distances
     tooth: float = 60.0  # grey levels by which they may be lighter than what a donor shows

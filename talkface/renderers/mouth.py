@@ -170,7 +170,7 @@ class MouthRenderer:
 
     def _fill_batch(self, identity: MouthIdentity, batch: Sequence[_Warped]) -> list[Rendered]:
         places = [self._place(identity, each) if each.share > 0 else None for each in batch]
-        maps = iter(self._maps(identity, places))
+        maps = iter(self._predict(identity, [each for each in places if each is not None]))
         open_ones = np.array([each.target for each in batch if each.share > 0])
         lenders = identity.canvases[1:] if len(open_ones) else ()
         lent = iter([each for canvas in lenders for each in canvas.deform_all(open_ones)])
@@ -191,18 +191,6 @@ class MouthRenderer:
             identity.coarse, upper, gap, identity.zoom, patch_size(), turned(target), self.tuning.mouth
         )
         return _Place(picture, colours, cover, lip_masks(points[MOUTH], patch_size(), GROW * UNIT), anchor)
-
-    def _maps(self, identity: MouthIdentity, places: Sequence[_Place | None]) -> list[FloatArray]:
-        """Maps of consecutive frames' places, `[h, w, 4]` each.
-
-        Every second one is the mean of its neighbours': 4 to 8 grey levels from what the network gives for itself,
-        between the lips of three portraits that speak.
-        """
-        between = [i for i in range(1, len(places) - 1, 2) if all(each is not None for each in places[i - 1 : i + 2])]
-        seen = {i: each for i, each in enumerate(places) if each is not None and i not in between}
-        maps = dict(zip(seen, self._predict(identity, list(seen.values())), strict=True))
-        maps |= {i: 0.5 * (maps[i - 1] + maps[i + 1]) for i in between}
-        return [maps[i] for i in sorted(maps)]
 
     @torch.no_grad()
     def _predict(self, identity: MouthIdentity, places: Sequence[_Place]) -> FloatArray:

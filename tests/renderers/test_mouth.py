@@ -332,12 +332,11 @@ def test_the_shipped_default_paints_with_a_donor():
     assert len(renderer.donors) >= 10
 
 
-def test_frames_between_two_others_hardly_differ_from_those_rendered_alone():
+def test_frames_rendered_together_are_those_rendered_alone():
     renderer, photo = load_renderer("hybrid", "cpu"), shot(SHUT)
     identity = renderer.enroll([photo])
     targets = opened(photo.landmarks, list(0.08 + 0.06 * np.sin(np.arange(10) / 2)))
     together = [rendered.image.astype(int) for rendered in renderer.render(identity, targets)]
     alone = [next(iter(renderer.render(identity, target[None]))).image.astype(int) for target in targets]
-    differences = [np.abs(a - b)[a != b] for a, b in zip(together, alone, strict=True)]
-    assert any(len(each) for each in differences), "no map was a mean"
-    assert max((float(each.mean()) for each in differences if len(each)), default=0) < 10
+    differences = [float(np.abs(a - b).max()) for a, b in zip(together, alone, strict=True)]
+    assert max(differences) <= 3, "rounding of a batch alone"
