@@ -25,7 +25,6 @@ from talkface.geometry.donor import (
     softened,
     upper_middle,
 )
-from talkface.geometry.lower_teeth import lower_lender, with_lower_teeth
 from talkface.geometry.resample import pixel_box, place_patch
 from talkface.geometry.spline import smooth_step
 from talkface.landmarks.deform import Deformation
@@ -37,6 +36,7 @@ from talkface.landmarks.mouth_patch import (
     face_mouth,
     lip_colour,
     lip_masks,
+    lower_lender,
     mouth_patch_frame,
     own_donor,
     own_teeth,
@@ -44,6 +44,7 @@ from talkface.landmarks.mouth_patch import (
     strange_teeth,
     turn_between,
     turned,
+    with_lower_teeth,
 )
 from talkface.media.colour import to_levels, to_signed
 from talkface.models.mouth import MouthInpainter
@@ -124,10 +125,13 @@ class MouthRenderer:
         canvas, face = Canvas(shots[0], self.tuning.canvas), face_mouth(shots[0], settings)
         own = [(shot, donor) for shot in shots if (donor := own_donor(shot, settings)) is not None]
         alike = [shot for shot in shots[1:] if turn_between(shots[0], shot) < settings.lent_turn]
-        own = own or [(shot, donor) for shot in alike if (donor := own_donor(shot, settings, toothless=True))]
+        toothless = [] if own else alike
+        own = own or [(shot, donor) for shot in toothless if (donor := own_donor(shot, settings, toothless=True))]
         choice = [donor for _, donor in own] or self.donors
         best = int(misfit(choice, face, settings.wanted).argmin())
-        donor = with_lower_teeth(choice[best], None if self._lower is None else self._lower.resized(choice[best].unit))
+        donor = with_lower_teeth(choice[best], self._lower)
+        if own and (toothless or donor.opening < choice[best].opening):  # what a wide mouth of their own shows stays
+            donor = choice[best]
         gain = colour_gain(face.skin, donor.skin, settings)
         unit = float(np.clip(eye_distance(shots[0].landmarks), *settings.sizes))
         coarse, fine = (_lit(donor.resized(each), gain) for each in (UNIT, unit))

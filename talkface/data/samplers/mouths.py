@@ -29,8 +29,7 @@ from talkface.geometry.donor import (
     misfit,
     upper_middle,
 )
-from talkface.geometry.lower_teeth import lower_teeth, with_lower_teeth
-from talkface.landmarks.mouth_patch import UNIT, lip_masks, patch_size
+from talkface.landmarks.mouth_patch import UNIT, lip_masks, lower_teeth, patch_size, with_lower_teeth
 from talkface.media.colour import to_signed
 from talkface.types import FloatArray, Image
 
@@ -68,7 +67,7 @@ class MouthSampler:
         """Take mouths; `talk_share` of the examples are frames of talking clips, where there are both kinds."""
         self.open = [mouth for mouth in mouths if mouth.donor.opening > MOUTH_SAMPLES.open]
         self.lenders = [mouth for mouth in mouths if may_lend(mouth)] or self.open
-        self.lower = [mouth.donor for mouth in self.lenders if lower_teeth(mouth.donor) is not None]
+        self.lower = [mouth for mouth in self.lenders if lower_teeth(mouth.donor) is not None]
         self.own: dict[str, list[Mouth]] = {}
         for mouth in self.open:
             if mouth.donor.opening > MOUTH_SAMPLES.donor_open:
@@ -103,12 +102,12 @@ class MouthSampler:
             seen = _shown(mouth.warped, matrix)
         first, second = _noisy(lips, rng), _noisy(lips, rng)
         if other is mouth:
-            colours, cover = _relaid(mouth.donor, self._lower_donor(rng), scale, lips, rng)
+            colours, cover = _relaid(mouth.donor, self._lower_donor(mouth, rng), scale, lips, rng)
         else:
             donor, upper = other.donor, upper_middle(first[12:])
             zoom = 1 / scale
             if not own:
-                donor = with_lower_teeth(donor, self._lower_donor(rng))
+                donor = with_lower_teeth(donor, self._lower_donor(mouth, rng))
             if own:  # where the same skull has its teeth
                 there = transform(fit_similarity(other.skull, mouth.skull), upper_middle(donor.lips)[None])
                 there = transform(matrix, there)[0]
@@ -138,9 +137,12 @@ class MouthSampler:
         others = [each for each in self.own.get(mouth.speaker, ()) if each is not mouth]
         return others[int(rng.integers(len(others)))] if others else mouth
 
-    def _lower_donor(self, rng: np.random.Generator) -> Donor | None:
-        lent = self.lower and rng.random() < MOUTH_SAMPLES.lower_share
-        return self.lower[int(rng.integers(len(self.lower)))] if lent else None
+    def _lower_donor(self, mouth: Mouth, rng: np.random.Generator) -> Donor | None:
+        """Somebody else's lower teeth, or none."""
+        if not self.lower or rng.random() >= MOUTH_SAMPLES.lower_share:
+            return None
+        lent = self.lower[int(rng.integers(len(self.lower)))]
+        return None if lent.speaker == mouth.speaker else lent.donor
 
     def _lender(self, mouth: Mouth, rng: np.random.Generator) -> Mouth:
         picked = [self.lenders[int(index)] for index in rng.integers(0, len(self.lenders), MOUTH_SAMPLES.candidates)]
@@ -196,7 +198,7 @@ def _relaid(
     """The photo's own mouth in its own place: found a little elsewhere, recoloured.
 
     In some examples without what is below the upper teeth, as a photo that smiles shows none of it: nothing is there,
-    or the teeth of `lower`.
+    or, where its own lower teeth do not show, those of `lower`.
     """
     moved = np.asarray(donor.lips + rng.normal(0, 1.2, donor.lips.shape), np.float32)
     found = replace(donor, lips=moved, cavity=donor.cavity * rng.uniform(0.6, 1.4))
@@ -205,7 +207,7 @@ def _relaid(
     settings = MOUTH_SETTINGS
     if rng.random() < MOUTH_SAMPLES.upper_share:
         found = with_lower_teeth(found, lower)
-        settings = replace(settings, lowest_gap=0.0) if lower is None else settings
+        settings = settings if lower is not None else replace(settings, lowest_gap=0.0)
     colours, cover = lay_donor(found, upper, gap, 1 / scale, patch_size(), settings=settings)
     curve = 255 * np.clip(colours / 255, 0, 1) ** rng.uniform(0.8, 1.25)
     return curve * rng.uniform(0.82, 1.2, 3) * rng.uniform(0.65, 1.35), cover

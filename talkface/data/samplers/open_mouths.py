@@ -38,7 +38,7 @@ class MouthSettings:
     self_share: float = 0.3  # of examples whose donor is the same person
     upper_share: float = 0.5  # of those whose donor is the photo itself: its upper teeth alone
     candidates: int = 24  # donors that the best is taken of
-    lower_share: float = 0.7  # of upper teeth alone: another donor's lower ones are put below them
+    lower_share: float = 0.7  # of donors with upper teeth alone: another's lower ones are put below them
 
 
 MOUTH_SAMPLES = MouthSettings()

@@ -19,8 +19,7 @@ from talkface.data.samplers.open_mouths import Mouth, cut_mouth, load_mouths, ma
 from talkface.data.samplers.shot_pictures import unsigned
 from talkface.errors import DatasetError
 from talkface.geometry.donor import DETAIL, Donor, misfit
-from talkface.geometry.lower_teeth import lower_lender, with_lower_teeth
-from talkface.landmarks.mouth_patch import UNIT
+from talkface.landmarks.mouth_patch import UNIT, lower_lender, with_lower_teeth
 from talkface.losses.local import local_contrast, sorted_l1
 from talkface.metrics.mouth import inner_sharpness
 from talkface.models import renamed

@@ -149,7 +149,8 @@ def test_examples_stack_as_signed_pictures(sampler: MouthSampler):
 
 def test_strangers_show_a_third_persons_lower_teeth(sampler: MouthSampler):
     assert not sampler.lower  # smiles are drawn with upper teeth alone
-    both_rows = replace(sampler.open[1].donor, image=_with_lower_row(sampler.open[1]))
+    mouth = sampler.open[1]
+    both_rows = replace(mouth, donor=replace(mouth.donor, image=_with_lower_row(mouth)), speaker="third")
     lent = MouthSampler(sampler.open)
     lent.lower = [both_rows]
     plain, with_lower = (_light_above_lower_lip(each) for each in (sampler, lent))

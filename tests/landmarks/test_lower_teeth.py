@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from talkface.geometry.donor import Donor, lay_donor, lip_gap, measure_donor
-from talkface.geometry.lower_teeth import LOWER_TEETH, lower_lender, lower_teeth, with_lower_teeth
+from talkface.geometry.donor import Donor, edge_fineness, lay_donor, lip_gap, measure_donor
+from talkface.landmarks.mouth_patch import LOWER_TEETH, lower_lender, lower_teeth, with_lower_teeth
+from talkface.renderers.load import load_renderer
 from tests.geometry.donors import DARK, LOWER, UNIT, UPPER, drawn
 
 
@@ -57,6 +58,31 @@ def test_laid_in_a_wide_mouth_upper_teeth_stay_and_lower_ones_follow_the_lip():
 def test_without_a_lender_or_with_teeth_of_its_own_nothing_changes():
     donor = drawn()
     assert with_lower_teeth(donor, drawn()) is donor
-    assert with_lower_teeth(smile(), None).image.shape == smile().image.shape
     plain = smile()
+    assert with_lower_teeth(plain, None) is plain
     assert with_lower_teeth(plain, plain) is plain
+
+
+def test_they_have_the_hue_of_the_upper_ones():
+    warm, violet = smile(), drawn()
+    warm.image[(warm.image == UPPER).all(-1)] = (230, 190, 120)
+    violet.image[(violet.image == LOWER).all(-1)] = (170, 150, 180)
+    both = with_lower_teeth(warm, violet)
+    row = both.image[round(both.lips[6, 1]) - 3, 60:68].mean(0)
+    np.testing.assert_allclose(row / row.mean(), np.array([230, 190, 120]) / 180, atol=0.03)
+
+
+def test_nothing_black_is_left_below_the_lip():
+    both = with_lower_teeth(smile(), drawn())
+    assert both.image[-6:].min() > 100
+    assert edge_fineness(both.image) < 1.2 * edge_fineness(smile().image)
+
+
+@pytest.mark.parametrize("unit", [64.0, 128.0, 144.0, 178.0])
+def test_the_shipped_donor_lends_its_own_at_any_size(unit: float):
+    donors = load_renderer("hybrid", "cpu").donors
+    lender = lower_lender(donors)
+    assert lender is donors[-1], "the one that the config names for it"
+    both = with_lower_teeth(donors[0].resized(unit), lender)
+    assert both.opening > donors[0].opening + 0.01
+    assert both.split < 0.85
