@@ -51,12 +51,11 @@ class MouthSettings:
     zoom: tuple[float, float] = (0.88, 1.05)  # change of its size, at least and at most, to fit the mouth's width
     gain: tuple[float, float] = (0.2, 1.6)  # of its colours, at least and at most
     detail: float = 1.0  # of its detail, over the share of the network
-    # of the likely colours, from their blur by `wide`: they have less than any mouth. On 24 clips of training people,
-    # and ten of held-out ones, sharpness is .77 and .84 of the real mouth's with .1, .80 and .91 with .3; L1 .63 and
-    # .81 of the warp's with both; with .3 the corners of wide mouths turn black
+    # of the likely colours, from their blur by `wide`: they have less than any mouth. With .3 sharpness rises by .03
+    # and .06 on 24 clips of training people and ten of held-out ones, and the corners of wide mouths turn black
     contrast: float = 0.1
     wide: float = 0.1  # outer-eye distances
-    tooth: float = 60.0  # grey levels by which they may be lighter than what a donor shows
+    tooth: float = 60.0  # grey levels by which they may be lighter than the donor's blur, where it shows
     tongue: float = 0.95  # most light of what a donor does not show, over the lips'
 
 
@@ -287,7 +286,7 @@ def detailed(
     """`[h, w, 3]` the network's colours with more contrast, and its share of a donor's detail.
 
     The likely colour between teeth, flesh and the dark is a grey that no mouth has: where the donor shows nothing it
-    has the hue of the lips and less light; where it shows something, that is hardly exceeded in light.
+    has the hue of the lips and less light; where it shows something, that is exceeded by `tooth` grey levels at most.
 
     Args:
         maps: `[h, w, 4]` colours in grey levels, and share.

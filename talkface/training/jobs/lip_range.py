@@ -35,8 +35,8 @@ class LipRangeConfig:
     only: bool = False  # fit nothing but the range of `start`
     sharpening: float = 1.0  # see `landmarks.lip_shape.LipRange`
     closed_below: float = 0.0125
-    # 95th percentile of the opening over the real one's that is aimed at: a detector sees .92 of it in rendered mouths,
-    # as it takes part of the lower teeth for lip, in photographed ones, too
+    # 95th percentile of the opening over the real one's that is aimed at: a detector sees .85 of it in rendered mouths,
+    # whose lower teeth it takes for lip more often than those of photographs
     opening: float = 1.16
     # deviation of the width, and of the lips' height, over the real one's: a detector sees .7 of what is asked for in
     # rendered mouths of training people. More height would agree with real deviations, but the lower lip swells
