@@ -151,8 +151,13 @@ def between_lips(image: Image, lips: FloatArray) -> tuple[FloatArray, FloatArray
     top, bottom = lip_curves(lips, x)
     share = np.linspace(0.02, 0.98, 33)
     rows = np.asarray(top + share[:, None] * (bottom - top), np.float32)
-    columns = np.ascontiguousarray(np.broadcast_to(x, rows.shape), np.float32)
-    return share, np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR), np.float32)
+    return share, sampled(image, x, rows)
+
+
+def sampled(image: Image, x: FloatArray, y: FloatArray) -> FloatArray:
+    """`[h, w, 3]` float32 of a picture at columns `[w]` and rows `[h, w]`; beyond its edge, the edge."""
+    across = np.ascontiguousarray(np.broadcast_to(x, y.shape), np.float32)
+    return np.asarray(cv2.remap(image, across, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def lay_donor(
@@ -205,10 +210,7 @@ def lay_donor(
     below = above + moved
     is_upper = above <= cut
     down = np.where(is_upper, above, below).astype(np.float32)
-    across = np.ascontiguousarray(np.broadcast_to(x, down.shape), np.float32)
-    colours = np.asarray(
-        cv2.remap(donor.image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
-    )
+    colours = sampled(donor.image, x, down)
     inside = (down > top - beyond) & (down < bottom + beyond) & (x > donor.lips[0, 0]) & (x < donor.lips[4, 0])
     is_lower = (below > cut) & (donor.split < settings.lowest_gap)
     own = (inside & (is_upper | is_lower)).astype(np.float32)

@@ -19,6 +19,7 @@ from talkface.geometry.donor import (
     lip_curves,
     lip_gap,
     measure_donor,
+    sampled,
     upper_middle,
 )
 from talkface.geometry.matte import polygon_mask
@@ -275,7 +276,7 @@ def with_lower_teeth(donor: Donor, other: Donor | None, settings: LowerTeethSett
     rows = np.arange(len(image), dtype=np.float32)[:, None]
     lip = top + wider * (bottom - top)
     source = (other_top + end * (other_bottom - other_top) + rows - lip).astype(np.float32)
-    lent = _sampled(other.image, there, source).mean(-1, keepdims=True)
+    lent = sampled(other.image, there, source).mean(-1, keepdims=True)
     lent /= _tooth_colour(other_seen, share, begin, min(end, settings.lowest)).mean()
     aside = np.abs(x - donor.lips[1:4, 0].mean()) / max(0.5 * float(donor.lips[4, 0] - donor.lips[0, 0]), 1.0)
     shade = settings.shade * (1 - (1 - settings.side_shade) * np.minimum(aside, 1) ** 2)
@@ -285,16 +286,10 @@ def with_lower_teeth(donor: Donor, other: Donor | None, settings: LowerTeethSett
         cv2.GaussianBlur(part.astype(np.float32), (0, 0), settings.feather)[..., None]
         for part in (is_below, is_below & (lip - rows < heights), rows > lip)
     )
-    own_lip = _sampled(donor.image, x, (rows - (lip - bottom)).astype(np.float32))  # lowered, with its skin
+    own_lip = sampled(donor.image, x, (rows - (lip - bottom)).astype(np.float32))  # lowered, with its skin
     filling = donor.cavity + teeth * (row - donor.cavity)
     image += below * (filling + beyond * (own_lip - filling) - image)
     return replace(donor, image=np.clip(image + 0.5, 0, 255).astype(np.uint8), lips=lips, split=cut / wider)
-
-
-def _sampled(image: Image, x: FloatArray, y: FloatArray) -> FloatArray:
-    """`[h, w, 3]` a picture at columns `[w]` and rows `[h, w]`; beyond its edge, the edge."""
-    columns = np.ascontiguousarray(np.broadcast_to(x, y.shape), np.float32)
-    return np.asarray(cv2.remap(image, columns, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _tooth_colour(seen: FloatArray, share: FloatArray, begin: float, end: float) -> FloatArray:

@@ -106,13 +106,12 @@ class MouthSampler:
         else:
             donor, upper = other.donor, upper_middle(first[12:])
             zoom = 1 / scale
-            if not own:
-                donor = with_lower_teeth(donor, self._lower_donor(mouth, rng))
             if own:  # where the same skull has its teeth
                 there = transform(fit_similarity(other.skull, mouth.skull), upper_middle(donor.lips)[None])
                 there = transform(matrix, there)[0]
                 upper = np.array([there[0], min(there[1], upper[1])])
             else:
+                donor = with_lower_teeth(donor, self._lower_donor(mouth, rng))
                 zoom = (
                     MOUTH_SAMPLES.crop_unit
                     / UNIT
@@ -206,8 +205,10 @@ def _relaid(
     upper, gap = upper_middle(moved) * scale + move, lip_gap(moved) * scale
     settings = MOUTH_SETTINGS
     if rng.random() < MOUTH_SAMPLES.upper_share:
-        found = with_lower_teeth(found, lower)
-        settings = settings if lower is not None else replace(settings, lowest_gap=0.0)
+        if lower is None:
+            settings = replace(settings, lowest_gap=0.0)
+        else:
+            found = with_lower_teeth(found, lower)
     colours, cover = lay_donor(found, upper, gap, 1 / scale, patch_size(), settings=settings)
     curve = 255 * np.clip(colours / 255, 0, 1) ** rng.uniform(0.8, 1.25)
     return curve * rng.uniform(0.82, 1.2, 3) * rng.uniform(0.65, 1.35), cover

@@ -1,8 +1,7 @@
 """Prepared photos -> their mouths, as they are and as a warp of shut lips would show them.
 
-A user's photo has its lips shut; a warp opens them, and has neither the light nor the lips of a mouth that is really
-open. So every open mouth comes with such a warp: of the clip's frame with the lips shut, else of the photo itself, its
-lips warped shut first.
+A user's photo has its lips shut. Warped open, it lacks the light and the lips of a mouth that is really open. So every
+open mouth comes with such a warp: of the clip's frame with the lips shut, else of the photo itself, warped shut first.
 """
 
 from collections.abc import Sequence
