@@ -36,7 +36,7 @@ class MouthStream:
     """A speech network that is fed while somebody speaks.
 
     Frame t is made from the sound up to 200 ms after its start. The offline network takes 336 ms for its convolutions
-    and its recurrent layer, 240 ms for its gate, and the whole clip for level and mean spectrum; here the last band
+    and its recurrent layer, 280 ms for its gate, and the whole clip for level and mean spectrum; here the last band
     power is held for what is still to come, the recurrent layer runs ahead on that without keeping it, and level and
     mean spectrum are those of the last half minute and of the last ten seconds, which start from usual ones.
     """

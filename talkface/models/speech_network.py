@@ -28,7 +28,7 @@ class SpeechNetworkSettings:
     # sound this far under the speech: mouth closed, mouth free; with 4 dB less lips of training people moved 1.27 times
     # as much in pauses as their real ones, with this 1.18, and the opening's r was .0008 lower
     gate_db: tuple[float, float] = (-38.0, -26.0)
-    gate_reach: int = 4  # frames that the mouth may open before and after the sound
+    gate_reach: int = 5  # frames that the mouth may open before and after the sound
 
 
 SPEECH_NETWORK = SpeechNetworkSettings()

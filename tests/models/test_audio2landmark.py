@@ -91,7 +91,7 @@ def test_zeros_are_a_closed_mouth(shipped: Audio2Landmark) -> None:
 def test_a_pause_closes_the_mouth(shipped: Audio2Landmark) -> None:
     samples = np.concatenate([voice(2), np.zeros(32_000, np.float32), voice(2, seed=1)])
     motion = shipped.predict([Waveform(samples)], 150)
-    assert not motion[57:93].any()
+    assert not motion[58:92].any()
     assert motion[:50].any()
 
 

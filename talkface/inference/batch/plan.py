@@ -18,7 +18,7 @@ from talkface.inference.subject import NETWORKS, network_names
 from talkface.media.photo import PHOTO_SUFFIXES
 from talkface.scale.storage import Folder, absolute, is_url, local_copies
 
-RECIPE = 6  # raised when the same inputs, options and networks make other frames: then all is made again
+RECIPE = 7  # raised when the same inputs, options and networks make other frames: then all is made again
 
 
 @dataclass(frozen=True)
