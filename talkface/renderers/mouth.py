@@ -25,6 +25,7 @@ from talkface.geometry.donor import (
     softened,
     upper_middle,
 )
+from talkface.geometry.matte import Mask
 from talkface.geometry.resample import pixel_box, place_patch
 from talkface.geometry.spline import smooth_step
 from talkface.landmarks.deform import Deformation
@@ -87,6 +88,7 @@ class _Place:
     cover: FloatArray
     masks: Image
     anchor: FloatArray  # `[2]` pixels of the photo's frame, where the upper teeth begin
+    lent: Deformation | None  # of another photo of the person, which shows the open mouth
 
 
 @dataclass(frozen=True)
@@ -173,18 +175,18 @@ class MouthRenderer:
                 yield from filled.result()
 
     def _fill_batch(self, identity: MouthIdentity, batch: Sequence[_Warped]) -> list[Rendered]:
-        places = [self._place(identity, each) if each.share > 0 else None for each in batch]
-        maps = iter(self._predict(identity, [each for each in places if each is not None]))
         open_ones = np.array([each.target for each in batch if each.share > 0])
         lenders = identity.canvases[1:] if len(open_ones) else ()
         lent = iter([each for canvas in lenders for each in canvas.deform_all(open_ones)])
+        places = [self._place(identity, each, next(lent, None)) if each.share > 0 else None for each in batch]
+        maps = iter(self._predict(identity, [each for each in places if each is not None]))
         filled = []
         for each, place in zip(batch, places, strict=True):
-            shown = () if place is None else self._fill(identity, each, place, next(maps), next(lent, None))
+            shown = () if place is None else self._fill(identity, each, place, next(maps))
             filled.append(Rendered(each.frame, each.target, *shown))
         return filled
 
-    def _place(self, identity: MouthIdentity, warped: _Warped) -> _Place:
+    def _place(self, identity: MouthIdentity, warped: _Warped, lent: Deformation | None) -> _Place:
         assert identity.coarse is not None
         target, canvas = warped.target, identity.canvases[0]
         picture, points = cut_mouth_patch(warped.frame, target)
@@ -194,7 +196,10 @@ class MouthRenderer:
         colours, cover = lay_donor(
             identity.coarse, upper, gap, identity.zoom, patch_size(), turned(target), self.tuning.mouth
         )
-        return _Place(picture, colours, cover, lip_masks(points[MOUTH], patch_size(), GROW * UNIT), anchor)
+        masks = lip_masks(points[MOUTH], patch_size(), GROW * UNIT)
+        if lent is not None:
+            _lend(identity, lent, target, mouth_patch_frame(target), colours, cover, masks[..., 2])
+        return _Place(picture, colours, cover, masks, anchor, lent)
 
     @torch.no_grad()
     def _predict(self, identity: MouthIdentity, places: Sequence[_Place]) -> FloatArray:
@@ -212,7 +217,7 @@ class MouthRenderer:
         return np.asarray(torch.cat([to_levels(likely), share], 1).movedim(1, -1).cpu().numpy(), np.float32)
 
     def _fill(
-        self, identity: MouthIdentity, warped: _Warped, place: _Place, maps: FloatArray, lent: Deformation | None
+        self, identity: MouthIdentity, warped: _Warped, place: _Place, maps: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Fill, in place, the hole between the lips; returns where `[H, W]`, and the map to that patch.
 
@@ -221,7 +226,6 @@ class MouthRenderer:
             warped: the frame.
             place: where the donor lies.
             maps: the network's.
-            lent: of another photo of the person, which shows the open mouth.
         """
         assert identity.fine is not None
         settings, size, target = self.tuning.mouth, patch_size(identity.unit), warped.target
@@ -235,16 +239,13 @@ class MouthRenderer:
         box = slice(top, top + height), slice(left, left + width)
         beyond = settings.own_lips * identity.unit if identity.own else 0.0
         colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings, beyond)
+        lent = 0.0 if place.lent is None else _lend(identity, place.lent, target, to_patch, colours, cover, hole)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
         inside = detailed(maps, colours, cover, identity.lip, identity.unit, settings, box)
-        if identity.own and lent is None:  # nothing is likelier than what the photo shows: its upper teeth
+        if identity.own:  # nothing is likelier than what the photo shows: its upper teeth; warped ones count for less
             seen = cover[box] * _above(identity.fine, upper, identity.zoom, size)[box]
+            seen += lent * (settings.lent - seen)
             inside += seen[..., None] * (colours[box] - inside)
-        if lent is not None:  # as far as that mouth is open; teeth that are laid are not stretched beyond
-            lender = identity.canvases[1]
-            picture = lender.warp_patch(lent, compose_affine(to_patch, invert(lender.work_affine)), size)
-            wider = float(mouth_opening(target)) - float(mouth_opening(lender.landmarks))
-            inside += settings.lent * (1 - smooth_step(wider, 0.0, 0.04)) * (picture[box] - inside)
         if identity.canvases[0].grey:
             inside = np.repeat(inside.mean(-1, keepdims=True), 3, -1)
         shown = hole.astype(np.float32) / 255 * np.float32(warped.share)
@@ -294,6 +295,30 @@ def _laid_at(anchor: FloatArray, target: FloatArray, to_patch: FloatArray) -> tu
     lips = transform(to_patch, target[INNER_LIP])
     upper[1] = min(upper[1], upper_middle(lips)[1])  # a lip that rises above its teeth would bare nothing
     return upper, float(lips[5:8, 1].mean() - upper[1])
+
+
+def _lend(
+    identity: MouthIdentity,
+    lent: Deformation,
+    target: FloatArray,
+    to_patch: FloatArray,
+    colours: FloatArray,
+    cover: FloatArray,
+    hole: Mask,
+) -> float:
+    """Put another photo's mouth, warped to the lips, in place of a donor that is laid, in place.
+
+    It is shown as far as that mouth is open: beyond, its teeth would be stretched, and laid ones are not. Returns how
+    much of it is seen, 0 to 1.
+    """
+    lender = identity.canvases[1]
+    wider = float(mouth_opening(target)) - float(mouth_opening(lender.landmarks))
+    share = 1 - float(smooth_step(wider, 0.0, 0.04))
+    if share > 0:
+        picture = lender.warp_patch(lent, compose_affine(to_patch, invert(lender.work_affine)), hole.shape[::-1])
+        colours += share * (picture - colours)
+        cover += share * (hole.astype(np.float32) / 255 - cover)
+    return share
 
 
 def _above(donor: Donor, upper: FloatArray, zoom: float, size: tuple[int, int]) -> FloatArray:

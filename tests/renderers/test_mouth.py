@@ -1,5 +1,6 @@
 """The mouth renderer on drawn photos: where it paints, whose teeth, and that they stand still."""
 
+import copy
 from dataclasses import replace
 
 import cv2
@@ -140,6 +141,27 @@ def test_ones_own_wide_mouth_gets_nobodys_lower_teeth(renderer: MouthRenderer):
     identity = MouthRenderer(renderer.network, [lender], torch.device("cpu")).enroll([photo])
     assert identity.own and identity.coarse is not None
     assert identity.coarse.opening == pytest.approx(renderer.enroll([photo]).coarse.opening, abs=1e-6)
+
+
+def test_another_photos_teeth_are_warped_as_far_as_it_is_open_and_laid_beyond(renderer: MouthRenderer):
+    network = copy.deepcopy(renderer.network)
+    with torch.no_grad():
+        network.maps.weight.zero_()
+        network.maps.bias[:3] = -3  # dark
+    dark = MouthRenderer(network, renderer.donors, torch.device("cpu"))
+    photo, other = shot(SHUT), shot(DrawnPhoto("own", 0.16))
+    alone, both = dark.enroll([photo]), dark.enroll([photo, other])
+    assert len(alone.canvases) == 1 and len(both.canvases) == 2
+    targets = np.concatenate([DrawnPhoto("as open", 0.16).landmarks, DrawnPhoto("wider", 0.3).landmarks])
+    strangers, (warped, laid) = (
+        [inside(each.image, to) for each, to in zip(dark.render(who, targets), targets, strict=True)]
+        for who in (alone, both)
+    )
+    assert max(rows.max() for rows in strangers) < 40
+    tooth, share = 215, MOUTH_SETTINGS.lent
+    assert 0.8 * share * tooth < warped.max() < 1.2 * share * tooth, "part of what is shown, the rest is likely"
+    assert laid.max() > 0.85 * tooth, "wider than that photo: its upper teeth as they are"
+    assert laid[len(laid) // 2 :].max() < 60
 
 
 def test_upper_teeth_stand_still_while_the_jaw_drops(renderer: MouthRenderer):

@@ -2,8 +2,8 @@
 
 A photo with an open mouth is an example of its own: nobody has to be seen twice. In most of the examples shut lips
 warped to the open ones stand around the hole, as in use. In some of the examples the donor is another picture of the
-same person, or the photo itself, recoloured; in most it is somebody else's mouth, chosen by opening, width and colour
-as in use, in most of those with a third person's lower teeth.
+same person, laid or warped to the lips, or the photo itself, recoloured; in most it is somebody else's mouth, chosen by
+opening, width and colour as in use, in most of those with a third person's lower teeth.
 """
 
 from collections import Counter
@@ -101,7 +101,13 @@ class MouthSampler:
         if mouth.warped is not None and rng.random() < MOUTH_SAMPLES.warped_share:
             seen = _shown(mouth.warped, matrix)
         first, second = _noisy(lips, rng), _noisy(lips, rng)
-        if other is mouth:
+        grow = int(rng.integers(*MOUTH_SAMPLES.grow))
+        masks, again = (lip_masks(points, patch_size(), grow) for points in (first, second))
+        if own and mouth.lent is not None and rng.random() < MOUTH_SAMPLES.lent_share:
+            tint = rng.uniform(0.88, 1.12) * rng.uniform(0.95, 1.05, 3)
+            colours = np.asarray(_shown(mouth.lent, matrix) * tint, np.float32)
+            cover = np.asarray(masks[..., 2] / 255, np.float32)
+        elif other is mouth:
             colours, cover = _relaid(mouth.donor, self._lower_donor(mouth, rng), scale, lips, rng)
         else:
             donor, upper = other.donor, upper_middle(first[12:])
@@ -122,8 +128,6 @@ class MouthSampler:
             gap = float(first[17:20, 1].mean() - upper[1])
             colours, cover = lay_donor(donor, upper, gap, zoom, patch_size())
             colours = colours * (colour_gain(mouth.donor.skin, donor.skin) * rng.uniform(0.88, 1.12))
-        grow = int(rng.integers(*MOUTH_SAMPLES.grow))
-        masks, again = (lip_masks(points, patch_size(), grow) for points in (first, second))
         light, curve = 255 * rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, 3), rng.uniform(0.8, 1.25)
         pictures = [light * (picture.clip(0, 255) / 255) ** curve for picture in (real, seen, colours)]
         parts: list[npt.NDArray[Any]] = [*pictures, cover[..., None], masks, again]

@@ -4,13 +4,13 @@ A user's photo has its lips shut. Warped open, it lacks the light and the lips o
 open mouth comes with such a warp: of the clip's frame with the lips shut, else of the photo itself, warped shut first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from talkface.data.clip import PreparedClip
-from talkface.geometry.donor import Donor, lip_gap, measure_donor
+from talkface.geometry.donor import MOUTH_SETTINGS, Donor, lip_gap, measure_donor
 from talkface.landmarks.deform import FaceDeformer
 from talkface.landmarks.layout import MOUTH, STABLE, eye_distance, mouth_opening
 from talkface.landmarks.mean_face import from_canonical, to_canonical
@@ -34,7 +34,11 @@ class MouthSettings:
     donor_teeth: float = 0.12
     shut: float = 0.04  # mean gap up to which a frame stands for a photo with shut lips
     warped_share: float = 0.85  # of the examples: shut lips warped to theirs are seen around the hole
-    self_share: float = 0.3  # of examples whose donor is the same person
+    self_share: float = 0.4  # of examples whose donor is the same person
+    lent_share: float = 0.6  # of those: another frame warped to the lips, where there is one
+    lenders: int = 4  # frames of a clip that are
+    lent_apart: int = 3  # frames of the clip between such a frame and the one that it is warped to, at least
+    lent_wider: float = 0.04  # gap, outer-eye distances, by which its lips may be less open
     upper_share: float = 0.5  # of those whose donor is the photo itself: its upper teeth alone
     candidates: int = 24  # donors that the best is taken of
     lower_share: float = 0.7  # of donors with upper teeth alone: another's lower ones are put below them
@@ -58,6 +62,7 @@ class Mouth:
         teeth: share of bright and pale pixels between the lips.
         talking: whether it is a frame of a talking clip.
         warped: as the donor's picture, shut lips warped to these, by `warp_shut`.
+        lent: the same of other open lips of the person, by `warp_open`.
     """
 
     donor: Donor
@@ -70,6 +75,7 @@ class Mouth:
     teeth: float = 0.0
     talking: bool = False
     warped: Image | None = None
+    lent: Image | None = None
 
 
 def cut_mouth(clip: PreparedClip, index: int, unit: float = MOUTH_SAMPLES.crop_unit) -> Mouth | None:
@@ -107,8 +113,10 @@ def load_mouths(clips: Sequence[PreparedClip], tiers: Sequence[str] = ()) -> lis
             )
             cut = [(int(i), cut_mouth(clip, int(i))) for i in np.flatnonzero(wanted)]
             usable = [(i, mouth) for i, mouth in cut if mouth is not None]
-            warped = warp_shut(clip, [i for i, _ in usable])
-            found += [replace(mouth, warped=seen) for (_, mouth), seen in zip(usable, warped, strict=True)]
+            indices = [i for i, _ in usable]
+            lent = warp_open(clip, dict(usable)) if clip.fps > 0 else {}
+            for (i, mouth), seen in zip(usable, warp_shut(clip, indices), strict=True):
+                found.append(replace(mouth, warped=seen, lent=lent.get(i)))
     return found
 
 
@@ -136,7 +144,31 @@ def warp_shut(clip: PreparedClip, indices: Sequence[int]) -> list[Image]:
     return [made[i] for i in indices]
 
 
-def may_lend(mouth: Mouth) -> bool:
-    """Whether a mouth may be a donor: open, large and with teeth."""
-    enough = mouth.donor.opening > MOUTH_SAMPLES.donor_open and mouth.source_unit > MOUTH_SAMPLES.donor_unit
+def warp_open(clip: PreparedClip, mouths: Mapping[int, Mouth]) -> dict[int, Image]:
+    """Other open lips of a clip as a mouth patch of its frames, warped to their landmarks: as a second photo's in use.
+
+    Frames that are lent show teeth and are spread over the clip; a frame has none where all of them are near to it or
+    much less open.
+    """
+    lending = [i for i, mouth in mouths.items() if may_lend(mouth, MOUTH_SETTINGS.own_unit)]
+    spread = np.linspace(0, len(lending) - 1, min(MOUTH_SAMPLES.lenders, len(lending))).astype(int)
+    lenders = [lending[int(k)] for k in spread]
+    lent: dict[int, list[int]] = {i: [] for i in lenders}
+    for turn, (i, mouth) in enumerate(mouths.items()):
+        least = mouth.donor.opening - MOUTH_SAMPLES.lent_wider
+        fit = [j for j in lenders if abs(i - j) >= MOUTH_SAMPLES.lent_apart and mouths[j].donor.opening > least]
+        if fit:
+            lent[fit[turn % len(fit)]].append(i)
+    size, made = patch_size(MOUTH_SAMPLES.crop_unit), {}
+    for lender, targets in lent.items():
+        image, deformer = clip.image(lender), FaceDeformer(np.asarray(clip.landmarks[lender], np.float64))
+        for i, deformation in zip(targets, deformer.toward_all(clip.landmarks[targets]), strict=True):
+            frame = mouth_patch_frame(clip.landmarks[i], MOUTH_SAMPLES.crop_unit)
+            made[i] = deformation.warp_patch(image, frame, size)
+    return made
+
+
+def may_lend(mouth: Mouth, unit: float = MOUTH_SAMPLES.donor_unit) -> bool:
+    """Whether a mouth may be a donor: open, with teeth, and more than `unit` pixels between the outer eye corners."""
+    enough = mouth.donor.opening > MOUTH_SAMPLES.donor_open and mouth.source_unit > unit
     return enough and mouth.teeth > MOUTH_SAMPLES.donor_teeth

@@ -132,6 +132,28 @@ def test_a_photo_relaid_keeps_its_upper_teeth_and_sometimes_what_is_below(sample
     assert 4 < sum(each < 0.2 for each in lower) < 16 and sum(each > 0.8 for each in lower) > 4
 
 
+def test_other_open_lips_of_a_clip_are_warped_to_each_frame_far_enough_from_them():
+    gaps = [0.16, 0.18, 0.1, 0.12, 0.14, 0.3]
+    clip = DrawnClip(tuple(DrawnPhoto("talk", gap, tone=0.7 + 0.05 * i) for i, gap in enumerate(gaps)), key="talk")
+    mouths = load_mouths([clip])
+    assert [mouth.lent is None for mouth in mouths] == [False] * 5 + [True], "no other frame is as open as the last"
+    for index, mouth in enumerate(mouths[:5]):
+        assert mouth.lent is not None
+        assert teeth_share(mouth.lent, mouth.donor.lips) == pytest.approx(mouth.teeth, abs=0.15)
+        tones = mouth.lent[:8].mean() / mouth.donor.image[:8].mean() * (0.7 + 0.05 * index)
+        assert abs((tones - 0.7) / 0.05 - index) > MOUTH_SAMPLES.lent_apart - 0.5
+
+
+def test_some_of_ones_own_donors_are_such_a_frame():
+    talking = MouthSampler(load_mouths([DrawnClip(tuple(DrawnPhoto("talk", 0.16, person="x") for _ in range(6)))]))
+    batch = talking.batch(60, np.random.default_rng(1))
+    own = batch.own == 1
+    of_faces = batch.donor[own, :, :4].mean((1, 2, 3)) > -0.5  # skin above the lips, which no laid donor has
+    assert 0.4 < float(of_faces.float().mean()) < 0.8
+    torch.testing.assert_close(batch.cover[own][of_faces], batch.masks[own][of_faces][:, 2:])
+    assert not (batch.donor[~own, :, :4].mean((1, 2, 3)) > -0.5).any()
+
+
 def test_ones_own_donor_is_another_picture_where_there_is_one():
     mouths = load_mouths([DrawnPhoto("a", 0.16, person="x"), DrawnPhoto("b", 0.2, person="x"), DrawnPhoto("c", 0.16)])
     sampler = MouthSampler(mouths)
