@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -80,7 +80,7 @@ def write_report(
             "faces_found": result.faces_found,
             "notes": result.notes,
         },
-        "inputs": {name: _file(value) for name, value in inputs.items() if value is not None},
+        "inputs": {name: _file(value) for name, value in _one_by_one(inputs) if value is not None},
         "settings": options.plain(),
         "tuning": asdict(renderer.tuning),
         "stages": {name: asdict(numbers) for name, numbers in STAGES.items()},
@@ -96,6 +96,14 @@ def write_report(
     content["timings_s"]["report"] = round(time.perf_counter() - started, 3)
     atomic_write(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return content
+
+
+def _one_by_one(inputs: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Name and value of every input; of several photos `photo`, `photo 2` and so on."""
+    for name, value in inputs.items():
+        several = value if isinstance(value, (list, tuple)) else [value]
+        for index, each in enumerate(several):
+            yield (f"{name} {index + 1}" if index else name), each
 
 
 def _file(source: object) -> dict[str, str] | None:

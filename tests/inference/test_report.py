@@ -11,6 +11,7 @@ from talkface.checkpoints.format import find_weights
 from talkface.cli.demo import DEMO_PHOTO
 from talkface.errors import ConfigError
 from talkface.inference.animator import Animator
+from talkface.inference.report import _one_by_one
 from talkface.inference.request import AnimateOptions
 from talkface.inference.subject import network_names, renderer_network
 from talkface.media.speech import open_speech
@@ -61,3 +62,13 @@ def test_a_clip_that_cannot_be_measured_says_so_and_writes_nothing(tmp_path: Pat
     with pytest.raises(ConfigError, match="no report can be made of this clip"):
         clip.save(tmp_path / "video.mp4")
     assert not list(tmp_path.iterdir())
+
+
+def test_of_several_photos_each_is_an_input_by_its_place():
+    inputs = {"photo": [DEMO_PHOTO, "b.png"], "speech": "s.wav", "landmarks": None}
+    assert list(_one_by_one(inputs)) == [
+        ("photo", DEMO_PHOTO),
+        ("photo 2", "b.png"),
+        ("speech", "s.wav"),
+        ("landmarks", None),
+    ]
