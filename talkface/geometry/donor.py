@@ -25,12 +25,13 @@ class MouthSettings:
     own_teeth: float = 0.1
     own_unit: float = 60.0
     own_wide: float = 0.08  # gap from which it needs no teeth
-    # of the colours of another photo's mouth, over the likely ones: L1 over the warp's of 15 training people and five
-    # held-out ones was .47 and .59 with .5, .52 and .62 with .8, which has less haze between teeth
+    # of the colours of another photo's mouth, over the likely ones: mean L1 over the warp's of 17 training clips and
+    # seven of held-out people .50 and .64 with .5, .51 and .63 with .6; with .8 there is the least haze between teeth
     lent: float = 0.6
     # eyes and nose so far apart that the other head is turned otherwise, and its mouth is only laid: beyond it L1 over
     # warp's was .72 to 1.14 for all of seven pairs, below it .35 to .67 for 13 of 17
     lent_turn: float = 0.072
+    lent_size: float = 0.6  # least eye distance of the other photo over the photo's
     own_lips: float = 0.04  # outer-eye distances of that donor's lips that it brings along: there is no seam then
     wanted: float = 0.12  # gap of a stranger's donor, outer-eye distances: about that of a wide-open vowel
     # of a stranger's upper teeth under the upper lip of a mouth at rest, outer-eye distances: a smile bares them all,
@@ -219,14 +220,23 @@ def lay_donor(
     return laid, cover
 
 
-def softened(image: Image, fineness: float, settings: MouthSettings = MOUTH_SETTINGS) -> Image:
-    """A donor's picture blurred until its edges are hardly finer than a face's are by `edge_fineness`."""
-    soft = image
-    for sigma in settings.softer:
-        if edge_fineness(soft) <= settings.crisp * fineness:
-            break
-        soft = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
-    return soft
+def upper_rows(donor: Donor, upper: FloatArray, zoom: float, size: tuple[int, int]) -> FloatArray:
+    """`[h, w]` 1 down to where a laid donor's upper teeth end, 0 below; arguments as for `lay_donor`."""
+    end = upper[1] + donor.split * lip_gap(donor.lips) / zoom
+    rows = np.arange(size[1], dtype=np.float32)[:, None]
+    return np.asarray(np.broadcast_to(np.clip(end - rows + 0.5, 0, 1), size[::-1]))
+
+
+def softening(image: Image, fineness: float, settings: MouthSettings = MOUTH_SETTINGS) -> float:
+    """Deviation in pixels of the blur after which a picture's edges are hardly finer than a face's, 0 for none."""
+    sigmas = (0.0, *settings.softer)
+    fitting = (s for s in sigmas if edge_fineness(blurred_by(image, s)) <= settings.crisp * fineness)
+    return next(fitting, sigmas[-1])
+
+
+def blurred_by(image: Image, sigma: float) -> Image:
+    """A picture after a Gaussian blur; itself where `sigma` is 0."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8) if sigma > 0 else image
 
 
 def edge_fineness(image: Image) -> float:

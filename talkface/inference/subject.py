@@ -87,7 +87,9 @@ def enroll_found(renderer: Renderer, found: Shots) -> Identity:
         return renderer.enroll_stored(stored)
     if stored is not None and stored.fewshot is not None and stored.fewshot.generator:
         found.notes.append(f"{stored.path} has a generator of its own: --renderer fewshot uses it")
-    return renderer.enroll(found.shots)
+    identity = renderer.enroll(found.shots)
+    found.notes.extend(identity.notes)
+    return identity
 
 
 def load_heads(name_or_path: str | Path) -> Headmotion | None:

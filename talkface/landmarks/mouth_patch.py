@@ -16,6 +16,7 @@ from talkface.geometry.donor import (
     Donor,
     MouthSettings,
     between_lips,
+    colour_gain,
     lip_curves,
     lip_gap,
     measure_donor,
@@ -174,6 +175,22 @@ def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS, *, toothless
         return mouth if mouth.opening > settings.own_wide else None
     shows_teeth = teeth_share(mouth.image, mouth.lips) > settings.own_teeth
     return mouth if shows_teeth and mouth.opening > settings.own_open else None
+
+
+def why_not_lent(photo: Shot, other: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> str:
+    """Why another photo's mouth does not fit a photo of the same person; empty where it does."""
+    if turn_between(photo, other) >= settings.lent_turn:
+        return "its head is turned otherwise"
+    if eye_distance(other.landmarks) < settings.lent_size * min(eye_distance(photo.landmarks), settings.sizes[1]):
+        return f"its face has less than {settings.lent_size:g} of the size"
+    gain = colour_gain(face_mouth(photo, settings).skin, face_mouth(other, settings).skin, settings)
+    return "it is much darker" if gain.max() >= settings.gain[1] else ""
+
+
+def mouth_not_lent(refused: Sequence[str]) -> tuple[str, ...]:
+    """A remark on further photos none of which lends its mouth, from the reasons of each."""
+    reasons = dict.fromkeys(why or "its lips are shut, or open a little and without teeth" for why in refused)
+    return (f"no other photo lends its mouth: {'; '.join(reasons)}",) if reasons else ()
 
 
 def turn_between(photo: Shot, other: Shot) -> float:

@@ -75,11 +75,13 @@ class Identity:
         canvases: the photo that is animated, then further ones that lend their mouths.
         enrolled: what the network keeps of them; None for `warp`.
         carried: what a renderer with a memory keeps from one block of frames to the next; None forgets after each.
+        notes: what of the photos is not used, and why.
     """
 
     canvases: tuple[Canvas, ...]
     enrolled: "Enrolled | None" = field(default=None, repr=False)
     carried: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def takes_animation(self) -> bool:

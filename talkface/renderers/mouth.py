@@ -15,15 +15,16 @@ from talkface.checkpoints.load import load_mouth, unpack_donors
 from talkface.geometry.affine import compose_affine, invert, transform
 from talkface.geometry.donor import (
     Donor,
+    blurred_by,
     colour_gain,
     detailed,
     edge_fineness,
     fitting_zoom,
     lay_donor,
-    lip_gap,
     misfit,
-    softened,
+    softening,
     upper_middle,
+    upper_rows,
 )
 from talkface.geometry.matte import Mask
 from talkface.geometry.resample import pixel_box, place_patch
@@ -38,13 +39,14 @@ from talkface.landmarks.mouth_patch import (
     lip_colour,
     lip_masks,
     lower_lender,
+    mouth_not_lent,
     mouth_patch_frame,
     own_donor,
     own_teeth,
     patch_size,
     strange_teeth,
-    turn_between,
     turned,
+    why_not_lent,
     with_lower_teeth,
 )
 from talkface.media.colour import to_levels, to_signed
@@ -105,8 +107,9 @@ class MouthRenderer:
     """The warp, with a donor's mouth between the lips.
 
     The donor is the person's own open mouth where one of the photos shows it, else the best match among those of the
-    checkpoint; it is chosen once. Its upper teeth stay with the skull, what is below follows the lower lip; the network
-    says how likely its colours are, and how much of its detail belongs there.
+    checkpoint; it is chosen once. Its upper teeth stay with the skull, what is below follows the lower lip; another
+    photo's mouth is warped as far as it is open. The network says how likely its colours are, and how much of its
+    detail belongs there.
     """
 
     name = "hybrid"
@@ -125,9 +128,10 @@ class MouthRenderer:
         """Prepare a person; the first shot is the picture that will move, the others may lend their teeth."""
         settings = self.tuning.mouth
         canvas, face = Canvas(shots[0], self.tuning.canvas), face_mouth(shots[0], settings)
-        own = [(shot, donor) for shot in shots if (donor := own_donor(shot, settings)) is not None]
-        alike = [shot for shot in shots[1:] if turn_between(shots[0], shot) < settings.lent_turn]
-        toothless = [] if own else alike
+        refused = [why_not_lent(shots[0], shot, settings) for shot in shots]
+        lending = [shot for shot, why in zip(shots, refused, strict=True) if not why]
+        own = [(shot, donor) for shot in lending if (donor := own_donor(shot, settings)) is not None]
+        toothless = [] if own else lending[1:]
         own = own or [(shot, donor) for shot in toothless if (donor := own_donor(shot, settings, toothless=True))]
         choice = [donor for _, donor in own] or self.donors
         best = int(misfit(choice, face, settings.wanted).argmin())
@@ -139,14 +143,16 @@ class MouthRenderer:
         coarse, fine = (_lit(donor.resized(each), gain) for each in (UNIT, unit))
         patch, _ = cut_mouth_patch(shots[0].image, shots[0].landmarks, unit)
         fineness = edge_fineness(patch)
-        fine = replace(fine, image=softened(fine.image, fineness, settings))
+        fine = replace(fine, image=blurred_by(fine.image, softening(fine.image, fineness, settings)))
         zoom = 1.0 if own else fitting_zoom(donor.width, face.width, settings)
         teeth = own_teeth(shots[0], own[best][0]) if own else strange_teeth(shots[0], settings)
         seat = canvas.to_work(teeth[None])[0]
         canvases = [canvas]
-        if own and any(own[best][0] is shot for shot in alike):  # the photo's own warp shows its own mouth already
+        if own and own[best][0] is not shots[0]:  # the photo's own warp shows its own mouth already
             lender = Canvas(own[best][0], replace(self.tuning.canvas, work_unit=unit))
-            lender.work = softened(_in_light(lender.work, gain), fineness, settings)
+            mouth, _ = cut_mouth_patch(lender.shot.image, lender.shot.landmarks, unit)
+            sigma = softening(mouth, fineness, settings) * float(eye_distance(lender.landmarks)) / unit
+            lender.work = blurred_by(_in_light(lender.work, gain), sigma)
             canvases.append(lender)
         return MouthIdentity(
             tuple(canvases),
@@ -157,6 +163,7 @@ class MouthRenderer:
             unit=unit,
             own=bool(own),
             lip=lip_colour(shots[0]),
+            notes=() if own else mouth_not_lent(refused[1:]),
         )
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
@@ -239,12 +246,12 @@ class MouthRenderer:
         box = slice(top, top + height), slice(left, left + width)
         beyond = settings.own_lips * identity.unit if identity.own else 0.0
         colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings, beyond)
+        above = cover[box] * upper_rows(identity.fine, upper, identity.zoom, size)[box]
         lent = 0.0 if place.lent is None else _lend(identity, place.lent, target, to_patch, colours, cover, hole)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
         inside = detailed(maps, colours, cover, identity.lip, identity.unit, settings, box)
-        if identity.own:  # nothing is likelier than what the photo shows: its upper teeth; warped ones count for less
-            seen = cover[box] * _above(identity.fine, upper, identity.zoom, size)[box]
-            seen += lent * (settings.lent - seen)
+        if identity.own:  # its upper teeth as laid; of a mouth that is warped, a part
+            seen = above + lent * (settings.lent - above)
             inside += seen[..., None] * (colours[box] - inside)
         if identity.canvases[0].grey:
             inside = np.repeat(inside.mean(-1, keepdims=True), 3, -1)
@@ -319,13 +326,6 @@ def _lend(
         colours += share * (picture - colours)
         cover += share * (hole.astype(np.float32) / 255 - cover)
     return share
-
-
-def _above(donor: Donor, upper: FloatArray, zoom: float, size: tuple[int, int]) -> FloatArray:
-    """`[h, w]` 1 down to where a laid donor's upper teeth end, 0 below."""
-    end = upper[1] + donor.split * lip_gap(donor.lips) / zoom
-    rows = np.arange(size[1], dtype=np.float32)[:, None]
-    return np.asarray(np.broadcast_to(np.clip(end - rows + 0.5, 0, 1), size[::-1]))
 
 
 def _in_light(image: Image, gain: FloatArray) -> Image:

@@ -13,6 +13,7 @@ from talkface.geometry.matte import polygon_mask
 from talkface.landmarks.detect import load_detector
 from talkface.landmarks.layout import INNER_LIP, eye_distance, mouth_opening
 from talkface.landmarks.mouth_patch import cut_mouth_patch, lip_colour, own_donor
+from talkface.media.colour import to_signed
 from talkface.models.mouth import MouthConfig, MouthInpainter
 from talkface.renderers.canvas import Canvas
 from talkface.renderers.load import load_renderer
@@ -228,7 +229,39 @@ def test_a_head_that_is_turned_otherwise_lends_no_mouth(renderer: MouthRenderer)
     turned = other.landmarks.copy()
     turned[27:36, 0] += 0.12 * np.linalg.norm(turned[45] - turned[36])  # the nose points aside
     both = [renderer.enroll([shot(SHUT), Shot(other.image, points)]) for points in (other.landmarks, turned)]
-    assert [len(identity.canvases) for identity in both] == [2, 1] and all(identity.own for identity in both)
+    assert [len(identity.canvases) for identity in both] == [2, 1]
+    assert [identity.own for identity in both] == [True, False]
+    assert both[0].notes == () and "turned otherwise" in both[1].notes[0]
+
+
+def test_small_dark_and_shut_mouths_are_not_lent_and_a_note_says_why(renderer: MouthRenderer):
+    photo, other = shot(SHUT), shot(OPEN)
+    half = Shot(cv2.resize(other.image, None, fx=0.5, fy=0.5), 0.5 * other.landmarks)
+    dark = Shot((0.4 * other.image).astype(np.uint8), other.landmarks)
+    for refused, why in ((half, "0.6 of the size"), (dark, "darker"), (photo, "shut")):
+        identity = renderer.enroll([photo, refused])
+        assert not identity.own and len(identity.canvases) == 1
+        assert len(identity.notes) == 1 and why in identity.notes[0]
+    among_others = renderer.enroll([photo, half, other, dark])
+    assert among_others.canvases[1].shot is other and among_others.notes == ()
+    assert renderer.enroll([photo]).notes == renderer.enroll([other]).notes == ()
+
+
+def test_the_network_sees_another_photos_mouth_as_its_donor(renderer: MouthRenderer, monkeypatch: pytest.MonkeyPatch):
+    seen: list[tuple[torch.Tensor, ...]] = []
+    run = renderer.network.forward
+    monkeypatch.setattr(renderer.network, "forward", lambda *parts: seen.append(parts) or run(*parts))
+    other = shot(OPEN)
+    for shots in ([shot(SHUT)], [shot(SHUT), other]):
+        list(renderer.render(renderer.enroll(shots), other.landmarks[None]))
+    (_, laid, _, _, strangers), (_, warped, cover, masks, own) = seen
+    assert strangers.tolist() == [0] and own.tolist() == [1]
+    torch.testing.assert_close(cover, masks[:, 2:])
+    skin = slice(0, 6)  # rows above the lips
+    assert float(laid[0, :, skin].mean()) < -0.5 < float(warped[0, :, skin].mean()), "a laid donor has no face around"
+    patch, _ = cut_mouth_patch(other.image, other.landmarks)
+    there = to_signed(torch.from_numpy(patch.astype(np.float32)).movedim(-1, 0))
+    assert float((warped[0] - there).abs().mean()) < 0.03, "as open as there: that photo"
 
 
 def test_edges_of_lips_that_a_warp_moves_are_not_stepped(renderer: MouthRenderer):
