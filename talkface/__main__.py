@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from talkface import __version__
-from talkface.errors import StoppedError, TalkfaceError, missing_package
+from talkface.errors import StoppedError, TalkfaceError, missing_package, raise_if_stopped, stopped_by
 
 VERBS = {
     "animate": "Make the person in PHOTO speak SPEECH.",
@@ -78,9 +78,12 @@ def _only_named() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a mistake in the input, 2 in the command, 130 interrupted, 143 ended."""
+    stopped_by.clear()
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets for a closed terminal
             signal.signal(number, _terminate)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # not where a shell lets it be ignored
+        signal.signal(signal.SIGINT, _interrupt)
     # imports make a million objects that stay: looking through them took .1 s of a short video
     gc.set_threshold(50_000)
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # one line, without a place in the code
@@ -109,6 +112,8 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost door: it all becomes a line
+        if not isinstance(error, StoppedError):
+            raise_if_stopped()  # torch makes a damaged file of a signal while it reads one
         return _say(error, *_explain(error))
     if code == INTERRUPTED:  # the parser turns Ctrl-C into this code itself
         return _say(KeyboardInterrupt(), "interrupted", INTERRUPTED)
@@ -166,7 +171,14 @@ def _terminate(number: int, _: object) -> None:
     end = threading.Timer(leave_within_s, os._exit, (128 + number,))
     end.daemon = True
     end.start()
-    raise SystemExit(128 + number)
+    stopped_by.append(number)
+    raise_if_stopped()
+
+
+def _interrupt(number: int, _: object) -> None:
+    """Ctrl-C, remembered until somebody listens."""
+    stopped_by.append(number)
+    raise_if_stopped()
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,6 +1,7 @@
 """A user's mistake -> one line that says what is wrong, what was expected and what to do next."""
 
 import os
+import signal
 import stat
 import unicodedata
 from pathlib import Path
@@ -14,6 +15,22 @@ class TalkfaceError(Exception):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(printable(" ".join(str(message).splitlines())))
+
+
+stopped_by: list[int] = []
+"""Numbers of the signals that were to end this command."""
+
+
+def raise_if_stopped() -> None:
+    """Raise what a signal's handler raised, where another package's C code dropped it.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT.
+        SystemExit: after another signal.
+    """
+    if stopped_by:
+        number = stopped_by[-1]
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 class MediaError(TalkfaceError):

@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from talkface.errors import raise_if_stopped
+
 HINT_S = 0.2  # seconds for each, from which a hint is given
 
 
@@ -79,7 +81,15 @@ def tracker(
     """Passes items on and shows a bar on a terminal: items, how many there will be if known, what is done with them."""
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal
-    return lambda items, count, words: track(items, words, count, console=console, transient=transient, disable=hidden)
+    return lambda items, count, words: track(
+        _until_stopped(items), words, count, console=console, transient=transient, disable=hidden
+    )
+
+
+def _until_stopped(items: Iterable[Any]) -> Iterator[Any]:
+    for each in items:
+        raise_if_stopped()
+        yield each
 
 
 @contextmanager

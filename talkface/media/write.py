@@ -14,7 +14,7 @@ import ffmpeg
 import numpy as np
 import numpy.typing as npt
 
-from talkface.errors import MediaError
+from talkface.errors import MediaError, raise_if_stopped
 from talkface.files.write import LONGEST_NAME, atomic_file, hidden_file, sweep
 from talkface.media.ffmpeg import BT709, SUFFIXES, FfmpegProcess, encoded, format_of
 from talkface.media.mark.spread import InvisibleMark, can_bear, payload_of
@@ -156,6 +156,7 @@ class VideoWriter:
         Raises:
             MediaError: the frame is of another size or type, or ffmpeg stopped, as on a full disk.
         """
+        raise_if_stopped()
         width, height = self.size
         expected = (height, width, 3 + self._alpha)
         if frame.shape != expected or frame.dtype != np.uint8:

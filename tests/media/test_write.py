@@ -1,5 +1,8 @@
 """Videos are complete, exact in length, playable and marked, or not there at all."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from fractions import Fraction
@@ -9,7 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from talkface.errors import MediaError
+from talkface.__main__ import _interrupt, _terminate
+from talkface.errors import MediaError, stopped_by
 from talkface.media.ffmpeg import reason
 from talkface.media.mark.tag import MARK, read_comment, verify_mark
 from talkface.media.read import read_frames
@@ -276,3 +280,22 @@ def test_names_of_any_legal_length_will_do(tmp_path: Path, stem: str) -> None:
     assert write(tmp_path / f"{stem}.mp4", 3, speech=open_speech(speech(0.12))).is_file()
     with pytest.raises(MediaError, match="too long"):
         VideoWriter(tmp_path / f"{stem}xxxxxxx.mp4", SIZE, Fraction(25))
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_whose_exception_a_library_dropped_ends_the_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, raised: type[BaseException]
+) -> None:
+    monkeypatch.setattr(os, "_exit", lambda code: None)  # a timer's, of a process that does not end
+    before = signal.signal(number, _interrupt if number == signal.SIGINT else _terminate)
+    frame = np.zeros((32, 32, 3), np.uint8)
+    try:
+        with pytest.raises(raised), VideoWriter(tmp_path / "o.mp4", (32, 32), Fraction(25)) as video:
+            video.write(frame)
+            with contextlib.suppress(raised):
+                signal.raise_signal(number)
+            video.write(frame)
+    finally:
+        signal.signal(number, before)
+        stopped_by.clear()
+    assert list(tmp_path.iterdir()) == []
