@@ -50,7 +50,7 @@ def blend_face(canvas: Canvas, target: FloatArray, picture: Image, to_picture: F
     lips = transform(to_picture, np.asarray(target[INNER_LIP], np.float64))
     inner = polygon_mask(lips, (size, size)).astype(np.float32) / 255
     change = even_edge(picture.astype(np.float32) - warped, mask)
-    if canvas.grey:
+    if canvas.tones is not None:
         change = np.repeat(change.mean(-1, keepdims=True), 3, -1)
     other = np.maximum(cv2.GaussianBlur(inner, (0, 0), 1.0), unlike(change))
     paste_patch(frame, Patch(change * mask[..., None], warped, mask * other), to_picture)

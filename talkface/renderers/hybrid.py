@@ -134,7 +134,7 @@ class HybridRenderer:
         changes, masks = self._generate(identity, views, carried)
         need = self._shares(canvas, views.deformations, landmarks)
         changes *= need[:, None, None, None]
-        if canvas.grey:
+        if canvas.tones is not None:
             changes = np.repeat(changes.mean(-1, keepdims=True), 3, -1)
         masks *= need[:, None, None]
         for index, (target, deformation) in enumerate(zip(landmarks, views.deformations, strict=True)):

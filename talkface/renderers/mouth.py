@@ -253,8 +253,7 @@ class MouthRenderer:
         if identity.own:  # its upper teeth as laid; of a mouth that is warped, a part
             seen = above + lent * (settings.lent - above)
             inside += seen[..., None] * (colours[box] - inside)
-        if identity.canvases[0].grey:
-            inside = np.repeat(inside.mean(-1, keepdims=True), 3, -1)
+        inside = identity.canvases[0].toned(inside)
         shown = hole.astype(np.float32) / 255 * np.float32(warped.share)
         filling = np.dstack([inside, shown[box]]).astype(np.float32)
         _blend(warped.frame, filling, to_patch - np.array([[0, 0, left], [0, 0, top]]), (width, height))

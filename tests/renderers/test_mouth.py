@@ -374,6 +374,19 @@ def test_a_grey_photo_stays_grey(renderer: MouthRenderer):
     assert int(np.ptp(frame.astype(int), axis=-1).max()) <= 1
 
 
+def test_a_sepia_photo_stays_sepia(renderer: MouthRenderer):
+    photo = shot(SHUT)
+    light = photo.image.mean(-1, keepdims=True) * np.linspace(0.5, 1.3, len(photo.image))[:, None, None]
+    tones = np.array([[1.0, 0.85, 0.6]])  # over its light
+    sepia = np.clip(light * tones, 0, 255).astype(np.uint8)
+    targets = opened(photo.landmarks, [0.2])
+    frame = next(iter(renderer.render(renderer.enroll([Shot(sepia, photo.landmarks)]), targets))).image
+    rows, x = slice(int(targets[0, 62, 1]) + 3, int(targets[0, 66, 1]) - 3), int(targets[0, 62, 0])
+    teeth = frame[rows, x].astype(float)[frame[rows, x].mean(-1) > 60]
+    assert len(teeth) > 5
+    np.testing.assert_allclose(teeth / teeth.mean(-1, keepdims=True), tones / tones.mean() + 0 * teeth, atol=0.06)
+
+
 @pytest.mark.parametrize("scale", [0.25, 2.0])
 def test_small_and_large_photos_are_painted_at_their_own_size(renderer: MouthRenderer, scale: float):
     photo = shot(SHUT)
