@@ -171,12 +171,11 @@ def _terminate(number: int, _: object) -> None:
     end = threading.Timer(leave_within_s, os._exit, (128 + number,))
     end.daemon = True
     end.start()
-    stopped_by.append(number)
-    raise_if_stopped()
+    _interrupt(number, None)
 
 
 def _interrupt(number: int, _: object) -> None:
-    """Ctrl-C, remembered until somebody listens."""
+    """End, and remember that until somebody listens."""
     stopped_by.append(number)
     raise_if_stopped()
 

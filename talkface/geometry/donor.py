@@ -28,7 +28,7 @@ class MouthSettings:
     # of the colours of another photo's mouth, over the likely ones: mean L1 over the warp's of 17 training clips and
     # seven of held-out people .50 and .64 with .5, .51 and .63 with .6; with .8 there is the least haze between teeth
     lent: float = 0.6
-    # eyes and nose so far apart that the other head is turned otherwise, and its mouth is only laid: beyond it L1 over
+    # eyes and nose so far apart that the other head is turned otherwise, and its mouth is not lent: beyond it L1 over
     # warp's was .72 to 1.14 for all of seven pairs, below it .35 to .67 for 13 of 17
     lent_turn: float = 0.072
     lent_size: float = 0.6  # least eye distance of the other photo over the photo's

@@ -177,13 +177,13 @@ def own_donor(shot: Shot, settings: MouthSettings = MOUTH_SETTINGS, *, toothless
     return mouth if shows_teeth and mouth.opening > settings.own_open else None
 
 
-def why_not_lent(photo: Shot, other: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> str:
-    """Why another photo's mouth does not fit a photo of the same person; empty where it does."""
+def why_not_lent(photo: Shot, skin: FloatArray, other: Shot, settings: MouthSettings = MOUTH_SETTINGS) -> str:
+    """Why another photo's mouth does not fit a photo of the same person, whose `face_mouth` has that skin; or empty."""
     if turn_between(photo, other) >= settings.lent_turn:
         return "its head is turned otherwise"
     if eye_distance(other.landmarks) < settings.lent_size * min(eye_distance(photo.landmarks), settings.sizes[1]):
         return f"its face has less than {settings.lent_size:g} of the size"
-    gain = colour_gain(face_mouth(photo, settings).skin, face_mouth(other, settings).skin, settings)
+    gain = colour_gain(skin, face_mouth(other, settings).skin, settings)
     return "it is much darker" if gain.max() >= settings.gain[1] else ""
 
 

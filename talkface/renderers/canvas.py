@@ -59,7 +59,11 @@ class Canvas:
         self.zoom = np.diag(self.work_affine[:, :2]).astype(np.float32)  # across, down
         self.landmarks = self.to_work(landmarks)
         self.deformer = FaceDeformer(self.landmarks)
-        self.tones = single_tones(self.work, settings.grey)
+
+    @cached_property
+    def tones(self) -> FloatArray | None:
+        """`single_tones` of the face."""
+        return single_tones(self.work, self.settings.grey)
 
     def toned(self, picture: FloatArray) -> FloatArray:
         """`[..., 3]` grey levels in the tones of a grey or toned photo; as it is for one in colours."""
@@ -196,11 +200,12 @@ def single_tones(picture: Image, most: float) -> FloatArray | None:
     """
     light = picture.mean(-1).ravel() / 255
     tint = picture.reshape(-1, 3) / 255 - light[:, None]
-    fit = np.linalg.lstsq(_powers(light), tint, rcond=None)[0]
+    powers = _powers(light)
+    fit = np.linalg.lstsq(powers, tint, rcond=None)[0]
     is_grey = 255 * np.abs(tint).mean() < most
     common = 0.005  # of the pixels: a drawing in a few colours has few lights, which any curve meets
     is_varied = np.count_nonzero(np.histogram(light, 32, (0, 1))[0] > common * len(light)) >= 8
-    if not is_grey and (not is_varied or 255 * np.abs(tint - _powers(light) @ fit).mean() > most):
+    if not is_grey and (not is_varied or 255 * np.abs(tint - powers @ fit).mean() > most):
         return None
     lights = np.arange(256) / 255
     known = np.minimum(lights, np.percentile(light, 99))

@@ -128,8 +128,8 @@ class MouthRenderer:
         """Prepare a person; the first shot is the picture that will move, the others may lend their teeth."""
         settings = self.tuning.mouth
         canvas, face = Canvas(shots[0], self.tuning.canvas), face_mouth(shots[0], settings)
-        refused = [why_not_lent(shots[0], shot, settings) for shot in shots]
-        lending = [shot for shot, why in zip(shots, refused, strict=True) if not why]
+        refused = [why_not_lent(shots[0], face.skin, shot, settings) for shot in shots[1:]]
+        lending = [shots[0], *(shot for shot, why in zip(shots[1:], refused, strict=True) if not why)]
         own = [(shot, donor) for shot in lending if (donor := own_donor(shot, settings)) is not None]
         toothless = [] if own else lending[1:]
         own = own or [(shot, donor) for shot in toothless if (donor := own_donor(shot, settings, toothless=True))]
@@ -163,7 +163,7 @@ class MouthRenderer:
             unit=unit,
             own=bool(own),
             lip=lip_colour(shots[0]),
-            notes=() if own else mouth_not_lent(refused[1:]),
+            notes=() if own else mouth_not_lent(refused),
         )
 
     def render(self, identity: Identity, landmarks: FloatArray) -> Iterator[Rendered]:
@@ -199,13 +199,14 @@ class MouthRenderer:
         picture, points = cut_mouth_patch(warped.frame, target)
         moved = transform(invert(warped.deformation.to_photo), identity.teeth[None])  # with the head, not with the lips
         anchor = transform(invert(canvas.work_affine), moved)[0]
-        upper, gap = _laid_at(anchor, target, mouth_patch_frame(target))
+        to_patch = mouth_patch_frame(target)
+        upper, gap = _laid_at(anchor, target, to_patch)
         colours, cover = lay_donor(
             identity.coarse, upper, gap, identity.zoom, patch_size(), turned(target), self.tuning.mouth
         )
         masks = lip_masks(points[MOUTH], patch_size(), GROW * UNIT)
         if lent is not None:
-            _lend(identity, lent, target, mouth_patch_frame(target), colours, cover, masks[..., 2])
+            _lend(identity, lent, target, to_patch, colours, cover, masks[..., 2])
         return _Place(picture, colours, cover, masks, anchor, lent)
 
     @torch.no_grad()
@@ -246,11 +247,11 @@ class MouthRenderer:
         box = slice(top, top + height), slice(left, left + width)
         beyond = settings.own_lips * identity.unit if identity.own else 0.0
         colours, cover = lay_donor(identity.fine, upper, gap, identity.zoom, size, turned(target), settings, beyond)
-        above = cover[box] * upper_rows(identity.fine, upper, identity.zoom, size)[box]
+        above = cover[box] * upper_rows(identity.fine, upper, identity.zoom, size)[box] if identity.own else None
         lent = 0.0 if place.lent is None else _lend(identity, place.lent, target, to_patch, colours, cover, hole)
         maps = np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_LINEAR), np.float32)
         inside = detailed(maps, colours, cover, identity.lip, identity.unit, settings, box)
-        if identity.own:  # its upper teeth as laid; of a mouth that is warped, a part
+        if above is not None:  # its upper teeth as laid; of a mouth that is warped, a part
             seen = above + lent * (settings.lent - above)
             inside += seen[..., None] * (colours[box] - inside)
         inside = identity.canvases[0].toned(inside)

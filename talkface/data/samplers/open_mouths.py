@@ -126,21 +126,17 @@ def warp_shut(clip: PreparedClip, indices: Sequence[int]) -> list[Image]:
     The clip's frame with the least open lips where it shows them shut, else and for that frame the frame itself, whose
     lips are warped shut first.
     """
-    openings, size = mouth_opening(clip.landmarks), patch_size(MOUTH_SAMPLES.crop_unit)
+    openings = mouth_opening(clip.landmarks)
     shut = int(np.argmin(openings))
-    frames = {i: mouth_patch_frame(clip.landmarks[i], MOUTH_SAMPLES.crop_unit) for i in indices}
-    others = [i for i in indices if i != shut and openings[shut] < MOUTH_SAMPLES.shut]
-    made: dict[int, Image] = {}
-    if others:
-        image, deformer = clip.image(shut), FaceDeformer(np.asarray(clip.landmarks[shut], np.float64))
-        moved = zip(others, deformer.toward_all(clip.landmarks[others]), strict=True)
-        made = {i: deformation.warp_patch(image, frames[i], size) for i, deformation in moved}
+    made = _warped(clip, shut, [i for i in indices if i != shut and openings[shut] < MOUTH_SAMPLES.shut])
     for i in set(indices) - set(made):
         image, points = clip.image(i), np.asarray(clip.landmarks[i], np.float64)
         canonical, matrices = to_canonical(points[None])
         closed = from_canonical(close_mouth(canonical[0])[None], matrices)[0].astype(np.float64)
         image = FaceDeformer(points).toward(closed).warp_patch(image, np.eye(2, 3), (image.shape[1], image.shape[0]))
-        made[i] = FaceDeformer(closed).toward(points).warp_patch(image, frames[i], size)
+        to_patch = mouth_patch_frame(points, MOUTH_SAMPLES.crop_unit)
+        size = patch_size(MOUTH_SAMPLES.crop_unit)
+        made[i] = FaceDeformer(closed).toward(points).warp_patch(image, to_patch, size)
     return [made[i] for i in indices]
 
 
@@ -159,12 +155,21 @@ def warp_open(clip: PreparedClip, mouths: Mapping[int, Mouth]) -> dict[int, Imag
         fit = [j for j in lenders if abs(i - j) >= MOUTH_SAMPLES.lent_apart and mouths[j].donor.opening > least]
         if fit:
             lent[fit[turn % len(fit)]].append(i)
-    size, made = patch_size(MOUTH_SAMPLES.crop_unit), {}
+    made: dict[int, Image] = {}
     for lender, targets in lent.items():
-        image, deformer = clip.image(lender), FaceDeformer(np.asarray(clip.landmarks[lender], np.float64))
-        for i, deformation in zip(targets, deformer.toward_all(clip.landmarks[targets]), strict=True):
-            frame = mouth_patch_frame(clip.landmarks[i], MOUTH_SAMPLES.crop_unit)
-            made[i] = deformation.warp_patch(image, frame, size)
+        made |= _warped(clip, lender, targets)
+    return made
+
+
+def _warped(clip: PreparedClip, index: int, targets: Sequence[int]) -> dict[int, Image]:
+    """One of a clip's frames as a mouth patch of others, warped to their landmarks."""
+    if not targets:
+        return {}
+    image, deformer = clip.image(index), FaceDeformer(np.asarray(clip.landmarks[index], np.float64))
+    size, made = patch_size(MOUTH_SAMPLES.crop_unit), {}
+    for i, deformation in zip(targets, deformer.toward_all(clip.landmarks[targets]), strict=True):
+        to_patch = mouth_patch_frame(clip.landmarks[i], MOUTH_SAMPLES.crop_unit)
+        made[i] = deformation.warp_patch(image, to_patch, size)
     return made
 
 
